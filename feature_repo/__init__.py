@@ -1,0 +1,1 @@
+"""Gatehouse: what a feature is, and where its values come from."""

@@ -1,0 +1,197 @@
+"""One column of a raw file -> the canonical type of its kind, or an InputError with count and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+from feature_repo.errors import InputError, bad_input
+from feature_repo.schema import Feature, Kind
+
+Epoch = Literal["s", "ms", "us", "ns"]
+
+_EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)
+_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_ZONED_TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.f%#z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawTable:
+    """A file as it was read.
+
+    name: as shown in errors. columns: canonical name -> column of the file. separator: between the values of
+    one cell where lists are stored as text. epoch: unit of times stored as whole numbers since 1970-01-01
+    UTC; None refuses them.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    columns: Mapping[str, str]
+    separator: str = "|"
+    epoch: Epoch | None = None
+
+    def column(self, name: str) -> pl.Series:
+        """The raw column of a canonical name. InputError where the file lacks it."""
+        column = self.columns[name]
+        if column not in self.frame.columns:
+            problem = f"missing column; the file has {', '.join(self.frame.columns)}"
+            raise bad_input(self.name, column, problem, self.frame.height, self.frame.columns)
+        return self.frame[column]
+
+    def bad(self, name: str, problem: str, rows: pl.Series) -> InputError:
+        """The error for the rows that a mask selects: shows their values, or row numbers for nulls."""
+        raw = self.column(name)
+        where = rows.arg_true().head(3)
+        values = raw.gather(where).to_list()
+        shown = [f"row {row + 1}" if value is None else value for row, value in zip(where, values, strict=True)]
+        return bad_input(self.name, self.columns[name], problem, int(rows.sum()), shown)
+
+    def wrong_type(self, name: str, wanted: str) -> InputError:
+        raw = self.column(name)
+        return self.bad(name, f"wrong type {raw.dtype}; wanted {wanted}", pl.repeat(True, len(raw), eager=True))
+
+
+def read_feature(table: RawTable, feature: Feature) -> pl.Series:
+    """The values of a feature in its storage type, nulls kept.
+
+    Text kinds String, multi-valued List[String], numeric Float64, timestamp Int64 (microseconds), vector
+    List[Float32].
+    """
+    match feature.kind:
+        case Kind.ID | Kind.CATEGORICAL | Kind.TEXT:
+            values = read_strings(table, feature.name)
+        case Kind.MULTI_VALUED:
+            values = read_lists(table, feature.name)
+        case Kind.NUMERIC:
+            values = read_numbers(table, feature.name)
+        case Kind.TIMESTAMP:
+            values = read_times(table, feature.name).cast(pl.Int64)
+        case Kind.VECTOR:
+            values = read_vectors(table, feature.name, feature.dim or 0)
+        case Kind.HISTORY:
+            raise InputError(f"{table.name}, column {feature.name!r}: a history is derived from the events, not read")
+    return values.alias(feature.name)
+
+
+def read_ids(table: RawTable, name: str) -> pl.Series:
+    """Ids as String, none of them null or blank."""
+    ids = read_strings(table, name)
+    blank = ids.is_null() | (ids.str.strip_chars() == "")
+    if blank.any():
+        raise table.bad(name, "null or blank id", blank)
+    return ids
+
+
+def read_strings(table: RawTable, name: str) -> pl.Series:
+    """Text and whole numbers as String. Fractions are refused: their text form is not an identity."""
+    raw = table.column(name)
+    textual = raw.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
+    if not textual and not raw.dtype.is_integer():
+        raise table.wrong_type(name, "text or whole numbers")
+    return raw.cast(pl.String).alias(name)
+
+
+def read_numbers(table: RawTable, name: str) -> pl.Series:
+    """Finite numbers as Float64; numbers stored as text are parsed."""
+    raw = table.column(name)
+    if not raw.dtype.is_numeric() and raw.dtype not in (pl.String, pl.Boolean, pl.Null):
+        raise table.wrong_type(name, "numbers")
+    numbers = raw.cast(pl.Float64, strict=False).alias(name)
+    unparsable = numbers.is_null() & raw.is_not_null()
+    if unparsable.any():
+        raise table.bad(name, "not a number", unparsable)
+    infinite = ~numbers.is_finite().fill_null(True)
+    if infinite.any():
+        raise table.bad(name, "NaN or infinite; wanted finite numbers, or null where unknown", infinite)
+    return numbers
+
+
+def read_times(table: RawTable, name: str) -> pl.Series:
+    """Times as Datetime[us] in UTC, without zone: zoned times are converted, others are taken as UTC."""
+    raw = table.column(name)
+    times = _parse_times(table, name, raw).alias(name)
+    unparsable = times.is_null() & raw.is_not_null()
+    if unparsable.any():
+        wanted = f"whole numbers ({table.epoch})" if table.epoch else "ISO 8601, for example 2024-05-31 14:00:00"
+        raise table.bad(name, f"not a time; wanted {wanted}", unparsable)
+    outside = ~times.is_between(_EARLIEST, _LATEST).fill_null(True)
+    if outside.any():
+        raise table.bad(name, "outside the years 1900 to 2200; is the epoch's unit right?", outside)
+    return times
+
+
+def _parse_times(table: RawTable, name: str, raw: pl.Series) -> pl.Series:
+    match raw.dtype:
+        case pl.Datetime(time_zone=None) | pl.Date | pl.Null:
+            return raw.cast(pl.Datetime("us"))
+        case pl.Datetime():
+            return raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
+        case pl.String if table.epoch is None:
+            return parse_iso(raw)
+        case dtype if table.epoch is not None and (dtype == pl.String or dtype.is_integer()):
+            return _from_epoch(raw.cast(pl.Int64, strict=False), table.epoch)
+        case dtype if dtype.is_integer():
+            raise table.wrong_type(name, "times, or `epoch: s` (ms, us, ns) to say how the numbers count")
+    raise table.wrong_type(name, "times")
+
+
+def parse_iso(text: pl.Series) -> pl.Series:
+    """ISO 8601 dates and times, with or without zone -> Datetime[us] in UTC; null where it is none."""
+    plain = pl.col("text").str.strip_chars().str.replace("T", " ", literal=True)
+    local = [plain.str.to_datetime(form, time_unit="us", strict=False) for form in _TIME_FORMATS]
+    zoned = plain.str.to_datetime(_ZONED_TIME_FORMAT, time_unit="us", time_zone="UTC", strict=False)
+    times = pl.coalesce(*local, zoned.dt.replace_time_zone(None))
+    return text.to_frame("text").select(times).to_series().alias(text.name)
+
+
+def _from_epoch(counts: pl.Series, unit: Epoch) -> pl.Series:
+    # polars keeps what overflows as a wrapped value, so counts are bounded before they are scaled
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    bounded = counts.clip(-(2**33) * per_second, 2**33 * per_second)
+    return pl.from_epoch(bounded, time_unit=unit).cast(pl.Datetime("us"))
+
+
+def read_lists(table: RawTable, name: str) -> pl.Series:
+    """Several values per row as List[String], from lists or separated text. Empty lists become null."""
+    raw = table.column(name)
+    if raw.dtype == pl.String:
+        lists = raw.str.split(table.separator).list.eval(pl.element().str.strip_chars())
+    elif raw.dtype == pl.Null or _holds_text(raw.dtype):
+        lists = raw.cast(pl.List(pl.String))
+    else:
+        raise table.wrong_type(name, f"lists of text, or text separated by {table.separator!r}")
+    kept = lists.list.eval(pl.element().filter(pl.element() != ""))
+    return kept.to_frame(name).select(pl.when(pl.col(name).list.len() > 0).then(pl.col(name))).to_series()
+
+
+def _holds_text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.List) and (dtype.inner == pl.String or dtype.inner.is_integer())
+
+
+def _holds_numbers(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.List | pl.Array) and dtype.inner.is_numeric()
+
+
+def read_vectors(table: RawTable, name: str, dim: int) -> pl.Series:
+    """Vectors of `dim` finite numbers as List[Float32], from lists, JSON lists or text with separators."""
+    raw = table.column(name)
+    if raw.dtype == pl.String:
+        cells = raw.str.strip_chars("[] ").str.replace_all(table.separator, ",", literal=True)
+        lists = cells.str.split(",").list.eval(pl.element().str.strip_chars().cast(pl.Float32, strict=False))
+    elif raw.dtype == pl.Null or _holds_numbers(raw.dtype):
+        lists = raw.cast(pl.List(pl.Float32))
+    else:
+        raise table.wrong_type(name, "lists of numbers")
+    lengths = lists.list.len()
+    wrong = (lengths != dim).fill_null(False)
+    if wrong.any():
+        found = ", ".join(map(str, lengths.filter(wrong).unique().sort().head(3)))
+        raise table.bad(name, f"vector of the wrong length: {found}; wanted {dim}", wrong)
+    finite = lists.list.eval(pl.element().is_finite().fill_null(False)).list.all().fill_null(True)
+    if not finite.all():
+        raise table.bad(name, "NaN, infinite or unreadable number in a vector", ~finite)
+    return lists.alias(name)

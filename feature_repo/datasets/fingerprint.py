@@ -1,0 +1,53 @@
+"""What data a model was made from: row counts, time range and a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+
+_ROWS_AT_ONCE = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """Row counts, first and last event time (UTC), SHA-256 (hex) over the content of the tables."""
+
+    events: int
+    users: int
+    items: int
+    first: datetime
+    last: datetime
+    sha256: str
+
+
+def fingerprint(tables: Tables) -> Fingerprint:
+    """The fingerprint of canonical tables: independent of the row order of the files and of the run.
+
+    The hash runs over the rows as JSON lines, in canonical order: a text form that does not depend on how
+    the frame lies in memory.
+    """
+    digest = hashlib.sha256()
+    for frame in (tables.events, tables.users, tables.items):
+        for rows in frame.iter_slices(_ROWS_AT_ONCE):
+            digest.update(_json_lines(rows))
+        digest.update(b"\0")
+    return Fingerprint(
+        events=tables.events.height,
+        users=tables.users.height,
+        items=tables.items.height,
+        first=tables.events["timestamp"].item(0),
+        last=tables.events["timestamp"].item(-1),
+        sha256=digest.hexdigest(),
+    )
+
+
+def _json_lines(rows: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    rows.write_ndjson(buffer)
+    return buffer.getvalue()

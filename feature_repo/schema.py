@@ -1,0 +1,234 @@
+"""What a feature is: kinds, views and a dataset's schema. Plain declarations, no third-party import.
+
+A feature is declared once, here or in `feature_repo/datasets/`; the Feast fields, the expectations, the encoders, the
+tower inputs and the Milvus filter fields are all derived from the declaration.
+
+Times are int64 microseconds since 1970-01-01 UTC wherever they are feature *values*; ages are computed at encoding time
+from the moment of the query, so a stored row never goes stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+ENTITY_TIME = "event_timestamp"
+"""Column of every feature table: from when on the row was true."""
+CREATED_TIME = "created"
+"""Column of every feature table: from when on the row was known."""
+
+
+class Kind(StrEnum):
+    """How a value is to be understood; it decides the storage type, the encoding and the tower input."""
+
+    ID = "id"
+    CATEGORICAL = "categorical"
+    MULTI_VALUED = "multi_valued"
+    NUMERIC = "numeric"
+    TIMESTAMP = "timestamp"
+    TEXT = "text"
+    VECTOR = "vector"
+    HISTORY = "history"
+
+
+class Column(StrEnum):
+    """Storage type of a column, offline (Parquet) and online (Feast)."""
+
+    STRING = "string"
+    INT = "int64"
+    FLOAT = "float64"
+    STRINGS = "list[string]"
+    INTS = "list[int64]"
+    FLOATS = "list[float32]"
+
+
+_COLUMN_OF = {
+    Kind.ID: Column.STRING,
+    Kind.CATEGORICAL: Column.STRING,
+    Kind.MULTI_VALUED: Column.STRINGS,
+    Kind.NUMERIC: Column.FLOAT,
+    Kind.TIMESTAMP: Column.INT,
+    Kind.TEXT: Column.STRING,
+    Kind.VECTOR: Column.FLOATS,
+}
+
+
+class Entity(StrEnum):
+    """Whose feature it is. The value is the prefix of the join key."""
+
+    USER = "user"
+    ITEM = "item"
+
+    @property
+    def key(self) -> str:
+        """Name of the join key column: `user_id` or `item_id` (strings)."""
+        return f"{self.value}_id"
+
+
+RESERVED_COLUMNS = frozenset({Entity.USER.key, Entity.ITEM.key, ENTITY_TIME, CREATED_TIME})
+"""The keys and times of the feature tables: no feature may have one of these names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One feature.
+
+    `length` bounds the elements kept of a text (tokens), multi-valued (values) or history (items) feature; `dim` is the
+    width of a vector. `minimum`, `maximum` and `max_null_share` become expectations. `tower=False` keeps a feature out
+    of the towers (a title that is only displayed); `filterable` and `display` item features are stored beside the
+    embedding in the index.
+    """
+
+    name: str
+    kind: Kind
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    max_null_share: float = 1.0
+    length: int | None = None
+    dim: int | None = None
+    tower: bool = True
+    filterable: bool = False
+    display: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"feature name {self.name!r}: wanted letters, digits and underscores")
+        if self.kind is Kind.VECTOR and (self.dim or 0) < 1:
+            raise ValueError(f"vector feature {self.name!r} needs its width: dim=..., got {self.dim}")
+        if self.kind in (Kind.HISTORY, Kind.TEXT, Kind.MULTI_VALUED) and (self.length or 0) < 1:
+            raise ValueError(f"{self.kind} feature {self.name!r} needs length=..., elements kept; got {self.length}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"{self.name!r}: minimum {self.minimum} is above maximum {self.maximum}")
+        if not 0 <= self.max_null_share <= 1:
+            raise ValueError(f"{self.name!r}: max_null_share {self.max_null_share}, wanted 0 to 1")
+        if self.filterable and self.kind not in (Kind.CATEGORICAL, Kind.NUMERIC):
+            raise ValueError(f"{self.name!r}: only categorical and numeric features can be filtered on")
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The stored columns: one, or three aligned lists (items, times, counts) for a history."""
+        if self.kind is Kind.HISTORY:
+            return {
+                f"{self.name}_items": Column.STRINGS,
+                f"{self.name}_times": Column.INTS,
+                f"{self.name}_counts": Column.INTS,
+            }
+        return {self.name: _COLUMN_OF[self.kind]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Features of one entity that are computed together and change together: one table, one Feast view."""
+
+    name: str
+    entity: Entity
+    features: tuple[Feature, ...]
+    description: str = ""
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """All stored value columns, in order, without keys and times."""
+        return {name: column for feature in self.features for name, column in feature.columns.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """Everything that is known of a dataset's features. `dataset` prefixes every stored name."""
+
+    dataset: str
+    views: tuple[View, ...]
+    seen_items_may_return: bool
+
+    def __post_init__(self) -> None:
+        if not self.dataset.isidentifier() or not self.dataset.islower():
+            raise ValueError(f"dataset name {self.dataset!r}: wanted lower-case letters, digits and underscores")
+        features = [feature for view in self.views for feature in view.features]
+        columns = [column for feature in features for column in feature.columns]
+        for what, names in (
+            ("columns", columns),
+            ("features", [feature.name for feature in features]),
+            ("views", [view.name for view in self.views]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"schema {self.dataset!r} declares {what} twice: {', '.join(twice)}")
+        taken = sorted(RESERVED_COLUMNS.intersection(columns))
+        if taken:
+            raise ValueError(f"schema {self.dataset!r}: {', '.join(taken)} name a key or a time; rename the feature")
+
+    def views_of(self, entity: Entity) -> tuple[View, ...]:
+        return tuple(view for view in self.views if view.entity is entity)
+
+    def features_of(self, entity: Entity) -> tuple[Feature, ...]:
+        return tuple(feature for view in self.views_of(entity) for feature in view.features)
+
+    def view(self, name: str) -> View:
+        """The view of that name; KeyError names those there are."""
+        for view in self.views:
+            if view.name == name:
+                return view
+        raise KeyError(f"no view {name!r} in schema {self.dataset!r}; there are {[v.name for v in self.views]}")
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits over the whole declaration: what feature view and service names carry."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Schema:
+        raw = json.loads(text)
+        views = tuple(
+            View(
+                name=view["name"],
+                entity=Entity(view["entity"]),
+                description=view["description"],
+                features=tuple(Feature(**{**f, "kind": Kind(f["kind"])}) for f in view["features"]),
+            )
+            for view in raw["views"]
+        )
+        return cls(dataset=raw["dataset"], views=views, seen_items_may_return=raw["seen_items_may_return"])
+
+
+def user_activity(*, value: bool, basket: bool) -> View:
+    """What a user did before the snapshot. `value` and `basket`: whether the events carry those columns."""
+    windows = tuple(
+        Feature(name=f"events_{span}", kind=Kind.NUMERIC, minimum=0, max_null_share=0, description=f"events, {text}")
+        for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))
+    )
+    recency = (Feature(name="last_event", kind=Kind.TIMESTAMP, description="time of the last event"),)
+    first = (Feature(name="first_event", kind=Kind.TIMESTAMP, description="time of the first event"),)
+    spend = (
+        Feature(name="spend_28d", kind=Kind.NUMERIC, description="sum of event values, last 28 days"),
+        Feature(name="spend_all", kind=Kind.NUMERIC, description="sum of event values, ever"),
+    )
+    baskets = (Feature(name="basket_size", kind=Kind.NUMERIC, minimum=0, description="mean events per basket, ever"),)
+    features = windows + recency + first + (spend if value else ()) + (baskets if basket else ())
+    return View(name="user_activity", entity=Entity.USER, features=features, description="counts, recency, spend")
+
+
+def user_history(length: int = 100) -> View:
+    """The user's last distinct items before the snapshot, newest first, with last time and count."""
+    feature = Feature(name="history", kind=Kind.HISTORY, length=length, description="last items, newest first")
+    return View(name="user_history", entity=Entity.USER, features=(feature,), description="last items with counts")
+
+
+def item_statistics(*, value: bool) -> View:
+    """What happened to an item before its weekly snapshot."""
+    counts = tuple(
+        Feature(name=f"popularity_{span}", kind=Kind.NUMERIC, minimum=0, description=f"events, {text}")
+        for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))
+    )
+    first = (Feature(name="first_sale", kind=Kind.TIMESTAMP, description="time of the first event"),)
+    price = (Feature(name="price_28d", kind=Kind.NUMERIC, description="mean event value, last 28 days"),)
+    return View(
+        name="item_statistics",
+        entity=Entity.ITEM,
+        features=counts + first + (price if value else ()),
+        description="popularity, price, age",
+    )

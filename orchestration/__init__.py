@@ -1,0 +1,1 @@
+"""Gatehouse: when things happen. The only package that imports dagster."""

@@ -1,0 +1,1 @@
+"""Gatehouse: everything after the artifact: registry, index, gate, release, retrieval."""

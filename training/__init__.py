@@ -1,0 +1,1 @@
+"""Gatehouse: how towers are learned. Tables in, values out."""
