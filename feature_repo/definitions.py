@@ -1,0 +1,111 @@
+"""Feast's entities, sources, views and services, derived from a schema. Pure: nothing is read or registered.
+
+Every stored name ends in the schema's digest, so that applying another schema adds views and never changes
+those a kept release reads from (re-applying a view with other fields silently drops the old ones online).
+
+Views have no time to live: Feast enforces it offline but ignores it online, so that training would see nulls
+where serving sees values. Ages are features instead, computed when a row is encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, Entity, Schema, View
+
+if TYPE_CHECKING:
+    import feast
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definitions:
+    """What a schema means to Feast. `project` is the dataset; `views` are in the schema's order."""
+
+    project: str
+    entities: tuple[feast.Entity, ...]
+    views: tuple[feast.FeatureView, ...]
+    services: tuple[feast.FeatureService, ...]
+
+
+def view_name(schema: Schema, view: View) -> str:
+    """Name of the Feast view, its source and its online table."""
+    return f"{view.name}_{schema.digest}"
+
+
+def service_name(schema: Schema, entity: Entity) -> str:
+    """Name of the Feast service that feeds the entity's tower: all its views."""
+    return f"{schema.dataset}_{entity.value}_{schema.digest}"
+
+
+def table_path(folder: Path, view: View) -> Path:
+    """Where the feature table of a view lies: `{folder}/{entity}/{view}.parquet`."""
+    return folder / view.entity.value / f"{view.name}.parquet"
+
+
+def define(schema: Schema, folder: Path) -> Definitions:
+    """The Feast objects of a schema; feature tables lie, or will lie, at `table_path(folder, view)`."""
+    import feast
+
+    entities = {
+        entity: feast.Entity(name=entity.value, join_keys=[entity.key], value_type=feast.ValueType.STRING)
+        for entity in Entity
+    }
+    views = {view.name: _feature_view(schema, view, entities[view.entity], folder) for view in schema.views}
+    services = tuple(
+        feast.FeatureService(
+            name=service_name(schema, entity),
+            features=[views[view.name] for view in schema.views_of(entity)],
+            description=f"input of the {entity.value} tower",
+        )
+        for entity in Entity
+        if schema.views_of(entity)
+    )
+    return Definitions(
+        project=schema.dataset,
+        entities=tuple(entities.values()),
+        views=tuple(views.values()),
+        services=services,
+    )
+
+
+def _feature_view(schema: Schema, view: View, entity: feast.Entity, folder: Path) -> feast.FeatureView:
+    import feast
+
+    name = view_name(schema, view)
+    source = feast.FileSource(
+        name=name,
+        path=str(table_path(folder.absolute(), view)),
+        timestamp_field=ENTITY_TIME,
+        created_timestamp_column=CREATED_TIME,
+    )
+    return feast.FeatureView(
+        name=name,
+        entities=[entity],
+        schema=_fields(view),
+        source=source,
+        ttl=None,
+        online=True,
+        description=view.description,
+    )
+
+
+def _fields(view: View) -> list[feast.Field]:
+    """One field per stored column. The key is declared too, else Feast opens the file to learn its type."""
+    import feast
+    from feast import types
+
+    feast_types: dict[Column, types.FeastType] = {
+        Column.STRING: types.String,
+        Column.INT: types.Int64,
+        Column.FLOAT: types.Float64,
+        Column.STRINGS: types.Array(types.String),
+        Column.INTS: types.Array(types.Int64),
+        Column.FLOATS: types.Array(types.Float32),
+    }
+    return [feast.Field(name=view.entity.key, dtype=types.String)] + [
+        feast.Field(name=name, dtype=feast_types[column], description=feature.description)
+        for feature in view.features
+        for name, column in feature.columns.items()
+    ]

@@ -1,0 +1,65 @@
+"""Feature tables as polars frames: their types, and what a table or a query must look like to be accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.errors import InputError, bad_input
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, Entity, View
+
+TIME = pl.Datetime("us")
+"""Times are UTC without a zone, in microseconds: DuckDB fails on nanoseconds."""
+
+POLARS_TYPES: dict[Column, pl.DataType] = {
+    Column.STRING: pl.String(),
+    Column.INT: pl.Int64(),
+    Column.FLOAT: pl.Float64(),
+    Column.STRINGS: pl.List(pl.String),
+    Column.INTS: pl.List(pl.Int64),
+    Column.FLOATS: pl.List(pl.Float32),
+}
+
+
+def column_types(*views: View) -> dict[str, pl.DataType]:
+    """The value columns of some views, in order."""
+    return {name: POLARS_TYPES[column] for view in views for name, column in view.columns.items()}
+
+
+def table_types(view: View) -> dict[str, pl.DataType]:
+    """All columns of a view's feature table: key, times, values."""
+    return {view.entity.key: pl.String(), ENTITY_TIME: TIME, CREATED_TIME: TIME, **column_types(view)}
+
+
+def check_table(path: Path, view: View) -> None:
+    """Raises InputError unless the file is a feature table of the view. Values are not looked at."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; write the feature tables of the schema first")
+    found = pl.read_parquet_schema(path)
+    wrong = [
+        f"{name} is {found.get(name, 'missing')}, wanted {dtype}"
+        for name, dtype in table_types(view).items()
+        if found.get(name) != dtype
+    ]
+    if wrong:
+        raise InputError(f"{path}: {len(wrong)} columns unlike the schema: {'; '.join(wrong[:3])}")
+
+
+def check_query(frame: pl.DataFrame, entity: Entity) -> pl.DataFrame:
+    """Key and moment of the rows to be joined; InputError for wrong types, nulls and duplicates."""
+    source = f"{entity.value} rows to join"
+    for name, dtype in {entity.key: pl.String(), ENTITY_TIME: TIME}.items():
+        if frame.schema.get(name) != dtype:
+            raise InputError(
+                f"{source}, column {name!r}: got {frame.schema.get(name, 'no such column')}, wanted {dtype}"
+            )
+        missing = frame.filter(pl.col(name).is_null())
+        if missing.height:
+            raise bad_input(source, name, "is null", missing.height, missing.head(3).rows())
+    query = frame.select(entity.key, ENTITY_TIME)
+    repeated = query.filter(query.is_duplicated())
+    if repeated.height:
+        examples = repeated.unique(maintain_order=True).head(3).rows()
+        raise bad_input(source, None, "same key and time more than once", repeated.height, examples)
+    return query

@@ -1,0 +1,338 @@
+"""Feast, for real (DuckDB, SQLite): its join against an independent as-of join, its online rows against its join."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.errors import InputError
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.store import Store
+
+START = datetime(2021, 3, 1)
+CORRECTION = {"user_activity": [pl.lit("corrected").alias("city")]}
+HOURS = 400
+USERS = [f"u{number}" for number in range(12)]
+ACTIVITY = View(
+    name="user_activity",
+    entity=Entity.USER,
+    features=(
+        Feature(name="count", kind=Kind.NUMERIC),
+        Feature(name="last", kind=Kind.TIMESTAMP),
+        Feature(name="city", kind=Kind.CATEGORICAL),
+    ),
+)
+HISTORY = View(
+    name="user_history",
+    entity=Entity.USER,
+    features=(
+        Feature(name="history", kind=Kind.HISTORY, length=3),
+        Feature(name="face", kind=Kind.VECTOR, dim=2),
+    ),
+)
+PROFILE = View(name="item_profile", entity=Entity.ITEM, features=(Feature(name="brand", kind=Kind.CATEGORICAL),))
+SCHEMA = Schema(dataset="shop", seen_items_may_return=True, views=(ACTIVITY, HISTORY, PROFILE))
+TYPES = {
+    "count": pl.Float64,
+    "last": pl.Int64,
+    "city": pl.String,
+    "history_items": pl.List(pl.String),
+    "history_times": pl.List(pl.Int64),
+    "history_counts": pl.List(pl.Int64),
+    "face": pl.List(pl.Float32),
+    "brand": pl.String,
+}
+
+
+def hour(number: int) -> datetime:
+    return START + timedelta(hours=number)
+
+
+def log(view: View, rows: int, seed: int) -> pl.DataFrame:
+    """Random rows on a coarse grid of hours: many ties with queries, rows known late, and some corrected later."""
+    world = random.Random(seed)
+    keys = USERS[:-2] if view.entity is Entity.USER else ["i0", "i1"]
+    moments = {(world.choice(keys), world.randrange(0, HOURS, 4)) for _ in range(rows)}
+    table = [
+        {
+            view.entity.key: key,
+            "event_timestamp": hour(true),
+            "created": hour(true + world.choice([0, 0, world.randrange(120)])),
+            "count": world.choice([None, float(number)]),
+            "last": world.choice([None, 2**52 + number]),
+            "city": world.choice([None, "", f"city {number}"]),
+            "history_items": world.choice([None, [], [f"i{number}", "j"]]),
+            "history_times": world.choice([None, [], [2**52 + number]]),
+            "history_counts": world.choice([None, [], [number, 2]]),
+            "face": world.choice([None, [0.1 * number, -1.0]]),
+            "brand": world.choice([None, f"brand {number}"]),
+        }
+        for number, (key, true) in enumerate(sorted(moments))
+    ]
+    times = {"event_timestamp": pl.Datetime("us"), "created": pl.Datetime("us")}
+    columns = [view.entity.key, *times, *view.columns]
+    known = pl.DataFrame(table, schema={view.entity.key: pl.String, **times, **TYPES}).select(columns)
+    corrected = known[::5].with_columns(pl.col("created") + timedelta(hours=30), *CORRECTION.get(view.name, ()))
+    return pl.concat([known, corrected])
+
+
+def write(folder: Path, tables: dict[str, pl.DataFrame]) -> Path:
+    for name, table in tables.items():
+        path = folder / name.split("_")[0] / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.write_parquet(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pl.DataFrame]:
+    return {view.name: log(view, 250, seed) for seed, view in enumerate(SCHEMA.views)}
+
+
+@pytest.fixture
+def store(tmp_path: Path, tables: dict[str, pl.DataFrame]) -> Store:
+    store = Store(SCHEMA, tmp_path / "home")
+    store.apply(write(tmp_path / "tables", tables))
+    return store
+
+
+def queries(seed: int = 9, rows: int = 300) -> pl.DataFrame:
+    """Unique user moments in random order, users without rows and moments before all rows among them."""
+    world = random.Random(seed)
+    asked = [(user, hour(number)) for user in USERS for number in range(-8, HOURS + 100, 4)]
+    return pl.DataFrame(
+        world.sample(asked, rows),
+        schema={"user_id": pl.String, "event_timestamp": pl.Datetime("us")},
+        orient="row",
+    )
+
+
+def oracle(frame: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """The same join by hand: every pair, those in the future struck out, the newest and last corrected kept."""
+    asked = frame.with_row_index("row")
+    for view in SCHEMA.views_of(Entity.USER):
+        rows = tables[view.name].rename({"event_timestamp": "true"})
+        pairs = asked.select("row", "user_id", "event_timestamp").join(rows, on="user_id")
+        known = pairs.filter(pl.max_horizontal("true", "created") <= pl.col("event_timestamp"))
+        newest = known.filter(pl.col("true") == pl.col("true").max().over("row"))
+        newest = newest.filter(pl.col("created") == pl.col("created").max().over("row"))
+        asked = asked.join(newest.select("row", *view.columns), on="row", how="left", maintain_order="left")
+    return asked.drop("row")
+
+
+def test_the_join_is_an_as_of_join(store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    asked = queries()
+    joined = store.join(Entity.USER, asked)
+    assert_frame_equal(joined, oracle(asked, tables))
+    assert joined["last"].drop_nulls().min() >= 2**52
+    assert {0, 2} <= set(joined["history_items"].list.len().drop_nulls())
+    assert joined["history_items"].null_count() < joined.height
+
+
+def test_order_count_and_other_columns_are_kept(store: Store) -> None:
+    asked = queries().with_columns(weight=pl.int_range(300))
+    joined = store.join(Entity.USER, asked)
+    assert_frame_equal(joined.select(asked.columns), asked)
+    backwards = store.join(Entity.USER, asked.reverse())
+    assert_frame_equal(backwards, joined.reverse())
+
+
+def test_no_query_gives_no_row_but_all_columns(store: Store) -> None:
+    asked = queries()
+    assert_frame_equal(store.join(Entity.USER, asked.head(0)), store.join(Entity.USER, asked).head(0))
+
+
+def test_the_future_changes_nothing(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    cut = hour(200)
+    asked = queries().filter(pl.col("event_timestamp") <= cut)
+    before = store.join(Entity.USER, asked)
+    shuffled = {}
+    for name, table in tables.items():
+        later = pl.max_horizontal("event_timestamp", "created") > cut
+        past, future = table.filter(~later), table.filter(later)
+        values = future.columns[3:]
+        future = future.with_columns(future.select(values).sample(fraction=1, shuffle=True, seed=5))
+        shuffled[name] = pl.concat([future.reverse(), past])
+        assert not shuffled[name].sort(table.columns[:3]).equals(table.sort(table.columns[:3]))
+    write(tmp_path / "tables", shuffled)
+    assert_frame_equal(store.join(Entity.USER, asked), before)
+    write(tmp_path / "tables", {name: table.filter(~later) for name, table in tables.items()})
+    assert_frame_equal(store.join(Entity.USER, asked), before)
+
+
+def test_a_row_is_unseen_until_it_is_known(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    late = tables["user_activity"][:1].with_columns(
+        user_id=pl.lit("u11"), event_timestamp=pl.lit(hour(10)), created=pl.lit(hour(20)), count=pl.lit(7.0)
+    )
+    write(tmp_path / "tables", {"user_activity": pl.concat([tables["user_activity"], late])})
+    asked = pl.DataFrame({"user_id": ["u11"] * 4, "event_timestamp": [hour(n) for n in (9, 10, 19, 20)]})
+    assert store.join(Entity.USER, asked)["count"].to_list() == [None, None, None, 7.0]
+    assert store.load_online(Entity.USER, hour(19)) > 0
+    assert store.read_online(Entity.USER, ["u11"])["count"].to_list() == [None]
+    store.load_online(Entity.USER, hour(20))
+    assert store.read_online(Entity.USER, ["u11"])["count"].to_list() == [7.0]
+
+
+def test_duplicates_nulls_and_wrong_types_are_refused(store: Store) -> None:
+    asked = queries()[:5]
+    with pytest.raises(InputError, match=r"more than once \(2 rows; for example \('u"):
+        store.join(Entity.USER, pl.concat([asked, asked[:1]]))
+    with pytest.raises(InputError, match=r"column 'user_id': is null \(1 rows"):
+        store.join(Entity.USER, asked.with_columns(user_id=pl.Series([*asked["user_id"][:4], None])))
+    with pytest.raises(InputError, match=r"column 'event_timestamp': got .*'ns'.* wanted .*'us'"):
+        store.join(Entity.USER, asked.cast({"event_timestamp": pl.Datetime("ns")}))
+    with pytest.raises(InputError, match="column 'user_id': got no such column"):
+        store.join(Entity.USER, asked.drop("user_id"))
+
+
+@pytest.mark.parametrize("number", [4, 200, HOURS + 200])
+def test_online_is_the_join_at_that_moment(store: Store, number: int) -> None:
+    store.load_online(Entity.USER, hour(number))
+    asked = pl.DataFrame({"user_id": USERS}).with_columns(event_timestamp=pl.lit(hour(number)).cast(pl.Datetime("us")))
+    online = store.read_online(Entity.USER, USERS)
+    assert_frame_equal(online.drop("event_timestamp"), store.join(Entity.USER, asked).drop("event_timestamp"))
+
+
+def test_online_time_is_that_of_the_newest_row(store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    store.load_online(Entity.USER, hour(200))
+    rows = pl.concat(
+        [tables[view.name].select("user_id", "event_timestamp", "created") for view in (ACTIVITY, HISTORY)]
+    )
+    known = rows.filter(pl.max_horizontal("event_timestamp", "created") <= hour(200))
+    newest = dict(known.group_by("user_id").agg(pl.col("event_timestamp").max()).iter_rows())
+    online = store.read_online(Entity.USER, USERS)
+    assert dict(online.select("user_id", "event_timestamp").iter_rows()) == {u: newest.get(u) for u in USERS}
+
+
+def test_unknown_ids_give_nulls_and_order_is_kept(store: Store) -> None:
+    store.load_online(Entity.USER, hour(HOURS))
+    online = store.read_online(Entity.USER, ["u3", "nobody", "u1", "u3"])
+    assert online["user_id"].to_list() == ["u3", "nobody", "u1", "u3"]
+    assert online.row(1) == ("nobody", *[None] * (online.width - 1))
+    assert online.row(0) == online.row(3) != online.row(2)
+    assert store.read_online(Entity.USER, []).schema == online.schema
+
+
+def test_a_load_never_rewinds(store: Store) -> None:
+    store.load_online(Entity.USER, hour(200))
+    before = store.read_online(Entity.USER, USERS)
+    with pytest.raises(InputError, match="already loaded as of 2021-03-09 08:00:00"):
+        store.load_online(Entity.USER, hour(199))
+    again = Store(SCHEMA, store.home)
+    with pytest.raises(InputError, match="already loaded"):
+        again.load_online(Entity.USER, hour(0))
+    assert_frame_equal(again.read_online(Entity.USER, USERS), before)
+
+
+def test_applying_again_does_not_forget_what_is_loaded(tmp_path: Path, store: Store) -> None:
+    store.load_online(Entity.USER, hour(200))
+    before = store.read_online(Entity.USER, USERS)
+    store.apply(tmp_path / "tables")
+    assert_frame_equal(store.read_online(Entity.USER, USERS), before)
+    with pytest.raises(InputError, match="already loaded"):
+        store.load_online(Entity.USER, hour(199))
+
+
+def test_only_changed_rows_are_written(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    first = store.load_online(Entity.USER, hour(HOURS + 200))
+    assert first == sum(tables[view.name]["user_id"].n_unique() for view in (ACTIVITY, HISTORY))
+    assert store.load_online(Entity.USER, hour(HOURS + 200)) == 0
+    corrected = tables["user_activity"].with_columns(
+        city=pl.when(pl.col("user_id") == "u2").then(pl.lit("moved")).otherwise("city")
+    )
+    write(tmp_path / "tables", {"user_activity": corrected})
+    assert store.load_online(Entity.USER, hour(HOURS + 200)) == 1
+    assert store.read_online(Entity.USER, ["u2"])["city"].item() == "moved"
+
+
+def test_a_row_that_became_null_overwrites(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    store.load_online(Entity.USER, hour(HOURS + 200))
+    emptied = tables["user_activity"].with_columns(
+        pl.lit(None, dtype=TYPES[name]).alias(name) for name in ACTIVITY.columns
+    )
+    write(tmp_path / "tables", {"user_activity": emptied})
+    store.load_online(Entity.USER, hour(HOURS + 200))
+    online = store.read_online(Entity.USER, USERS).select(*ACTIVITY.columns)
+    assert online.null_count().sum_horizontal().item() == online.height * online.width
+
+
+def test_another_schema_leaves_the_kept_release_readable(
+    tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
+) -> None:
+    store.load_online(Entity.USER, hour(200))
+    before = store.read_online(Entity.USER, USERS)
+    fewer = replace(ACTIVITY, features=ACTIVITY.features[:1])
+    newer = Store(replace(SCHEMA, views=(fewer, HISTORY, PROFILE)), store.home)
+    newer.apply(write(tmp_path / "newer", tables | {"user_activity": tables["user_activity"][:, :4]}))
+    assert newer.read_online(Entity.USER, ["u1"])["event_timestamp"].item() is None
+    newer.load_online(Entity.USER, hour(300))
+    assert "city" not in newer.read_online(Entity.USER, ["u1"]).columns
+    assert_frame_equal(store.read_online(Entity.USER, USERS), before)
+    assert_frame_equal(Store(SCHEMA, store.home).read_online(Entity.USER, USERS), before)
+    assert newer.service(Entity.USER) != store.service(Entity.USER)
+
+
+def test_two_datasets_share_a_home(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    store.load_online(Entity.USER, hour(200))
+    before = store.read_online(Entity.USER, USERS)
+    films = Store(replace(SCHEMA, dataset="films"), store.home)
+    films.apply(write(tmp_path / "films", {name: table.head(40) for name, table in tables.items()}))
+    films.load_online(Entity.USER, hour(100))
+    asked = queries()
+    assert_frame_equal(films.join(Entity.USER, asked), oracle(asked, {n: t.head(40) for n, t in tables.items()}))
+    assert_frame_equal(store.read_online(Entity.USER, USERS), before)
+    assert not films.read_online(Entity.USER, USERS).equals(before)
+
+
+def test_apply_names_what_is_wrong_with_a_file(tmp_path: Path, tables: dict[str, pl.DataFrame]) -> None:
+    store = Store(SCHEMA, tmp_path / "home")
+    with pytest.raises(InputError, match=r"user_activity\.parquet: no such file"):
+        store.apply(tmp_path / "tables")
+    write(tmp_path / "tables", tables | {"user_activity": tables["user_activity"].cast({"last": pl.Float64})})
+    with pytest.raises(InputError, match=r"user_activity\.parquet: 1 columns unlike the schema: last is Float64"):
+        store.apply(tmp_path / "tables")
+
+
+def test_what_is_not_applied_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"shop_user_{SCHEMA.digest}.*apply its schema first"):
+        Store(SCHEMA, tmp_path / "home").read_online(Entity.USER, ["u1"])
+
+
+SCRIPT = """
+import sys; from datetime import datetime; from pathlib import Path; import polars as pl
+from feature_repo.schema import Entity, Schema; from feature_repo.store import Store
+store = Store(Schema.from_json(sys.argv[1]), Path(sys.argv[2]))
+store.apply(Path(sys.argv[3]))
+moment = datetime(2021, 3, 14, 8)
+asked = pl.DataFrame({"user_id": ["u1"], "event_timestamp": [moment]})
+row = store.join(Entity.USER, asked)
+store.load_online(Entity.USER, moment)
+online = store.read_online(Entity.USER, ["u1"])
+assert online.drop("event_timestamp").equals(row.drop("event_timestamp")), (online, row)
+row.write_parquet(sys.argv[4])
+"""
+
+
+def test_a_process_is_silent_and_knows_no_local_time(
+    tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
+) -> None:
+    found = tmp_path / "row.parquet"
+    arguments = [SCHEMA.to_json(), str(tmp_path / "other"), str(tmp_path / "tables"), str(found)]
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TZ": "America/New_York", "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    row = pl.read_parquet(found)
+    assert_frame_equal(row, oracle(row.select("user_id", "event_timestamp"), tables))

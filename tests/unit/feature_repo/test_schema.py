@@ -1,0 +1,170 @@
+"""Declarations: what is refused, what a digest covers, and that nothing is lost in JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from feature_repo.datasets import completejourney, tiny
+from feature_repo.schema import Entity, Feature, Kind, Schema, View, item_statistics, user_activity, user_history
+
+SCHEMA = Schema(
+    dataset="shop",
+    seen_items_may_return=True,
+    views=(
+        View(
+            name="item_profile",
+            entity=Entity.ITEM,
+            description="what is known of an item",
+            features=(
+                Feature(name="brand", kind=Kind.CATEGORICAL, description="who makes it", max_null_share=0.5),
+                Feature(name="price", kind=Kind.NUMERIC, minimum=0, maximum=10, filterable=True),
+                Feature(name="title", kind=Kind.TEXT, length=8, display=True, tower=False),
+                Feature(name="face", kind=Kind.VECTOR, dim=3),
+            ),
+        ),
+        user_history(length=7),
+    ),
+)
+PRICE = SCHEMA.views[0].features[1]
+
+
+def with_price(price: Feature) -> Schema:
+    profile, *others = SCHEMA.views
+    features = (profile.features[0], price, *profile.features[2:])
+    return replace(SCHEMA, views=(replace(profile, features=features), *others))
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, tiny.SCHEMA, completejourney.SCHEMA], ids=lambda schema: schema.dataset)
+def test_json_keeps_everything(schema: Schema) -> None:
+    again = Schema.from_json(schema.to_json())
+    assert again == schema
+    assert again.digest == schema.digest
+    assert isinstance(again.views[0].entity, Entity)
+    assert isinstance(again.views[0].features[0].kind, Kind)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "cost"},
+        {"kind": Kind.TIMESTAMP, "filterable": False},
+        {"description": "in euros"},
+        {"minimum": 1},
+        {"maximum": 11},
+        {"maximum": None},
+        {"max_null_share": 0.5},
+        {"length": 3},
+        {"dim": 3},
+        {"tower": False},
+        {"filterable": False},
+        {"display": True},
+    ],
+    ids=str,
+)
+def test_the_digest_covers_every_field_of_a_feature(change: dict[str, Any]) -> None:
+    other = with_price(replace(PRICE, **change))
+    assert other.digest != SCHEMA.digest
+    assert Schema.from_json(other.to_json()) == other
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SCHEMA, dataset="shop2"),
+        replace(SCHEMA, seen_items_may_return=False),
+        replace(SCHEMA, views=SCHEMA.views[:1]),
+        replace(SCHEMA, views=SCHEMA.views[::-1]),
+        replace(SCHEMA, views=(replace(SCHEMA.views[0], name="items"), SCHEMA.views[1])),
+        replace(SCHEMA, views=(replace(SCHEMA.views[0], description=""), SCHEMA.views[1])),
+        replace(SCHEMA, views=(replace(SCHEMA.views[0], entity=Entity.USER), SCHEMA.views[1])),
+        replace(SCHEMA, views=(replace(SCHEMA.views[0], features=SCHEMA.views[0].features[:2]), SCHEMA.views[1])),
+    ],
+)
+def test_the_digest_covers_every_field_of_views_and_schema(other: Schema) -> None:
+    assert other.digest != SCHEMA.digest
+
+
+def test_the_digest_is_the_same_in_every_process() -> None:
+    code = "from feature_repo.datasets.tiny import SCHEMA; print(SCHEMA.digest)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert found == tiny.SCHEMA.digest
+    assert len(found) == 8 and int(found, 16) >= 0
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ({"name": "unit price", "kind": Kind.NUMERIC}, "'unit price'"),
+        ({"name": "", "kind": Kind.NUMERIC}, "letters"),
+        ({"name": "face", "kind": Kind.VECTOR}, "dim"),
+        ({"name": "face", "kind": Kind.VECTOR, "dim": -1}, "dim"),
+        ({"name": "title", "kind": Kind.TEXT}, "length"),
+        ({"name": "tags", "kind": Kind.MULTI_VALUED, "length": 0}, "length"),
+        ({"name": "history", "kind": Kind.HISTORY, "length": -5}, "length"),
+        ({"name": "price", "kind": Kind.NUMERIC, "minimum": 2, "maximum": 1}, "minimum 2"),
+        ({"name": "price", "kind": Kind.NUMERIC, "max_null_share": 50}, "max_null_share 50"),
+        ({"name": "title", "kind": Kind.TEXT, "length": 8, "filterable": True}, "filtered"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_features_that_make_no_sense_are_refused(declared: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Feature(**declared)
+
+
+def view(*names: str, name: str = "item_profile", kind: Kind = Kind.NUMERIC) -> View:
+    features = tuple(Feature(name=each, kind=kind, length=3) for each in names)
+    return View(name=name, entity=Entity.ITEM, features=features)
+
+
+@pytest.mark.parametrize(
+    ("views", "problem"),
+    [
+        ((view("price", "price"),), "columns twice: price"),
+        ((view("price"), view("price", name="other")), "columns twice: price"),
+        ((user_history(), view("history_items")), "columns twice: history_items"),
+        ((user_history(), view("history")), "features twice: history"),
+        ((view("price"), view("cost")), "views twice: item_profile"),
+        ((view("created"),), "created"),
+        ((view("event_timestamp"),), "event_timestamp"),
+        ((view("item_id"),), "item_id"),
+        ((view("user_id"),), "user_id"),
+    ],
+)
+def test_names_must_be_free(views: tuple[View, ...], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Schema(dataset="shop", views=views, seen_items_may_return=True)
+
+
+@pytest.mark.parametrize("dataset", ["", "Shop", "my shop", "../shop", "1shop"])
+def test_dataset_names_are_fit_for_files_and_collections(dataset: str) -> None:
+    with pytest.raises(ValueError, match="lower-case"):
+        replace(SCHEMA, dataset=dataset)
+
+
+def test_views_are_found_by_name_and_entity() -> None:
+    assert SCHEMA.view("user_history").entity is Entity.USER
+    assert [each.name for each in SCHEMA.views_of(Entity.ITEM)] == ["item_profile"]
+    assert [each.name for each in SCHEMA.features_of(Entity.ITEM)] == ["brand", "price", "title", "face"]
+    with pytest.raises(KeyError, match="item_profile"):
+        SCHEMA.view("item_stats")
+
+
+def test_a_history_has_three_columns() -> None:
+    assert list(user_history().columns) == ["history_items", "history_times", "history_counts"]
+
+
+def test_views_declare_only_what_the_events_carry() -> None:
+    assert "price_28d" not in item_statistics(value=False).columns
+    all_, none = (set(user_activity(value=there, basket=there).columns) for there in (True, False))
+    assert all_ - none == {"spend_28d", "spend_all", "basket_size"}
+
+
+def test_the_json_is_plain_json() -> None:
+    assert json.loads(SCHEMA.to_json())["views"][0]["features"][0]["kind"] == "categorical"
