@@ -1,0 +1,156 @@
+"""Training on a planted world: users of a group must retrieve the items of their group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.encode import UNKNOWN
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
+from feature_repo.tables import feature_tables
+from tests.worlds import START, group_of, taste_groups
+from training.evaluate import exact_search
+from training.export import export
+from training.fit import Fitted, fit
+from training.interactions import at, interactions, item_rows, query_rows
+from training.recipes import TowerConfig, TrainConfig
+from training.trainer import SCORE, embed
+
+VALIDATION, CUT = START + timedelta(days=50), START + timedelta(days=57)
+CONFIG = TrainConfig(
+    dim=16, tower=TowerConfig(hidden=(32,), embedding_dim=4), min_count=2, batch_size=256, epochs=4, learning_rate=1e-2,
+    embedding_rate=1e-2,
+)  # fmt: skip
+
+
+def joined(tables: Tables, entity: Entity, rows: pl.DataFrame) -> pl.DataFrame:
+    """What the feature store would join: the newest row of each view at each moment."""
+    for table in feature_tables(tables, entity, (VALIDATION, CUT)).values():
+        right = table.drop(CREATED_TIME).sort(ENTITY_TIME)
+        rows = rows.sort(ENTITY_TIME).join_asof(right, on=ENTITY_TIME, by=entity.key, check_sortedness=False)
+    return rows.sort(entity.key, ENTITY_TIME)
+
+
+@cache
+def frames() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    tables = taste_groups()
+    positives = interactions(tables.events, VALIDATION)
+    queries = joined(tables, Entity.USER, query_rows(positives, tables.users["user_id"], (VALIDATION, CUT)))
+    items = joined(tables, Entity.ITEM, item_rows(positives, tables.items["item_id"], (VALIDATION, CUT)))
+    return tables, queries, items, positives
+
+
+@cache
+def fitted(seed: int = 0, config: TrainConfig = CONFIG) -> Fitted:
+    tables, queries, items, positives = frames()
+    return fit(
+        schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
+        validation_start=VALIDATION, cut=CUT, config=config, seed=seed, on_epoch=lambda epoch, metrics: None,
+    )  # fmt: skip
+
+
+def retrieved(result: Fitted, users: pl.DataFrame, k: int = 10) -> list[list[str]]:
+    corpus = at(frames()[2], CUT, week=True)
+    vectors = embed(result.model.item, result.item_encoder.encode(corpus))
+    search = exact_search(embed(result.model.user, result.user_encoder.encode(users)), vectors)
+    return [corpus["item_id"][ids].to_list() for ids in search(np.arange(len(users)), k)]
+
+
+def test_users_retrieve_the_items_of_their_group() -> None:
+    users = at(frames()[1], CUT)
+    hits = [
+        np.mean([group_of(item) == group_of(user) for item in items])
+        for user, items in zip(users["user_id"], retrieved(fitted(), users), strict=True)
+    ]
+    assert np.mean(hits) > 0.9  # by chance 0.25
+
+
+def test_an_unknown_user_is_served_from_the_history_alone() -> None:
+    known = at(frames()[1], CUT).head(20)
+    stranger = known.with_columns(pl.lit("nobody").alias("user_id"))
+    assert retrieved(fitted(), stranger) == retrieved(fitted(), known)
+
+
+def test_an_unknown_item_is_placed_by_its_features() -> None:
+    """An item nobody has ever seen lies nearer to the users of its group than to others."""
+    users, corpus = at(frames()[1], CUT), at(frames()[2], CUT, week=True)
+    result = fitted()
+    new = corpus.head(4).with_columns(pl.Series("item_id", [f"new{n}" for n in range(4)]))
+    assert (result.item_encoder.encode(new)["item_id"] == UNKNOWN).all()
+    scores = (
+        embed(result.model.user, result.user_encoder.encode(users))
+        @ embed(result.model.item, result.item_encoder.encode(new)).T
+    )
+    groups = np.array([group_of(user) for user in users["user_id"]])
+    for column, kind in enumerate(new["kind"]):
+        own = groups == int(kind[1:])
+        # The share of (own, other) pairs of users in the right order; 0.5 by chance.
+        assert (scores[own, column][:, None] > scores[~own, column]).mean() > 0.8
+
+
+def test_a_seed_gives_the_same_towers_and_another_seed_others() -> None:
+    again = fit_again(0)
+    for name, weight in fitted().model.state_dict().items():
+        assert torch.equal(weight, again.model.state_dict()[name]), name
+    assert not torch.equal(fit_again(1).model.item.vectors.ids.weight, again.model.item.vectors.ids.weight)
+
+
+def fit_again(seed: int) -> Fitted:
+    return fitted.__wrapped__(seed, replace(CONFIG, epochs=1) if seed else CONFIG)
+
+
+def test_the_best_epoch_is_kept() -> None:
+    result = fitted(0, replace(CONFIG, epochs=6, patience=1, learning_rate=0.3, embedding_rate=0.3))
+    scores = [epoch[SCORE] for epoch in result.epochs]
+    assert len(scores) == 6 or scores[-1] <= max(scores[:-1])
+
+
+def test_nothing_after_the_validation_window_matters() -> None:
+    tables, queries, items, positives = frames()
+    rng = np.random.default_rng(0)
+    late = pl.col("timestamp") >= CUT
+    shuffled = tables.events.filter(late)["item_id"].shuffle(seed=int(rng.integers(99)))
+    changed = pl.concat([tables.events.filter(~late), tables.events.filter(late).with_columns(item_id=shuffled)])
+    other = fit(
+        schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=changed,
+        validation_start=VALIDATION, cut=CUT, config=CONFIG, seed=0, on_epoch=lambda epoch, metrics: None,
+    )  # fmt: skip
+    assert other.epochs == fitted().epochs
+
+
+def test_a_positive_without_its_snapshot_is_refused() -> None:
+    tables, queries, items, positives = frames()
+    with pytest.raises(ValueError, match="positives have no snapshot"):
+        fit(
+            schema=tables.schema, queries=queries.head(len(queries) // 2), item_snapshots=items, positives=positives,
+            events=tables.events, validation_start=VALIDATION, cut=CUT, config=CONFIG, seed=0,
+            on_epoch=lambda epoch, metrics: None,
+        )  # fmt: skip
+
+
+def test_exported_programs_give_the_towers_embeddings_for_any_batch(tmp_path: Path) -> None:
+    result, tables = fitted(), frames()[0]
+    export(
+        tmp_path, result.model, user_encoder=result.user_encoder, item_encoder=result.item_encoder,
+        schema=tables.schema, config=CONFIG, popular=[("i001", 3)], examples=result.examples,
+    )  # fmt: skip
+    users = at(frames()[1], CUT)
+    program = torch.export.load(tmp_path / "user_tower.pt2").module()
+    for size in (1, 7, len(users)):
+        arrays = result.user_encoder.encode(users.head(size))
+        got = program({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+        assert np.allclose(got.detach().numpy(), embed(result.model.user, arrays), atol=1e-5)
+        assert np.allclose(np.linalg.norm(got.detach().numpy(), axis=1), 1.0, atol=1e-5)
+
+
+def test_a_diverging_run_stops_with_advice() -> None:
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        fitted(0, replace(CONFIG, learning_rate=1e30))

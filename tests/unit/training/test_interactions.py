@@ -1,0 +1,91 @@
+"""Interactions and the snapshots they point at."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.schema import Entity
+from feature_repo.tables import feature_tables
+from tests.logs import ITEMS, MOMENTS, START, USERS, Event, known, random_event, random_events, tables_of
+from training.interactions import at, interactions, item_rows, query_rows
+
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
+UNTIL = MOMENTS[0]
+
+
+def positives_of(events: list[Event], until: datetime = UNTIL) -> pl.DataFrame:
+    return interactions(tables_of(events).events, until)
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """Days and weeks are counted from START, a Monday."""
+    return START + (moment - START) // step * step
+
+
+@pytest.mark.parametrize("until", MOMENTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_one_positive_per_user_day_and_item(seed: int, until: datetime) -> None:
+    events = random_events(seed, 400)
+    first: dict[tuple[str, datetime, str], datetime] = {}
+    for event in sorted(events, key=lambda event: event["timestamp"]):
+        if known(event) < until:
+            first.setdefault((event["user_id"], floor(event["timestamp"], DAY), event["item_id"]), event["timestamp"])
+    wanted = [(*key, floor(time, WEEK), time, 1.0) for key, time in sorted(first.items())]
+    assert positives_of(events, until).rows() == wanted
+
+
+def test_snapshots_lie_before_the_interaction() -> None:
+    found = positives_of(random_events(0))
+    assert found.select((pl.col("query_time") <= pl.col("timestamp")).all()).item()
+    assert found.select((pl.col("item_time") <= pl.col("timestamp")).all()).item()
+    assert found.schema["weight"] == pl.Float32
+
+
+def test_what_is_known_only_later_changes_nothing() -> None:
+    events, dice = random_events(1), random.Random(0)
+    past = [event for event in events if known(event) < UNTIL]
+    future = [event for event in (random_event(dice) for _ in range(200)) if known(event) >= UNTIL]
+    assert 0 < len(past) < len(events)
+    assert any(event["timestamp"] < UNTIL for event in future)
+    assert_frame_equal(positives_of(past), positives_of(events))
+    assert_frame_equal(positives_of(past + future), positives_of(events))
+
+
+def test_every_query_has_a_row_in_the_user_tables() -> None:
+    tables = tables_of(random_events(2))
+    asked = query_rows(interactions(tables.events, UNTIL), tables.users["user_id"], MOMENTS)
+    built = feature_tables(tables, Entity.USER, MOMENTS)
+    for table in built.values():
+        assert asked.join(table, on=["user_id", "event_timestamp"], how="anti").is_empty()
+
+
+@pytest.mark.parametrize("moments", [(), MOMENTS[:1], MOMENTS])
+def test_queries_are_those_of_the_positives_and_everybody_at_each_moment(moments: tuple[datetime, ...]) -> None:
+    positives = positives_of(random_events(3))
+    wanted = set(positives.select("user_id", "query_time").rows()) | {(user, at) for user in USERS for at in moments}
+    found = query_rows(positives, pl.Series("anyone", USERS), moments)
+    assert found.columns == ["user_id", "event_timestamp"]
+    assert found.rows() == sorted(wanted)
+
+
+@pytest.mark.parametrize("moments", [(), MOMENTS[:1], MOMENTS])
+def test_items_are_those_of_the_positives_and_the_corpus_in_each_week(moments: tuple[datetime, ...]) -> None:
+    positives = positives_of(random_events(3))
+    mondays = [floor(moment, WEEK) for moment in moments]
+    wanted = set(positives.select("item_id", "item_time").rows()) | {(item, at) for item in ITEMS for at in mondays}
+    found = item_rows(positives, pl.Series("anything", ITEMS), moments)
+    assert found.columns == ["item_id", "event_timestamp"]
+    assert found.rows() == sorted(wanted)
+
+
+def test_the_rows_of_a_moment_are_found_in_the_order_of_their_keys() -> None:
+    positives = positives_of(random_events(4))
+    queries = query_rows(positives, pl.Series(USERS), MOMENTS).sample(fraction=1, shuffle=True, seed=0)
+    items = item_rows(positives, pl.Series(ITEMS), MOMENTS).sample(fraction=1, shuffle=True, seed=0)
+    assert at(queries, MOMENTS[1]).rows() == [(user, MOMENTS[1]) for user in sorted(USERS)]
+    assert at(items, MOMENTS[1], week=True).rows() == [(item, floor(MOMENTS[1], WEEK)) for item in sorted(ITEMS)]

@@ -1,0 +1,42 @@
+"""What every baseline learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Log:
+    """The interactions before the cut, as aligned arrays.
+
+    user_rows, item_rows: int. days: float, days before the cut (0 is the cut, larger is older). users, items: how many
+    user and item rows there are, those without an interaction included.
+    """
+
+    user_rows: np.ndarray
+    item_rows: np.ndarray
+    days: np.ndarray
+    users: int
+    items: int
+
+    def __post_init__(self) -> None:
+        if not len(self.user_rows) == len(self.item_rows) == len(self.days):
+            got = (len(self.user_rows), len(self.item_rows), len(self.days))
+            raise ValueError(f"got {got} user rows, item rows and days; wanted aligned arrays")
+        if len(self.days) and self.days.min() < 0:
+            raise ValueError(f"an interaction lies {-self.days.min():.2f} days after the cut; wanted only earlier ones")
+
+    def matrix(self, weights: np.ndarray | None = None) -> csr_array:
+        """Sum of the weights (default 1: counts) of each user and item: float64 [users, items]."""
+        from scipy.sparse import csr_array
+
+        data = np.ones(len(self.days)) if weights is None else weights
+        # implicit takes matrices with 32-bit indices only.
+        rows = (self.user_rows.astype(np.int32), self.item_rows.astype(np.int32))
+        return csr_array((data, rows), shape=(self.users, self.items))

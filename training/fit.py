@@ -1,0 +1,171 @@
+"""From joined frames to trained towers: fit the encoders, build the training set, train with early stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, InputKind
+from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema
+from training.evaluate import Holdout, evaluate, exact_search
+from training.interactions import at
+from training.recipes import TrainConfig
+from training.trainer import SCORE, OnEpoch, TwoTower, embed, new_model, train
+from training.training_set import Arrays, TrainingSet
+
+USER, ITEM = Entity.USER.key, Entity.ITEM.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """Trained towers with their encoders. epochs: the metrics of each epoch. examples: some encoded rows of each."""
+
+    model: TwoTower
+    user_encoder: Encoder
+    item_encoder: Encoder
+    epochs: list[dict[str, float]]
+    examples: tuple[Arrays, Arrays]
+
+
+def fit(
+    *,
+    schema: Schema,
+    queries: pl.DataFrame,
+    item_snapshots: pl.DataFrame,
+    positives: pl.DataFrame,
+    events: pl.DataFrame,
+    validation_start: datetime,
+    cut: datetime,
+    config: TrainConfig,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Fitted:
+    """Train on the positives before validation_start, stop early on [validation_start, cut).
+
+    queries, item_snapshots: joined frames that hold the snapshots of the positives and, at validation_start, every user
+    and the whole corpus. positives: as `interactions` gives them. events: canonical; read only up to the cut.
+    """
+    user_encoder, item_encoder = _encoders(schema, queries, item_snapshots, positives, config)
+    data = _training_set(queries, item_snapshots, _aged(positives, config), user_encoder, item_encoder)
+    users = at(queries, validation_start)
+    items = at(item_snapshots, validation_start, week=True)
+    user_arrays, item_arrays = user_encoder.encode(users), item_encoder.encode(items)
+    model = new_model(user_encoder.inputs, item_encoder.inputs, _codes_of(item_encoder, item_arrays), config, seed=seed)
+    holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
+
+    def validate(model: TwoTower) -> dict[str, float]:
+        user_QD = embed(model.user, user_arrays)[holdout.users_Q]
+        search = partial(exact_search, user_QD, embed(model.item, item_arrays))
+        return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics)
+
+    epochs = train(data, model, config, seed=seed, validate=validate, on_epoch=on_epoch)
+    examples = [{n: a[:3] for n, a in arrays.items()} for arrays in (user_arrays, item_arrays)]
+    return Fitted(
+        model=model,
+        user_encoder=user_encoder,
+        item_encoder=item_encoder,
+        epochs=epochs,
+        examples=(examples[0], examples[1]),
+    )
+
+
+def with_score(metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics of whole views, and what early stopping looks at: the geometric mean of recall@20 over the views.
+
+    A product, because a view with small numbers (discovery) must count as much as one with large numbers (repeat).
+    """
+    whole = {name: value for name, value in metrics.items() if name.count("/") == 1}
+    recalls = [value for name, value in whole.items() if name.endswith("/recall@20")]
+    return {SCORE: float(np.prod(recalls) ** (1 / len(recalls)))} | whole
+
+
+def _codes_of(encoder: Encoder, corpus: Arrays) -> dict[str, Tensor]:
+    """For each categorical item feature int32 [V]: the code of every item of the id vocabulary, MISSING for no item."""
+    codes_of = {}
+    for each in encoder.inputs[1:]:
+        if each.kind is InputKind.CODE:
+            codes_V = np.full(encoder.inputs[0].size, MISSING, np.int32)
+            codes_V[corpus[encoder.key]] = corpus[each.name]
+            codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
+            codes_of[each.name] = torch.from_numpy(codes_V)
+    return codes_of
+
+
+def temporal_holdout(
+    events: pl.DataFrame, users: pl.Series, corpus: pl.Series, start: datetime, end: datetime, seen_may_return: bool
+) -> Holdout:
+    """What users did in [start, end) against what was known of them before: rows are positions in users and corpus."""
+    coded = events.select(
+        pl.col("timestamp"),
+        known=pl.max_horizontal("timestamp", "created"),
+        user=pl.col(USER).replace_strict(users, np.arange(len(users))),
+        item=pl.col(ITEM).replace_strict(corpus, np.arange(len(corpus))),
+    )
+    before = coded.filter(pl.col("known") < start)
+    after = coded.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
+    pairs = [(part["user"].to_numpy(), part["item"].to_numpy()) for part in (before, after)]
+    return Holdout.from_interactions(
+        before=pairs[0], after=pairs[1], items=len(corpus), seen_items_may_return=seen_may_return
+    )
+
+
+def _encoders(
+    schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
+) -> tuple[Encoder, Encoder]:
+    """Encoders fitted on the snapshots that training sees. Items below config.min_count share the unknown id."""
+    counts = positives.group_by(ITEM).len().filter(pl.col("len") >= config.min_count)
+    known = counts[ITEM].sort()
+    asked, sold = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
+    return (
+        Encoder.fit(USER, _seen(schema, Entity.USER, config), asked, ids=(), items=known),
+        Encoder.fit(ITEM, _seen(schema, Entity.ITEM, config), sold, ids=known, items=known),
+    )
+
+
+def _seen(schema: Schema, entity: Entity, config: TrainConfig) -> list[Feature]:
+    """The features that the towers see."""
+    return [feature for feature in schema.features_of(entity) if feature.name not in config.leave_out]
+
+
+def _training_set(
+    queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder
+) -> TrainingSet:
+    """Positives as rows of the encoded snapshots that they use."""
+    queries, items = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
+    rows = (
+        positives.join(_numbered(queries, USER, "query_time"), on=[USER, "query_time"], maintain_order="left")
+        .join(_numbered(items, ITEM, "item_time"), on=[ITEM, "item_time"], maintain_order="left")
+        .sort("query_time_row")
+    )
+    if rows.height != positives.height:
+        raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
+    return TrainingSet(
+        queries=user_encoder.encode(queries),
+        items=item_encoder.encode(items),
+        item_of_S=items[ITEM].rank("dense").to_numpy().astype(np.int64) - 1,
+        query_I=rows["query_time_row"].to_numpy().astype(np.int64),
+        item_I=rows["item_time_row"].to_numpy().astype(np.int64),
+        weight_I=rows["weight"].to_numpy().astype(np.float32),
+    )
+
+
+def _aged(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+    """Positives weighted by age: half for every half_life_days before the newest one."""
+    age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
+    return positives.with_columns((pl.col("weight") * 0.5 ** (age / config.half_life_days)).cast(pl.Float32))
+
+
+def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
+    """The snapshots that positives point at, sorted."""
+    asked = positives.select(key, pl.col(time).alias(ENTITY_TIME))
+    return frame.join(asked, on=[key, ENTITY_TIME], how="semi").sort(key, ENTITY_TIME)
+
+
+def _numbered(frame: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
+    return frame.select(key, pl.col(ENTITY_TIME).alias(time)).with_row_index(f"{time}_row")

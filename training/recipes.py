@@ -1,0 +1,104 @@
+"""Recipes: frozen configurations of a training run. A recipe is a function, so variants are `replace(base(), ...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from feature_repo.schema import item_statistics
+
+SALES = tuple(feature.name for feature in item_statistics(value=True).features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerConfig:
+    """Layer sizes and regularisation of both towers.
+
+    hidden: widths of the MLP. embedding_dim: width of a side feature. dropout: of the MLP. id_dropout: share of
+    training rows whose item id is replaced by UNKNOWN, so that the default of unknown items is trained (DropoutNet,
+    NeurIPS 2017). history_dropout: mean share of a history that is left out in training.
+    """
+
+    hidden: tuple[int, ...] = (128,)
+    embedding_dim: int = 16
+    dropout: float = 0.1
+    id_dropout: float = 0.1
+    history_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min((*self.hidden, self.embedding_dim)) < 1:
+            raise ValueError(f"layer sizes must be positive, got {self.hidden} and {self.embedding_dim}")
+        for name in ("dropout", "id_dropout", "history_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is a share in [0, 1), got {getattr(self, name)}")
+
+
+POSITIVE = (
+    "dim",
+    "min_count",
+    "half_life_days",
+    "batch_size",
+    "epochs",
+    "patience",
+    "learning_rate",
+    "embedding_rate",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run.
+
+    leave_out: features that the towers do not see. min_count: interactions below which an item gets no id of its own
+    but the trained default. half_life_days: an interaction so much older counts half in the loss. batch_size:
+    interactions per step (whole user snapshots, so a batch may fall a little short). temperature: the starting value,
+    learned as log τ and kept inside `temperature_bounds`. learning_rate drives the dense weights (Adam), embedding_rate
+    the id table (SparseAdam: only the rows of a batch move); both fall linearly to zero over `epochs`. patience: epochs
+    without a better validation score.
+    """
+
+    dim: int = 128
+    tower: TowerConfig = field(default_factory=TowerConfig)
+    leave_out: tuple[str, ...] = ()
+    min_count: int = 10
+    half_life_days: float = 60.0
+    batch_size: int = 4096
+    epochs: int = 8
+    patience: int = 2
+    learning_rate: float = 3e-3
+    embedding_rate: float = 5e-3
+    temperature: float = 0.05
+    temperature_bounds: tuple[float, float] = (0.005, 1.0)
+
+    def __post_init__(self) -> None:
+        for name in POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        low, high = self.temperature_bounds
+        if not 0 < low <= self.temperature <= high:
+            raise ValueError(f"temperature {self.temperature} must lie in {self.temperature_bounds}, above 0")
+
+
+def base() -> TrainConfig:
+    """The default recipe.
+
+    It leaves the item statistics out: in-batch negatives only show an item in the weeks in which it sells, so what the
+    towers would learn of its statistics is wrong for the items that do not sell. They need negatives from the whole
+    corpus.
+    """
+    return TrainConfig(leave_out=SALES)
+
+
+def with_statistics() -> TrainConfig:
+    """The default recipe with the item statistics: shows what they cost without negatives from the whole corpus."""
+    return replace(base(), leave_out=())
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {"base": base, "with_statistics": with_statistics}
+
+
+def recipe(name: str) -> TrainConfig:
+    """The named recipe; ValueError lists those there are."""
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]()

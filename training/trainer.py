@@ -1,0 +1,160 @@
+"""Training both towers, with early stopping on a validation window inside the training part."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from feature_repo.encode import Input, InputKind
+from training.losses import in_batch_softmax, log_q
+from training.recipes import TrainConfig
+from training.towers import ItemTower, ItemVectors, UserTower
+from training.training_set import Arrays, Batch, TrainingSet
+
+SCORE = "score"
+"""The validation metric that decides early stopping."""
+
+
+class TwoTower(nn.Module):
+    """A user tower and an item tower over shared item vectors, and the learned log-temperature."""
+
+    def __init__(
+        self,
+        user_inputs: Sequence[Input],
+        item_inputs: Sequence[Input],
+        codes_of: Mapping[str, Tensor],
+        config: TrainConfig,
+    ) -> None:
+        super().__init__()
+        categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
+        vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
+        self.user = UserTower(user_inputs, vectors, config.tower, config.dim)
+        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
+        self.log_bounds = tuple(math.log(bound) for bound in config.temperature_bounds)
+
+    @property
+    def temperature(self) -> Tensor:
+        return self.log_temperature.clamp(*self.log_bounds).exp()
+
+
+Validate = Callable[[TwoTower], dict[str, float]]
+"""Measures the towers on the validation window."""
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+def train(
+    data: TrainingSet,
+    model: TwoTower,
+    config: TrainConfig,
+    *,
+    seed: int,
+    validate: Validate,
+    on_epoch: OnEpoch = lambda epoch, metrics: None,
+) -> list[dict[str, float]]:
+    """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
+
+    validate returns metrics with SCORE among them, higher is better. Returns the metrics of each epoch. The same data,
+    config and seed give the same weights on the same machine. FloatingPointError when the loss stops being finite.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    optimisers = Optimisers(model, config)
+    frequency_N = torch.from_numpy(data.frequency())
+    best_score, best_weights = -math.inf, model.state_dict()
+    epochs: list[dict[str, float]] = []
+    waited = 0
+    while len(epochs) < config.epochs and waited < config.patience:
+        loss = _epoch(data, data.batches(config.batch_size, rng), model, optimisers, frequency_N, len(epochs))
+        model.eval()
+        metrics = {"loss": loss, "temperature": model.temperature.item(), **validate(model)}
+        epochs.append(metrics)
+        on_epoch(len(epochs), metrics)
+        waited += 1
+        if metrics[SCORE] > best_score:
+            best_score, best_weights, waited = metrics[SCORE], copy.deepcopy(model.state_dict()), 0
+    model.load_state_dict(best_weights)
+    model.eval()
+    return epochs
+
+
+class Optimisers:
+    """SparseAdam for the id table, of which only a batch's rows move, Adam for everything else; rates fall to zero."""
+
+    def __init__(self, model: TwoTower, config: TrainConfig) -> None:
+        table = model.item.vectors.ids.weight
+        dense = [weight for weight in model.parameters() if weight is not table]
+        self._epochs = config.epochs
+        self._optimisers: list[tuple[torch.optim.Optimizer, float]] = [
+            (torch.optim.SparseAdam([table], lr=config.embedding_rate), config.embedding_rate),
+            (torch.optim.Adam(dense, lr=config.learning_rate), config.learning_rate),
+        ]
+
+    def step(self, loss: Tensor, epochs_done: float) -> None:
+        """One update from a loss; epochs_done counts the epochs behind it, in fractions."""
+        for optimiser, rate in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            optimiser.param_groups[0]["lr"] = rate * (1 - epochs_done / self._epochs)
+        loss.backward()
+        for optimiser, _ in self._optimisers:
+            optimiser.step()
+
+
+def _epoch(
+    data: TrainingSet,
+    batches: Sequence[np.ndarray],
+    model: TwoTower,
+    optimisers: Optimisers,
+    frequency_N: Tensor,
+    epochs_done: int,
+) -> float:
+    """One pass over the batches; the mean loss."""
+    from tqdm import tqdm
+
+    model.train()
+    total = 0.0
+    for number, rows in enumerate(tqdm(batches, unit="batch", leave=False, disable=None)):
+        loss = batch_loss(model, data.batch(rows), frequency_N)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()}: lower learning_rate or raise temperature")
+        optimisers.step(loss, epochs_done + number / len(batches))
+        total += loss.item()
+    return total / len(batches)
+
+
+def batch_loss(model: TwoTower, batch: Batch, frequency_N: Tensor) -> Tensor:
+    """In-batch softmax of the batch's users and items."""
+    user_RD, item_CD = model.user(batch.users), model.item(batch.items)
+    logits_RC = user_RD @ item_CD.T / model.temperature
+    correction_C = log_q(frequency_N[batch.item_C], batch.size)
+    return in_batch_softmax(logits_RC, batch.positives_RC, correction_C, batch.weights_RC)
+
+
+@torch.no_grad()
+def embed(tower: nn.Module, arrays: Arrays, rows_at_once: int = 1024) -> np.ndarray:
+    """float32 [N, D]: the embeddings of encoded rows."""
+    tower.eval()
+    size = len(next(iter(arrays.values())))
+    parts = []
+    for start in range(0, size, rows_at_once):
+        block = {name: torch.from_numpy(array[start : start + rows_at_once]) for name, array in arrays.items()}
+        parts.append(tower(block).numpy())
+    return np.concatenate(parts)
+
+
+def new_model(
+    user_inputs: Sequence[Input],
+    item_inputs: Sequence[Input],
+    codes_of: Mapping[str, Tensor],
+    config: TrainConfig,
+    *,
+    seed: int,
+) -> TwoTower:
+    """Untrained towers; the seed decides their starting weights. codes_of: see `ItemVectors`."""
+    torch.manual_seed(seed)
+    return TwoTower(user_inputs, item_inputs, codes_of, config)
