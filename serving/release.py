@@ -1,0 +1,170 @@
+"""The release: one verified version, loaded to serve; and the two moves of the champion, promote and roll back.
+
+Two systems cannot flip at once. The Milvus alias moves first, for readers outside Gatehouse; the MLflow alias
+`champion` moves last and is the commit. Serving resolves only the MLflow alias and opens the version's own collection,
+so between the two, or after a crash there, it still serves the former champion whole; the same command again completes
+the move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from feature_repo.schema import Schema
+from serving.gate import Outcome
+from serving.index import Fields, ItemIndex
+from serving.manifest import Manifest, ReleaseError, read, verified_files
+from serving.milvus import MilvusIndex
+from serving.pt2 import refuse_code
+from serving.registry import Registry
+from serving.settings import Settings
+from serving.towers import Towers
+
+PREVIOUS = "gatehouse.previous_champion"
+PROMOTED = "gatehouse.promoted"
+"""Set once a version has been champion."""
+OVERRIDE = "gatehouse.override_reason"
+LOCK_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One sealed version, whole: both towers with their vocabularies, the feature contract, and where its index is."""
+
+    manifest: Manifest
+    towers: Towers
+
+    @classmethod
+    def load(cls, settings: Settings, dataset: str, version: int | None = None) -> Release:
+        """Load a version, the champion by default, after verifying tag, manifest and every file.
+
+        ReleaseError if there is no champion, the version is not sealed, or anything was changed since it was judged;
+        UnsafeArchiveError if a tower could run code while being loaded; LookupError for an unknown version.
+        """
+        registry = Registry(settings, dataset)
+        version = champion_of(registry) if version is None else version
+        manifest = read(registry, version)
+        files = verified_files(registry.download(version), manifest)
+        return cls(manifest=manifest, towers=Towers.from_files(files))
+
+    @property
+    def schema(self) -> Schema:
+        return self.towers.schema
+
+    @property
+    def popular(self) -> tuple[tuple[str, float], ...]:
+        """(item id, count), most popular first, for users of whom nothing is known."""
+        return self.towers.popular
+
+    def embed_users(self, frame: pl.DataFrame) -> np.ndarray:
+        """User embeddings, float32 [rows, D]; frame: features as of event_timestamp."""
+        return self.towers.user.embed(frame)
+
+    def embed_items(self, frame: pl.DataFrame) -> np.ndarray:
+        """Item embeddings, float32 [rows, D]; frame: features as of event_timestamp."""
+        return self.towers.item.embed(frame)
+
+
+def champion_of(registry: Registry) -> int:
+    """The version that serves. ReleaseError if none was promoted yet."""
+    version = registry.champion()
+    if version is None:
+        raise ReleaseError(f"{registry.dataset} has no champion yet: `gatehouse run` trains, judges and promotes one")
+    return version
+
+
+def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
+    """Make a version the champion. Doing it again changes nothing, or completes what was interrupted.
+
+    Refused with ReleaseError, the champion untouched: a version that is not sealed or not passed, whose files were
+    changed, or whose collection is not whole. `override_reason` lets a version through that did not pass (and only
+    that); the reason stays with the version, and `gatehouse releases` shows it.
+    """
+    with _promotion_lock(settings):
+        registry = Registry(settings, dataset)
+        manifest = read(registry, version)
+        override = _override(manifest, override_reason)
+        _check_release(registry, manifest)
+        previous = registry.champion()
+        if previous != version:
+            registry.set_tags(version, override | {PREVIOUS: str(previous or "")})
+        _move(settings, registry, manifest)
+        registry.set_tags(version, {PROMOTED: "true"})
+        return manifest
+
+
+def rollback(settings: Settings, dataset: str) -> Manifest:
+    """Make the champion's predecessor champion again. ReleaseError if there is none or it is not whole any more."""
+    with _promotion_lock(settings):
+        registry = Registry(settings, dataset)
+        current = champion_of(registry)
+        previous = registry.tags(current).get(PREVIOUS)
+        if not previous:
+            raise ReleaseError(f"{dataset} version {current} is the first champion: there is none to go back to")
+        manifest = read(registry, int(previous))
+        _check_release(registry, manifest)
+        _move(settings, registry, manifest)
+        return manifest
+
+
+def check_collection(index: ItemIndex, manifest: Manifest) -> None:
+    """ReleaseError unless the version's collection holds the items that the manifest says."""
+    info = index.info(manifest.collection)
+    wanted = (manifest.item_count, manifest.dim, manifest.items_fingerprint)
+    if info is None or (info.rows, info.dim, info.fingerprint) != wanted:
+        found = "nothing" if info is None else f"{info.rows:,} items of {info.dim} dimensions"
+        same_size = info is not None and (info.rows, info.dim) == wanted[:2]
+        raise ReleaseError(
+            f"{manifest.dataset} version {manifest.version}: the collection {manifest.collection} holds {found}"
+            f"{' with other content' if same_size else ''}; {manifest.item_count:,} items of {manifest.dim} dimensions"
+            " were judged. Build the index of this version again"
+        )
+
+
+def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
+    """The tags that record an override: none for a passed version. ReleaseError if the version may not be promoted."""
+    outcome = manifest.verdict.outcome
+    if outcome is Outcome.PASSED:
+        return {}
+    if reason is None or not reason.strip():
+        open_reasons = "; ".join(r for r in manifest.verdict.reasons if not r.startswith(Outcome.PASSED.value))
+        raise ReleaseError(
+            f"{manifest.dataset} version {manifest.version} is not promoted: its verdict is {outcome.value}"
+            f" ({open_reasons}). To promote it all the same, give a reason"
+        )
+    return {OVERRIDE: reason.strip()}
+
+
+def _check_release(registry: Registry, manifest: Manifest) -> None:
+    files = verified_files(registry.download(manifest.version), manifest)
+    for name in (name for name in files if name.endswith(".pt2")):
+        refuse_code(files[name], name)
+
+
+def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
+    with MilvusIndex(settings, Fields(types={})) as index:
+        check_collection(index, manifest)
+        index.point(manifest.alias, manifest.collection)
+    registry.set_champion(manifest.version)
+
+
+@contextmanager
+def _promotion_lock(settings: Settings) -> Iterator[None]:
+    """One promotion or rollback at a time: MLflow has no compare-and-set on aliases."""
+    from filelock import FileLock, Timeout
+
+    settings.create_home()
+    lock = FileLock(settings.home / "promotion.lock", timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ReleaseError(f"another promotion has been running for {LOCK_SECONDS} s: try again") from error
+    try:
+        yield
+    finally:
+        lock.release()

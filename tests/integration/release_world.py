@@ -1,0 +1,160 @@
+"""A small released world: real encoders and exported towers, in a real home folder.
+
+Users like one of two departments; a user embedding is the embedding of the department, an item embedding that of its
+own, tilted by the item's price. So a user's nearest items are those of the liked department, the cheapest first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import save_file
+
+from feature_repo.encode import RESERVED, Encoder
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from serving.gate import Outcome, Verdict
+from serving.index import Fields
+from serving.manifest import Manifest, collection_name, seal
+from serving.milvus import MilvusIndex
+from serving.registry import INPUT_KEY, Registry
+from serving.settings import Settings
+from serving.towers import Towers
+
+DATASET = "shop"
+NOW = datetime(2024, 3, 1)
+DEPARTMENTS = ("food", "toys")
+
+
+def schema(*, seen_items_may_return: bool = True) -> Schema:
+    liked = Feature(name="liked", kind=Kind.CATEGORICAL)
+    history = Feature(name="history", kind=Kind.HISTORY, length=4, tower=False)
+    department = Feature(name="department", kind=Kind.CATEGORICAL, filterable=True, display=True)
+    price = Feature(name="price", kind=Kind.NUMERIC, filterable=True)
+    return Schema(
+        dataset=DATASET,
+        seen_items_may_return=seen_items_may_return,
+        views=(
+            View(name="user_profile", entity=Entity.USER, features=(liked,)),
+            View(name="user_history", entity=Entity.USER, features=(history,)),
+            View(name="item_profile", entity=Entity.ITEM, features=(department, price)),
+        ),
+    )
+
+
+ITEMS = pl.DataFrame(
+    {
+        "item_id": [f"{department}{n:02}" for department in DEPARTMENTS for n in range(20)],
+        "event_timestamp": [NOW] * 40,
+        "department": [department for department in DEPARTMENTS for _ in range(20)],
+        "price": [float(n) for _ in DEPARTMENTS for n in range(20)],
+    },
+    schema_overrides={"event_timestamp": pl.Datetime("us")},
+)
+USERS = pl.DataFrame(
+    {
+        "user_id": ["anna", "bert", "carl"],
+        "event_timestamp": [NOW] * 3,
+        "liked": ["food", "toys", "food"],
+        "history_items": [["food00", "food03"], [], None],
+    },
+    schema_overrides={"event_timestamp": pl.Datetime("us"), "history_items": pl.List(pl.String)},
+)
+POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
+
+
+class Online:
+    """Online features out of a frame, in the form of `feature_repo.store.Store.read_online`."""
+
+    def __init__(self, users: pl.DataFrame = USERS) -> None:
+        self._users = users
+
+    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
+        return pl.DataFrame({entity.key: list(ids)}).join(self._users, on=entity.key, how="left", maintain_order="left")
+
+
+class _Tower(torch.nn.Module):
+    """Direction of the department, `slope` turns it away from the other department's as the price rises."""
+
+    def __init__(self, name: str, slope: float) -> None:
+        super().__init__()
+        self.name, self.slope = name, slope
+        self.register_buffer("angle", torch.tensor([0.8] * RESERVED + [0.0, math.pi / 2]))
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        angle = self.angle[inputs[self.name].long()]
+        if self.slope:
+            angle = angle - self.slope * (inputs["price"][:, 0] + 3) * torch.where(angle > 1, -1.0, 1.0)
+        return torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
+
+
+def write_artifacts(folder: Path, schema_: Schema, *, slope: float = 0.1) -> Path:
+    """The files of a model version; another slope gives another model."""
+    folder.mkdir(parents=True)
+    for entity, frame, name in ((Entity.USER, USERS, "liked"), (Entity.ITEM, ITEMS, "department")):
+        encoder = Encoder.fit(entity.key, schema_.features_of(entity), frame, ids=frame[entity.key])
+        inputs = {key: torch.from_numpy(np.array(value)) for key, value in encoder.encode(frame).items()}
+        dynamic = {key: {0: torch.export.Dim.DYNAMIC} for key in inputs}
+        tower = _Tower(name, slope if entity is Entity.ITEM else 0.0)
+        program = torch.export.export(tower, (inputs,), dynamic_shapes=(dynamic,))
+        torch.export.save(program, folder / f"{entity.value}_tower.pt2")
+        (folder / f"{entity.value}_encoder.json").write_text(encoder.to_json())
+    (folder / "schema.json").write_text(schema_.to_json())
+    (folder / "recipe.json").write_text("{}")
+    (folder / "popular.json").write_text(json.dumps(POPULAR))
+    save_file({"weight": torch.zeros(2)}, folder / "checkpoint.safetensors")
+    return folder
+
+
+def empty_database(home: Path) -> Path:
+    """An MLflow database without runs: making one takes seconds, copying it nothing."""
+    settings = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
+    assert Registry(settings, DATASET).champion() is None
+    return home / "mlflow" / "mlflow.db"
+
+
+def fresh_home(home: Path, database: Path) -> Settings:
+    """Settings of a new home folder."""
+    settings = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
+    settings.create_home()
+    shutil.copy(database, home / "mlflow" / "mlflow.db")
+    return settings
+
+
+def register(settings: Settings, folder: Path, *, input_key: str = "key") -> int:
+    """Run, register, and build the index of a version."""
+    registry = Registry(settings, DATASET)
+    with registry.run("towers") as run:
+        run.log_metrics({"all/recall@20": 0.5})
+        version = run.register(folder, {INPUT_KEY: input_key})
+    towers = Towers.from_folder(registry.download(version))
+    with MilvusIndex(settings, Fields.of(towers.schema)) as index:
+        index.build(collection_name(DATASET, version), ITEMS, towers.item.embed(ITEMS))
+    return version
+
+
+def seal_as(
+    settings: Settings, version: int, outcome: str = "passed", metrics: Mapping[str, float] | None = None
+) -> Manifest:
+    """Seal a registered version with a verdict."""
+    with MilvusIndex(settings, Fields(types={})) as index:
+        info = index.info(collection_name(DATASET, version))
+    assert info is not None
+    return seal(
+        Registry(settings, DATASET),
+        version,
+        Verdict(Outcome(outcome), (f"{outcome}: all/recall@20 0.5000 against popularity 0.4000",)),
+        index=info,
+        services={Entity.USER: "shop_user_1", Entity.ITEM: "shop_item_1"},
+        created=NOW,
+        as_of=NOW,
+        cut=NOW,
+        metrics=metrics or {"all/recall@20": 0.5, "all/cold_users/recall@20": math.nan},
+    )

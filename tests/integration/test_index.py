@@ -1,0 +1,278 @@
+"""One contract of the item index, two implementations."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from serving.index import MAX_K, ExactIndex, Fields, ItemIndex
+from serving.milvus import IndexBusyError, MilvusIndex
+from serving.settings import GRAPH, IndexParams, Settings
+
+SCHEMA = Schema(
+    dataset="shop",
+    seen_items_may_return=True,
+    views=(
+        View(
+            name="item_profile",
+            entity=Entity.ITEM,
+            features=(
+                Feature(name="department", kind=Kind.CATEGORICAL, filterable=True),
+                Feature(name="price", kind=Kind.NUMERIC, filterable=True),
+                Feature(name="title", kind=Kind.TEXT, length=4, display=True),
+                Feature(name="tags", kind=Kind.MULTI_VALUED, length=4, display=True),
+                Feature(name="hidden", kind=Kind.NUMERIC),
+            ),
+        ),
+    ),
+)
+ITEMS = pl.DataFrame(
+    {
+        "item_id": [f"i{n:03}" for n in range(300)],
+        "department": [[None, 'fruit "fresh"', "back\\slash", "käse"][n % 4] for n in range(300)],
+        "price": [None if n % 5 == 0 else float(n % 7) - 3 for n in range(300)],
+        "title": [f"Item {n}" for n in range(300)],
+        "tags": [["new", str(n)] if n % 2 else None for n in range(300)],
+        "hidden": [0.0] * 300,
+    }
+)
+
+
+def unit(rows: int, seed: int, dim: int = 8) -> np.ndarray:
+    vectors_ND = np.random.default_rng(seed).normal(size=(rows, dim)).astype(np.float32)
+    return vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+
+
+VECTORS_ND = unit(300, seed=1)
+QUERIES_QD = unit(3, seed=2)
+
+
+def settings_in(home: Path, params: IndexParams | None = None) -> Settings:
+    settings = Settings(home=home, mlflow_uri="", **({"index": params} if params else {}))
+    settings.create_home()
+    return settings
+
+
+@pytest.fixture(params=["exact", "milvus-flat", "milvus-hnsw"], scope="class")
+def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ItemIndex]:
+    if request.param == "exact":
+        yield ExactIndex(Fields.of(SCHEMA))
+        return
+    params = GRAPH if request.param == "milvus-hnsw" else None
+    with MilvusIndex(settings_in(tmp_path_factory.mktemp("home"), params), Fields.of(SCHEMA)) as milvus:
+        yield milvus
+
+
+@pytest.fixture
+def built(index: ItemIndex) -> ItemIndex:
+    index.build("shop_items_v1", ITEMS, VECTORS_ND)
+    return index
+
+
+def expected(k: int, keep: pl.Expr | None = None) -> list[list[str]]:
+    """An independent oracle: sort in Python floats."""
+    rows = ITEMS.with_row_index().filter(pl.lit(True) if keep is None else keep)
+    order = []
+    for query_D in QUERIES_QD.astype(np.float64):
+        scored = [(-float(VECTORS_ND[n] @ query_D), id_) for n, id_ in zip(rows["index"], rows["item_id"], strict=True)]
+        order.append([id_ for _, id_ in sorted(scored)[:k]])
+    return order
+
+
+class TestContract:
+    def test_finds_the_nearest_items_best_first(self, built: ItemIndex) -> None:
+        hits = built.search("shop_items_v1", QUERIES_QD, 10)
+        assert hits.ids == expected(10)
+        nearest_D = VECTORS_ND[int(hits.ids[0][0][1:])]
+        assert hits.scores[0][0] == pytest.approx(nearest_D @ QUERIES_QD[0], abs=1e-5)
+        assert all(np.all(np.diff(scores) <= 0) for scores in hits.scores)
+
+    def test_rows_in_any_order_give_the_same_index(self, built: ItemIndex) -> None:
+        info = built.build("shop_items_v1", ITEMS.reverse(), VECTORS_ND[::-1])
+        assert (info.rows, info.dim, info.complete) == (300, 8, True)
+        assert built.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+    def test_k_beyond_the_collection_gives_all_of_it(self, built: ItemIndex) -> None:
+        hits = built.search("shop_items_v1", QUERIES_QD, 1_000)
+        assert hits.ids == expected(300)
+
+    def test_more_queries_than_a_call_takes(self, built: ItemIndex) -> None:
+        many_QD = np.repeat(QUERIES_QD, 200, axis=0)
+        hits = built.search("shop_items_v1", many_QD, 2)
+        assert hits.ids == [ids for ids in expected(2) for _ in range(200)]
+
+    @pytest.mark.parametrize(
+        ("where", "keep"),
+        [
+            ('department == "fruit \\"fresh\\""', pl.col("department").eq('fruit "fresh"')),
+            (r'department == "back\\slash"', pl.col("department").eq("back\\slash")),
+            ('department in ["käse", "other"]', pl.col("department").eq("käse")),
+            ('department != "käse"', pl.col("department").is_in(['fruit "fresh"', "back\\slash"])),
+            ('department not in ["käse", "other"]', pl.col("department").is_in(['fruit "fresh"', "back\\slash"])),
+            ('not (department == "käse")', pl.col("department").is_in(['fruit "fresh"', "back\\slash"])),
+            ("price < -1", pl.col("price").is_in([-2.0, -3.0])),
+            ("not (price < 3e0)", pl.col("price").eq(3.0)),
+            ("price in [1, 2.0]", pl.col("price").is_in([1.0, 2.0])),
+            ('price >= 2 and not (department == "käse" or price == 3)',
+             pl.col("price").eq(2) & pl.col("department").ne("käse")),
+            ("price > 100", pl.lit(False)),
+        ],
+    )  # fmt: skip
+    def test_filters(self, built: ItemIndex, where: str, keep: pl.Expr) -> None:
+        assert built.search("shop_items_v1", QUERIES_QD, 300, where).ids == expected(300, keep)
+        wanted = ITEMS.filter(keep)["item_id"].to_list()
+        assert sorted(built.fetch("shop_items_v1", ITEMS["item_id"].to_list(), where)) == wanted
+
+    @pytest.mark.parametrize("where", ["hidden == 1", "title == 'x'", "item_id == 'i001'", "price == 'x' or True"])
+    def test_refuses_filters_on_what_is_not_declared(self, built: ItemIndex, where: str) -> None:
+        with pytest.raises(ValueError, match="cannot filter"):
+            built.search("shop_items_v1", QUERIES_QD, 3, where)
+
+    def test_fetches_stored_fields(self, built: ItemIndex) -> None:
+        rows = built.fetch("shop_items_v1", ["i003", "i005", "unknown"])
+        assert rows == {
+            "i003": {"department": "käse", "price": 0.0, "title": "Item 3", "tags": ["new", "3"]},
+            "i005": {"department": 'fruit "fresh"', "price": None, "title": "Item 5", "tags": ["new", "5"]},
+        }
+        assert built.fetch("shop_items_v1", []) == {}
+
+    def test_equal_scores_are_ordered_by_id(self, index: ItemIndex) -> None:
+        index.build("shop_items_v2", ITEMS[:4].reverse(), np.repeat(VECTORS_ND[:1], 4, axis=0))
+        assert index.search("shop_items_v2", QUERIES_QD, 4).ids[0] == ["i000", "i001", "i002", "i003"]
+
+    def test_a_complete_collection_is_never_changed(self, built: ItemIndex) -> None:
+        with pytest.raises(ValueError, match="never changed in place"):
+            built.build("shop_items_v1", ITEMS, unit(300, seed=3))
+        with pytest.raises(ValueError, match="never changed in place"):
+            built.build("shop_items_v1", ITEMS.with_columns(price=pl.lit(1.0)), VECTORS_ND)
+        assert built.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0, 3.0])
+    def test_refuses_vectors_that_are_not_unit(self, index: ItemIndex, bad: float) -> None:
+        vectors_ND = VECTORS_ND.copy()
+        vectors_ND[7] = bad
+        with pytest.raises(ValueError, match=r"1 vectors of 300 .* 'i007'"):
+            index.build("shop_items_v9", ITEMS, vectors_ND)
+        assert index.info("shop_items_v9") is None
+
+    def test_refuses_bad_items(self, index: ItemIndex) -> None:
+        with pytest.raises(ValueError, match="i001"):
+            index.build("shop_items_v9", ITEMS[[0, 1, 1]], VECTORS_ND[:3])
+        with pytest.raises(ValueError, match="one vector for each"):
+            index.build("shop_items_v9", ITEMS, VECTORS_ND[:3])
+        with pytest.raises(ValueError, match="department"):
+            index.build("shop_items_v9", ITEMS.drop("department"), VECTORS_ND)
+        assert index.info("shop_items_v9") is None
+
+    def test_refuses_bad_queries(self, built: ItemIndex) -> None:
+        for k in (0, MAX_K + 1):
+            with pytest.raises(ValueError, match="wanted 1 to"):
+                built.search("shop_items_v1", QUERIES_QD, k)
+        with pytest.raises(ValueError, match="8 dimensions"):
+            built.search("shop_items_v1", unit(1, seed=0, dim=4), 3)
+        with pytest.raises(ValueError, match="not finite"):
+            built.search("shop_items_v1", np.full((1, 8), np.nan, np.float32), 3)
+        with pytest.raises(LookupError, match="shop_items_v7"):
+            built.search("shop_items_v7", QUERIES_QD, 3)
+
+    def test_what_is_in_use_is_not_dropped(self, built: ItemIndex) -> None:
+        built.build("shop_items_v3", ITEMS, VECTORS_ND)
+        built.point("shop_items", "shop_items_v3")
+        assert built.target("shop_items") == "shop_items_v3"
+        with pytest.raises(ValueError, match="alias shop_items"):
+            built.drop("shop_items_v3")
+        built.point("shop_items", "shop_items_v1")
+        assert built.target("shop_items") == "shop_items_v1"
+        with pytest.raises(ValueError, match="kept release"):
+            built.drop("shop_items_v3", kept=["shop_items_v3"])
+        built.drop("shop_items_v3")
+        assert built.info("shop_items_v3") is None
+        assert built.target("nothing") is None
+        with pytest.raises(LookupError):
+            built.point("shop_items", "shop_items_v3")
+
+
+def test_an_interrupted_build_starts_again_from_nothing(tmp_path: Path) -> None:
+    fields = Fields.of(SCHEMA)
+    with MilvusIndex(settings_in(tmp_path), fields) as index:
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+        index._client.delete("shop_items_v1", filter='item_id in ["i001", "i002"]')  # as if never written
+        info = index.info("shop_items_v1")
+        assert info is not None
+        assert not info.complete
+        assert index.build("shop_items_v1", ITEMS, VECTORS_ND).complete
+        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def test_closing_gives_the_folder_back_whole(tmp_path: Path) -> None:
+    settings, fields = settings_in(tmp_path), Fields.of(SCHEMA)
+    with MilvusIndex(settings, fields) as first, MilvusIndex(settings, fields) as second:
+        info = first.build("shop_items_v1", ITEMS, VECTORS_ND)
+        assert second.info("shop_items_v1") == info
+        first.close()  # the second goes on
+        assert second.info("shop_items_v1") == info
+    code = "import sys; from pymilvus import MilvusClient; print(MilvusClient(sys.argv[1]).list_collections())"
+    other = subprocess.run(
+        [sys.executable, "-c", code, settings.milvus_uri], capture_output=True, text=True, check=True
+    )
+    assert other.stdout == "['shop_items_v1']\n"
+    with MilvusIndex(settings, fields) as again:
+        assert again.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def test_a_server_that_runs_is_shared(tmp_path: Path) -> None:
+    """As `gatehouse up` does it: a Milvus Lite server on loopback, named in services.json."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = settings_in(tmp_path)
+    command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--data-dir", str(settings.milvus_folder)]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        services = {"milvus": {"pid": server.pid, "uri": f"http://127.0.0.1:{port}"}}
+        (tmp_path / "services.json").write_text(json.dumps(services))
+        while settings.running("milvus") is None:
+            assert server.poll() is None
+            time.sleep(0.1)
+        with MilvusIndex(settings, Fields.of(SCHEMA)) as index, MilvusIndex(settings, Fields.of(SCHEMA)) as other:
+            index.build("shop_items_v1", ITEMS, VECTORS_ND)
+            index.close()
+            assert other.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+    finally:
+        server.terminate()
+        server.wait(20)
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:  # the same folder, now without a server
+        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def test_a_folder_that_another_process_holds_is_named(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    code = (
+        "import sys; from pymilvus import MilvusClient; client = MilvusClient(sys.argv[1]); print('open', flush=True);"
+        " sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, settings.milvus_uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with (
+            MilvusIndex(settings, Fields.of(SCHEMA)) as index,
+            pytest.raises(IndexBusyError, match="gatehouse up"),
+        ):
+            index.info("shop_items_v1")
+    finally:
+        holder.communicate()
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
+        assert index.info("shop_items_v1") is None

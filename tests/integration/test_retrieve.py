@@ -1,0 +1,125 @@
+"""From a user id to recommendations, through a promoted release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from serving.index import Fields
+from serving.manifest import ReleaseError, collection_name
+from serving.milvus import MilvusIndex
+from serving.release import Release, promote
+from serving.retrieve import Retriever
+from serving.settings import Settings
+from tests.integration.release_world import (
+    DATASET,
+    ITEMS,
+    USERS,
+    Online,
+    empty_database,
+    fresh_home,
+    register,
+    schema,
+    seal_as,
+    write_artifacts,
+)
+
+
+def released(root: Path, *, seen_items_may_return: bool) -> Settings:
+    settings = fresh_home(root / "home", empty_database(root / "template"))
+    folder = write_artifacts(root / "artifacts", schema(seen_items_may_return=seen_items_may_return))
+    seal_as(settings, register(settings, folder))
+    promote(settings, DATASET, 1)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
+    """A dataset whose seen items do not return."""
+    settings = released(tmp_path_factory.mktemp("films"), seen_items_may_return=False)
+    release = Release.load(settings, DATASET)
+    with MilvusIndex(settings, Fields.of(release.schema)) as index:
+        yield Retriever(release, Online(), index)
+
+
+@pytest.fixture(scope="module")
+def groceries(films: Retriever) -> Retriever:
+    """The same, but seen items may return."""
+    towers = replace(films.release.towers, schema=schema(seen_items_may_return=True))
+    return Retriever(replace(films.release, towers=towers), films._store, films._index)
+
+
+def ids(retriever: Retriever, user: str, k: int, where: str | None = None) -> list[str]:
+    return [item.item_id for item in retriever.recommend(user, k, where).items]
+
+
+def test_users_get_what_they_like_the_nearest_first(groceries: Retriever) -> None:
+    answer = groceries.recommend("bert", 20)
+    assert (answer.source, answer.version, answer.notes) == ("two_tower", 1, ())
+    assert {item.fields["department"] for item in answer.items} == {"toys"}
+    vectors_ND = groceries.release.embed_items(ITEMS)
+    user_D = groceries.release.embed_users(USERS.filter(user_id="bert"))[0]
+    best = ITEMS.with_columns(score=pl.Series(vectors_ND @ user_D)).top_k(20, by="score")
+    assert [item.item_id for item in answer.items] == best["item_id"].to_list()
+    assert [item.score for item in answer.items] == pytest.approx(best["score"].to_list(), abs=1e-5)
+
+
+def test_seen_items_return_only_where_they_may(groceries: Retriever, films: Retriever) -> None:
+    with_seen, without = ids(groceries, "anna", 10), ids(films, "anna", 10)
+    assert {"food00", "food03"} <= set(ids(groceries, "anna", 40))
+    assert not {"food00", "food03"} & set(ids(films, "anna", 40))
+    assert len(without) == len(with_seen) == 10
+    assert without == [id_ for id_ in ids(groceries, "anna", 12) if id_ not in ("food00", "food03")][:10]
+
+
+def test_unknown_users_get_popular_items_that_are_still_there(films: Retriever) -> None:
+    answer = films.recommend("nobody", 2)
+    assert answer.source == "popular"
+    assert [(item.item_id, item.score) for item in answer.items] == [("toys05", 9.0), ("food01", 7.0)]
+    assert answer.items[0].fields == {"department": "toys", "price": 5.0}
+    assert "nothing is known" in answer.notes[0]
+    assert ids(films, "nobody", 2, 'department == "food"') == ["food01"]
+    nothing = films.recommend("nobody", 2, "price > 100")
+    assert (nothing.source, nothing.items) == ("popular", ())
+
+
+def test_filters_hold(films: Retriever) -> None:
+    answer = films.recommend("anna", 5, 'department == "toys" and price >= 17')
+    assert sorted(item.item_id for item in answer.items) == ["toys17", "toys18", "toys19"]
+    assert "only 3 of 5" in answer.notes[0]
+    with pytest.raises(ValueError, match="filterable fields are department, price"):
+        films.recommend("anna", 5, "liked == 'x'")
+
+
+def test_k_beyond_the_corpus_gives_all_and_says_so(groceries: Retriever) -> None:
+    answer = groceries.recommend("bert", 100_000)
+    assert sorted(item.item_id for item in answer.items) == ITEMS["item_id"].to_list()
+    assert "the corpus has 40" in answer.notes[0]
+    with pytest.raises(ValueError, match="at least 1"):
+        groceries.recommend("bert", 0)
+
+
+def test_all_users_get_what_each_gets_alone(films: Retriever) -> None:
+    users = [f"new{n}" for n in range(300)] + ["anna", "bert", "anna", "carl"]
+    rows = films.recommend_all(users, 3)
+    assert rows["user_id"].unique(maintain_order=True).to_list() == [*users[:300], "anna", "bert", "carl"]
+    for user in ("anna", "bert", "carl", "new7"):
+        own = rows.filter(user_id=user)
+        assert own["item_id"].to_list() == ids(films, user, 3)
+        assert own["rank"].to_list() == [1, 2, 3][: len(own)]
+    assert set(rows["version"]) == {1}
+    assert rows.filter(user_id="new7")["source"].unique().to_list() == ["popular"]
+    assert films.recommend_all([], 3).is_empty()
+
+
+def test_only_the_judged_collection_is_searched(films: Retriever) -> None:
+    other = replace(films.release.manifest, collection=collection_name(DATASET, 2))
+    with pytest.raises(ReleaseError, match="holds nothing"):
+        Retriever(replace(films.release, manifest=other), films._store, films._index)
+    other = replace(films.release.manifest, items_fingerprint="0" * 64)
+    with pytest.raises(ReleaseError, match="other content"):
+        Retriever(replace(films.release, manifest=other), films._store, films._index)

@@ -1,0 +1,92 @@
+"""Settings out of the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from serving.settings import EXACT, GRAPH, Settings
+
+
+def read(home: Path, **variables: str) -> Settings:
+    return Settings.from_environment({"GATEHOUSE_HOME": str(home), **variables})
+
+
+def test_everything_lies_in_the_home_by_default(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    assert settings.mlflow_uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert settings.mlflow_artifacts == f"file://{tmp_path}/mlflow/artifacts"
+    assert settings.milvus_uri == str(tmp_path / "milvus" / "items.db")
+    assert settings.feast_home == tmp_path / "feast"
+    assert (settings.index, settings.online_store, settings.gate_policy) == (EXACT, None, None)
+    assert list(tmp_path.iterdir()) == []  # reading makes nothing
+    assert Settings.from_environment({}).home == Path.cwd() / ".gatehouse"
+
+
+def test_servers_are_used_by_setting_alone(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        GATEHOUSE_MLFLOW_URI="http://127.0.0.1:5001",
+        GATEHOUSE_MILVUS_URI="http://127.0.0.1:19531",
+        GATEHOUSE_ONLINE_STORE='{"type": "redis", "connection_string": "127.0.0.1:6379"}',
+        GATEHOUSE_POLICY="my-gate.yaml",
+    )
+    assert (settings.mlflow_uri, settings.mlflow_artifacts) == ("http://127.0.0.1:5001", None)
+    assert (settings.milvus_uri, settings.index) == ("http://127.0.0.1:19531", GRAPH)
+    assert settings.online_store == {"type": "redis", "connection_string": "127.0.0.1:6379"}
+    assert settings.gate_policy == Path("my-gate.yaml")
+
+
+def test_the_online_store_may_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "online.yaml"
+    path.write_text("type: postgres\nhost: 127.0.0.1\n")
+    assert read(tmp_path, GATEHOUSE_ONLINE_STORE=str(path)).online_store == {"type": "postgres", "host": "127.0.0.1"}
+
+
+def test_the_index_may_be_chosen(tmp_path: Path) -> None:
+    settings = read(tmp_path, GATEHOUSE_MILVUS_INDEX='{"index_type": "IVF_FLAT", "search": {"nprobe": 8}}')
+    assert (settings.index.index_type, settings.index.build, settings.index.search) == ("IVF_FLAT", {}, {"nprobe": 8})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("GATEHOUSE_MILVUS_INDEX", "HNSW"),
+        ("GATEHOUSE_MILVUS_INDEX", '{"typ": "HNSW"}'),
+        ("GATEHOUSE_ONLINE_STORE", '{"host": "x"}'),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, variable: str, text: str) -> None:
+    with pytest.raises(ValueError, match=variable):
+        read(tmp_path, **{variable: text})
+
+
+def test_a_running_server_is_used_while_it_answers(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+        services = tmp_path / "services.json"
+        services.write_text(json.dumps({"milvus": {"pid": os.getpid(), "uri": uri}}))
+        assert read(tmp_path).milvus_uri == uri
+        assert read(tmp_path).running("mlflow") is None
+        services.write_text(json.dumps({"milvus": {"pid": 2**22 + 1, "uri": uri}}))
+        assert read(tmp_path).milvus_uri == str(tmp_path / "milvus" / "items.db")
+        services.write_text(json.dumps({"milvus": {"pid": os.getpid(), "uri": uri}}))
+    assert read(tmp_path).milvus_uri == str(tmp_path / "milvus" / "items.db")
+
+
+def test_a_home_of_another_format_is_refused(tmp_path: Path) -> None:
+    settings = read(tmp_path / "home")
+    settings.create_home()
+    settings.create_home()
+    assert read(tmp_path / "home") == settings
+    (tmp_path / "home" / "format").write_text("99\n")
+    with pytest.raises(RuntimeError, match="has format '99', this Gatehouse reads format '1'"):
+        read(tmp_path / "home")
+    with pytest.raises(RuntimeError, match="format '99'"):
+        settings.create_home()
