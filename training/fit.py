@@ -52,7 +52,7 @@ def fit(
     and the whole corpus. positives: as `interactions` gives them. events: canonical; read only up to the cut.
     """
     user_encoder, item_encoder = _encoders(schema, queries, item_snapshots, positives, config)
-    data = _training_set(queries, item_snapshots, _aged(positives, config), user_encoder, item_encoder)
+    data = _training_set(queries, item_snapshots, _weighted(positives, config), user_encoder, item_encoder)
     users = at(queries, validation_start)
     items = at(item_snapshots, validation_start, week=True)
     user_arrays, item_arrays = user_encoder.encode(users), item_encoder.encode(items)
@@ -141,7 +141,7 @@ def _training_set(
     rows = (
         positives.join(_numbered(queries, USER, "query_time"), on=[USER, "query_time"], maintain_order="left")
         .join(_numbered(items, ITEM, "item_time"), on=[ITEM, "item_time"], maintain_order="left")
-        .sort("query_time_row")
+        .sort("query_time_row", "item_time_row")
     )
     if rows.height != positives.height:
         raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
@@ -155,10 +155,13 @@ def _training_set(
     )
 
 
-def _aged(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
-    """Positives weighted by age: half for every half_life_days before the newest one."""
+def _weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+    """Positives weighted by age (half for every half_life_days) and novelty (discovery_weight)."""
     age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
-    return positives.with_columns((pl.col("weight") * 0.5 ** (age / config.half_life_days)).cast(pl.Float32))
+    is_first = pl.col("query_time") == pl.col("query_time").min().over(USER, ITEM)
+    novelty = pl.when(is_first).then(config.discovery_weight).otherwise(1.0)
+    weight = pl.col("weight") * 0.5 ** (age / config.half_life_days) * novelty
+    return positives.with_columns(weight.cast(pl.Float32))
 
 
 def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:

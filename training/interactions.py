@@ -38,6 +38,13 @@ def item_rows(positives: pl.DataFrame, corpus: pl.Series, moments: Sequence[date
     return _rows(positives.select("item_id", pl.col("item_time").alias(ENTITY_TIME)), corpus, weeks)
 
 
+def popular_items(events: pl.DataFrame, *, days: int = 28, number: int = 10_000) -> list[tuple[str, int]]:
+    """(item id, events) over the newest days, most first, ties by id: what a user gets of whom nothing is known."""
+    newest = pl.col("timestamp") >= pl.col("timestamp").max() - pl.duration(days=days)
+    counts = events.filter(newest).group_by("item_id").len("events")
+    return counts.sort(["events", "item_id"], descending=[True, False]).head(number).rows()
+
+
 def at(frame: pl.DataFrame, moment: datetime, *, week: bool = False) -> pl.DataFrame:
     """The joined rows of one moment (of its week's snapshot), sorted by key."""
     snapshot = pl.select(week_of(pl.lit(moment, pl.Datetime("us")))).item() if week else moment

@@ -37,6 +37,7 @@ POSITIVE = (
     "dim",
     "min_count",
     "half_life_days",
+    "discovery_weight",
     "batch_size",
     "epochs",
     "patience",
@@ -50,11 +51,12 @@ class TrainConfig:
     """One training run.
 
     leave_out: features that the towers do not see. min_count: interactions below which an item gets no id of its own
-    but the trained default. half_life_days: an interaction so much older counts half in the loss. batch_size:
-    interactions per step (whole user snapshots, so a batch may fall a little short). temperature: the starting value,
-    learned as log τ and kept inside `temperature_bounds`. learning_rate drives the dense weights (Adam), embedding_rate
-    the id table (SparseAdam: only the rows of a batch move); both fall linearly to zero over `epochs`. patience: epochs
-    without a better validation score.
+    but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
+    much more a user's first interaction with an item counts than a repetition. batch_size: interactions per step (whole
+    user snapshots, so a batch may fall a little short). temperature: the starting value, learned as log τ and kept
+    inside `temperature_bounds`. learning_rate drives the dense weights (Adam), embedding_rate the id table (SparseAdam:
+    only the rows of a batch move); both fall linearly to zero over `epochs`. patience: epochs without a better
+    validation score.
     """
 
     dim: int = 128
@@ -62,6 +64,7 @@ class TrainConfig:
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
     half_life_days: float = 60.0
+    discovery_weight: float = 2.0
     batch_size: int = 4096
     epochs: int = 8
     patience: int = 2

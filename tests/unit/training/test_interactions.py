@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from feature_repo.schema import Entity
 from feature_repo.tables import feature_tables
 from tests.logs import ITEMS, MOMENTS, START, USERS, Event, known, random_event, random_events, tables_of
-from training.interactions import at, interactions, item_rows, query_rows
+from training.interactions import at, interactions, item_rows, popular_items, query_rows
 
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 UNTIL = MOMENTS[0]
@@ -89,3 +89,12 @@ def test_the_rows_of_a_moment_are_found_in_the_order_of_their_keys() -> None:
     items = item_rows(positives, pl.Series(ITEMS), MOMENTS).sample(fraction=1, shuffle=True, seed=0)
     assert at(queries, MOMENTS[1]).rows() == [(user, MOMENTS[1]) for user in sorted(USERS)]
     assert at(items, MOMENTS[1], week=True).rows() == [(item, floor(MOMENTS[1], WEEK)) for item in sorted(ITEMS)]
+
+
+def test_popular_items_count_the_newest_days_only() -> None:
+    start = datetime(2024, 1, 1)
+    days = {"old": [0] * 9, "tie_b": [40, 41], "tie_a": [42, 50], "top": [45, 46, 47]}
+    pairs = [(item, start + timedelta(days=day)) for item, at_days in days.items() for day in at_days]
+    events = pl.DataFrame(pairs, schema={"item_id": pl.String, "timestamp": pl.Datetime("us")}, orient="row")
+    assert popular_items(events, days=28) == [("top", 3), ("tie_a", 2), ("tie_b", 2)]
+    assert popular_items(events, days=28, number=1) == [("top", 3)]
