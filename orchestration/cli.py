@@ -1,0 +1,224 @@
+"""The command `gatehouse`. Heavy imports stay inside the commands: `gatehouse --help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
+
+app = typer.Typer(
+    help="Two-tower candidate retrieval whose releases earn their promotion.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+NOT_PROMOTED = 3
+"""Exit code of a run that ended well but whose version did not pass the gate."""
+INTERRUPTED = 130
+
+Dataset = Annotated[str | None, typer.Option(help="Dataset of the release. Default: that of the last run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Version = Annotated[int, typer.Argument(min=1, help="A version that `gatehouse releases` lists.")]
+
+
+def main() -> None:
+    """Entry point: errors that a user can act on end as one line, the traceback in the log; others as a traceback."""
+    from feature_repo.errors import InputError
+
+    try:
+        app()
+    except (InputError, LookupError, RuntimeError, ValueError, OSError) as error:
+        if os.environ.get("GATEHOUSE_TRACEBACK") or isinstance(error, KeyError | IndexError):
+            raise
+        logging.getLogger(__name__).info("the command failed", exc_info=True)
+        fail(str(error))
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    typer.echo(f"gatehouse: {message}", err=True)
+    sys.exit(code)
+
+
+@app.command()
+def run(
+    dataset: Annotated[str | None, typer.Option(help="completejourney, tiny, movielens or own.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the raw files, where you bring them.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="The moment to stand at, ISO, UTC. Default: the newest event.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.py.")] = "base",
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
+    config = {"dataset": dataset or guess_dataset(data), "data": str(data) if data else None, "as_of": as_of}
+    settings = prepare()
+    from orchestration.report import run_report, run_summary
+    from orchestration.run import run_pipeline
+
+    try:
+        judged = run_pipeline(config | {"seed": seed, "recipe": recipe, "retrain": retrain}, quiet=as_json)
+    except KeyboardInterrupt:
+        fail("interrupted; the same command goes on from the last finished step", INTERRUPTED)
+    summary = run_summary(settings, judged)
+    (settings.home / "current").write_text(judged.version.source.dataset)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+    else:
+        run_report(settings, judged, summary)
+    raise typer.Exit(0 if summary["outcome"] == "passed" else NOT_PROMOTED)
+
+
+@app.command()
+def recommend(
+    user: Annotated[str | None, typer.Argument(help="User id. Leave out with --all.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=16_384, help="How many items.")] = 20,
+    where: Annotated[str | None, typer.Option(help="Filter, such as 'department == \"GROCERY\"'.")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Every user, in batches; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Parquet file for --all.")] = None,
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Items for a user: online store, user tower, search in the champion's own collection."""
+    if everybody == bool(user) or everybody != bool(out):
+        raise typer.BadParameter("give either a user id, or --all together with --out FILE.parquet")
+    settings = prepare()
+    name = dataset or current_dataset(settings)
+    from orchestration.answer import open_retriever, recommend_all
+    from orchestration.report import recommendations_text
+
+    if out:
+        rows = recommend_all(settings, name, k, where, out)
+        typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows in {out}")
+        return
+    with open_retriever(settings, name) as retriever:
+        answer = retriever.recommend(str(user), k, where)
+    typer.echo(json.dumps(as_data(answer), indent=1) if as_json else recommendations_text(answer))
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, users and items.")]) -> None:
+    """Look at your files and write gatehouse.yaml, for you to correct."""
+    from feature_repo.datasets.inspect import init_folder
+
+    path = init_folder(folder)
+    typer.echo(f"wrote {path}: read it, correct it, then run\n  gatehouse run --data {folder}")
+
+
+@app.command()
+def releases(dataset: Dataset = None, as_json: Json = False) -> None:
+    """All versions: what they reached, what the gate said, which one serves."""
+    settings = prepare()
+    name = dataset or current_dataset(settings)
+    from orchestration.report import releases_text
+    from serving.registry import Registry
+
+    versions = Registry(settings, name).versions()
+    typer.echo(json.dumps([as_data(each) for each in versions], indent=1) if as_json else releases_text(versions))
+
+
+@app.command()
+def promote(
+    version: Version,
+    override: Annotated[
+        str | None, typer.Option(help="Promote although the gate did not pass it: your reason.")
+    ] = None,
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Make a version the champion. Refused unless its own verdict is passed, or a reason is given."""
+    settings = prepare()
+    from serving.release import promote as move
+
+    manifest = move(settings, dataset or current_dataset(settings), version, override_reason=override)
+    _moved(manifest.dataset, manifest.version, as_json)
+
+
+@app.command()
+def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
+    """Make the champion's predecessor champion again."""
+    settings = prepare()
+    from serving.release import rollback as move
+
+    manifest = move(settings, dataset or current_dataset(settings))
+    _moved(manifest.dataset, manifest.version, as_json)
+
+
+@app.command("status")
+def show_status(as_json: Json = False) -> None:
+    """What runs, and what state is on disk."""
+    settings = prepare()
+    from orchestration.status import status, status_text
+
+    found = status(settings)
+    typer.echo(json.dumps(found, indent=1) if as_json else status_text(found))
+
+
+@app.command("up")
+def bring_up(
+    dagster_port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    milvus_port: Annotated[int, typer.Option(min=1, max=65535)] = 19530,
+) -> None:
+    """Dagster, MLflow and the Milvus Lite server, on loopback. Ctrl-C stops them all."""
+    settings = prepare()
+    from orchestration.services import up
+
+    up(settings, dagster_port=dagster_port, mlflow_port=mlflow_port, milvus_port=milvus_port, echo=typer.echo)
+
+
+def prepare() -> Settings:
+    """Settings from the environment, and the home folder ready for use."""
+    from orchestration.home import log_to_file, prepare_home
+    from serving.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    prepare_home(settings)
+    log_to_file(settings)
+    logging.captureWarnings(True)  # those of the packages; nothing that a user could act on
+    return settings
+
+
+def guess_dataset(data: Path | None) -> str:
+    """Without --dataset: the default one, or the user's own if the folder has a gatehouse.yaml, or MovieLens."""
+    from feature_repo.errors import InputError
+
+    if data is None:
+        return "completejourney"
+    if not data.is_dir():
+        raise InputError(f"--data {data}: no such folder")
+    return "own" if (data / "gatehouse.yaml").exists() else "movielens"
+
+
+def current_dataset(settings: Settings) -> str:
+    """The dataset of the last run. LookupError before the first."""
+    path = settings.home / "current"
+    if not path.exists():
+        raise LookupError(f"nothing was run yet in {settings.home}: `gatehouse run` comes first")
+    return path.read_text().strip()
+
+
+def as_data(value: Any) -> dict[str, Any]:
+    """A frozen dataclass as JSON-able data; times as ISO strings."""
+    from dataclasses import asdict
+
+    data: dict[str, Any] = json.loads(json.dumps(asdict(value), default=str))
+    return data
+
+
+def _moved(dataset: str, version: int, as_json: bool) -> None:
+    typer.echo(json.dumps({"dataset": dataset, "champion": version}) if as_json else f"champion: {dataset} v{version}")
+
+
+if __name__ == "__main__":
+    main()

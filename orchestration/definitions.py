@@ -1,0 +1,20 @@
+"""Everything that Dagster loads."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.defs import automation, checks, features, index, release, training
+from orchestration.terminal import terminal_logger
+from orchestration.values import json_io_manager
+from orchestration.workspace import Workspace
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules([features, training, index, release]),
+    asset_checks=dg.load_asset_checks_from_modules([checks]),
+    jobs=[automation.release_job],
+    schedules=[automation.nightly],
+    resources={"workspace": Workspace(), "io_manager": json_io_manager},
+    executor=dg.in_process_executor,
+    loggers={"terminal": terminal_logger, "console": dg.colored_console_logger},
+)

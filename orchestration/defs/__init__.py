@@ -1,0 +1,1 @@
+"""The asset graph, by the group of its assets."""

@@ -1,0 +1,120 @@
+"""Source tables and feature tables."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from feature_repo.datasets import default_as_of, load
+from feature_repo.datasets.canonical import Tables
+from feature_repo.datasets.fingerprint import fingerprint
+from feature_repo.schema import Entity, Schema
+from feature_repo.tables import feature_tables
+from orchestration.values import Features, Source
+from orchestration.workspace import Workspace, fill
+from training.split import temporal_split
+
+TABLES = ("events", "users", "items")
+
+
+@dg.multi_asset(
+    outs={
+        "events": dg.AssetOut(description="Interactions in canonical form: who, what, when, known since when."),
+        "users": dg.AssetOut(description="Everybody who may be asked about, with their profile."),
+        "items": dg.AssetOut(description="The corpus: everything that can be served, with its profile."),
+    },
+    group_name="source",
+    compute_kind="polars",
+)
+def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.Output[Source]]:
+    """Reads and checks the raw files; the content hash of the tables names everything that is derived from them."""
+    workspace.check()
+    data = Path(workspace.data) if workspace.data else None
+    tables = load(workspace.dataset, data=data, as_of=workspace.moment)
+    as_of = workspace.moment or default_as_of(tables)
+    found = fingerprint(tables)
+    split = temporal_split(tables.events["timestamp"])
+    folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
+    fill(folder / "source", lambda partial: _write(tables, partial))
+    value = Source(
+        dataset=tables.schema.dataset,
+        folder=folder / "source",
+        sha256=found.sha256,
+        as_of=as_of,
+        validation_start=split.validation_start,
+        cut=split.cut,
+    )
+    for note in tables.notes:
+        context.log.info(note)
+    facts = {name: str(fact) for name, fact in (asdict(found) | asdict(split) | {"as_of": as_of}).items()}
+    for name in TABLES:
+        table: pl.DataFrame = getattr(tables, name)
+        metadata: dict[str, Any] = {
+            "rows": table.height,
+            "first rows": preview(table),
+            "path": dg.MetadataValue.path(str(folder)),
+        }
+        if name == "events":
+            metadata |= {"fingerprint": facts, "notes": list(tables.notes)}
+        yield dg.Output(value, output_name=name, metadata=metadata)
+
+
+def read_tables(source: Source) -> Tables:
+    """The canonical tables behind a value."""
+    schema = Schema.from_json((source.folder / "schema.json").read_text())
+    notes = tuple(json.loads((source.folder / "notes.json").read_text()))
+    frames = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
+    return Tables(schema=schema, notes=notes, **frames)
+
+
+def _write(tables: Tables, folder: Path) -> None:
+    for name in TABLES:
+        getattr(tables, name).write_parquet(folder / f"{name}.parquet")
+    (folder / "schema.json").write_text(tables.schema.to_json())
+    (folder / "notes.json").write_text(json.dumps(tables.notes))
+
+
+@dg.asset(group_name="features", compute_kind="polars")
+def user_features(events: Source, users: Source) -> dg.Output[Features]:
+    """User profile, activity and history as known at the start of each active day, at the cut and at the end."""
+    return _features(events, Entity.USER)
+
+
+@dg.asset(group_name="features", compute_kind="polars")
+def item_features(events: Source, items: Source) -> dg.Output[Features]:
+    """Item profile, and popularity, price and first sale as known at each weekly snapshot."""
+    return _features(events, Entity.ITEM)
+
+
+def _features(source: Source, entity: Entity) -> dg.Output[Features]:
+    folder = source.folder.parent / "features" / entity.value
+    moments = (source.validation_start, source.cut, source.as_of)
+
+    def build(partial: Path) -> None:
+        for name, table in feature_tables(read_tables(source), entity, moments).items():
+            table.write_parquet(partial / f"{name}.parquet")
+
+    built = fill(folder, build)
+    tables = {path.stem: pl.scan_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+    metadata = {f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()}
+    metadata |= {f"first rows of {name}": preview(table.head(5).collect()) for name, table in tables.items()}
+    return dg.Output(
+        Features(source=source, folder=folder),
+        metadata=metadata | {"path": dg.MetadataValue.path(str(folder)), "reused": not built},
+    )
+
+
+def preview(table: pl.DataFrame, rows: int = 5) -> dg.MetadataValue:
+    """The first rows as a Markdown table; long cells are cut."""
+    short = table.head(rows).with_columns(
+        pl.col(name).list.head(3).cast(pl.List(pl.String)).list.join(", ") + ", ..."
+        for name, type_ in table.schema.items()
+        if isinstance(type_, pl.List)
+    )
+    text = short.select(pl.all().cast(pl.String).str.head(40).fill_null(""))
+    lines = [text.columns, ["---"] * text.width, *text.rows()]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))

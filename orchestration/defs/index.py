@@ -1,0 +1,74 @@
+"""Item embeddings and the item index."""
+
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from orchestration.defs.features import read_tables
+from orchestration.values import Embeddings, Index, Version
+from orchestration.workspace import Workspace, fill
+from serving.index import Fields
+from serving.manifest import collection_name
+from serving.milvus import MilvusIndex
+from serving.registry import Registry
+from serving.towers import Towers
+from training.interactions import at
+
+EMBEDDING = "embedding"
+
+
+@dg.asset(group_name="index", compute_kind="pytorch")
+def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddings]:
+    """The whole corpus through the item tower, with the features of the last weekly snapshot before the cut."""
+    source = towers.source
+    folder = version_folder(towers) / "item_embeddings"
+
+    def build(partial: Path) -> None:
+        loaded = Towers.from_folder(Registry(workspace.settings, source.dataset).download(towers.version))
+        corpus = at(pl.read_parquet(towers.frames / "item_snapshots.parquet"), source.cut, week=True)
+        embeddings = pl.Series(EMBEDDING, loaded.item.embed(corpus))
+        corpus.select("item_id", embeddings).write_parquet(partial / "embeddings.parquet")
+
+    built = fill(folder, build)
+    path = folder / "embeddings.parquet"
+    ids, vectors = read_embeddings(path)
+    return dg.Output(
+        Embeddings(version=towers, path=path),
+        metadata={
+            "items": len(ids),
+            "dimensions": vectors.shape[1],
+            "length of the mean embedding": float(np.linalg.norm(vectors.mean(axis=0))),
+            "path": dg.MetadataValue.path(str(path)),
+            "reused": not built,
+        },
+    )
+
+
+@dg.asset(group_name="index", compute_kind="milvus")
+def item_index(workspace: Workspace, item_embeddings: Embeddings) -> dg.Output[Index]:
+    """The version's own collection in Milvus, with the fields that are filtered on and displayed."""
+    version = item_embeddings.version
+    tables = read_tables(version.source)
+    fields = Fields.of(tables.schema)
+    ids, vectors = read_embeddings(item_embeddings.path)
+    items = tables.items.select("item_id", *fields.types)
+    name = collection_name(version.source.dataset, version.version)
+    with MilvusIndex(workspace.settings, fields) as index:
+        info = index.build(name, ids.to_frame().join(items, on="item_id", maintain_order="left"), vectors)
+    return dg.Output(
+        Index(version=version, embeddings=item_embeddings.path, collection=name),
+        metadata={"collection": name, "items": info.rows, "dimensions": info.dim, "fields": list(fields.types)},
+    )
+
+
+def version_folder(version: Version) -> Path:
+    """Folder of what is derived from a version on this machine."""
+    return version.frames.parent / f"v{version.version}"
+
+
+def read_embeddings(path: Path) -> tuple[pl.Series, np.ndarray]:
+    """Item ids in corpus order, and float32 [N, D]."""
+    frame = pl.read_parquet(path)
+    return frame["item_id"], frame[EMBEDDING].to_numpy()

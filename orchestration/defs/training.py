@@ -1,0 +1,147 @@
+"""The training set and the towers."""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from feature_repo.schema import Entity
+from feature_repo.store import Store
+from orchestration.defs.checks import require_checked
+from orchestration.defs.features import preview, read_tables
+from orchestration.plots import training_figure
+from orchestration.values import Features, Frames, Source, Version
+from orchestration.workspace import Workspace, code_digest, fill
+from serving.registry import INPUT_KEY, Lineage, Registry
+from training.interactions import interactions, item_rows, popular_items, query_rows
+from training.recipes import recipe
+
+FRAMES = ("queries", "item_snapshots", "interactions")
+
+
+@dg.asset(group_name="training", compute_kind="feast")
+def training_set(workspace: Workspace, user_features: Features, item_features: Features) -> dg.Output[Frames]:
+    """Point-in-time join by Feast: queries (user snapshots), item snapshots, and the interactions between them."""
+    source = user_features.source
+    folder = source.folder.parent / "training_set"
+    require_checked(user_features)
+    require_checked(item_features)
+    built = fill(folder, lambda partial: _join(workspace, user_features, item_features, partial))
+    tables = {name: pl.scan_parquet(folder / f"{name}.parquet") for name in FRAMES}
+    metadata = {f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()}
+    metadata |= {f"first rows of {name}": preview(table.head(5).collect()) for name, table in tables.items()}
+    return dg.Output(
+        Frames(source=source, folder=folder),
+        metadata=metadata | {"path": dg.MetadataValue.path(str(folder)), "reused": not built},
+    )
+
+
+def _join(workspace: Workspace, users: Features, items: Features, folder: Path) -> None:
+    """Join every snapshot that training, early stopping and evaluation read."""
+    source, tables = users.source, read_tables(users.source)
+    store = Store(tables.schema, workspace.settings.feast_home, online=workspace.settings.online_store)
+    store.apply(users.folder.parent)
+    positives = interactions(tables.events, source.validation_start)
+    moments = (source.validation_start, source.cut)
+    asked = query_rows(positives, tables.users["user_id"], moments)
+    sold = item_rows(positives, tables.items["item_id"], moments)
+    store.join(Entity.USER, asked).write_parquet(folder / "queries.parquet")
+    store.join(Entity.ITEM, sold).write_parquet(folder / "item_snapshots.parquet")
+    positives.write_parquet(folder / "interactions.parquet")
+
+
+@dg.asset(group_name="training", compute_kind="pytorch")
+def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set: Frames) -> dg.Output[Version]:
+    """The user and the item tower as one registered model version. The same input gives the same version."""
+    source = training_set.source
+    registry = Registry(workspace.settings, source.dataset)
+    key = input_key(workspace, source)
+    found = None if workspace.retrain else registry.find(key)
+    version = found or _train(context, workspace, registry, training_set, key)
+    summary = next(each for each in registry.versions() if each.version == version)
+    return dg.Output(
+        Version(source=source, frames=training_set.folder, version=version, reused=found is not None),
+        metadata={
+            "version": version,
+            "reused": found is not None,
+            "MLflow run": dg.MetadataValue.url(registry.run_url(version)),
+            "metrics": dg.MetadataValue.json(summary.metrics),
+        },
+    )
+
+
+def input_key(workspace: Workspace, source: Source) -> str:
+    """What decides a version: data, schema, moments, recipe, seed and code."""
+    schema = read_schema(source)
+    parts = (
+        source.sha256,
+        schema,
+        source.as_of.isoformat(),
+        _recipe_json(workspace),
+        str(workspace.seed),
+        code_digest(),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _recipe_json(workspace: Workspace) -> str:
+    return json.dumps(asdict(recipe(workspace.recipe)), sort_keys=True)
+
+
+def read_schema(source: Source) -> str:
+    return (source.folder / "schema.json").read_text()
+
+
+def _train(
+    context: dg.AssetExecutionContext, workspace: Workspace, registry: Registry, frames: Frames, key: str
+) -> int:
+    from training.export import export
+    from training.fit import fit
+
+    source, tables, config = frames.source, read_tables(frames.source), recipe(workspace.recipe)
+    with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id}) as run:
+        run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
+        run.log_params({f"config.{name}": value for name, value in asdict(config).items()})
+        run.log_dataset(Lineage(name=source.dataset, path=source.folder, digest=source.sha256[:36]))
+
+        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            run.log_epoch({f"validation/{name}": value for name, value in metrics.items()}, epoch)
+            shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in ("loss", *validation_metrics(metrics)))
+            context.log.info(f"epoch {epoch}: {shown}")
+
+        fitted = fit(
+            schema=tables.schema,
+            queries=pl.read_parquet(frames.folder / "queries.parquet"),
+            item_snapshots=pl.read_parquet(frames.folder / "item_snapshots.parquet"),
+            positives=pl.read_parquet(frames.folder / "interactions.parquet"),
+            events=tables.events,
+            validation_start=source.validation_start,
+            cut=source.cut,
+            config=config,
+            seed=workspace.seed,
+            on_epoch=on_epoch,
+        )
+        run.log_figure(training_figure(fitted.epochs), "plots/training.png")
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "release"
+            export(
+                folder,
+                fitted.model,
+                user_encoder=fitted.user_encoder,
+                item_encoder=fitted.item_encoder,
+                schema=tables.schema,
+                config=config,
+                popular=popular_items(tables.events),
+                examples=fitted.examples,
+            )
+            return run.register(folder, {INPUT_KEY: key})
+    raise AssertionError("unreachable: the run either returns a version or raises")
+
+
+def validation_metrics(metrics: dict[str, float]) -> list[str]:
+    """The names worth a line: recall@20 of each view."""
+    return [name for name in metrics if name.count("/") == 1 and name.endswith("recall@20")]

@@ -1,0 +1,66 @@
+"""The home folder: what must be in it, and in the environment, before anything else is imported or started."""
+
+from __future__ import annotations
+
+import logging
+import os
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from serving.settings import Settings
+
+DAGSTER_YAML = """\
+# Dagster's own state. Runs, events and schedules are kept in SQLite beside this file unless a storage is named here:
+# https://docs.dagster.io/deployment/oss/dagster-yaml
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "FEAST_USAGE": "False",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""Nothing phones home."""
+LOG_BYTES, LOG_FILES = 5_000_000, 3
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the home folder with Dagster's instance in it, and set the environment of this process and its children.
+
+    What is there already stays as it is, an edited dagster.yaml too. RuntimeError if another version of Gatehouse wrote
+    the home.
+    """
+    settings.create_home()
+    home = settings.home.absolute()
+    dagster = home / "dagster"
+    for folder in (dagster, logs(settings)):
+        folder.mkdir(exist_ok=True)
+    if not (dagster / "dagster.yaml").exists():
+        (dagster / "dagster.yaml").write_text(DAGSTER_YAML)
+    os.environ.update(QUIET, GATEHOUSE_HOME=str(home), DAGSTER_HOME=str(dagster))
+
+
+def logs(settings: Settings) -> Path:
+    """Folder of the log files."""
+    return settings.home / "logs"
+
+
+def log_to_file(settings: Settings) -> None:
+    """Send the root logger, from INFO on, to `{home}/logs/gatehouse.log`; called again, to that of another home.
+
+    The file is shared by all commands on a home, so every line carries its process id.
+    """
+    root, name = logging.getLogger(), "gatehouse"
+    for former in [handler for handler in root.handlers if handler.name == name]:
+        root.removeHandler(former)
+        former.close()
+    path = logs(settings) / "gatehouse.log"
+    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    handler.name = name
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(min(root.level, logging.INFO) or logging.INFO)

@@ -1,0 +1,168 @@
+"""Evaluation of a version beside the baselines and the champion: the one place where training and serving meet.
+
+Legend: Q users of the hold-out, N items of the corpus, D dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.schema import Entity
+from orchestration.values import Index
+from serving.index import ItemIndex
+from serving.registry import Registry
+from serving.release import Release
+from serving.settings import Settings
+from serving.towers import Towers
+from training.baselines import Log, baseline_search, fit_baselines
+from training.evaluate import Evaluation, MakeSearch, evaluate, exact_search, index_recall
+from training.fit import temporal_holdout
+from training.interactions import at
+
+TWO_TOWER, CHAMPION = "two_tower", "champion"
+CORE_USERS = 10
+"""The core corpus, for comparison with published tables: items that at least so many users interacted with."""
+INDEX_K = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """Everything measured on the hold-out of one version.
+
+    systems: exact retrieval over the whole corpus, by system name; core: the same over the core corpus of `core_items`
+    items. index_recall: share of the exact top 100 that the built index returns. champion_note: why the champion could
+    not be compared, if so.
+    """
+
+    systems: dict[str, Evaluation]
+    core: dict[str, Evaluation]
+    core_items: int
+    items: int
+    index_recall: float
+    champion: int | None
+    champion_cut: datetime | None
+    champion_note: str | None
+
+    def to_json(self) -> str:
+        raw = {**vars(self), "champion_cut": self.champion_cut and self.champion_cut.isoformat()}
+        for part in ("systems", "core"):
+            raw[part] = {name: json.loads(each.to_json()) for name, each in getattr(self, part).items()}
+        return json.dumps(raw, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Evaluated:
+        raw = json.loads(text)
+        for part in ("systems", "core"):
+            raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
+        cut = raw["champion_cut"]
+        return cls(**{**raw, "champion_cut": cut and datetime.fromisoformat(cut)})
+
+
+def evaluate_version(
+    settings: Settings,
+    index: ItemIndex,
+    value: Index,
+    tables: Tables,
+    vectors_ND: np.ndarray,
+    *,
+    seed: int,
+    log: Callable[[str], None],
+) -> Evaluated:
+    """Measure the version, the baselines and the champion on the same hold-out: the users active after the cut."""
+    source, frames = value.version.source, value.version.frames
+    users = at(pl.read_parquet(frames / "queries.parquet"), source.cut)
+    corpus = at(pl.read_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
+    holdout = temporal_holdout(
+        tables.events,
+        users["user_id"],
+        corpus["item_id"],
+        source.cut,
+        source.as_of,
+        tables.schema.seen_items_may_return,
+    )
+    registry = Registry(settings, source.dataset)
+    asked = users[holdout.users_Q]
+    user_QD = Towers.from_folder(registry.download(value.version.version)).user.embed(asked)
+    searches: dict[str, MakeSearch] = {TWO_TOWER: partial(exact_search, user_QD, vectors_ND)}
+    before = _log(tables.events, users["user_id"], corpus["item_id"], source.cut)
+    log("fitting baselines")
+    scores = fit_baselines(before, seed=seed)
+    searches |= {name: baseline_search(score, holdout.users_Q) for name, score in scores.items()}
+    champion, note = _champion(settings, registry, value, asked, corpus)
+    if champion and not note:
+        searches[CHAMPION] = partial(exact_search, champion.embed_users(asked), champion.embed_items(corpus))
+    core_N = _core(before)
+    systems, core = {}, {}
+    for name, search in searches.items():
+        log(f"evaluating {name}")
+        systems[name] = evaluate(search, holdout, seed=seed)
+        if core_N.any():
+            core[name] = evaluate(search, holdout, seed=seed, corpus=core_N)
+    log("measuring index recall")
+    return Evaluated(
+        systems=systems,
+        core=core,
+        core_items=int(core_N.sum()),
+        items=len(corpus),
+        index_recall=_index_recall(index, value.collection, user_QD, corpus["item_id"], searches[TWO_TOWER]),
+        champion=champion.manifest.version if champion else None,
+        champion_cut=champion.manifest.cut if champion else None,
+        champion_note=note,
+    )
+
+
+def _champion(
+    settings: Settings, registry: Registry, value: Index, asked: pl.DataFrame, corpus: pl.DataFrame
+) -> tuple[Release | None, str | None]:
+    """The champion as released, if it is another version; with a note if it cannot be measured on these users."""
+    version = registry.champion()
+    if version is None or version == value.version.version:
+        return None, None
+    release = Release.load(settings, registry.dataset, version)
+    encoders = {Entity.USER: (release.towers.user.encoder, asked), Entity.ITEM: (release.towers.item.encoder, corpus)}
+    absent = [
+        name
+        for encoder, frame in encoders.values()
+        for feature in encoder.features
+        for name in feature.columns
+        if name not in frame.columns
+    ]
+    if absent:
+        return release, f"champion {version} needs features that this schema no longer has: {', '.join(absent)}"
+    return release, None
+
+
+def _log(events: pl.DataFrame, users: pl.Series, corpus: pl.Series, cut: datetime) -> Log:
+    """What the baselines learn from: the events that happened and were known before the cut."""
+    known = events.filter(pl.max_horizontal("timestamp", "created") < cut)
+    days = (pl.lit(cut) - pl.col("timestamp")).dt.total_seconds() / 86_400
+    return Log(
+        user_rows=known["user_id"].replace_strict(users, np.arange(len(users))).to_numpy(),
+        item_rows=known["item_id"].replace_strict(corpus, np.arange(len(corpus))).to_numpy(),
+        days=known.select(days).to_series().to_numpy(),
+        users=len(users),
+        items=len(corpus),
+    )
+
+
+def _core(log: Log) -> np.ndarray:
+    """bool [N]: items that at least CORE_USERS users interacted with before the cut."""
+    pairs = np.unique(log.item_rows.astype(np.int64) * log.users + log.user_rows)
+    return np.bincount(pairs // log.users, minlength=log.items) >= CORE_USERS
+
+
+def _index_recall(index: ItemIndex, name: str, user_QD: np.ndarray, corpus: pl.Series, exact: MakeSearch) -> float:
+    """Share of the exact top items that the index returns for the users of the hold-out."""
+    k = min(INDEX_K, len(corpus))
+    hits = index.search(name, user_QD, k)
+    rows = pl.Series(hits.ids, dtype=pl.List(pl.String)).explode()
+    found_QK = rows.replace_strict(corpus, np.arange(len(corpus), dtype=np.int32)).to_numpy().reshape(len(user_QD), k)
+    return index_recall(exact(exclude=None, corpus=None)(np.arange(len(user_QD)), k), found_QK)

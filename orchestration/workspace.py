@@ -1,0 +1,96 @@
+"""What a run works on, and where its files go: the one resource of the asset graph."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+
+from feature_repo.errors import InputError
+from serving.gate import Policy
+from serving.settings import Settings
+from training.recipes import recipe
+
+
+class Workspace(dg.ConfigurableResource):
+    """What to run on. The fields are those of `gatehouse run`; the launchpad sets them in the UI."""
+
+    dataset: str = "completejourney"
+    data: str | None = None
+    as_of: str | None = None
+    seed: int = 0
+    retrain: bool = False
+    recipe: str = "base"
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_environment(os.environ)
+
+    @property
+    def moment(self) -> datetime | None:
+        """`as_of` as naive UTC; a time with a zone is converted. InputError if it is no ISO time."""
+        if self.as_of is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(self.as_of)
+        except ValueError as error:
+            raise InputError(f"as_of is {self.as_of!r}: wanted an ISO time in UTC, such as 2024-05-31T18:00") from error
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+    def check(self) -> None:
+        """Raise now what would otherwise come up after the training: an unknown recipe, a gate policy with mistakes."""
+        recipe(self.recipe)
+        Policy.load(self.settings.gate_policy)
+
+    @property
+    def values_folder(self) -> Path:
+        """Where the assets' values of this dataset and data folder are kept."""
+        place = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""
+        return self.settings.home / "values" / f"{self.dataset}{place}"
+
+    def folder(self, dataset: str, *key: str) -> Path:
+        """Folder of everything derived from one input; the same key means the same content."""
+        return self.settings.home / "data" / dataset / _digest("\n".join((*key, code_digest())))[:12]
+
+
+def fill(folder: Path, build: Callable[[Path], None]) -> bool:
+    """Fill a folder by `build` unless it is there. It gets its name only when whole, so a crash leaves no half folder.
+
+    Of several processes one builds, the others wait for it. Returns whether it was built here.
+    """
+    from filelock import FileLock
+
+    partial, lock = (folder.with_name(f"{folder.name}.{suffix}") for suffix in ("partial", "lock"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if folder.exists():
+            return False
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+        partial.mkdir()
+        try:
+            build(partial)
+            partial.replace(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the source of everything that decides what a version becomes."""
+    import feature_repo
+    import training
+
+    roots = [Path(str(package.__file__)).parent for package in (feature_repo, training)]
+    files = sorted(path for root in roots for path in root.rglob("*.py"))
+    return _digest("".join(_digest(path.read_text(encoding="utf-8")) for path in files))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

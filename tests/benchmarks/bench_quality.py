@@ -1,0 +1,84 @@
+"""Quality over seeds: the recipe on a dataset, each seed a whole pipeline run, beside the baselines of the same runs.
+
+    python -m tests.benchmarks.bench_quality [--dataset completejourney] [--seeds 3] [--recipe base] [--json]
+
+Prints one table per corpus: mean, worst and best over the seeds, and whether the worst lies above popularity and ALS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from orchestration.home import log_to_file, prepare_home
+from orchestration.judge import TWO_TOWER, Evaluated
+from serving.settings import Settings
+from training.evaluate import Evaluation
+
+METRICS = ("recall@20", "ndcg@20", "recall@100")
+TO_BEAT = ("popularity", "als")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="completejourney")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipe", default="base")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    runs = [measure(arguments.dataset, seed, arguments.recipe) for seed in range(arguments.seeds)]
+    for title, part in ((f"{runs[0].items:,} items", "systems"), (f"{runs[0].core_items:,} items", "core")):
+        rows = compare([getattr(run, part) for run in runs])
+        if arguments.json:
+            print(json.dumps({"corpus": title, "rows": rows}))
+        else:
+            print_table(f"{arguments.dataset}, recipe {arguments.recipe}, {arguments.seeds} seeds, {title}", rows)
+
+
+def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
+    """One pipeline run; a finished version of the same input is not trained again."""
+    settings = Settings.from_environment(os.environ)
+    prepare_home(settings)
+    log_to_file(settings)
+    from orchestration.run import run_pipeline
+
+    judged = run_pipeline({"dataset": dataset, "seed": seed, "recipe": recipe})
+    return Evaluated.from_json(judged.path.read_text())
+
+
+def compare(runs: Sequence[Mapping[str, Evaluation]]) -> list[dict[str, object]]:
+    """One row per view and metric: the two-tower over the seeds, and every baseline (ALS over the seeds too)."""
+    rows: list[dict[str, object]] = []
+    for view in ("all", "repeat", "discovery"):
+        for metric in METRICS:
+            name = f"{view}/{metric}"
+            values = {system: np.mean([run[system].metrics[name] for run in runs]) for system in runs[0]}
+            own = [run[TWO_TOWER].metrics[name] for run in runs]
+            best_to_beat = max(run[system].metrics[name] for run in runs for system in TO_BEAT)
+            rows.append(
+                {
+                    "metric": name,
+                    "mean": np.mean(own),
+                    "worst": min(own),
+                    "best": max(own),
+                    "beats": min(own) > best_to_beat,
+                }
+                | {system: value for system, value in values.items() if system not in (TWO_TOWER, "champion")}
+            )
+    return rows
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    columns = list(rows[0])
+    print(f"\n**{title}**\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for row in rows:
+        cells = [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row.values()]
+        print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
