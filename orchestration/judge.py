@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import Entity
+from feature_repo.schema import Entity, Kind
 from orchestration.values import Index
 from serving.index import ItemIndex
 from serving.registry import Registry
@@ -38,8 +38,8 @@ class Evaluated:
     """Everything measured on the hold-out of one version.
 
     systems: exact retrieval over the whole corpus, by system name; core: the same over the core corpus of `core_items`
-    items. index_recall: share of the exact top 100 that the built index returns. champion_note: why the champion could
-    not be compared, if so.
+    items. index_recall: share of the exact top 100 that the built index returns, under serving's filters.
+    champion_note: why the champion could not be compared, if so.
     """
 
     systems: dict[str, Evaluation]
@@ -112,7 +112,7 @@ def evaluate_version(
         core=core,
         core_items=int(core_N.sum()),
         items=len(corpus),
-        index_recall=_index_recall(index, value.collection, user_QD, corpus["item_id"], searches[TWO_TOWER]),
+        index_recall=_index_recall(index, value.collection, tables, user_QD, searches[TWO_TOWER]),
         champion=champion.manifest.version if champion else None,
         champion_cut=champion.manifest.cut if champion else None,
         champion_note=note,
@@ -159,10 +159,34 @@ def _core(log: Log) -> np.ndarray:
     return np.bincount(pairs // log.users, minlength=log.items) >= CORE_USERS
 
 
-def _index_recall(index: ItemIndex, name: str, user_QD: np.ndarray, corpus: pl.Series, exact: MakeSearch) -> float:
-    """Share of the exact top items that the index returns for the users of the hold-out."""
-    k = min(INDEX_K, len(corpus))
-    hits = index.search(name, user_QD, k)
-    rows = pl.Series(hits.ids, dtype=pl.List(pl.String)).explode()
-    found_QK = rows.replace_strict(corpus, np.arange(len(corpus), dtype=np.int32)).to_numpy().reshape(len(user_QD), k)
-    return index_recall(exact(exclude=None, corpus=None)(np.arange(len(user_QD)), k), found_QK)
+def _index_recall(index: ItemIndex, name: str, tables: Tables, user_QD: np.ndarray, exact: MakeSearch) -> float:
+    """Share of the exact top items that the built index returns to the users of the hold-out: the lowest of a search
+    without a filter and of one for each field that serving may filter on, by its most frequent value."""
+    items = tables.items
+    fields = [f.name for f in tables.schema.features_of(Entity.ITEM) if f.filterable and f.kind is Kind.CATEGORICAL]
+    frequent = {field: items[field].drop_nulls().value_counts(sort=True)[field][0] for field in fields}
+    filters: list[tuple[str | None, np.ndarray | None]] = [(None, None)]
+    for field, value in frequent.items():
+        filters.append((f"{field} == {json.dumps(value)}", (items[field] == value).fill_null(False).to_numpy()))
+    return min(_recall(index, name, items["item_id"], user_QD, exact, *each) for each in filters)
+
+
+def _recall(
+    index: ItemIndex,
+    name: str,
+    corpus: pl.Series,
+    user_QD: np.ndarray,
+    exact: MakeSearch,
+    where: str | None,
+    matches_N: np.ndarray | None,
+) -> float:
+    hits = index.search(name, user_QD, INDEX_K, where)
+    found = pl.DataFrame(
+        {"query": range(len(user_QD)), "item": hits.ids}, schema_overrides={"item": pl.List(pl.String)}
+    )
+    found = found.filter(pl.col("item").list.len() > 0).explode("item")
+    place = pl.int_range(pl.len()).over("query")
+    found = found.with_columns(place=place, row=pl.col("item").replace_strict(corpus, np.arange(len(corpus))))
+    found_QK = np.full((len(user_QD), INDEX_K), -1, np.int32)
+    found_QK[found["query"].to_numpy(), found["place"].to_numpy()] = found["row"].to_numpy()
+    return index_recall(exact(exclude=None, corpus=matches_N)(np.arange(len(user_QD)), INDEX_K), found_QK)
