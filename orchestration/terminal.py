@@ -29,7 +29,7 @@ class Terminal(logging.Handler):
             self._show(f"✓ {step}  {time.monotonic() - self._started[step]:.1f} s")
         elif kind == "STEP_FAILURE":
             self._show(f"✗ {step}")
-        elif event is None and meta.get("step_key") and record.levelno >= logging.INFO:
+        elif event is None and record.levelno >= logging.INFO:
             self._show(f"    {meta.get('orig_message', record.getMessage())}")
 
     def _show(self, line: str) -> None:

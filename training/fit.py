@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, InputKind
 from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema
 from training.evaluate import Holdout, evaluate, exact_search
-from training.interactions import at
+from training.interactions import at, interactions
 from training.recipes import TrainConfig
 from training.trainer import SCORE, OnEpoch, TwoTower, embed, new_model, train
 from training.training_set import Arrays, TrainingSet
@@ -24,13 +24,13 @@ USER, ITEM = Entity.USER.key, Entity.ITEM.key
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """Trained towers with their encoders. epochs: the metrics of each epoch. examples: some encoded rows of each."""
+    """Towers with their encoders. epochs: the metrics of each epoch of the trial. examples: encoded rows of each."""
 
     model: TwoTower
     user_encoder: Encoder
     item_encoder: Encoder
-    epochs: list[dict[str, float]]
-    examples: tuple[Arrays, Arrays]
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    examples: tuple[Arrays, Arrays] = ({}, {})
 
 
 def fit(
@@ -46,33 +46,44 @@ def fit(
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fitted:
-    """Train on the positives before validation_start, stop early on [validation_start, cut).
+    """Find the number of epochs on [validation_start, cut), then train anew on everything before the cut.
 
+    The second training costs as much as the first and is worth it: the newest weeks say most about the next ones.
     queries, item_snapshots: joined frames that hold the snapshots of the positives and, at validation_start, every user
-    and the whole corpus. positives: as `interactions` gives them. events: canonical; read only up to the cut.
+    and the whole corpus. positives: `interactions` until the cut. events: canonical; read only up to the cut.
     """
-    user_encoder, item_encoder = _encoders(schema, queries, item_snapshots, positives, config)
-    data = _training_set(queries, item_snapshots, _weighted(positives, config), user_encoder, item_encoder)
-    users = at(queries, validation_start)
-    items = at(item_snapshots, validation_start, week=True)
-    user_arrays, item_arrays = user_encoder.encode(users), item_encoder.encode(items)
-    model = new_model(user_encoder.inputs, item_encoder.inputs, _codes_of(item_encoder, item_arrays), config, seed=seed)
+    users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
+    trial, data = _start(schema, queries, item_snapshots, interactions(events, validation_start), config, seed)
+    user_arrays, item_arrays = trial.user_encoder.encode(users), trial.item_encoder.encode(items)
 
     def validate(model: TwoTower) -> dict[str, float]:
         user_QD = embed(model.user, user_arrays)[holdout.users_Q]
         search = partial(exact_search, user_QD, embed(model.item, item_arrays))
         return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics)
 
-    epochs = train(data, model, config, seed=seed, validate=validate, on_epoch=on_epoch)
-    examples = [{n: a[:3] for n, a in arrays.items()} for arrays in (user_arrays, item_arrays)]
-    return Fitted(
-        model=model,
-        user_encoder=user_encoder,
-        item_encoder=item_encoder,
-        epochs=epochs,
-        examples=(examples[0], examples[1]),
-    )
+    epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch)
+    best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
+    final, data = _start(schema, queries, item_snapshots, positives, config, seed)
+    train(data, final.model, config, seed=seed, epochs=best, on_epoch=lambda n, m: on_epoch(n, {"refit": m["loss"]}))
+    examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
+    return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
+
+
+def _start(
+    schema: Schema,
+    queries: pl.DataFrame,
+    items: pl.DataFrame,
+    positives: pl.DataFrame,
+    config: TrainConfig,
+    seed: int,
+) -> tuple[Fitted, TrainingSet]:
+    """Untrained towers with encoders fitted on some positives, and these positives as a training set."""
+    user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
+    data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder)
+    codes_of = _codes_of(item_encoder, item_encoder.encode(items.unique(ITEM, keep="any")))
+    model = new_model(user_encoder.inputs, item_encoder.inputs, codes_of, config, seed=seed)
+    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
 
 def with_score(metrics: dict[str, float]) -> dict[str, float]:

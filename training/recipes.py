@@ -21,8 +21,8 @@ class TowerConfig:
 
     hidden: tuple[int, ...] = (128,)
     embedding_dim: int = 16
-    dropout: float = 0.2
-    id_dropout: float = 0.2
+    dropout: float = 0.1
+    id_dropout: float = 0.1
     history_dropout: float = 0.5
 
     def __post_init__(self) -> None:
@@ -63,10 +63,10 @@ class TrainConfig:
     tower: TowerConfig = field(default_factory=TowerConfig)
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
-    half_life_days: float = 45.0
-    discovery_weight: float = 2.0
+    half_life_days: float = 60.0
+    discovery_weight: float = 1.5
     batch_size: int = 4096
-    epochs: int = 4
+    epochs: int = 5
     patience: int = 2
     learning_rate: float = 3e-3
     embedding_rate: float = 5e-3

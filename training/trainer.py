@@ -54,12 +54,14 @@ def train(
     config: TrainConfig,
     *,
     seed: int,
-    validate: Validate,
+    validate: Validate | None = None,
+    epochs: int | None = None,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
 ) -> list[dict[str, float]]:
     """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
 
-    validate returns metrics with SCORE among them, higher is better. Returns the metrics of each epoch. The same data,
+    validate returns metrics with SCORE among them, higher is better; without it, `epochs` of config.epochs are run (the
+    learning rate falls as if all were) and the last one is kept. Returns the metrics of each epoch. The same data,
     config and seed give the same weights on the same machine. FloatingPointError when the loss stops being finite.
     """
     torch.manual_seed(seed)
@@ -67,20 +69,21 @@ def train(
     optimisers = Optimisers(model, config)
     frequency_N = torch.from_numpy(data.frequency())
     best_score, best_weights = -math.inf, model.state_dict()
-    epochs: list[dict[str, float]] = []
+    history: list[dict[str, float]] = []
     waited = 0
-    while len(epochs) < config.epochs and waited < config.patience:
-        loss = _epoch(data, data.batches(config.batch_size, rng), model, optimisers, frequency_N, len(epochs))
+    while len(history) < (epochs or config.epochs) and waited < config.patience:
+        loss = _epoch(data, data.batches(config.batch_size, rng), model, optimisers, frequency_N, len(history))
         model.eval()
-        metrics = {"loss": loss, "temperature": model.temperature.item(), **validate(model)}
-        epochs.append(metrics)
-        on_epoch(len(epochs), metrics)
+        measured = validate(model) if validate else {SCORE: float(len(history))}
+        metrics = {"loss": loss, "temperature": model.temperature.item(), **measured}
+        history.append(metrics)
+        on_epoch(len(history), metrics)
         waited += 1
         if metrics[SCORE] > best_score:
             best_score, best_weights, waited = metrics[SCORE], copy.deepcopy(model.state_dict()), 0
     model.load_state_dict(best_weights)
     model.eval()
-    return epochs
+    return history
 
 
 class Optimisers:

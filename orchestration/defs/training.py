@@ -45,7 +45,7 @@ def _join(workspace: Workspace, users: Features, items: Features, folder: Path) 
     source, tables = users.source, read_tables(users.source)
     store = Store(tables.schema, workspace.settings.feast_home, online=workspace.settings.online_store)
     store.apply(users.folder.parent)
-    positives = interactions(tables.events, source.validation_start)
+    positives = interactions(tables.events, source.cut)
     moments = (source.validation_start, source.cut)
     asked = query_rows(positives, tables.users["user_id"], moments)
     sold = item_rows(positives, tables.items["item_id"], moments)
@@ -110,7 +110,7 @@ def _train(
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             run.log_epoch({f"validation/{name}": value for name, value in metrics.items()}, epoch)
-            shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in ("loss", *validation_metrics(metrics)))
+            shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in worth_a_line(metrics))
             context.log.info(f"epoch {epoch}: {shown}")
 
         fitted = fit(
@@ -142,6 +142,6 @@ def _train(
     raise AssertionError("unreachable: the run either returns a version or raises")
 
 
-def validation_metrics(metrics: dict[str, float]) -> list[str]:
-    """The names worth a line: recall@20 of each view."""
-    return [name for name in metrics if name.count("/") == 1 and name.endswith("recall@20")]
+def worth_a_line(metrics: dict[str, float]) -> list[str]:
+    """Losses, and recall@20 of each view."""
+    return [name for name in metrics if name in ("loss", "refit") or (name.count("/") == 1 and "recall@20" in name)]

