@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,8 +80,7 @@ class MilvusIndex:
     @property
     def _client(self) -> MilvusClient:
         if self._connection is None:
-            uri = self.settings.milvus_uri
-            self._connection = (_connect(uri), uri)
+            self._connection = _connect(self.settings)
         return self._connection[0]
 
     def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
@@ -223,23 +223,30 @@ _users: Counter[str] = Counter()
 _lock = threading.Lock()
 
 
-def _connect(uri: str) -> MilvusClient:
+def _connect(settings: Settings) -> tuple[MilvusClient, str]:
+    """A client and its address. Another command may hold a Lite folder for its time, so it is waited for."""
     from pymilvus import MilvusClient
     from pymilvus.exceptions import ConnectionConfigException
 
-    if "://" in uri:
-        return MilvusClient(uri)
-    with _lock, _quiet("milvus_lite", "pymilvus"):
-        Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            client = MilvusClient(uri)
-        except ConnectionConfigException as error:
-            raise IndexBusyError(
-                f"another process holds the item index in {uri}: wait until it ends, or let `gatehouse up` run, whose"
-                " server all commands share"
-            ) from error
-        _users[uri] += 1
-        return client
+    deadline = time.monotonic() + settings.lite_wait_seconds
+    while True:
+        uri = settings.milvus_uri  # `gatehouse up` may have started a server meanwhile
+        if "://" in uri:
+            return MilvusClient(uri), uri
+        with _lock, _quiet("milvus_lite", "pymilvus"):
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                client = MilvusClient(uri)
+            except ConnectionConfigException as error:
+                if time.monotonic() > deadline:
+                    raise IndexBusyError(
+                        f"another process holds the item index in {uri}: wait until it ends, or let `gatehouse up` run,"
+                        " whose server all commands share"
+                    ) from error
+            else:
+                _users[uri] += 1
+                return client, uri
+        time.sleep(0.5)
 
 
 def _release(uri: str) -> None:

@@ -46,6 +46,7 @@ class Settings:
     index: IndexParams = EXACT
     online_store: Mapping[str, Any] | None = None
     gate_policy: Path | None = None
+    lite_wait_seconds: float = 60.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:

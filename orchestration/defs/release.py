@@ -1,5 +1,6 @@
 """Evaluation, verdict, online features, champion."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
     """Exact retrieval on the temporal hold-out beside baselines and champion, and the recall of the index."""
     version = item_index.version
     registry = Registry(workspace.settings, version.source.dataset)
-    champion = registry.champion()
-    folder = version_folder(version) / f"evaluation-against-{champion or 'none'}"
+    folder = version_folder(version) / "evaluation"
+    if MANIFEST_SHA256 not in registry.tags(version.version):
+        shutil.rmtree(folder, ignore_errors=True)  # not judged yet, and the champion may have moved meanwhile
 
     def build(partial: Path) -> None:
         tables = read_tables(version.source)

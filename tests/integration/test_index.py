@@ -6,8 +6,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -255,8 +257,8 @@ def test_a_server_that_runs_is_shared(tmp_path: Path) -> None:
         assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
 
 
-def test_a_folder_that_another_process_holds_is_named(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
+def held_by_another_process(settings: Settings) -> subprocess.Popen[bytes]:
+    """A process that opens the Milvus Lite folder and holds it until its standard input closes."""
     code = (
         "import sys; from pymilvus import MilvusClient; client = MilvusClient(sys.argv[1]); print('open', flush=True);"
         " sys.stdin.read()"
@@ -264,15 +266,26 @@ def test_a_folder_that_another_process_holds_is_named(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", code, settings.milvus_uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"open\n"
+    return holder
+
+
+def test_a_folder_that_another_process_holds_is_named(tmp_path: Path) -> None:
+    settings = replace(settings_in(tmp_path), lite_wait_seconds=0.1)
+    holder = held_by_another_process(settings)
     try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"open\n"
-        with (
-            MilvusIndex(settings, Fields.of(SCHEMA)) as index,
-            pytest.raises(IndexBusyError, match="gatehouse up"),
-        ):
+        with MilvusIndex(settings, Fields.of(SCHEMA)) as index, pytest.raises(IndexBusyError, match="gatehouse up"):
             index.info("shop_items_v1")
     finally:
         holder.communicate()
+
+
+def test_a_folder_that_another_command_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    holder = held_by_another_process(settings)
+    ending = threading.Timer(1.5, holder.communicate)
+    ending.start()
     with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
         assert index.info("shop_items_v1") is None
+    ending.join()
