@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from orchestration.values import Judged
 from tests.pipeline.planted import Home, world, write_world
@@ -22,8 +24,12 @@ class Released:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(root=tmp_path_factory.mktemp("pipeline"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """On one thread: on a machine that has other work too, threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Home(root=tmp_path_factory.mktemp("pipeline"))
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
