@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +28,7 @@ def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
     KeyboardInterrupt at Ctrl-C or SIGTERM, else what the asset raised. What was finished before is kept and used again.
     """
     run_id = str(uuid4())
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, interrupts_kept():
         try:
             result = defs.resolve_job_def("release_job").execute_in_process(
                 run_config={
@@ -40,6 +44,24 @@ def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
             raise KeyboardInterrupt from error
     judged: Judged = result.asset_value("evaluation")
     return judged
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Send a Ctrl-C again that came while Python ran a callback of its garbage collection, where errors are dropped."""
+    hook = sys.unraisablehook
+
+    def again(dropped: sys.UnraisableHookArgs) -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
+        else:
+            hook(dropped)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
