@@ -34,6 +34,7 @@ class Manifest:
 
     services: feature service name by entity. alias, collection, dim, item_count, items_fingerprint: the item index.
     created: when it was sealed; as_of: features and data up to then; cut: when its hold-out began (all naive UTC).
+    against: the champion that it was compared with, None if there was none.
     files: SHA-256 by path in the artifact folder. metrics: of the two towers, exact search; null where undefined.
     """
 
@@ -50,6 +51,7 @@ class Manifest:
     created: datetime
     as_of: datetime
     cut: datetime
+    against: int | None
     files: Mapping[str, str]
     metrics: Mapping[str, float | None]
     verdict: Verdict
@@ -84,6 +86,7 @@ def seal(
     created: datetime,
     as_of: datetime,
     cut: datetime,
+    against: int | None,
     metrics: Mapping[str, float],
 ) -> Manifest:
     """Write a version's manifest and tags, after its evaluation. The tag with the manifest's hash completes it.
@@ -108,6 +111,7 @@ def seal(
         created=created,
         as_of=as_of,
         cut=cut,
+        against=against,
         files=file_hashes(folder),
         metrics={name: value if math.isfinite(value) else None for name, value in metrics.items()},
         verdict=verdict,

@@ -86,16 +86,24 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
     that); the reason stays with the version, and `gatehouse releases` shows it.
     """
     with _promotion_lock(settings):
+        return _promote(settings, Registry(settings, dataset), version, override_reason)
+
+
+def promote_challenger(settings: Settings, dataset: str, version: int) -> Manifest:
+    """What a run does with a passed version: promote it over the champion that it was compared with, and no other.
+
+    Refused with ReleaseError like `promote`, and also if the champion has moved since: the verdict says nothing of it.
+    """
+    with _promotion_lock(settings):
         registry = Registry(settings, dataset)
-        manifest = read(registry, version)
-        override = _override(manifest, override_reason)
-        _check_release(registry, manifest)
-        previous = registry.champion()
-        if previous != version:
-            registry.set_tags(version, override | {PREVIOUS: str(previous or "")})
-        _move(settings, registry, manifest)
-        registry.set_tags(version, {PROMOTED: "true"})
-        return manifest
+        against, champion = read(registry, version).against, registry.champion()
+        if champion not in (against, version):
+            raise ReleaseError(
+                f"{dataset} version {version} is not promoted: it was judged against {_shown(against)}, and now"
+                f" {_shown(champion)} serves. Judge another challenger (`gatehouse run --retrain`), or promote this one"
+                f" on purpose (`gatehouse promote {version}`)"
+            )
+        return _promote(settings, registry, version, None)
 
 
 def rollback(settings: Settings, dataset: str) -> Manifest:
@@ -124,6 +132,22 @@ def check_collection(index: ItemIndex, manifest: Manifest) -> None:
             f"{' with other content' if same_size else ''}; {manifest.item_count:,} items of {manifest.dim} dimensions"
             " were judged. Build the index of this version again"
         )
+
+
+def _promote(settings: Settings, registry: Registry, version: int, override_reason: str | None) -> Manifest:
+    manifest = read(registry, version)
+    override = _override(manifest, override_reason)
+    _check_release(registry, manifest)
+    previous = registry.champion()
+    if previous != version:
+        registry.set_tags(version, override | {PREVIOUS: str(previous or "")})
+    _move(settings, registry, manifest)
+    registry.set_tags(version, {PROMOTED: "true"})
+    return manifest
+
+
+def _shown(champion: int | None) -> str:
+    return "no champion" if champion is None else f"version {champion}"
 
 
 def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:

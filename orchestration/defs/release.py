@@ -22,7 +22,7 @@ from serving.index import Fields
 from serving.manifest import MANIFEST_SHA256, collection_name, read, seal
 from serving.milvus import MilvusIndex
 from serving.registry import Registry
-from serving.release import PROMOTED, promote
+from serving.release import PROMOTED, promote_challenger
 from serving.settings import Settings
 
 
@@ -96,6 +96,7 @@ def _seal(settings: Settings, registry: Registry, evaluation: Judged) -> None:
         created=datetime.now(UTC).replace(tzinfo=None),
         as_of=source.as_of,
         cut=source.cut,
+        against=measured.champion,
         metrics=measured.systems[TWO_TOWER].metrics,
     )
 
@@ -145,7 +146,7 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: J
     decided = read(registry, version.version).verdict
     before = registry.champion()
     if decided.outcome is Outcome.PASSED and PROMOTED not in registry.tags(version.version):
-        promote(settings, version.source.dataset, version.version)
+        promote_challenger(settings, version.source.dataset, version.version)
     after = registry.champion()
     context.log.info(f"version {version.version} is {decided.outcome.value}; champion: {before} -> {after}")
     return dg.MaterializeResult(

@@ -141,9 +141,13 @@ def register(settings: Settings, folder: Path, *, input_key: str = "key") -> int
 
 
 def seal_as(
-    settings: Settings, version: int, outcome: str = "passed", metrics: Mapping[str, float] | None = None
+    settings: Settings,
+    version: int,
+    outcome: str = "passed",
+    metrics: Mapping[str, float] | None = None,
+    against: int | None = None,
 ) -> Manifest:
-    """Seal a registered version with a verdict."""
+    """Seal a registered version with a verdict, compared with the champion `against`."""
     with MilvusIndex(settings, Fields(types={})) as index:
         info = index.info(collection_name(DATASET, version))
     assert info is not None
@@ -156,5 +160,6 @@ def seal_as(
         created=NOW,
         as_of=NOW,
         cut=NOW,
+        against=against,
         metrics=metrics or {"all/recall@20": 0.5, "all/cold_users/recall@20": math.nan},
     )

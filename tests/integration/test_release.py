@@ -17,7 +17,7 @@ from serving.manifest import MANIFEST, MANIFEST_SHA256, ReleaseError, collection
 from serving.milvus import MilvusIndex
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OUTCOME, Registry
-from serving.release import OVERRIDE, Release, promote, rollback
+from serving.release import OVERRIDE, Release, promote, promote_challenger, rollback
 from serving.settings import Settings
 from tests.integration.release_world import (
     DATASET,
@@ -216,6 +216,25 @@ def test_promotion_interrupted_between_the_two_moves(
     promote(settings, DATASET, second)
     assert (champion(settings), alias(settings)) == (second, "shop_items_v2")
     assert rollback(settings, DATASET).version == first  # the second call did not make it its own predecessor
+
+
+def test_a_challenger_replaces_only_the_champion_it_was_compared_with(
+    settings: Settings, artifacts: tuple[Path, Path]
+) -> None:
+    """Two first runs at once: both are judged while nobody serves, and the second must not push the first aside."""
+    first, second, third = (register(settings, artifacts[n % 2]) for n in range(3))
+    seal_as(settings, first, against=None)
+    seal_as(settings, second, against=None)
+    seal_as(settings, third, against=first)
+    promote_challenger(settings, DATASET, first)
+    with pytest.raises(ReleaseError, match="judged against no champion, and now version 1 serves"):
+        promote_challenger(settings, DATASET, second)
+    assert (champion(settings), alias(settings)) == (first, "shop_items_v1")
+    promote_challenger(settings, DATASET, third)
+    promote_challenger(settings, DATASET, third)  # again: nothing changes
+    assert champion(settings) == third
+    promote(settings, DATASET, second)  # on purpose it goes
+    assert champion(settings) == second
 
 
 def test_rollback_goes_back_one_champion_at_a_time(settings: Settings, artifacts: tuple[Path, Path]) -> None:
