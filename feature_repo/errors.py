@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 
 
@@ -13,5 +14,5 @@ class InputError(ValueError):
 def bad_input(source: str, column: str | None, problem: str, count: int, examples: Iterable[object]) -> InputError:
     """An InputError in the one form all input checks use: file, column, problem, count, three examples."""
     where = f"{source}, column {column!r}" if column else source
-    shown = ", ".join(repr(example) for example in islice(examples, 3))
+    shown = ", ".join(str(e) if isinstance(e, datetime) else repr(e) for e in islice(examples, 3))
     return InputError(f"{where}: {problem} ({count:,} rows; for example {shown})")

@@ -124,6 +124,13 @@ class Store:
         """
         return self._read(self._service(entity), self.schema.views_of(entity), ids)
 
+    def known(self, entity: Entity) -> list[str]:
+        """Every id in the registered feature tables of an entity, sorted. InputError if its schema was not applied."""
+        self._service(entity)
+        registered = [self._feast.get_feature_view(view_name(self.schema, v)) for v in self.schema.views_of(entity)]
+        ids = pl.concat(pl.scan_parquet(_table(view)).select(entity.key) for view in registered).unique().collect()
+        return ids[entity.key].sort().to_list()
+
     @cached_property
     def _feast(self) -> feast.FeatureStore:
         os.environ["FEAST_USAGE"] = "False"
@@ -169,7 +176,7 @@ class Store:
 
     def _load_view(self, view: View, as_of: datetime) -> int:
         registered = self._feast.get_feature_view(view_name(self.schema, view))
-        latest = _latest(Path(registered.batch_source.path), view, as_of)  # type: ignore[union-attr]
+        latest = _latest(_table(registered), view, as_of)
         features = [f"{registered.name}:{name}" for name in view.columns]
         online = self._read(features, (view,), latest[view.entity.key].to_list())
         changed = latest.filter(_differs(latest, online, view))
@@ -208,6 +215,11 @@ def _frame(response: OnlineResponse, views: Sequence[View]) -> pl.DataFrame:
 
 def _types(views: Sequence[View]) -> dict[str, pl.DataType]:
     return {views[0].entity.key: pl.String(), ENTITY_TIME: TIME, **column_types(*views)}
+
+
+def _table(registered: feast.FeatureView) -> Path:
+    """Where the feature table of a registered view lies."""
+    return Path(registered.batch_source.path)  # type: ignore[union-attr]
 
 
 def _latest(path: Path, view: View, as_of: datetime) -> pl.DataFrame:

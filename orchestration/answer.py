@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import polars as pl
-
 from feature_repo.errors import InputError
 from feature_repo.store import Store
 from serving.index import Fields
@@ -27,20 +25,12 @@ def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
 
 
 def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, out: Path) -> int:
-    """Write the k best items of every user that the newest run knew to a Parquet file; returns the rows."""
+    """Write the k best items of every user in the feature store to a Parquet file; returns the rows."""
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: the folder {out.absolute().parent} does not exist")
     with open_retriever(settings, dataset) as retriever:
-        rows = retriever.recommend_all(known_users(settings, dataset), k, where)
+        rows = retriever.recommend_all(retriever.known_users(), k, where)
     partial = out.with_name(f"{out.name}.partial")
     rows.write_parquet(partial)
     partial.replace(out)
     return rows.height
-
-
-def known_users(settings: Settings, dataset: str) -> list[str]:
-    """All user ids of the newest data on this machine."""
-    tables = sorted((settings.home / "data" / dataset).glob("*/source/users.parquet"), key=lambda p: p.stat().st_mtime)
-    if not tables:
-        raise LookupError(f"no data of {dataset} in {settings.home}: run `gatehouse run` there first")
-    return pl.read_parquet(tables[-1])["user_id"].to_list()

@@ -177,11 +177,11 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
 
 
 def _samples(settings: Settings, dataset: str) -> list[str]:
-    from orchestration.answer import known_users, open_retriever
+    from orchestration.answer import open_retriever
 
-    users = known_users(settings, dataset)
-    chosen = [users[len(users) * place // SAMPLE_USERS] for place in range(SAMPLE_USERS)]
     with open_retriever(settings, dataset) as retriever:
+        users = retriever.known_users()
+        chosen = [users[len(users) * place // SAMPLE_USERS] for place in range(SAMPLE_USERS)]
         return [recommendations_text(retriever.recommend(user, SAMPLE_ITEMS)) for user in chosen]
 
 

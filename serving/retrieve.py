@@ -33,6 +33,8 @@ RESULT = {
 class OnlineFeatures(Protocol):
     """The part of `feature_repo.store.Store` that retrieval needs."""
 
+    def known(self, entity: Entity) -> list[str]: ...
+
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame: ...
 
 
@@ -65,6 +67,10 @@ class Retriever:
         self._store = store
         self._index = index
         self._collection = release.manifest.collection
+
+    def known_users(self) -> list[str]:
+        """Every user in the feature tables that the release reads from, sorted."""
+        return self._store.known(Entity.USER)
 
     def recommend(self, user_id: str, k: int, where: str | None = None) -> Recommendations:
         """The k best items for a user, with their display fields.

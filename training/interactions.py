@@ -38,11 +38,19 @@ def item_rows(positives: pl.DataFrame, corpus: pl.Series, moments: Sequence[date
     return _rows(positives.select("item_id", pl.col("item_time").alias(ENTITY_TIME)), corpus, weeks)
 
 
-def popular_items(events: pl.DataFrame, *, days: int = 28, number: int = 10_000) -> list[tuple[str, int]]:
-    """(item id, events) over the newest days, most first, ties by id: what a user gets of whom nothing is known."""
-    newest = pl.col("timestamp") >= pl.col("timestamp").max() - pl.duration(days=days)
-    counts = events.filter(newest).group_by("item_id").len("events")
-    return counts.sort(["events", "item_id"], descending=[True, False]).head(number).rows()
+def popular_items(
+    events: pl.DataFrame, corpus: pl.Series, *, days: int = 28, number: int = 16_384
+) -> list[tuple[str, int]]:
+    """(item id, events over the newest days), most first: what a user gets of whom nothing is known.
+
+    Equal ones by their events of all time, then by id. The corpus follows to its end, items without events last, so
+    that a small one is answered whole; `number` is the most that a search gives.
+    """
+    is_new = pl.col("timestamp") >= pl.col("timestamp").max() - pl.duration(days=days)
+    counts = events.select("item_id", new=is_new.cast(pl.Int64)).group_by("item_id").agg(pl.sum("new"), ever=pl.len())
+    ranked = corpus.alias("item_id").to_frame().join(counts, on="item_id", how="left").fill_null(0)
+    ranked = ranked.sort(["new", "ever", "item_id"], descending=[True, True, False])
+    return ranked.select("item_id", "new").head(number).rows()
 
 
 def at(frame: pl.DataFrame, moment: datetime, *, week: bool = False) -> pl.DataFrame:

@@ -58,14 +58,14 @@ class RawTable:
 def read_feature(table: RawTable, feature: Feature) -> pl.Series:
     """The values of a feature in its storage type, nulls kept.
 
-    Text kinds String, multi-valued List[String], numeric Float64, timestamp Int64 (microseconds), vector
-    List[Float32].
+    Text kinds String, multi-valued List[String] (the first `length` of them), numeric Float64, timestamp Int64
+    (microseconds), vector List[Float32].
     """
     match feature.kind:
         case Kind.ID | Kind.CATEGORICAL | Kind.TEXT:
             values = read_strings(table, feature.name)
         case Kind.MULTI_VALUED:
-            values = read_lists(table, feature.name)
+            values = read_lists(table, feature.name).list.head(feature.length or 0)
         case Kind.NUMERIC:
             values = read_numbers(table, feature.name)
         case Kind.TIMESTAMP:

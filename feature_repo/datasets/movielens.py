@@ -140,4 +140,5 @@ def _detect(folder: Path) -> _Format:
         if all((folder / name).is_file() for name in form.files):
             return form
     wanted = "; or ".join(", ".join(form.files) for form in _FORMATS)
-    raise InputError(f"{folder}: no MovieLens folder; looked for {wanted}")
+    own = f"For files of your own, `gatehouse init {folder}` comes first"
+    raise InputError(f"{folder}: no MovieLens folder; looked for {wanted}. {own}")

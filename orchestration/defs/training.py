@@ -135,7 +135,7 @@ def _train(
                 item_encoder=fitted.item_encoder,
                 schema=tables.schema,
                 config=config,
-                popular=popular_items(tables.events),
+                popular=popular_items(tables.events, tables.items["item_id"]),
                 examples=fitted.examples,
             )
             return run.register(folder, {INPUT_KEY: key})

@@ -71,10 +71,13 @@ POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
 
 
 class Online:
-    """Online features out of a frame, in the form of `feature_repo.store.Store.read_online`."""
+    """Online features out of a frame, in the form of `feature_repo.store.Store`."""
 
     def __init__(self, users: pl.DataFrame = USERS) -> None:
         self._users = users
+
+    def known(self, entity: Entity) -> list[str]:
+        return self._users[entity.key].sort().to_list()
 
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame({entity.key: list(ids)}).join(self._users, on=entity.key, how="left", maintain_order="left")

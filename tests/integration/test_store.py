@@ -222,6 +222,12 @@ def test_unknown_ids_give_nulls_and_order_is_kept(store: Store) -> None:
     assert store.read_online(Entity.USER, []).schema == online.schema
 
 
+def test_everybody_in_the_tables_is_known(store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    named = [table["user_id"] for table in tables.values() if "user_id" in table.columns]
+    assert store.known(Entity.USER) == sorted(set(pl.concat(named)))
+    assert set(store.known(Entity.USER)) < set(USERS)
+
+
 def test_a_load_never_rewinds(store: Store) -> None:
     store.load_online(Entity.USER, hour(200))
     before = store.read_online(Entity.USER, USERS)

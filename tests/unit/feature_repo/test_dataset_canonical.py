@@ -239,7 +239,7 @@ class TestBadEvents:
         assert read(events=late).events.height == 200
         with pytest.raises(InputError) as error:
             read(events=late, as_of=datetime(2025, 1, 1, tzinfo=UTC))
-        assert_names(error, "events.csv", f"'{column}'", "after as_of", "1 rows", "2030")
+        assert_names(error, "events.csv", f"'{column}'", "after as_of", "1 rows", "example 2030-01-01 00:00:00)")
 
     @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
     def test_not_finite_values(self, number: float) -> None:
@@ -327,6 +327,10 @@ class TestBadUsersAndItems:
         with pytest.raises(InputError) as error:
             read(items=good_items().with_columns(image=pl.lit(1.0)))
         assert_names(error, "items.csv", "'image'", "wrong type Float64", "5 rows")
+
+    def test_lists_are_kept_to_their_length(self) -> None:
+        items = read(items=set_rows(good_items(), "tags", [1], "a|b|c|d|e|f")).items
+        assert items.filter(item_id="i1")["tags"].to_list() == [["a", "b", "c", "d"]]
 
     def test_multi_valued_of_the_wrong_type(self) -> None:
         with pytest.raises(InputError) as error:

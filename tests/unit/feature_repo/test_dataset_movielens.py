@@ -86,7 +86,8 @@ def test_without_a_user_file_there_is_no_user_profile(tmp_path: Path) -> None:
 def test_another_folder_is_told_what_was_looked_for(tmp_path: Path) -> None:
     tmp_path.joinpath("ratings.csv").touch()
     with pytest.raises(
-        InputError, match=r"u\.data, u\.item, u\.user; or ratings\.dat, .*; or ratings\.csv, movies\.csv"
+        InputError,
+        match=r"u\.data, u\.item, u\.user; or ratings\.dat, .*; or ratings\.csv, movies\.csv.*gatehouse init",
     ):
         movielens.load(tmp_path)
 

@@ -91,10 +91,12 @@ def test_the_rows_of_a_moment_are_found_in_the_order_of_their_keys() -> None:
     assert at(items, MOMENTS[1], week=True).rows() == [(item, floor(MOMENTS[1], WEEK)) for item in sorted(ITEMS)]
 
 
-def test_popular_items_count_the_newest_days_only() -> None:
+def test_popular_items_count_the_newest_days_first() -> None:
     start = datetime(2024, 1, 1)
     days = {"old": [0] * 9, "tie_b": [40, 41], "tie_a": [42, 50], "top": [45, 46, 47]}
     pairs = [(item, start + timedelta(days=day)) for item, at_days in days.items() for day in at_days]
     events = pl.DataFrame(pairs, schema={"item_id": pl.String, "timestamp": pl.Datetime("us")}, orient="row")
-    assert popular_items(events, days=28) == [("top", 3), ("tie_a", 2), ("tie_b", 2)]
-    assert popular_items(events, days=28, number=1) == [("top", 3)]
+    corpus = pl.Series(["never_b", "never_a", *days])
+    ranked = [("top", 3), ("tie_a", 2), ("tie_b", 2), ("old", 0), ("never_a", 0), ("never_b", 0)]
+    assert popular_items(events, corpus, days=28) == ranked
+    assert popular_items(events, corpus, days=28, number=1) == [("top", 3)]
