@@ -95,7 +95,7 @@ def recommend(
     settings = prepare()
     name = dataset or current_dataset(settings)
     from orchestration.answer import open_retriever, recommend_all
-    from orchestration.report import recommendations_text
+    from orchestration.text import recommendations_text
 
     if out:
         rows = recommend_all(settings, name, k, where, out)
@@ -120,7 +120,7 @@ def releases(dataset: Dataset = None, as_json: Json = False) -> None:
     """All versions: what they reached, what the gate said, which one serves."""
     settings = prepare()
     name = dataset or current_dataset(settings)
-    from orchestration.report import releases_text
+    from orchestration.text import releases_text
     from serving.registry import Registry
 
     versions = Registry(settings, name).versions()

@@ -1,4 +1,4 @@
-"""What a person reads: metrics beside baselines, the verdict, releases, recommendations."""
+"""What a person reads of a run: metrics beside baselines, the verdict, sample recommendations."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.text import recommendations_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from orchestration.values import Judged
-    from serving.registry import VersionSummary
-    from serving.retrieve import Recommendations
     from serving.settings import Settings
     from training.evaluate import Evaluation
 
@@ -122,31 +121,6 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
 def read_evaluation(judged: Judged) -> Evaluated:
     """The evaluation behind a judged version."""
     return Evaluated.from_json(judged.path.read_text())
-
-
-def recommendations_text(answer: Recommendations) -> str:
-    """An answer for people."""
-    lines = [f"user {answer.user_id}, version {answer.version}, from {answer.source}"]
-    for rank, item in enumerate(answer.items, 1):
-        shown = ", ".join(str(value) for value in item.fields.values() if value is not None)
-        lines.append(f"{rank:>4}  {item.score:>8.4f}  {item.item_id:>10}  {shown}")
-    return "\n".join([*lines, *(f"note: {note}" for note in answer.notes)])
-
-
-def releases_text(versions: Sequence[VersionSummary]) -> str:
-    """All versions for people; the champion is marked, an override is shown with its reason."""
-    from serving.release import OVERRIDE
-
-    lines = []
-    for each in versions:
-        mark = "*" if each.champion else " "
-        shown = "  ".join(
-            f"{name} {each.metrics[name]:.4f}" for name in ("all/recall@20", "all/ndcg@20") if name in each.metrics
-        )
-        reason = f"  promoted against the gate: {each.tags[OVERRIDE]}" if OVERRIDE in each.tags else ""
-        outcome = each.outcome or "not judged"
-        lines.append(f"{mark} v{each.version}  {each.created:%Y-%m-%d %H:%M}  {outcome:<10}  {shown}{reason}")
-    return "\n".join(lines) or "no versions yet"
 
 
 def bullets(reasons: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 INPUT_KEY = "gatehouse.input_key"
 OUTCOME = "gatehouse.outcome"
+OVERRIDE = "gatehouse.override_reason"
 FOLDER = "release"
 UI = "http://127.0.0.1:5000"
 """Where `mlflow server` listens by default."""

@@ -21,14 +21,13 @@ from serving.index import Fields, ItemIndex
 from serving.manifest import Manifest, ReleaseError, read, verified_files
 from serving.milvus import MilvusIndex
 from serving.pt2 import refuse_code
-from serving.registry import Registry
+from serving.registry import OVERRIDE, Registry
 from serving.settings import Settings
 from serving.towers import Towers
 
 PREVIOUS = "gatehouse.previous_champion"
 PROMOTED = "gatehouse.promoted"
 """Set once a version has been champion."""
-OVERRIDE = "gatehouse.override_reason"
 LOCK_SECONDS = 60
 
 

@@ -16,8 +16,8 @@ from serving.index import Fields
 from serving.manifest import MANIFEST, MANIFEST_SHA256, ReleaseError, collection_name, read
 from serving.milvus import MilvusIndex
 from serving.pt2 import UnsafeArchiveError
-from serving.registry import OUTCOME, Registry
-from serving.release import OVERRIDE, Release, promote, promote_challenger, rollback
+from serving.registry import OUTCOME, OVERRIDE, Registry
+from serving.release import Release, promote, promote_challenger, rollback
 from serving.settings import Settings
 from tests.integration.release_world import (
     DATASET,
