@@ -41,6 +41,7 @@ POSITIVE = (
     "batch_size",
     "epochs",
     "patience",
+    "averaged_share",
     "learning_rate",
     "embedding_rate",
 )
@@ -56,7 +57,7 @@ class TrainConfig:
     user snapshots, so a batch may fall a little short). temperature: the starting value, learned as log τ and kept
     inside `temperature_bounds`. learning_rate drives the dense weights (Adam), embedding_rate the id table (SparseAdam:
     only the rows of a batch move); both fall linearly to zero over `epochs`. patience: epochs without a better
-    validation score.
+    validation score. averaged_share: share of the steps over which the weights are averaged, the newest ones.
     """
 
     dim: int = 128
@@ -68,6 +69,7 @@ class TrainConfig:
     batch_size: int = 4096
     epochs: int = 5
     patience: int = 2
+    averaged_share: float = 0.1
     learning_rate: float = 3e-3
     embedding_rate: float = 5e-3
     temperature: float = 0.05

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
-from feature_repo.encode import Input, InputKind
+from feature_repo.encode import RESERVED, Input, InputKind
 from training.losses import in_batch_softmax, log_q
 from training.recipes import TrainConfig
 from training.towers import ItemTower, ItemVectors, UserTower
@@ -60,27 +61,30 @@ def train(
 ) -> list[dict[str, float]]:
     """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
 
-    validate returns metrics with SCORE among them, higher is better; without it, `epochs` of config.epochs are run (the
-    learning rate falls as if all were) and the last one is kept. Returns the metrics of each epoch. The same data,
-    config and seed give the same weights on the same machine. FloatingPointError when the loss stops being finite.
+    What is measured and kept are averages over the newest steps (`averaged`), not the weights of a last step. validate
+    returns metrics with SCORE among them, higher is better; without it, `epochs` of config.epochs are run (the learning
+    rate falls as if all were) and the last one is kept. Returns the metrics of each epoch. The same data, config and
+    seed give the same weights on the same machine. FloatingPointError when the loss stops being finite.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    optimisers = Optimisers(model, config)
+    optimisers, average = Optimisers(model, config), averaged(model, config.averaged_share)
     frequency_N = torch.from_numpy(data.frequency())
     best_score, best_weights = -math.inf, model.state_dict()
     history: list[dict[str, float]] = []
     waited = 0
     while len(history) < (epochs or config.epochs) and waited < config.patience:
-        loss = _epoch(data, data.batches(config.batch_size, rng), model, optimisers, frequency_N, len(history))
-        model.eval()
-        measured = validate(model) if validate else {SCORE: float(len(history))}
-        metrics = {"loss": loss, "temperature": model.temperature.item(), **measured}
+        batches = data.batches(config.batch_size, rng)
+        loss = _epoch(data, batches, model, average, optimisers, frequency_N, len(history))
+        kept = average.module.eval()
+        assert isinstance(kept, TwoTower)
+        measured = validate(kept) if validate else {SCORE: float(len(history))}
+        metrics = {"loss": loss, "temperature": kept.temperature.item(), **measured}
         history.append(metrics)
         on_epoch(len(history), metrics)
         waited += 1
         if metrics[SCORE] > best_score:
-            best_score, best_weights, waited = metrics[SCORE], copy.deepcopy(model.state_dict()), 0
+            best_score, best_weights, waited = metrics[SCORE], copy.deepcopy(kept.state_dict()), 0
     model.load_state_dict(best_weights)
     model.eval()
     return history
@@ -108,10 +112,20 @@ class Optimisers:
             optimiser.step()
 
 
+def averaged(model: TwoTower, share: float) -> AveragedModel:
+    """The mean of a model's weights over about the newest `share` of its steps, however many there were.
+
+    After step n the mean moves to the new weights by 1 / (1 + share·n). Single steps memorise who did not take what
+    yet; in the mean this noise cancels. [polynomial-decay averaging: Shamir and Zhang, ICML 2013, section 4]
+    """
+    return AveragedModel(model, avg_fn=lambda mean, new, step: mean.lerp(new, 1 / (1 + share * step)))
+
+
 def _epoch(
     data: TrainingSet,
     batches: Sequence[np.ndarray],
     model: TwoTower,
+    average: AveragedModel,
     optimisers: Optimisers,
     frequency_N: Tensor,
     epochs_done: int,
@@ -126,6 +140,7 @@ def _epoch(
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()}: lower learning_rate or raise temperature")
         optimisers.step(loss, epochs_done + number / len(batches))
+        average.update_parameters(model)
         total += loss.item()
     return total / len(batches)
 
@@ -135,7 +150,22 @@ def batch_loss(model: TwoTower, batch: Batch, frequency_N: Tensor) -> Tensor:
     user_RD, item_CD = model.user(batch.users), model.item(batch.items)
     logits_RC = user_RD @ item_CD.T / model.temperature
     correction_C = log_q(frequency_N[batch.item_C], batch.size)
-    return in_batch_softmax(logits_RC, batch.positives_RC, correction_C, batch.weights_RC)
+    history_RC = in_history(model, batch)
+    return in_batch_softmax(logits_RC, batch.positives_RC, history_RC, correction_C, batch.weights_RC)
+
+
+def in_history(model: TwoTower, batch: Batch) -> Tensor:
+    """bool [R, C]: whether the item is in the user's history. Items without an id of their own are in nobody's."""
+    vectors = model.item.vectors
+    code_C = batch.items[vectors.key].long()
+    (own_P,) = (code_C >= RESERVED).nonzero(as_tuple=True)
+    nowhere = len(code_C)
+    column_V = torch.full((vectors.ids.num_embeddings,), nowhere)
+    column_V[code_C[own_P]] = own_P
+    found_RC = torch.zeros(len(batch.positives_RC), nowhere + 1, dtype=torch.bool)
+    for name in model.user.histories:
+        found_RC.scatter_(1, column_V[batch.users[f"{name}_items"].long()], True)
+    return found_RC[:, :nowhere]
 
 
 @torch.no_grad()

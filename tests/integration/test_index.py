@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -65,14 +66,36 @@ def settings_in(home: Path, params: IndexParams | None = None) -> Settings:
     return settings
 
 
-@pytest.fixture(params=["exact", "milvus-flat", "milvus-hnsw"], scope="class")
+SERVER = pytest.param("milvus-server", marks=pytest.mark.milvus_server)
+
+
+@pytest.fixture(params=["exact", "milvus-flat", "milvus-hnsw", SERVER], scope="class")
 def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ItemIndex]:
     if request.param == "exact":
         yield ExactIndex(Fields.of(SCHEMA))
         return
-    params = GRAPH if request.param == "milvus-hnsw" else None
-    with MilvusIndex(settings_in(tmp_path_factory.mktemp("home"), params), Fields.of(SCHEMA)) as milvus:
+    params = None if request.param == "milvus-flat" else GRAPH
+    settings = settings_in(tmp_path_factory.mktemp("home"), params)
+    if request.param == "milvus-server":
+        settings = replace(settings, milvus_server=server_address())
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as milvus:
         yield milvus
+        if settings.milvus_server:
+            for name in ("shop_items", *(f"shop_items_v{number}" for number in range(1, 10))):
+                drop_whatever_points_there(milvus, name)
+
+
+def server_address() -> str:
+    if not (address := os.environ.get("GATEHOUSE_MILVUS_URI")):
+        pytest.skip("no Milvus server: GATEHOUSE_MILVUS_URI is not set")
+    return address
+
+
+def drop_whatever_points_there(milvus: MilvusIndex, name: str) -> None:
+    if name in milvus._client.list_aliases()["aliases"]:
+        milvus._client.drop_alias(name)
+    elif milvus._client.has_collection(name):
+        milvus._client.drop_collection(name)
 
 
 @pytest.fixture

@@ -10,16 +10,23 @@ import torch
 from training.losses import in_batch_softmax, log_q
 
 
-def reference(logits_RC: torch.Tensor, positives_RC: torch.Tensor, log_q_C: torch.Tensor) -> float:
-    """Row by row, positive by positive: −log of the corrected softmax over the positive and the row's negatives."""
+def reference(
+    logits_RC: torch.Tensor, positives_RC: torch.Tensor, history_RC: torch.Tensor, log_q_C: torch.Tensor
+) -> float:
+    """Row by row, positive by positive: −log of the corrected softmax over the positive and its negatives."""
     losses = []
     for row in range(len(logits_RC)):
         corrected = [math.exp(logits_RC[row, c] - log_q_C[c]) for c in range(logits_RC.shape[1])]
-        negatives = sum(corrected[c] for c in range(len(corrected)) if not positives_RC[row, c])
-        losses += [
-            -math.log(corrected[c] / (corrected[c] + negatives)) for c in range(len(corrected)) if positives_RC[row, c]
-        ]
+        others = [c for c in range(len(corrected)) if not positives_RC[row, c]]
+        for positive in (c for c in range(len(corrected)) if positives_RC[row, c]):
+            ranked = [c for c in others if history_RC[row, positive] or not history_RC[row, c]]
+            negatives = sum(corrected[c] for c in ranked)
+            losses.append(-math.log(corrected[positive] / (corrected[positive] + negatives)))
     return sum(losses) / len(losses)
+
+
+def nothing(like_RC: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(like_RC, dtype=torch.bool)
 
 
 @pytest.fixture
@@ -33,14 +40,16 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_equals_the_formula_written_out(batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
     logits_RC, positives_RC, log_q_C = batch
-    got = in_batch_softmax(logits_RC, positives_RC, log_q_C, positives_RC.float())
-    assert got.item() == pytest.approx(reference(logits_RC, positives_RC, log_q_C), abs=1e-5)
+    history_RC = torch.rand(5, 9, generator=torch.Generator().manual_seed(3)) < 0.4
+    assert (history_RC & positives_RC).any() and (positives_RC & ~history_RC).any()
+    got = in_batch_softmax(logits_RC, positives_RC, history_RC, log_q_C, positives_RC.float())
+    assert got.item() == pytest.approx(reference(logits_RC, positives_RC, history_RC, log_q_C), abs=1e-5)
 
 
 def test_equals_cross_entropy_when_every_row_has_one_positive() -> None:
     logits_BB = torch.randn(6, 6, generator=torch.Generator().manual_seed(1))
     eye_BB = torch.eye(6, dtype=torch.bool)
-    got = in_batch_softmax(logits_BB, eye_BB, torch.zeros(6), eye_BB.float())
+    got = in_batch_softmax(logits_BB, eye_BB, nothing(eye_BB), torch.zeros(6), eye_BB.float())
     assert torch.allclose(got, torch.nn.functional.cross_entropy(logits_BB, torch.arange(6)))
 
 
@@ -48,16 +57,39 @@ def test_an_accidental_hit_has_no_gradient_as_a_negative() -> None:
     logits_RC = torch.zeros(1, 3, requires_grad=True)
     weights_RC = torch.tensor([[1.0, 0.0, 0.0]])  # the second column is a positive too, but of no weight
     positives_RC = torch.tensor([[True, True, False]])
-    in_batch_softmax(logits_RC, positives_RC, torch.zeros(3), weights_RC).backward()
+    in_batch_softmax(logits_RC, positives_RC, nothing(positives_RC), torch.zeros(3), weights_RC).backward()
     assert logits_RC.grad is not None
     assert logits_RC.grad[0, 1] == 0
     assert logits_RC.grad[0, 0] < 0 < logits_RC.grad[0, 2]
 
 
+def test_the_history_holds_down_repetitions_and_no_discovery() -> None:
+    history_RC = torch.tensor([[False, True, True, False]])
+    for positive, pushed in ((0, [3]), (1, [0, 2, 3])):
+        logits_RC = torch.zeros(1, 4, requires_grad=True)
+        positives_RC = torch.arange(4)[None] == positive
+        in_batch_softmax(logits_RC, positives_RC, history_RC, torch.zeros(4), positives_RC.float()).backward()
+        assert logits_RC.grad is not None
+        assert (logits_RC.grad[0] > 0).nonzero()[:, 0].tolist() == pushed
+
+
+def test_a_row_without_candidates_costs_nothing() -> None:
+    """A user who had every other item of the batch: no loss, and no NaN in the gradient."""
+    logits_RC = torch.ones(1, 3, requires_grad=True)
+    positives_RC = torch.tensor([[True, False, False]])
+    loss = in_batch_softmax(logits_RC, positives_RC, ~positives_RC, torch.zeros(3), positives_RC.float())
+    loss.backward()
+    assert loss.item() == 0
+    assert logits_RC.grad is not None
+    assert logits_RC.grad.tolist() == [[0.0, 0.0, 0.0]]
+
+
 def test_weights_scale_the_positives() -> None:
     logits_RC = torch.tensor([[2.0, -1.0, 0.0]])
     positives_RC = torch.tensor([[True, True, False]])
-    only_first = in_batch_softmax(logits_RC, positives_RC, torch.zeros(3), torch.tensor([[3.0, 0.0, 0.0]]))
+    only_first = in_batch_softmax(
+        logits_RC, positives_RC, nothing(positives_RC), torch.zeros(3), torch.tensor([[3.0, 0.0, 0.0]])
+    )
     assert only_first.item() == pytest.approx(math.log1p(math.exp(-2.0)), abs=1e-6)
 
 
