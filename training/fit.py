@@ -60,7 +60,7 @@ def fit(
     def validate(model: TwoTower) -> dict[str, float]:
         user_QD = embed(model.user, user_arrays)[holdout.users_Q]
         search = partial(exact_search, user_QD, embed(model.item, item_arrays))
-        return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics)
+        return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.discovery_weight)
 
     epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch)
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
@@ -86,14 +86,17 @@ def _start(
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
 
-def with_score(metrics: dict[str, float]) -> dict[str, float]:
-    """The metrics of whole views, and what early stopping looks at: the geometric mean of recall@20 over the views.
+def with_score(metrics: dict[str, float], discovery_weight: float) -> dict[str, float]:
+    """The metrics of whole views, and what early stopping looks at: recall@20 of the two views that do not overlap.
 
-    A product, because a view with small numbers (discovery) must count as much as one with large numbers (repeat).
+    score = (repeat · discovery^w)^(1 / (1 + w)): a weighted geometric mean, so that small numbers count as much as
+    large ones, in which discoveries weigh as they do in the loss. Where seen items do not return, `all` is discovery.
     """
     whole = {name: value for name, value in metrics.items() if name.count("/") == 1}
-    recalls = [value for name, value in whole.items() if name.endswith("/recall@20")]
-    return {SCORE: float(np.prod(recalls) ** (1 / len(recalls)))} | whole
+    weights = {"repeat": 1.0, "discovery": discovery_weight}
+    seen = {view: weight for view, weight in weights.items() if f"{view}/recall@20" in whole} or {"all": 1.0}
+    logs = [weight * np.log(max(whole[f"{view}/recall@20"], 1e-12)) for view, weight in seen.items()]
+    return {SCORE: float(np.exp(sum(logs) / sum(seen.values())))} | whole
 
 
 def _codes_of(encoder: Encoder, corpus: Arrays) -> dict[str, Tensor]:

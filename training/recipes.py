@@ -56,8 +56,8 @@ class TrainConfig:
     much more a user's first interaction with an item counts than a repetition. batch_size: interactions per step (whole
     user snapshots, so a batch may fall a little short). temperature: the starting value, learned as log τ and kept
     inside `temperature_bounds`. learning_rate drives the dense weights (Adam), embedding_rate the id table (SparseAdam:
-    only the rows of a batch move); both fall linearly to zero over `epochs`. patience: epochs without a better
-    validation score. averaged_share: share of the steps over which the weights are averaged, the newest ones.
+    only the rows of a batch move). epochs: the most there are. patience: epochs without a better validation score that
+    end the training. averaged_share: share of the steps over which the weights are averaged, the newest ones.
     """
 
     dim: int = 128
@@ -65,13 +65,13 @@ class TrainConfig:
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
     half_life_days: float = 60.0
-    discovery_weight: float = 1.5
-    batch_size: int = 4096
-    epochs: int = 5
+    discovery_weight: float = 1.75
+    batch_size: int = 1024
+    epochs: int = 10
     patience: int = 2
-    averaged_share: float = 0.1
-    learning_rate: float = 3e-3
-    embedding_rate: float = 5e-3
+    averaged_share: float = 0.3
+    learning_rate: float = 1.5e-3
+    embedding_rate: float = 2.5e-3
     temperature: float = 0.05
     temperature_bounds: tuple[float, float] = (0.005, 1.0)
 

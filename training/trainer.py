@@ -62,9 +62,9 @@ def train(
     """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
 
     What is measured and kept are averages over the newest steps (`averaged`), not the weights of a last step. validate
-    returns metrics with SCORE among them, higher is better; without it, `epochs` of config.epochs are run (the learning
-    rate falls as if all were) and the last one is kept. Returns the metrics of each epoch. The same data, config and
-    seed give the same weights on the same machine. FloatingPointError when the loss stops being finite.
+    returns metrics with SCORE among them, higher is better; without it, `epochs` are run and the last one is kept.
+    Returns the metrics of each epoch. The same data, config and seed give the same weights on the same machine.
+    FloatingPointError when the loss stops being finite.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def train(
     waited = 0
     while len(history) < (epochs or config.epochs) and waited < config.patience:
         batches = data.batches(config.batch_size, rng)
-        loss = _epoch(data, batches, model, average, optimisers, frequency_N, len(history))
+        loss = _epoch(data, batches, model, average, optimisers, frequency_N)
         kept = average.module.eval()
         assert isinstance(kept, TwoTower)
         measured = validate(kept) if validate else {SCORE: float(len(history))}
@@ -91,24 +91,25 @@ def train(
 
 
 class Optimisers:
-    """SparseAdam for the id table, of which only a batch's rows move, Adam for everything else; rates fall to zero."""
+    """SparseAdam for the id table, of which only a batch's rows move, Adam for everything else.
+
+    The rates stay constant: `averaged` does what a falling rate is for, and does not need to know the end beforehand.
+    """
 
     def __init__(self, model: TwoTower, config: TrainConfig) -> None:
         table = model.item.vectors.ids.weight
         dense = [weight for weight in model.parameters() if weight is not table]
-        self._epochs = config.epochs
-        self._optimisers: list[tuple[torch.optim.Optimizer, float]] = [
-            (torch.optim.SparseAdam([table], lr=config.embedding_rate), config.embedding_rate),
-            (torch.optim.Adam(dense, lr=config.learning_rate), config.learning_rate),
+        self._optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.SparseAdam([table], lr=config.embedding_rate),
+            torch.optim.Adam(dense, lr=config.learning_rate),
         ]
 
-    def step(self, loss: Tensor, epochs_done: float) -> None:
-        """One update from a loss; epochs_done counts the epochs behind it, in fractions."""
-        for optimiser, rate in self._optimisers:
+    def step(self, loss: Tensor) -> None:
+        """One update from a loss."""
+        for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
-            optimiser.param_groups[0]["lr"] = rate * (1 - epochs_done / self._epochs)
         loss.backward()
-        for optimiser, _ in self._optimisers:
+        for optimiser in self._optimisers:
             optimiser.step()
 
 
@@ -128,18 +129,17 @@ def _epoch(
     average: AveragedModel,
     optimisers: Optimisers,
     frequency_N: Tensor,
-    epochs_done: int,
 ) -> float:
     """One pass over the batches; the mean loss."""
     from tqdm import tqdm
 
     model.train()
     total = 0.0
-    for number, rows in enumerate(tqdm(batches, unit="batch", leave=False, disable=None)):
+    for rows in tqdm(batches, unit="batch", leave=False, disable=None):
         loss = batch_loss(model, data.batch(rows), frequency_N)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()}: lower learning_rate or raise temperature")
-        optimisers.step(loss, epochs_done + number / len(batches))
+        optimisers.step(loss)
         average.update_parameters(model)
         total += loss.item()
     return total / len(batches)

@@ -57,11 +57,14 @@ def _join(workspace: Workspace, users: Features, items: Features, folder: Path) 
 @dg.asset(group_name="training", compute_kind="pytorch")
 def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set: Frames) -> dg.Output[Version]:
     """The user and the item tower as one registered model version. The same input gives the same version."""
+    from filelock import FileLock
+
     source = training_set.source
     registry = Registry(workspace.settings, source.dataset)
     key = input_key(workspace, source)
-    found = None if workspace.retrain else registry.find(key)
-    version = found or _train(context, workspace, registry, training_set, key)
+    with FileLock(training_set.folder.with_name("towers.lock")):  # of several runs of one input, one trains
+        found = None if workspace.retrain else registry.find(key)
+        version = found or _train(context, workspace, registry, training_set, key)
     summary = next(each for each in registry.versions() if each.version == version)
     return dg.Output(
         Version(source=source, frames=training_set.folder, version=version, reused=found is not None),

@@ -19,7 +19,7 @@ from feature_repo.tables import feature_tables
 from tests.worlds import START, group_of, taste_groups
 from training.evaluate import exact_search
 from training.export import export
-from training.fit import Fitted, fit
+from training.fit import Fitted, fit, with_score
 from training.interactions import at, interactions, item_rows, query_rows
 from training.recipes import TowerConfig, TrainConfig
 from training.trainer import SCORE, embed
@@ -105,6 +105,14 @@ def test_a_seed_gives_the_same_towers_and_another_seed_others() -> None:
 
 def fit_again(seed: int) -> Fitted:
     return fitted.__wrapped__(seed, replace(CONFIG, epochs=1) if seed else CONFIG)
+
+
+def test_early_stopping_weighs_discoveries_as_the_loss_does() -> None:
+    metrics = {"all/recall@20": 0.3, "repeat/recall@20": 0.4, "discovery/recall@20": 0.01, "all/ndcg@20": 0.2}
+    assert with_score(metrics, 1.0)[SCORE] == pytest.approx((0.4 * 0.01) ** (1 / 2))
+    assert with_score(metrics, 3.0)[SCORE] == pytest.approx((0.4 * 0.01**3) ** (1 / 4))
+    assert with_score(metrics | {"discovery/cold_users/recall@20": 1.0}, 1.0).keys() == {SCORE, *metrics}
+    assert with_score({"all/recall@20": 0.3, "all/ndcg@20": 0.2}, 2.0)[SCORE] == pytest.approx(0.3)
 
 
 def test_the_best_epoch_is_kept() -> None:
