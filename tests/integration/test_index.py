@@ -1,70 +1,19 @@
-"""One contract of the item index, two implementations."""
+"""One contract of the item index: in memory, in Milvus Lite, on a Milvus server."""
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from serving.index import MAX_K, ExactIndex, Fields, ItemIndex
-from serving.milvus import IndexBusyError, MilvusIndex
-from serving.settings import GRAPH, IndexParams, Settings
-
-SCHEMA = Schema(
-    dataset="shop",
-    seen_items_may_return=True,
-    views=(
-        View(
-            name="item_profile",
-            entity=Entity.ITEM,
-            features=(
-                Feature(name="department", kind=Kind.CATEGORICAL, filterable=True),
-                Feature(name="price", kind=Kind.NUMERIC, filterable=True),
-                Feature(name="title", kind=Kind.TEXT, length=4, display=True),
-                Feature(name="tags", kind=Kind.MULTI_VALUED, length=4, display=True),
-                Feature(name="hidden", kind=Kind.NUMERIC),
-            ),
-        ),
-    ),
-)
-ITEMS = pl.DataFrame(
-    {
-        "item_id": [f"i{n:03}" for n in range(300)],
-        "department": [[None, 'fruit "fresh"', "back\\slash", "käse"][n % 4] for n in range(300)],
-        "price": [None if n % 5 == 0 else float(n % 7) - 3 for n in range(300)],
-        "title": [f"Item {n}" for n in range(300)],
-        "tags": [["new", str(n)] if n % 2 else None for n in range(300)],
-        "hidden": [0.0] * 300,
-    }
-)
-
-
-def unit(rows: int, seed: int, dim: int = 8) -> np.ndarray:
-    vectors_ND = np.random.default_rng(seed).normal(size=(rows, dim)).astype(np.float32)
-    return vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-
-
-VECTORS_ND = unit(300, seed=1)
-QUERIES_QD = unit(3, seed=2)
-
-
-def settings_in(home: Path, params: IndexParams | None = None) -> Settings:
-    settings = Settings(home=home, mlflow_uri="", **({"index": params} if params else {}))
-    settings.create_home()
-    return settings
-
+from serving.milvus import MilvusIndex
+from serving.settings import GRAPH
+from tests.integration.index_world import ITEMS, QUERIES_QD, SCHEMA, VECTORS_ND, expected, settings_in, unit
 
 SERVER = pytest.param("milvus-server", marks=pytest.mark.milvus_server)
 
@@ -102,16 +51,6 @@ def drop_whatever_points_there(milvus: MilvusIndex, name: str) -> None:
 def built(index: ItemIndex) -> ItemIndex:
     index.build("shop_items_v1", ITEMS, VECTORS_ND)
     return index
-
-
-def expected(k: int, keep: pl.Expr | None = None) -> list[list[str]]:
-    """An independent oracle: sort in Python floats."""
-    rows = ITEMS.with_row_index().filter(pl.lit(True) if keep is None else keep)
-    order = []
-    for query_D in QUERIES_QD.astype(np.float64):
-        scored = [(-float(VECTORS_ND[n] @ query_D), id_) for n, id_ in zip(rows["index"], rows["item_id"], strict=True)]
-        order.append([id_ for _, id_ in sorted(scored)[:k]])
-    return order
 
 
 class TestContract:
@@ -225,90 +164,3 @@ class TestContract:
         assert built.target("nothing") is None
         with pytest.raises(LookupError):
             built.point("shop_items", "shop_items_v3")
-
-
-def test_an_interrupted_build_starts_again_from_nothing(tmp_path: Path) -> None:
-    fields = Fields.of(SCHEMA)
-    with MilvusIndex(settings_in(tmp_path), fields) as index:
-        index.build("shop_items_v1", ITEMS, VECTORS_ND)
-        index._client.delete("shop_items_v1", filter='item_id in ["i001", "i002"]')  # as if never written
-        info = index.info("shop_items_v1")
-        assert info is not None
-        assert not info.complete
-        assert index.build("shop_items_v1", ITEMS, VECTORS_ND).complete
-        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
-
-
-def test_closing_gives_the_folder_back_whole(tmp_path: Path) -> None:
-    settings, fields = settings_in(tmp_path), Fields.of(SCHEMA)
-    with MilvusIndex(settings, fields) as first, MilvusIndex(settings, fields) as second:
-        info = first.build("shop_items_v1", ITEMS, VECTORS_ND)
-        assert second.info("shop_items_v1") == info
-        first.close()  # the second goes on
-        assert second.info("shop_items_v1") == info
-    code = "import sys; from pymilvus import MilvusClient; print(MilvusClient(sys.argv[1]).list_collections())"
-    other = subprocess.run(
-        [sys.executable, "-c", code, settings.milvus_uri], capture_output=True, text=True, check=True
-    )
-    assert other.stdout == "['shop_items_v1']\n"
-    with MilvusIndex(settings, fields) as again:
-        assert again.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
-
-
-def test_a_server_that_runs_is_shared(tmp_path: Path) -> None:
-    """As `gatehouse up` does it: a Milvus Lite server on loopback, named in services.json."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = settings_in(tmp_path)
-    command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--data-dir", str(settings.milvus_folder)]
-    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        services = {"milvus": {"pid": server.pid, "uri": f"http://127.0.0.1:{port}"}}
-        (tmp_path / "services.json").write_text(json.dumps(services))
-        while settings.running("milvus") is None:
-            assert server.poll() is None
-            time.sleep(0.1)
-        with MilvusIndex(settings, Fields.of(SCHEMA)) as index, MilvusIndex(settings, Fields.of(SCHEMA)) as other:
-            index.build("shop_items_v1", ITEMS, VECTORS_ND)
-            index.close()
-            assert other.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
-    finally:
-        server.terminate()
-        server.wait(20)
-    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:  # the same folder, now without a server
-        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
-
-
-def held_by_another_process(settings: Settings) -> subprocess.Popen[bytes]:
-    """A process that opens the Milvus Lite folder and holds it until its standard input closes."""
-    code = (
-        "import sys; from pymilvus import MilvusClient; client = MilvusClient(sys.argv[1]); print('open', flush=True);"
-        " sys.stdin.read()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, settings.milvus_uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == b"open\n"
-    return holder
-
-
-def test_a_folder_that_another_process_holds_is_named(tmp_path: Path) -> None:
-    settings = replace(settings_in(tmp_path), lite_wait_seconds=0.1)
-    holder = held_by_another_process(settings)
-    try:
-        with MilvusIndex(settings, Fields.of(SCHEMA)) as index, pytest.raises(IndexBusyError, match="gatehouse up"):
-            index.info("shop_items_v1")
-    finally:
-        holder.communicate()
-
-
-def test_a_folder_that_another_command_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    holder = held_by_another_process(settings)
-    ending = threading.Timer(1.5, holder.communicate)
-    ending.start()
-    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
-        assert index.info("shop_items_v1") is None
-    ending.join()

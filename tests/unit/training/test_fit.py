@@ -115,12 +115,6 @@ def test_early_stopping_weighs_discoveries_as_the_loss_does() -> None:
     assert with_score({"all/recall@20": 0.3, "all/ndcg@20": 0.2}, 2.0)[SCORE] == pytest.approx(0.3)
 
 
-def test_the_best_epoch_is_kept() -> None:
-    result = fitted(0, replace(CONFIG, epochs=6, patience=1, learning_rate=0.3, embedding_rate=0.3))
-    scores = [epoch[SCORE] for epoch in result.epochs]
-    assert len(scores) == 6 or scores[-1] <= max(scores[:-1])
-
-
 def test_nothing_after_the_validation_window_matters() -> None:
     tables, queries, items, positives = frames()
     rng = np.random.default_rng(0)

@@ -1,0 +1,106 @@
+"""The folder of Milvus Lite: interrupted, closed, shared through a server, held by another process."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from serving.index import Fields
+from serving.milvus import IndexBusyError, MilvusIndex
+from serving.settings import Settings
+from tests.integration.index_world import ITEMS, QUERIES_QD, SCHEMA, VECTORS_ND, expected, settings_in
+
+
+def test_an_interrupted_build_starts_again_from_nothing(tmp_path: Path) -> None:
+    fields = Fields.of(SCHEMA)
+    with MilvusIndex(settings_in(tmp_path), fields) as index:
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+        index._client.delete("shop_items_v1", filter='item_id in ["i001", "i002"]')  # as if never written
+        info = index.info("shop_items_v1")
+        assert info is not None
+        assert not info.complete
+        assert index.build("shop_items_v1", ITEMS, VECTORS_ND).complete
+        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def test_closing_gives_the_folder_back_whole(tmp_path: Path) -> None:
+    settings, fields = settings_in(tmp_path), Fields.of(SCHEMA)
+    with MilvusIndex(settings, fields) as first, MilvusIndex(settings, fields) as second:
+        info = first.build("shop_items_v1", ITEMS, VECTORS_ND)
+        assert second.info("shop_items_v1") == info
+        first.close()  # the second goes on
+        assert second.info("shop_items_v1") == info
+    code = "import sys; from pymilvus import MilvusClient; print(MilvusClient(sys.argv[1]).list_collections())"
+    other = subprocess.run(
+        [sys.executable, "-c", code, settings.milvus_uri], capture_output=True, text=True, check=True
+    )
+    assert other.stdout == "['shop_items_v1']\n"
+    with MilvusIndex(settings, fields) as again:
+        assert again.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def test_a_server_that_runs_is_shared(tmp_path: Path) -> None:
+    """As `gatehouse up` does it: a Milvus Lite server on loopback, named in services.json."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = settings_in(tmp_path)
+    command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--data-dir", str(settings.milvus_folder)]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        services = {"milvus": {"pid": server.pid, "uri": f"http://127.0.0.1:{port}"}}
+        (tmp_path / "services.json").write_text(json.dumps(services))
+        while settings.running("milvus") is None:
+            assert server.poll() is None
+            time.sleep(0.1)
+        with MilvusIndex(settings, Fields.of(SCHEMA)) as index, MilvusIndex(settings, Fields.of(SCHEMA)) as other:
+            index.build("shop_items_v1", ITEMS, VECTORS_ND)
+            index.close()
+            assert other.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+    finally:
+        server.terminate()
+        server.wait(20)
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:  # the same folder, now without a server
+        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def held_by_another_process(settings: Settings) -> subprocess.Popen[bytes]:
+    """A process that opens the Milvus Lite folder and holds it until its standard input closes."""
+    code = (
+        "import sys; from pymilvus import MilvusClient; client = MilvusClient(sys.argv[1]); print('open', flush=True);"
+        " sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, settings.milvus_uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"open\n"
+    return holder
+
+
+def test_a_folder_that_another_process_holds_is_named(tmp_path: Path) -> None:
+    settings = replace(settings_in(tmp_path), lite_wait_seconds=0.1)
+    holder = held_by_another_process(settings)
+    try:
+        with MilvusIndex(settings, Fields.of(SCHEMA)) as index, pytest.raises(IndexBusyError, match="gatehouse up"):
+            index.info("shop_items_v1")
+    finally:
+        holder.communicate()
+
+
+def test_a_folder_that_another_command_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    holder = held_by_another_process(settings)
+    ending = threading.Timer(1.5, holder.communicate)
+    ending.start()
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
+        assert index.info("shop_items_v1") is None
+    ending.join()
