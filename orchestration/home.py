@@ -6,8 +6,12 @@ import logging
 import os
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 DAGSTER_YAML = """\
 # Dagster's own state. Runs, events and schedules are kept in SQLite beside this file unless a storage is named here:
@@ -41,6 +45,19 @@ def prepare_home(settings: Settings) -> None:
     if not (dagster / "dagster.yaml").exists():
         (dagster / "dagster.yaml").write_text(DAGSTER_YAML)
     os.environ.update(QUIET, GATEHOUSE_HOME=str(home), DAGSTER_HOME=str(dagster))
+
+
+def dagster_instance() -> DagsterInstance:
+    """Dagster's instance of the prepared home; use it as a context manager.
+
+    Dagster makes its databases when it is first opened, and two processes doing so at once leave them unusable for
+    good: so one makes them, the others wait.
+    """
+    from dagster import DagsterInstance
+    from filelock import FileLock
+
+    with FileLock(Path(os.environ["DAGSTER_HOME"]) / "instance.lock"):
+        return DagsterInstance.get()
 
 
 def logs(settings: Settings) -> Path:

@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError
 
 from orchestration.definitions import defs
+from orchestration.home import dagster_instance
 from orchestration.values import Judged
 
 
@@ -28,7 +29,7 @@ def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
     KeyboardInterrupt at Ctrl-C or SIGTERM, else what the asset raised. What was finished before is kept and used again.
     """
     run_id = str(uuid4())
-    with dg.DagsterInstance.get() as instance, interrupts_kept():
+    with dagster_instance() as instance, interrupts_kept():
         try:
             result = defs.resolve_job_def("release_job").execute_in_process(
                 run_config={

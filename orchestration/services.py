@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from orchestration.home import logs, prepare_home
+from orchestration.home import dagster_instance, logs, prepare_home
 from orchestration.supervise import Service, supervise
 from serving.settings import Settings
 
@@ -44,6 +44,7 @@ def up(
             f"another process, perhaps a `gatehouse run`, holds the item index in {settings.milvus_folder};"
             " start the services when it has ended"
         )
+    dagster_instance().dispose()  # so that the UI and the daemon, started together, find its databases made
     path, entries = _path(settings), {}
 
     def works(service: Service, pid: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -115,7 +116,10 @@ class Settings:
         self.check_format()
         for folder in (self.home / "mlflow", self.milvus_folder.parent, self.feast_home):
             folder.mkdir(parents=True, exist_ok=True)
-        (self.home / "format").write_text(FORMAT + "\n")
+        note, partial = self.home / "format", self.home / f"format.{os.getpid()}.partial"
+        if not note.exists():
+            partial.write_text(FORMAT + "\n")
+            partial.replace(note)  # whole at once: another command may be reading it
 
 
 def _index_params(text: str) -> IndexParams:

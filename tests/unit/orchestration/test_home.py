@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -40,6 +43,35 @@ def test_dagster_finds_its_instance_in_the_home(tmp_path: Path) -> None:
         assert instance.telemetry_enabled is False
         assert instance.nux_enabled is False
     assert any((tmp_path / "home" / "dagster" / "history").iterdir())
+
+
+OPEN = """
+import sys; from pathlib import Path
+from orchestration.home import dagster_instance, prepare_home
+from serving.settings import Settings
+prepare_home(Settings.from_environment({"GATEHOUSE_HOME": sys.argv[1]}))
+import dagster
+print(flush=True); sys.stdin.readline()
+with dagster_instance() as instance:
+    print(instance.get_runs_count())
+"""
+
+
+def test_commands_that_open_a_new_home_at_once_do_not_spoil_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "home")]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    openers = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    for opener in openers:
+        assert opener.stdout is not None
+        assert opener.stdout.readline() == "\n"
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("go\n")
+        opener.stdin.flush()
+    ended = [(opener.communicate()[0], opener.returncode) for opener in openers]
+    assert ended == [("0\n", 0)] * 4
+    again = subprocess.run(command, input="go\n", capture_output=True, text=True)
+    assert again.stdout == "\n0\n", again.stderr
 
 
 def test_children_get_an_absolute_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
