@@ -14,7 +14,7 @@ from torch import nn
 from feature_repo.encode import Encoder
 from feature_repo.schema import Schema
 from training.recipes import TrainConfig
-from training.trainer import TwoTower
+from training.towers import TwoTower
 from training.training_set import Arrays
 
 

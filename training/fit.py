@@ -16,7 +16,8 @@ from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema
 from training.evaluate import Holdout, evaluate, exact_search
 from training.interactions import at, interactions
 from training.recipes import TrainConfig
-from training.trainer import SCORE, OnEpoch, TwoTower, embed, new_model, train
+from training.towers import TwoTower, new_model
+from training.trainer import SCORE, OnEpoch, embed, train
 from training.training_set import Arrays, TrainingSet
 
 USER, ITEM = Entity.USER.key, Entity.ITEM.key

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from feature_repo.encode import RESERVED, Input, InputKind
+from feature_repo.encode import RESERVED
 from training.losses import in_batch_softmax, log_q
 from training.recipes import TrainConfig
-from training.towers import ItemTower, ItemVectors, UserTower
+from training.towers import TwoTower
 from training.training_set import Arrays, Batch, TrainingSet
 
 SCORE = "score"
 """The validation metric that decides early stopping."""
-
-
-class TwoTower(nn.Module):
-    """A user tower and an item tower over shared item vectors, and the learned log-temperature."""
-
-    def __init__(
-        self,
-        user_inputs: Sequence[Input],
-        item_inputs: Sequence[Input],
-        codes_of: Mapping[str, Tensor],
-        config: TrainConfig,
-    ) -> None:
-        super().__init__()
-        categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
-        vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
-        self.user = UserTower(user_inputs, vectors, config.tower, config.dim)
-        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim)
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
-        self.log_bounds = tuple(math.log(bound) for bound in config.temperature_bounds)
-
-    @property
-    def temperature(self) -> Tensor:
-        return self.log_temperature.clamp(*self.log_bounds).exp()
 
 
 Validate = Callable[[TwoTower], dict[str, float]]
@@ -178,16 +155,3 @@ def embed(tower: nn.Module, arrays: Arrays, rows_at_once: int = 1024) -> np.ndar
         block = {name: torch.from_numpy(array[start : start + rows_at_once]) for name, array in arrays.items()}
         parts.append(tower(block).numpy())
     return np.concatenate(parts)
-
-
-def new_model(
-    user_inputs: Sequence[Input],
-    item_inputs: Sequence[Input],
-    codes_of: Mapping[str, Tensor],
-    config: TrainConfig,
-    *,
-    seed: int,
-) -> TwoTower:
-    """Untrained towers; the seed decides their starting weights. codes_of: see `ItemVectors`."""
-    torch.manual_seed(seed)
-    return TwoTower(user_inputs, item_inputs, codes_of, config)

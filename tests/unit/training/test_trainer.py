@@ -10,7 +10,8 @@ import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
 from training.recipes import base
-from training.trainer import SCORE, TwoTower, averaged, in_history, new_model, train
+from training.towers import TwoTower, new_model
+from training.trainer import SCORE, averaged, in_history, train
 from training.training_set import Batch, TrainingSet
 
 ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 5)

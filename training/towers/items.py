@@ -1,0 +1,80 @@
+"""The item vectors that both towers share.
+
+Legend: B rows, L history length, V item vocabulary, D dimension of the embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from feature_repo.encode import UNKNOWN, Input
+from training.towers.inputs import Features
+
+START_STD = 0.3
+"""Length of a fresh id or category vector: small beside the MLP, so that content is learned first and ids refine it."""
+
+
+class ItemVectors(nn.Module):
+    """The item vectors that both towers share: v_i = id_i + Σ_f category_f(i).
+
+    So an item in a user's history speaks for itself and for its kind.
+
+    identity: the item id. categories: the item's categorical inputs. codes_of: for each of them int32 [V], the code of
+    every item of the id vocabulary, which is how a history finds its items' categories.
+    """
+
+    def __init__(
+        self,
+        identity: Input,
+        categories: Sequence[Input],
+        codes_of: Mapping[str, Tensor],
+        dim: int,
+        id_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.key = identity.name
+        self.id_dropout = id_dropout
+        self.names = tuple(category.name for category in categories)
+        self.ids = _table(identity.size, dim, sparse=True)
+        self.tables = nn.ModuleDict({each.name: _table(each.size, dim, sparse=False) for each in categories})
+        for name in self.names:
+            self.register_buffer(f"codes_of_{name}", codes_of[name])
+
+    def forward(self, features: Features) -> Tensor:
+        """[B, D] of items given by their features. Id dropout trains the row UNKNOWN that unknown items get."""
+        codes_B = features[self.key]
+        if self.training and self.id_dropout:
+            dropped_B = torch.rand(codes_B.shape, device=codes_B.device) < self.id_dropout
+            codes_B = codes_B.masked_fill(dropped_B, UNKNOWN)
+        vectors_BD = self.ids(codes_B)
+        for name in self.names:
+            vectors_BD = vectors_BD + self.tables[name](features[name])
+        return vectors_BD
+
+    def of(self, items: Tensor) -> Tensor:
+        """[..., D] of items given by their id codes, of any shape."""
+        vectors = self.ids(items)
+        for name in self.names:
+            vectors = vectors + self.tables[name](self.get_buffer(f"codes_of_{name}")[items])
+        return vectors
+
+    def pooled(self, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        """[B, D]: Σ_l weight_l · v_l of items given by their id codes.
+
+        In training the vectors of the batch's distinct items are built once and then summed by one fused kernel; an
+        exported program, whose shapes must not depend on data, gathers them row by row. Both give the same.
+        """
+        if not self.training:
+            return (weights_BL[:, :, None] * self.of(items_BL.long())).sum(dim=1)
+        items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
+        return F.embedding_bag(places_BL, self.of(items_U), per_sample_weights=weights_BL, mode="sum")
+
+
+def _table(size: int, dim: int, *, sparse: bool) -> nn.Embedding:
+    table = nn.Embedding(size, dim, sparse=sparse)
+    nn.init.normal_(table.weight, std=START_STD * dim**-0.5)
+    return table

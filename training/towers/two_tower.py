@@ -1,0 +1,50 @@
+"""The two towers as one model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from feature_repo.encode import Input, InputKind
+from training.recipes.config import TrainConfig
+from training.towers.items import ItemVectors
+from training.towers.tower import ItemTower, UserTower
+
+
+class TwoTower(nn.Module):
+    """A user tower and an item tower over shared item vectors, and the learned log-temperature."""
+
+    def __init__(
+        self,
+        user_inputs: Sequence[Input],
+        item_inputs: Sequence[Input],
+        codes_of: Mapping[str, Tensor],
+        config: TrainConfig,
+    ) -> None:
+        super().__init__()
+        categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
+        vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
+        self.user = UserTower(user_inputs, vectors, config.tower, config.dim)
+        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
+        self.log_bounds = tuple(math.log(bound) for bound in config.temperature_bounds)
+
+    @property
+    def temperature(self) -> Tensor:
+        return self.log_temperature.clamp(*self.log_bounds).exp()
+
+
+def new_model(
+    user_inputs: Sequence[Input],
+    item_inputs: Sequence[Input],
+    codes_of: Mapping[str, Tensor],
+    config: TrainConfig,
+    *,
+    seed: int,
+) -> TwoTower:
+    """Untrained towers; the seed decides their starting weights. codes_of: see `ItemVectors`."""
+    torch.manual_seed(seed)
+    return TwoTower(user_inputs, item_inputs, codes_of, config)
