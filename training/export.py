@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import nn
 from feature_repo.encode import Encoder
 from feature_repo.schema import Schema
 from training.recipes import TrainConfig
+from training.recipes.text import to_json
 from training.towers import TwoTower
 from training.training_set import Arrays
 
@@ -44,7 +44,7 @@ def export(
     (folder / "user_encoder.json").write_text(user_encoder.to_json())
     (folder / "item_encoder.json").write_text(item_encoder.to_json())
     (folder / "schema.json").write_text(schema.to_json())
-    (folder / "recipe.json").write_text(json.dumps(asdict(config), indent=2))
+    (folder / "recipe.json").write_text(to_json(config))
     (folder / "popular.json").write_text(json.dumps(list(popular)))
     save_file(_unshared(model), folder / "checkpoint.safetensors")
 

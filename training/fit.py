@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, InputKind
-from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema
+from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema, item_statistics
 from training.evaluate import Holdout, evaluate, exact_search
 from training.interactions import at, interactions
-from training.recipes import TrainConfig
-from training.towers import TwoTower, new_model
-from training.trainer import SCORE, OnEpoch, embed, train
+from training.recipes import InBatch, TrainConfig
+from training.towers import TwoTower, embed, new_model
+from training.trainer import SCORE, OnEpoch, train
 from training.training_set import Arrays, TrainingSet
 
 USER, ITEM = Entity.USER.key, Entity.ITEM.key
@@ -55,7 +55,8 @@ def fit(
     """
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
-    trial, data = _start(schema, queries, item_snapshots, interactions(events, validation_start), config, seed)
+    _refuse_stale_negatives(schema, config)
+    trial, data = _start(schema, queries, item_snapshots, items, interactions(events, validation_start), config, seed)
     user_arrays, item_arrays = trial.user_encoder.encode(users), trial.item_encoder.encode(items)
 
     def validate(model: TwoTower) -> dict[str, float]:
@@ -65,7 +66,7 @@ def fit(
 
     epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch)
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
-    final, data = _start(schema, queries, item_snapshots, positives, config, seed)
+    final, data = _start(schema, queries, item_snapshots, items, positives, config, seed)
     train(data, final.model, config, seed=seed, epochs=best, on_epoch=lambda n, m: on_epoch(n, {"refit": m["loss"]}))
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
@@ -75,14 +76,16 @@ def _start(
     schema: Schema,
     queries: pl.DataFrame,
     items: pl.DataFrame,
+    corpus: pl.DataFrame,
     positives: pl.DataFrame,
     config: TrainConfig,
     seed: int,
 ) -> tuple[Fitted, TrainingSet]:
-    """Untrained towers with encoders fitted on some positives, and these positives as a training set."""
+    """Untrained towers with encoders fitted on some positives, and these positives as a training set. corpus: one row
+    of every item, by item."""
     user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
-    data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder)
-    codes_of = _codes_of(item_encoder, item_encoder.encode(items.unique(ITEM, keep="any")))
+    data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder, corpus)
+    codes_of = _codes_of(item_encoder, data.corpus)
     model = new_model(user_encoder.inputs, item_encoder.inputs, codes_of, config, seed=seed)
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
@@ -98,6 +101,19 @@ def with_score(metrics: dict[str, float], discovery_weight: float) -> dict[str, 
     seen = {view: weight for view, weight in weights.items() if f"{view}/recall@20" in whole} or {"all": 1.0}
     logs = [weight * np.log(max(whole[f"{view}/recall@20"], 1e-12)) for view, weight in seen.items()]
     return {SCORE: float(np.exp(sum(logs) / sum(seen.values())))} | whole
+
+
+def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
+    """Drawn negatives have the corpus' features of one moment, positives those of theirs. Where a feature changes with
+    time, the towers would tell them apart by that."""
+    statistics = {feature.name for feature in item_statistics(value=True).features}
+    changing = sorted(statistics & {feature.name for feature in _seen(schema, Entity.ITEM, config)})
+    if changing and (config.hard or not isinstance(config.sampler, InBatch)):
+        raise ValueError(
+            f"{config.sampler} with hard={config.hard} draws items of the corpus as they are at one moment, but the "
+            f"item tower sees features that change with time: {', '.join(changing)}. Name them in leave_out, or use "
+            "InBatch()"
+        )
 
 
 def _codes_of(encoder: Encoder, corpus: Arrays) -> dict[str, Tensor]:
@@ -149,7 +165,12 @@ def _seen(schema: Schema, entity: Entity, config: TrainConfig) -> list[Feature]:
 
 
 def _training_set(
-    queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder
+    queries: pl.DataFrame,
+    items: pl.DataFrame,
+    positives: pl.DataFrame,
+    user_encoder: Encoder,
+    item_encoder: Encoder,
+    corpus: pl.DataFrame,
 ) -> TrainingSet:
     """Positives as rows of the encoded snapshots that they use."""
     queries, items = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
@@ -162,8 +183,10 @@ def _training_set(
         raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
     return TrainingSet(
         queries=user_encoder.encode(queries),
+        user_Q=queries[USER].rank("dense").to_numpy().astype(np.int64) - 1,
         items=item_encoder.encode(items),
-        item_of_S=items[ITEM].rank("dense").to_numpy().astype(np.int64) - 1,
+        item_S=items[ITEM].replace_strict(corpus[ITEM], np.arange(corpus.height)).to_numpy().astype(np.int64),
+        corpus=item_encoder.encode(corpus),
         query_I=rows["query_time_row"].to_numpy().astype(np.int64),
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),

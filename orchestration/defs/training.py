@@ -1,9 +1,7 @@
 """The training set and the towers."""
 
 import hashlib
-import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +17,7 @@ from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, Lineage, Registry
 from training.interactions import interactions, item_rows, popular_items, query_rows
 from training.recipes import recipe
+from training.recipes.text import to_flat, to_json
 
 FRAMES = ("queries", "item_snapshots", "interactions")
 
@@ -92,7 +91,7 @@ def input_key(workspace: Workspace, source: Source) -> str:
 
 
 def _recipe_json(workspace: Workspace) -> str:
-    return json.dumps(asdict(recipe(workspace.recipe)), sort_keys=True)
+    return to_json(recipe(workspace.recipe))
 
 
 def read_schema(source: Source) -> str:
@@ -108,7 +107,7 @@ def _train(
     source, tables, config = frames.source, read_tables(frames.source), recipe(workspace.recipe)
     with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
-        run.log_params({f"config.{name}": value for name, value in asdict(config).items()})
+        run.log_params({f"config.{name}": value for name, value in to_flat(config).items()})
         run.log_dataset(Lineage(name=source.dataset, path=source.folder, digest=source.sha256[:36]))
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

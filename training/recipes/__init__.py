@@ -7,9 +7,32 @@ from dataclasses import replace
 
 from feature_repo.schema import item_statistics
 from training.recipes.config import TrainConfig
+from training.recipes.loss import Loss
+from training.recipes.optimisation import Optimisation
+from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
+from training.recipes.score import Cosine, Dot
 from training.recipes.towers import TowerConfig
 
-__all__ = ["RECIPES", "SALES", "TowerConfig", "TrainConfig", "base", "recipe", "with_statistics"]
+__all__ = [
+    "RECIPES",
+    "SALES",
+    "Corpus",
+    "Cosine",
+    "Dot",
+    "HardNegatives",
+    "InBatch",
+    "Loss",
+    "Mixed",
+    "Optimisation",
+    "Popularity",
+    "Streaming",
+    "TowerConfig",
+    "TrainConfig",
+    "Uniform",
+    "base",
+    "recipe",
+    "with_statistics",
+]
 
 SALES = tuple(feature.name for feature in item_statistics(value=True).features)
 

@@ -4,54 +4,77 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.recipes.loss import Loss
+from training.recipes.optimisation import Optimisation
+from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
+from training.recipes.score import Cosine, Score
 from training.recipes.towers import TowerConfig
 
-POSITIVE = (
-    "dim",
-    "min_count",
-    "half_life_days",
-    "discovery_weight",
-    "batch_size",
-    "epochs",
-    "patience",
-    "averaged_share",
-    "learning_rate",
-    "embedding_rate",
-)
+POSITIVE = ("dim", "min_count", "half_life_days", "discovery_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run.
+    """One training run, composed of what the towers are, how they are compared, and how they are moved.
 
+    dim: of the embeddings. prefixes: smaller dimensions at which the first coordinates alone must serve too
+    (Matryoshka). tower, score, loss, sampler: see there. hard: negatives of each user's own, besides the sampler's.
+    memory: so many earlier batches whose item embeddings serve as further negatives, as they were. hide_known: no item
+    that the user is known to have taken anywhere in the training part is a negative for this user. frequency: None
+    counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
+    its user's history is ranked only against items outside it.
     leave_out: features that the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
-    much more a user's first interaction with an item counts than a repetition. batch_size: interactions per step (whole
-    user snapshots, so a batch may fall a little short). temperature: the starting value, learned as log τ and kept
-    inside `temperature_bounds`. learning_rate drives the dense weights (Adam), embedding_rate the id table (SparseAdam:
-    only the rows of a batch move). epochs: the most there are. patience: epochs without a better validation score that
-    end the training. averaged_share: share of the steps over which the weights are averaged, the newest ones.
+    much more a user's first interaction with an item counts than a repetition.
     """
 
     dim: int = 128
+    prefixes: tuple[int, ...] = ()
     tower: TowerConfig = field(default_factory=TowerConfig)
+    score: Score = field(default_factory=Cosine)
+    loss: Loss = field(default_factory=Loss)
+    sampler: Sampler = field(default_factory=InBatch)
+    hard: HardNegatives | None = None
+    memory: int = 0
+    hide_known: bool = False
+    frequency: Streaming | None = None
+    strata: bool = True
+    optimisation: Optimisation = field(default_factory=Optimisation)
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
     half_life_days: float = 60.0
     discovery_weight: float = 1.75
-    batch_size: int = 1024
-    epochs: int = 10
-    patience: int = 2
-    averaged_share: float = 0.3
-    learning_rate: float = 1.5e-3
-    embedding_rate: float = 2.5e-3
-    temperature: float = 0.05
-    temperature_bounds: tuple[float, float] = (0.005, 1.0)
 
     def __post_init__(self) -> None:
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        low, high = self.temperature_bounds
-        if not 0 < low <= self.temperature <= high:
-            raise ValueError(f"temperature {self.temperature} must lie in {self.temperature_bounds}, above 0")
+        if any(not 0 < prefix < self.dim for prefix in self.prefixes):
+            raise ValueError(f"prefixes are dimensions below dim = {self.dim}, got {self.prefixes}")
+        self.loss.refuse(self.score, self.sampler)
+        self._refuse_samplers_that_do_not_fit()
+
+    def _refuse_samplers_that_do_not_fit(self) -> None:
+        if self.memory < 0:
+            raise ValueError(f"memory is a number of batches, got {self.memory}")
+        if self.memory and not isinstance(self.sampler, InBatch):
+            raise ValueError(
+                f"a memory of {self.memory} batches holds items that came in batches, and {self.sampler} does not draw "
+                "from these: use InBatch(), or leave memory out"
+            )
+        if self.frequency and not isinstance(self.sampler, InBatch | Mixed):
+            raise ValueError(
+                f"a streaming frequency is that of items in batches, and {self.sampler} does not draw from these: use "
+                "InBatch() or Mixed(), or leave frequency out"
+            )
+        if self.frequency and self.memory:
+            raise ValueError(
+                "a streaming frequency is that of one batch, a memory needs the counted one: leave one out"
+            )
+        if self.hard and isinstance(self.sampler, Corpus):
+            raise ValueError("with Corpus() every item is a negative already: leave hard negatives out")
+
+    @property
+    def whole_corpus(self) -> bool:
+        """Whether every item passes the towers in every step."""
+        return isinstance(self.sampler, Corpus)

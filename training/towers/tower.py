@@ -1,4 +1,4 @@
-"""The towers: encoded features to an L2-normalised embedding.
+"""The towers: encoded features to an embedding, of unit length where scores are cosines.
 
 Legend: B rows, D dimension of the embedding.
 """
@@ -20,25 +20,32 @@ from training.towers.items import ItemVectors
 
 
 class ItemTower(nn.Module):
-    """normalise(v_i + MLP(v_i, side features)): float32 [B, D]."""
+    """v_i + MLP(v_i, side features), normalised where `unit`: float32 [B, D]."""
 
-    def __init__(self, inputs: Sequence[Input], vectors: ItemVectors, config: TowerConfig, dim: int) -> None:
+    def __init__(
+        self, inputs: Sequence[Input], vectors: ItemVectors, config: TowerConfig, dim: int, *, unit: bool
+    ) -> None:
         super().__init__()
+        self.unit = unit
         self.vectors = vectors
         self.side = SideFeatures(inputs[1:], config)
         self.mlp = mlp(dim + self.side.width, config, dim)
 
     def forward(self, features: Features) -> Tensor:
         vector_BD = self.vectors(features)
-        return F.normalize(vector_BD + self.mlp(torch.cat([vector_BD, *self.side(features)], dim=1)), dim=1)
+        embedding_BD = vector_BD + self.mlp(torch.cat([vector_BD, *self.side(features)], dim=1))
+        return F.normalize(embedding_BD, dim=1) if self.unit else embedding_BD
 
 
 class UserTower(nn.Module):
-    """normalise(Σ_h gain_h · h + MLP(histories h, side features)): float32 [B, D]. The user's id is not used: the
-    history says who it is, and says it of users who came after training too."""
+    """Σ_h gain_h · h + MLP(histories h, side features), normalised where `unit`: float32 [B, D]. The user's id is not
+    used: the history says who it is, and says it of users who came after training too."""
 
-    def __init__(self, inputs: Sequence[Input], vectors: ItemVectors, config: TowerConfig, dim: int) -> None:
+    def __init__(
+        self, inputs: Sequence[Input], vectors: ItemVectors, config: TowerConfig, dim: int, *, unit: bool
+    ) -> None:
         super().__init__()
+        self.unit = unit
         self.vectors = vectors
         self.side = SideFeatures(inputs[1:], config)
         self.histories = tuple(each.name for each in inputs if each.kind is InputKind.HISTORY)
@@ -54,4 +61,4 @@ class UserTower(nn.Module):
         embedding_BD = self.mlp(torch.cat([*pooled, *self.side(features)], dim=1))
         for gain, history_BD in zip(self.gain, pooled, strict=True):
             embedding_BD = embedding_BD + gain * history_BD
-        return F.normalize(embedding_BD, dim=1)
+        return F.normalize(embedding_BD, dim=1) if self.unit else embedding_BD

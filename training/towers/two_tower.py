@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from feature_repo.encode import Input, InputKind
 from training.recipes.config import TrainConfig
+from training.recipes.score import Cosine
 from training.towers.items import ItemVectors
 from training.towers.tower import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
-    """A user tower and an item tower over shared item vectors, and the learned log-temperature."""
+    """A user tower and an item tower over shared item vectors, and how their embeddings become a logit."""
 
     def __init__(
         self,
@@ -27,14 +28,25 @@ class TwoTower(nn.Module):
         super().__init__()
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
-        self.user = UserTower(user_inputs, vectors, config.tower, config.dim)
-        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim)
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
-        self.log_bounds = tuple(math.log(bound) for bound in config.temperature_bounds)
+        unit = isinstance(config.score, Cosine)
+        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, unit=unit)
+        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, unit=unit)
+        cosine = config.score if isinstance(config.score, Cosine) else Cosine(temperature=1.0, learned=False)
+        start = torch.tensor(math.log(cosine.temperature))
+        self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)
+        self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
+        self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
 
     @property
     def temperature(self) -> Tensor:
         return self.log_temperature.clamp(*self.log_bounds).exp()
+
+    @property
+    def tables(self) -> list[nn.Parameter]:
+        """The id tables: large, and of their rows a batch moves only a few."""
+        table = self.item.vectors.ids.weight
+        assert isinstance(table, nn.Parameter)
+        return [table]
 
 
 def new_model(

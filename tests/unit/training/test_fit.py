@@ -21,14 +21,17 @@ from training.evaluate import exact_search
 from training.export import export
 from training.fit import Fitted, fit, with_score
 from training.interactions import at, interactions, item_rows, query_rows
-from training.recipes import TowerConfig, TrainConfig
-from training.trainer import SCORE, embed
+from training.recipes import Optimisation, TowerConfig, TrainConfig
+from training.towers import embed
+from training.trainer import SCORE
 
 VALIDATION, CUT = START + timedelta(days=50), START + timedelta(days=57)
 CONFIG = TrainConfig(
-    dim=16, tower=TowerConfig(hidden=(32,), embedding_dim=4), min_count=2, batch_size=256, epochs=4, learning_rate=1e-2,
-    embedding_rate=1e-2,
-)  # fmt: skip
+    dim=16,
+    tower=TowerConfig(hidden=(32,), embedding_dim=4),
+    min_count=2,
+    optimisation=Optimisation(batch_size=256, epochs=4, learning_rate=1e-2, embedding_rate=1e-2),
+)
 
 
 def joined(tables: Tables, entity: Entity, rows: pl.DataFrame) -> pl.DataFrame:
@@ -104,7 +107,9 @@ def test_a_seed_gives_the_same_towers_and_another_seed_others() -> None:
 
 
 def fit_again(seed: int) -> Fitted:
-    return fitted.__wrapped__(seed, replace(CONFIG, epochs=1) if seed else CONFIG)
+    return fitted.__wrapped__(
+        seed, replace(CONFIG, optimisation=replace(CONFIG.optimisation, epochs=1)) if seed else CONFIG
+    )
 
 
 def test_early_stopping_weighs_discoveries_as_the_loss_does() -> None:
@@ -155,5 +160,5 @@ def test_exported_programs_give_the_towers_embeddings_for_any_batch(tmp_path: Pa
 
 
 def test_a_diverging_run_stops_with_advice() -> None:
-    with pytest.raises(FloatingPointError, match="lower learning_rate"):
-        fitted(0, replace(CONFIG, learning_rate=1e30))
+    with pytest.raises(FloatingPointError, match="lower the learning rates"):
+        fitted(0, replace(CONFIG, optimisation=replace(CONFIG.optimisation, learning_rate=1e30)))

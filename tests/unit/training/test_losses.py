@@ -1,111 +1,254 @@
-"""The in-batch softmax against a written-out reference, and the mistakes that no crash reveals."""
+"""Every loss against its formula written out pair by pair, and against an independent library."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from pytorch_metric_learning.distances import CosineSimilarity
+from pytorch_metric_learning.losses import NTXentLoss, TripletMarginLoss
+from pytorch_metric_learning.reducers import MeanReducer
 
-from training.losses import in_batch_softmax, log_q
+from tests.unit.training.candidates_world import (
+    COLUMNS,
+    ROWS,
+    candidates,
+    hard,
+    logit,
+    negatives,
+    positives,
+    weighted_mean,
+)
+from training.losses import LOSSES, Candidates, Pairs
+from training.losses.pairwise import semi_hard
 
-
-def reference(
-    logits_RC: torch.Tensor, positives_RC: torch.Tensor, history_RC: torch.Tensor, log_q_C: torch.Tensor
-) -> float:
-    """Row by row, positive by positive: −log of the corrected softmax over the positive and its negatives."""
-    losses = []
-    for row in range(len(logits_RC)):
-        corrected = [math.exp(logits_RC[row, c] - log_q_C[c]) for c in range(logits_RC.shape[1])]
-        others = [c for c in range(len(corrected)) if not positives_RC[row, c]]
-        for positive in (c for c in range(len(corrected)) if positives_RC[row, c]):
-            ranked = [c for c in others if history_RC[row, positive] or not history_RC[row, c]]
-            negatives = sum(corrected[c] for c in ranked)
-            losses.append(-math.log(corrected[positive] / (corrected[positive] + negatives)))
-    return sum(losses) / len(losses)
-
-
-def nothing(like_RC: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(like_RC, dtype=torch.bool)
+Formula = Callable[[Candidates, int, int], float]
 
 
-@pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    logits_RC = torch.randn(5, 9, generator=generator)
-    positives_RC = torch.rand(5, 9, generator=generator) < 0.3
-    positives_RC[torch.arange(5), torch.arange(5)] = True
-    return logits_RC, positives_RC, torch.log(torch.rand(9, generator=generator))
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
 
 
-def test_equals_the_formula_written_out(batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
-    logits_RC, positives_RC, log_q_C = batch
-    history_RC = torch.rand(5, 9, generator=torch.Generator().manual_seed(3)) < 0.4
-    assert (history_RC & positives_RC).any() and (positives_RC & ~history_RC).any()
-    got = in_batch_softmax(logits_RC, positives_RC, history_RC, log_q_C, positives_RC.float())
-    assert got.item() == pytest.approx(reference(logits_RC, positives_RC, history_RC, log_q_C), abs=1e-5)
+def corrected_sum(c: Candidates, row: int, *, log_q: bool) -> float:
+    """Σ_n e^{s_n − log q_n}; hard negatives come by no probability and stay as they are."""
+    drawn = (math.exp(logit(c, row, n) - (float(c.log_q_C[n]) if log_q else 0.0)) for n in negatives(c, row))
+    return sum(drawn) + sum(math.exp(logit(c, row, n)) for n in hard(c, row))
 
 
-def test_equals_cross_entropy_when_every_row_has_one_positive() -> None:
-    logits_BB = torch.randn(6, 6, generator=torch.Generator().manual_seed(1))
-    eye_BB = torch.eye(6, dtype=torch.bool)
-    got = in_batch_softmax(logits_BB, eye_BB, nothing(eye_BB), torch.zeros(6), eye_BB.float())
-    assert torch.allclose(got, torch.nn.functional.cross_entropy(logits_BB, torch.arange(6)))
+def softmax(c: Candidates, row: int, column: int) -> float:
+    positive = math.exp(logit(c, row, column) - float(c.log_q_C[column]))
+    return -math.log(positive / (positive + corrected_sum(c, row, log_q=True)))
 
 
-def test_an_accidental_hit_has_no_gradient_as_a_negative() -> None:
-    logits_RC = torch.zeros(1, 3, requires_grad=True)
-    weights_RC = torch.tensor([[1.0, 0.0, 0.0]])  # the second column is a positive too, but of no weight
-    positives_RC = torch.tensor([[True, True, False]])
-    in_batch_softmax(logits_RC, positives_RC, nothing(positives_RC), torch.zeros(3), weights_RC).backward()
-    assert logits_RC.grad is not None
-    assert logits_RC.grad[0, 1] == 0
-    assert logits_RC.grad[0, 0] < 0 < logits_RC.grad[0, 2]
+def info_nce(c: Candidates, row: int, column: int) -> float:
+    positive = math.exp(logit(c, row, column))
+    return -math.log(positive / (positive + corrected_sum(c, row, log_q=False)))
 
 
-def test_the_history_holds_down_repetitions_and_no_discovery() -> None:
-    history_RC = torch.tensor([[False, True, True, False]])
-    for positive, pushed in ((0, [3]), (1, [0, 2, 3])):
-        logits_RC = torch.zeros(1, 4, requires_grad=True)
-        positives_RC = torch.arange(4)[None] == positive
-        in_batch_softmax(logits_RC, positives_RC, history_RC, torch.zeros(4), positives_RC.float()).backward()
-        assert logits_RC.grad is not None
-        assert (logits_RC.grad[0] > 0).nonzero()[:, 0].tolist() == pushed
+def refined(c: Candidates, row: int, column: int) -> float:
+    total, positive = corrected_sum(c, row, log_q=True), math.exp(logit(c, row, column))
+    return (1 - positive / (positive + total)) * (math.log(total) - math.log(positive))
 
 
-def test_a_row_without_candidates_costs_nothing() -> None:
-    """A user who had every other item of the batch: no loss, and no NaN in the gradient."""
-    logits_RC = torch.ones(1, 3, requires_grad=True)
-    positives_RC = torch.tensor([[True, False, False]])
-    loss = in_batch_softmax(logits_RC, positives_RC, ~positives_RC, torch.zeros(3), positives_RC.float())
-    loss.backward()
-    assert loss.item() == 0
-    assert logits_RC.grad is not None
-    assert logits_RC.grad.tolist() == [[0.0, 0.0, 0.0]]
+def bilateral(c: Candidates, row: int, column: int) -> float:
+    return 1.3 * math.log(corrected_sum(c, row, log_q=False) / COLUMNS) - logit(c, row, column)
 
 
-def test_weights_scale_the_positives() -> None:
-    logits_RC = torch.tensor([[2.0, -1.0, 0.0]])
-    positives_RC = torch.tensor([[True, True, False]])
-    only_first = in_batch_softmax(
-        logits_RC, positives_RC, nothing(positives_RC), torch.zeros(3), torch.tensor([[3.0, 0.0, 0.0]])
+def mean_of(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def all_negatives(c: Candidates, row: int) -> list[float]:
+    return [logit(c, row, n) for n in [*negatives(c, row), *hard(c, row)]]
+
+
+def contrastive(c: Candidates, row: int, column: int) -> float:
+    return 1 - logit(c, row, column) + 5 * mean_of([max(0.0, s - 0.1) for s in all_negatives(c, row)])
+
+
+def targets(c: Candidates, row: int, column: int) -> float:
+    return (1 - logit(c, row, column)) ** 2 + 2 * mean_of([(1 + s) ** 2 for s in all_negatives(c, row)])
+
+
+def pointwise(c: Candidates, row: int, column: int) -> float:
+    negative = mean_of([-math.log(1 - sigmoid(s)) for s in all_negatives(c, row)])
+    return -math.log(sigmoid(logit(c, row, column))) + 3 * negative
+
+
+def bpr(c: Candidates, row: int, column: int) -> float:
+    return mean_of([-math.log(sigmoid(logit(c, row, column) - s)) for s in all_negatives(c, row)])
+
+
+def hinge(c: Candidates, row: int, column: int) -> float:
+    return mean_of([max(0.0, s + 0.4 - logit(c, row, column)) for s in all_negatives(c, row)])
+
+
+def logistic(c: Candidates, row: int, column: int) -> float:
+    return mean_of([math.log(1 + math.exp(2 * (s - logit(c, row, column)))) for s in all_negatives(c, row)])
+
+
+FORMULAS: dict[str, tuple[Formula, dict[str, float]]] = {
+    "softmax": (softmax, {}),
+    "info_nce": (info_nce, {}),
+    "refined_softmax": (refined, {}),
+    "bilateral_softmax": (bilateral, {"exponent": 1.3}),
+    "cosine_contrastive": (contrastive, {"margin": 0.1, "weight": 5}),
+    "cosine_targets": (targets, {"negatives": 2}),
+    "pointwise": (pointwise, {"negatives": 3}),
+    "bpr": (bpr, {}),
+    "hinge_triplet": (hinge, {"margin": 0.4}),
+    "logistic_triplet": (logistic, {"sharpness": 2}),
+}
+
+
+def with_hard(seed: int = 0) -> Candidates:
+    """The last two columns are no negatives but the hard ones of some rows."""
+    hard_RH = torch.full((ROWS, 2), -1)
+    hard_RH[0], hard_RH[3, 1] = torch.tensor([COLUMNS - 1, COLUMNS - 2]), COLUMNS - 1
+    c = candidates(seed)
+    there = c.column_P < COLUMNS - 2
+    return candidates(
+        seed,
+        hard_RH=hard_RH,
+        last_negative=COLUMNS - 2,
+        row_P=c.row_P[there],
+        column_P=c.column_P[there],
+        weight_P=c.weight_P[there],
     )
-    assert only_first.item() == pytest.approx(math.log1p(math.exp(-2.0)), abs=1e-6)
 
 
-def test_correction_recovers_the_full_softmax_where_items_are_drawn_by_popularity() -> None:
-    """Over many batches, the corrected sum of exponentials is the sum over the whole corpus."""
-    generator = torch.Generator().manual_seed(2)
-    scores_N, q_N, size = torch.randn(50, generator=generator), torch.rand(50, generator=generator), 20
-    q_N = q_N / q_N.sum()
-    drawn = torch.multinomial(q_N, 4000 * size, replacement=True, generator=generator).view(4000, size)
-    inside = torch.zeros(4000, 50).scatter_(1, drawn, 1.0)
-    corrected = (inside * torch.exp(scores_N - log_q(q_N, size))).sum(dim=1).mean()
-    assert corrected.item() == pytest.approx(torch.exp(scores_N).sum().item(), rel=0.02)
+def test_every_loss_has_its_formula_here() -> None:
+    assert FORMULAS.keys() == LOSSES.keys()
 
 
-def test_log_q_is_a_log_probability_even_for_items_in_every_batch() -> None:
-    got = log_q(torch.tensor([1e-7, 0.01, 0.9]), 4096)
-    assert torch.isfinite(got).all()
-    assert (got <= 0).all()
-    assert got[0].item() == pytest.approx(math.log(4096e-7), abs=1e-3)
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("world", ["plain", "shifted", "drawn apart", "hard"])
+def test_a_loss_is_its_formula(name: str, world: str) -> None:
+    c = {
+        "plain": lambda: candidates(),
+        "shifted": lambda: candidates(1, shift=torch.tensor(-0.7)),
+        "drawn apart": lambda: candidates(2, first_negative=ROWS),
+        "hard": with_hard,
+    }[world]()
+    if world in ("drawn apart", "hard") and name == "bilateral_softmax":
+        return  # its mean is over the columns there are: see the test below
+    formula, parameters = FORMULAS[name]
+    wanted = weighted_mean(c, [formula(c, row, column) for row, column, _ in positives(c)])
+    assert LOSSES[name](c, **parameters).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_mean_of_the_bilateral_softmax_is_over_the_negative_columns() -> None:
+    c = candidates(2, first_negative=ROWS)
+    losses = [
+        math.log(corrected_sum(c, row, log_q=False) / (COLUMNS - ROWS)) - logit(c, row, column)
+        for row, column, _ in positives(c)
+    ]
+    assert LOSSES["bilateral_softmax"](c).item() == pytest.approx(weighted_mean(c, losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    parameters = FORMULAS[name][1]
+    c = candidates(4, temperature=1.0)
+    user_RD, item_CD = c.user_RD.detach().double(), c.item_CD.detach().double()
+
+    def value(user_RD: torch.Tensor, item_CD: torch.Tensor) -> torch.Tensor:
+        doubled = {"user_RD": user_RD, "item_CD": item_CD, "precision": torch.float64}
+        return LOSSES[name](candidates(4, temperature=1.0, log_q_C=c.log_q_C.double(), **doubled), **parameters)
+
+    if name == "refined_softmax":
+        pytest.skip("its weight is held fixed, so it is no function's gradient; see the next test")
+    inputs = (user_RD.requires_grad_(), item_CD.requires_grad_())
+    assert torch.autograd.gradcheck(value, inputs, eps=1e-6, atol=1e-6)
+
+
+def test_the_refined_softmax_has_the_gradient_of_a_softmax_with_an_uncorrected_positive() -> None:
+    c = candidates()
+    LOSSES["refined_softmax"](c).backward()
+    assert c.user_RD.grad is not None
+    twin = candidates()
+    gap_P = twin.negative_log_sum_exp(twin.log_q_C) - twin.positive_P
+    twin.mean(torch.nn.functional.softplus(gap_P)).backward()
+    assert twin.user_RD.grad is not None
+    assert torch.allclose(c.user_RD.grad, twin.user_RD.grad, atol=1e-6)
+
+
+def square(seed: int = 0, *, temperature: float = 0.2) -> Candidates:
+    """One positive per row, on the diagonal: what other libraries compute."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.arange(ROWS)
+    vectors = torch.nn.functional.normalize(torch.randn(2, ROWS, 8, generator=generator), dim=2)
+    return Candidates(
+        user_RD=vectors[0], item_CD=vectors[1], row_P=rows, column_P=rows, weight_P=torch.ones(ROWS),
+        log_q_C=torch.zeros(ROWS), hidden=Pairs(row_H=rows, column_H=rows), scale=torch.tensor(1 / temperature),
+    )  # fmt: skip
+
+
+def test_info_nce_is_the_library_s() -> None:
+    c, labels = square(), torch.arange(ROWS)
+    oracle = NTXentLoss(temperature=0.2)(c.user_RD, labels, ref_emb=c.item_CD, ref_labels=labels.clone())
+    assert LOSSES["info_nce"](c).item() == pytest.approx(oracle.item(), rel=1e-5)
+    assert LOSSES["softmax"](c).item() == pytest.approx(oracle.item(), rel=1e-5)
+
+
+def test_the_hinge_is_the_library_s() -> None:
+    c, labels = square(temperature=1.0), torch.arange(ROWS)
+    oracle = TripletMarginLoss(margin=0.4, distance=CosineSimilarity(), reducer=MeanReducer())
+    wanted = oracle(c.user_RD, labels, ref_emb=c.item_CD, ref_labels=labels.clone())
+    assert LOSSES["hinge_triplet"](c, margin=0.4).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_semi_hard_negatives_lie_inside_the_margin_and_else_the_nearest_above() -> None:
+    gap_PN = torch.tensor([[-0.3, -0.1, 0.2, 0.4], [-0.9, -0.8, 0.5, 0.3], [-0.9, -0.8, -torch.inf, -0.7]])
+    assert semi_hard(gap_PN, 0.5).int().tolist() == [[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_hidden_pair_has_no_gradient(name: str) -> None:
+    """An accidental hit: row 0 hides every column but its positive and column 1."""
+    columns = torch.tensor([0, *range(2, COLUMNS)])
+    one = torch.tensor([0])
+    c = candidates(
+        row_P=one, column_P=one, weight_P=torch.ones(1), temperature=1.0,
+        hidden=Pairs(row_H=torch.zeros_like(columns), column_H=columns),
+    )  # fmt: skip
+    LOSSES[name](c, **{"weight": 5.0, "margin": -1.0} if name == "cosine_contrastive" else {}).backward()
+    assert c.item_CD.grad is not None
+    moved = c.item_CD.grad.abs().sum(dim=1) > 0
+    assert moved.nonzero().squeeze(1).tolist() in ([0, 1], [0]) if name == "hinge_triplet" else moved[:2].all()
+    assert not moved[2:].any()
+
+
+@pytest.mark.parametrize("name", ["softmax", "info_nce", "refined_softmax"])
+def test_a_discovery_is_ranked_among_what_the_user_did_not_have(name: str) -> None:
+    history = Pairs(row_H=torch.tensor([0, 0]), column_H=torch.tensor([1, 2]))
+    for positive, pushed in ((0, [3]), (1, [0, 2, 3])):
+        column = torch.tensor([positive])
+        c = Candidates(
+            user_RD=torch.ones(1, 1), item_CD=torch.ones(4, 1).requires_grad_(), row_P=torch.tensor([0]),
+            column_P=column, weight_P=torch.ones(1), log_q_C=torch.zeros(4), history=history,
+            hidden=Pairs(row_H=torch.tensor([0]), column_H=column),
+        )  # fmt: skip
+        LOSSES[name](c).backward()
+        assert c.item_CD.grad is not None
+        assert (c.item_CD.grad.squeeze(1) > 1e-6).nonzero()[:, 0].tolist() == pushed
+
+
+@pytest.mark.parametrize("name", ["softmax", "info_nce"])
+def test_a_row_without_candidates_costs_nothing(name: str) -> None:
+    c = candidates(hidden=Pairs.sorted(*torch.ones(ROWS, COLUMNS).nonzero(as_tuple=True)))
+    loss = LOSSES[name](c)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert c.user_RD.grad is not None
+    assert (c.user_RD.grad == 0).all()
+
+
+def test_a_prefix_is_compared_by_itself() -> None:
+    c = candidates()
+    short = c.cut(2, unit=True)
+    assert torch.allclose(short.user_RD.norm(dim=1), torch.ones(ROWS))
+    wanted = c.user_RD[0, :2] @ c.item_CD[0, :2] / c.user_RD[0, :2].norm() / c.item_CD[0, :2].norm()
+    assert short.positive_P[0].item() == pytest.approx(5 * wanted.item(), rel=1e-5)

@@ -9,17 +9,48 @@ import pytest
 import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
-from training.recipes import base
-from training.towers import TwoTower, new_model
-from training.trainer import SCORE, averaged, in_history, train
-from training.training_set import Batch, TrainingSet
+from training.losses import Candidates
+from training.recipes import (
+    Corpus,
+    HardNegatives,
+    InBatch,
+    Loss,
+    Mixed,
+    Popularity,
+    TrainConfig,
+    Uniform,
+    base,
+)
+from training.recipes.sampling import Sampler
+from training.sampling import Memory
+from training.sampling.mining import mine
+from training.towers import TwoTower, embed, new_model
+from training.trainer import SCORE, train
+from training.trainer.comparison import Comparison
+from training.trainer.optimisers import averaged
+from training.trainer.step import backpropagate
+from training.training_set import TrainingSet
 
-ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 5)
+CONFIG = replace(base(), dim=8)
+ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
 HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
 
 
-def small_model() -> TwoTower:
-    return new_model([HISTORY], [ITEM], {}, base(), seed=0)
+def small_model(config: TrainConfig = CONFIG) -> TwoTower:
+    return new_model([HISTORY], [ITEM], {}, config, seed=0)
+
+
+def small_data(users: int = 8, items: int = 5, seed: int = 0) -> TrainingSet:
+    """Users with two items in their history; each takes two items."""
+    rng = np.random.default_rng(seed)
+    rows = {"history_items": rng.integers(RESERVED, RESERVED + items, (users, 2)).astype(np.int32)}
+    rows |= {f"history_{name}": np.ones((users, 2), np.float32) for name in ("ages", "counts")}
+    codes = {"item_id": np.arange(RESERVED, RESERVED + items, dtype=np.int32)}
+    taken = np.stack([rng.choice(items, 2, replace=False) for _ in range(users)])
+    return TrainingSet(
+        queries=rows, user_Q=np.arange(users), items=codes, item_S=np.arange(items), corpus=codes,
+        query_I=np.repeat(np.arange(users), 2), item_I=taken.ravel(), weight_I=np.ones(2 * users, np.float32),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -37,16 +68,6 @@ def test_the_mean_spans_the_same_share_of_a_short_and_of_a_long_training(share: 
 
 
 def test_the_best_epoch_is_kept_and_the_wait_for_a_better_one_ends() -> None:
-    rows = {
-        "history_items": np.full((8, 2), RESERVED),
-        "history_ages": np.ones((8, 2)),
-        "history_counts": np.ones((8, 2)),
-    }
-    data = TrainingSet(
-        queries={name: np.asarray(array, np.int32 if "items" in name else np.float32) for name, array in rows.items()},
-        items={"item_id": np.arange(RESERVED, RESERVED + 4, dtype=np.int32)}, item_of_S=np.arange(4),
-        query_I=np.arange(8), item_I=np.arange(8) % 4, weight_I=np.ones(8, np.float32),
-    )  # fmt: skip
     scores, seen = [0.3, 0.9, 0.5, 0.1, 1.0], []
 
     def validate(model: TwoTower) -> dict[str, float]:
@@ -54,21 +75,133 @@ def test_the_best_epoch_is_kept_and_the_wait_for_a_better_one_ends() -> None:
         return {SCORE: scores[len(seen) - 1]}
 
     model = small_model()
-    epochs = train(data, model, replace(base(), patience=2), seed=0, validate=validate)
+    epochs = train(small_data(), model, CONFIG, seed=0, validate=validate)
     assert [epoch[SCORE] for epoch in epochs] == scores[:4]
     assert torch.equal(model.item.vectors.ids.weight, seen[1])
     assert not torch.equal(seen[1], seen[3])
 
 
+def compared(config: TrainConfig, data: TrainingSet, rows: np.ndarray) -> tuple[Candidates, np.ndarray]:
+    """The candidates of a batch, and the item of each column."""
+    model = small_model(config)
+    comparison = Comparison(data, config, model, seed=0)
+    batch = data.batch(rows, whole_corpus=config.whole_corpus)
+    columns = comparison.columns(batch)
+    user_RD, item_CD = model.user(batch.users), model.item(columns.features)
+    return comparison.candidates(model, batch, columns, user_RD, item_CD), columns.item_C.numpy()
+
+
+SAMPLERS = [InBatch(), Uniform(number=4), Popularity(number=3), Mixed(number=4), Corpus()]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("hide_known", [False, True])
+def test_no_positive_of_a_row_is_its_negative_whatever_draws_them(sampler: Sampler, hide_known: bool) -> None:
+    data = small_data(items=6)
+    rows = np.arange(4)  # of users 0 and 1
+    c, items = compared(replace(CONFIG, sampler=sampler, hide_known=hide_known), data, rows)
+    hidden = set(zip(c.hidden.row_H.tolist(), items[c.hidden.column_H.numpy()].tolist(), strict=True))
+    assert hidden == set(zip(data.query_I[rows].tolist(), data.item_I[rows].tolist(), strict=True))
+    for row, item in hidden:
+        columns = np.flatnonzero(items == item)
+        found = {(row, column) for column in columns.tolist()}
+        assert found <= set(zip(c.hidden.row_H.tolist(), c.hidden.column_H.tolist(), strict=True))
+
+
+def test_known_positives_of_other_snapshots_are_hidden_only_when_asked() -> None:
+    """Users 0 and 1 are one person: what she takes on one day is no negative of the other day."""
+    data = replace(small_data(items=6, seed=1), user_Q=np.array([0, 0, 1, 2, 3, 4, 5, 6]))
+    mine = set(data.item_I[:4].tolist())
+    assert len(mine) > 2
+    for hide_known in (False, True):
+        c, items = compared(replace(CONFIG, hide_known=hide_known), data, np.arange(8))
+        hidden = items[c.hidden.column_H[c.hidden.row_H == 0]].tolist()
+        assert set(hidden) == (mine if hide_known else set(data.item_I[:2].tolist()))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_history_pairs_are_those_whose_item_is_in_the_history(sampler: Sampler) -> None:
+    data = small_data(items=6)
+    c, items = compared(replace(CONFIG, sampler=sampler), data, np.arange(8))
+    assert c.history is not None
+    got = set(zip(c.history.row_H.tolist(), items[c.history.column_H.numpy()].tolist(), strict=True))
+    owned = data.queries["history_items"][:4] - RESERVED
+    assert got == {(row, item) for row in range(4) for item in owned[row].tolist() if item in items}
+
+
 def test_only_items_with_an_id_of_their_own_are_found_in_a_history() -> None:
-    codes_C = np.array([RESERVED + 3, UNKNOWN, RESERVED, MISSING, RESERVED + 1])
-    history_RL = np.array(
-        [[RESERVED, RESERVED + 3, PAD], [PAD, PAD, PAD], [UNKNOWN, MISSING, RESERVED + 4], [RESERVED + 1] * 3]
-    )
-    nothing_RC = torch.zeros(4, 5)
-    batch = Batch(
-        users={"history_items": torch.from_numpy(history_RL)}, items={"item_id": torch.from_numpy(codes_C)},
-        item_C=torch.arange(5), positives_RC=nothing_RC.bool(), weights_RC=nothing_RC, size=1,
-    )  # fmt: skip
-    found_RC = in_history(small_model(), batch)
-    assert found_RC.int().tolist() == [[1, 0, 1, 0, 0], [0] * 5, [0] * 5, [0, 0, 0, 0, 1]]
+    data = small_data()
+    data.corpus["item_id"][:] = [RESERVED, UNKNOWN, MISSING, RESERVED + 1, RESERVED + 2]
+    data.queries["history_items"][:2] = [[RESERVED + 1, PAD], [UNKNOWN, MISSING]]
+    c, items = compared(replace(CONFIG, sampler=Corpus()), data, np.arange(4))
+    assert c.history is not None
+    assert (c.history.row_H.tolist(), items[c.history.column_H.numpy()].tolist()) == ([0], [3])
+
+
+def test_mined_items_are_negatives_of_their_own_row_only() -> None:
+    data = small_data(items=5)
+    config = replace(CONFIG, hard=HardNegatives(number=1, first=1, last=2), strata=False)
+    model = small_model(config)
+    comparison = Comparison(data, config, model, seed=0)
+    comparison.mined_UM = torch.tensor([[4, 4], [-1, -1]] + [[0, 0]] * 6)
+    batch = data.batch(np.arange(4))
+    columns = comparison.columns(batch)
+    assert columns.hard_RH is not None
+    assert columns.item_C[columns.hard_RH[0]].tolist() == [4]
+    assert columns.hard_RH[1].tolist() == [-1]
+    c = comparison.candidates(model, batch, columns, model.user(batch.users), model.item(columns.features))
+    assert c.number == len(batch.item_C)
+
+
+def test_mining_takes_the_wanted_ranks_and_nothing_known() -> None:
+    data = small_data(users=30, items=20)
+    model = small_model(replace(CONFIG, dim=8))
+    with torch.no_grad():
+        user_UD, item_ND = (embed(t, a) for t, a in ((model.user, data.queries), (model.item, data.corpus)))
+    mined_UM = mine(model, data, HardNegatives(number=1, first=3, last=6)).numpy()
+    for user in range(30):
+        known = data.item_I[data.query_I == user]
+        ranked = [item for item in np.argsort(-(user_UD[user] @ item_ND.T), kind="stable") if item not in known]
+        assert mined_UM[user].tolist() == ranked[2:6]
+
+
+def test_remembered_items_come_once_newest_first_and_without_gradient() -> None:
+    memory = Memory(2)
+    for step in range(3):
+        memory.add(torch.tensor([step, 10, 11]), torch.full((3, 2), float(step)))
+    items, vectors = memory.others(torch.tensor([11]))
+    assert dict(zip(items.tolist(), vectors[:, 0].tolist(), strict=True)) == {1: 1.0, 2: 2.0, 10: 2.0}
+
+
+@pytest.mark.parametrize("config", [
+    replace(CONFIG, tower=replace(CONFIG.tower, id_dropout=0.0)),
+    replace(CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax")),
+    replace(CONFIG, sampler=Mixed(number=3), prefixes=(2, 4)),
+])  # fmt: skip
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(config: TrainConfig) -> None:
+    """Without dropout, up to rounding: the negatives of every part are those of the whole batch."""
+    quiet = replace(config, tower=replace(config.tower, dropout=0.0, id_dropout=0.0, history_dropout=0.0))
+    data, gradients = small_data(users=40, items=12), []
+    for parts in (1, 3):
+        used = replace(quiet, optimisation=replace(quiet.optimisation, parts=parts))
+        model = small_model(used).train()
+        loss = backpropagate(model, data.batch(np.arange(60), whole_corpus=used.whole_corpus),
+                             Comparison(data, used, model, seed=0), used)  # fmt: skip
+        dense = {name: weight.grad.to_dense() for name, weight in model.named_parameters() if weight.grad is not None}
+        gradients.append((loss, dense))
+    (loss, whole), (other, parted) = gradients
+    assert other == pytest.approx(loss, rel=1e-5)
+    assert whole.keys() == parted.keys()
+    for name, gradient in whole.items():
+        assert torch.allclose(gradient, parted[name], atol=1e-6), name
+
+
+def test_dropout_repeats_itself_in_parts() -> None:
+    """The embeddings that the loss saw are those that the gradients flow through: the same step twice is the same."""
+    data, model = small_data(users=40, items=12), None
+    losses = []
+    for _ in range(2):
+        config = replace(CONFIG, optimisation=replace(CONFIG.optimisation, parts=4))
+        model = small_model(config)
+        losses.append([epoch["loss"] for epoch in train(data, model, config, seed=3, epochs=3)])
+    assert losses[0] == losses[1]

@@ -19,8 +19,10 @@ def training_set(seed: int = 0, queries: int = 300, items: int = 40, weeks: int 
     ]
     return TrainingSet(
         queries={"user_id": np.arange(queries, dtype=np.int32)},
+        user_Q=np.arange(queries) % (queries // 2),
         items={"snapshot": np.arange(items * weeks, dtype=np.int32)},
-        item_of_S=np.tile(np.arange(items), weeks),
+        item_S=np.tile(np.arange(items), weeks),
+        corpus={"snapshot": np.arange(items, dtype=np.int32)},
         query_I=np.repeat(np.arange(queries), counts),
         item_I=np.concatenate(chosen),
         weight_I=np.ones(counts.sum(), np.float32),
@@ -56,9 +58,26 @@ def test_a_batch_marks_exactly_the_interactions_as_positives() -> None:
     batch = data.batch(rows)
     users, items = batch.users["user_id"].numpy(), batch.item_C.numpy()
     assert len(set(items)) == len(items)
-    row, column = np.nonzero(batch.positives_RC.numpy())
-    got = set(zip(users[row], items[column], strict=True))
-    assert got == set(zip(data.query_I[rows], data.item_of_S[data.item_I[rows]], strict=True))
+    got = sorted(zip(users[batch.row_P], items[batch.column_P], strict=True))
+    assert got == sorted(zip(data.query_I[rows], data.item_S[data.item_I[rows]], strict=True))
+
+
+def test_with_the_whole_corpus_every_item_is_a_column() -> None:
+    data = training_set()
+    rows = data.batches(64, np.random.default_rng(3))[0]
+    batch = data.batch(rows, whole_corpus=True)
+    assert batch.item_C.tolist() == list(range(data.size)) == batch.items["snapshot"].tolist()
+    assert batch.column_P.tolist() == data.item_S[data.item_I[rows]].tolist()
+    assert (batch.user_R == data.user_Q[batch.users["user_id"]]).all()
+
+
+def test_known_are_all_items_of_all_snapshots_of_a_user() -> None:
+    data = training_set()
+    known = data.known.toarray() > 0
+    assert known.any(axis=1).all()
+    for user in (0, 7, 149):
+        mine = np.isin(data.query_I, np.flatnonzero(data.user_Q == user))
+        assert np.flatnonzero(known[user]).tolist() == sorted(set(data.item_S[data.item_I[mine]]))
 
 
 def test_a_column_has_the_features_of_a_snapshot_of_its_item_in_the_batch() -> None:
@@ -66,14 +85,14 @@ def test_a_column_has_the_features_of_a_snapshot_of_its_item_in_the_batch() -> N
     rows = data.batches(64, np.random.default_rng(3))[0]
     batch = data.batch(rows)
     snapshots = batch.items["snapshot"].numpy()
-    assert np.array_equal(data.item_of_S[snapshots], batch.item_C.numpy())
+    assert np.array_equal(data.item_S[snapshots], batch.item_C.numpy())
     assert set(snapshots) <= set(data.item_I[rows])
 
 
 def test_frequencies_are_shares() -> None:
     data = training_set()
-    assert data.frequency().sum() == pytest.approx(1.0)
-    assert data.frequency()[7] == pytest.approx((data.item_of_S[data.item_I] == 7).mean())
+    assert data.share().sum().item() == pytest.approx(1.0)
+    assert data.share()[7].item() == pytest.approx((data.item_S[data.item_I] == 7).mean())
 
 
 def test_unsorted_or_empty_interactions_are_refused() -> None:

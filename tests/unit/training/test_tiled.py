@@ -1,0 +1,79 @@
+"""The tiled log-sum-exp is the plain one, at any size, and never holds all pairs at once."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+import torch
+
+from training.losses import Pairs, log_sum_exp
+from training.losses.tiled import COLUMNS, ROWS
+
+SIZES = [(1, 1), (ROWS, COLUMNS), (ROWS + 1, COLUMNS + 1), (2 * ROWS - 1, 2 * COLUMNS + 3), (5, 2 * COLUMNS)]
+
+
+def world(rows: int, columns: int, *, length: float = 4.0) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(rows + columns)
+    user_RD = torch.randn(rows, 8, generator=generator) * length
+    item_CD = torch.randn(columns, 8, generator=generator)
+    hidden_RC = torch.rand(rows, columns, generator=generator) < 0.3
+    return user_RD, item_CD, torch.randn(columns, generator=generator), hidden_RC
+
+
+def plain(
+    user_RD: torch.Tensor, item_CD: torch.Tensor, offset_C: torch.Tensor, hidden_RC: torch.Tensor
+) -> torch.Tensor:
+    return (user_RD @ item_CD.T + offset_C).masked_fill(hidden_RC, -torch.inf).logsumexp(dim=1)
+
+
+@pytest.mark.parametrize(("rows", "columns"), SIZES)
+def test_value_and_gradients_are_those_of_the_plain_formula(rows: int, columns: int) -> None:
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, columns)
+    hidden_RC[:, 0] = False
+    got_inputs = user_RD.clone().requires_grad_(), item_CD.clone().requires_grad_()
+    inputs = user_RD.double().requires_grad_(), item_CD.double().requires_grad_()
+    weight_R = torch.linspace(0.5, 2, rows)
+    got_R = log_sum_exp(*got_inputs, offset_C, Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)))
+    wanted_R = plain(*inputs, offset_C.double(), hidden_RC)
+    assert torch.allclose(got_R.double(), wanted_R, atol=1e-4)
+    (got_R * weight_R).sum().backward()
+    (wanted_R * weight_R.double()).sum().backward()
+    for got, wanted in zip(got_inputs, inputs, strict=True):
+        assert got.grad is not None and wanted.grad is not None
+        assert torch.allclose(got.grad.double(), wanted.grad, atol=1e-4)
+
+
+def test_logits_of_any_size_neither_overflow_nor_vanish() -> None:
+    user_RD, item_CD, offset_C, hidden_RC = world(9, 2 * COLUMNS, length=100.0)
+    got_R = log_sum_exp(user_RD, item_CD, offset_C, Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)))
+    assert torch.allclose(got_R, plain(user_RD, item_CD, offset_C, hidden_RC), rtol=1e-5)
+
+
+def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_gradient() -> None:
+    user_RD, item_CD, offset_C, hidden_RC = world(3, 2 * COLUMNS)
+    hidden_RC[1] = True
+    user_RD.requires_grad_()
+    got_R = log_sum_exp(user_RD, item_CD, offset_C, Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)))
+    assert got_R[1] == -torch.inf
+    torch.logaddexp(got_R, torch.zeros(3)).sum().backward()
+    assert user_RD.grad is not None
+    assert (user_RD.grad[1] == 0).all() and torch.isfinite(user_RD.grad).all()
+
+
+def test_bfloat16_products_stay_near() -> None:
+    user_RD, item_CD, offset_C, hidden_RC = world(ROWS, COLUMNS, length=1.0)
+    hidden = Pairs.sorted(*hidden_RC.nonzero(as_tuple=True))
+    exact_R, got_R = (
+        log_sum_exp(user_RD, item_CD, offset_C, hidden, precision=kind) for kind in (torch.float32, torch.bfloat16)
+    )
+    assert (exact_R - got_R).abs().mean() < 0.01
+
+
+def test_memory_stays_that_of_a_tile() -> None:
+    """12,000 x 12,000 logits take 576 MB."""
+    rows = 12_000
+    user_RD, item_CD = torch.randn(rows, 4).requires_grad_(), torch.randn(rows, 4).requires_grad_()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    log_sum_exp(user_RD, item_CD, torch.zeros(rows), Pairs.none()).sum().backward()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # KiB

@@ -1,0 +1,103 @@
+"""Where negatives come from: frozen declarations, no third-party import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class InBatch:
+    """The items of the other interactions of the batch, which come by popularity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform:
+    """`number` distinct items of the corpus, each as likely, shared by all rows of a batch."""
+
+    number: int = 1024
+
+    def __post_init__(self) -> None:
+        _positive(self, "number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Popularity:
+    """Items drawn `number` times by share of interactions to the power `beta`, shared by all rows of a batch.
+
+    beta 0 is uniform over the items that were interacted with, 1 is popularity; 0.75 is word2vec's [Mikolov et al.,
+    NeurIPS 2013].
+    """
+
+    number: int = 1024
+    beta: float = 0.75
+
+    def __post_init__(self) -> None:
+        _positive(self, "number")
+        if not 0 <= self.beta <= 2:
+            raise ValueError(f"beta is a power of popularity in [0, 2], got {self.beta}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """The items of the batch and `number` uniform ones of the corpus [Yang et al., WWW 2020].
+
+    So the towers also see items that nobody has interacted with, and learn where not to put them.
+    """
+
+    number: int = 1024
+
+    def __post_init__(self) -> None:
+        _positive(self, "number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Every item of the corpus: the full softmax. For corpora whose items can all pass the tower in every step."""
+
+
+Sampler = InBatch | Uniform | Popularity | Mixed | Corpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardNegatives:
+    """Besides the sampler's negatives, `number` of each user's own: items at ranks first..last of the current model's
+    list, drawn anew for each batch, mined anew every `epochs` epochs. Ranks close to the top hold what the user would
+    have taken, so leave them out. The user's known positives are never mined. [Huang et al., KDD 2020, section 6.1]
+    """
+
+    number: int = 4
+    first: int = 101
+    last: int = 500
+    epochs: int = 1
+
+    def __post_init__(self) -> None:
+        _positive(self, "number", "first", "epochs")
+        if self.last - self.first + 1 < self.number:
+            raise ValueError(
+                f"ranks {self.first} to {self.last} hold {max(0, self.last - self.first + 1)} items, fewer than the "
+                f"{self.number} hard negatives wanted of them"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streaming:
+    """Estimate how often an item is in a batch from the gaps between the batches that held it, in one pass.
+    [Yi et al., RecSys 2019, algorithms 2 and 3]
+
+    rate: α, weight of the newest gap. tables, size: hash tables and their rows; several of them make collisions rare.
+    """
+
+    rate: float = 0.01
+    tables: int = 4
+    size: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        _positive(self, "tables", "size")
+        if not 0 < self.rate <= 1:
+            raise ValueError(f"rate is the weight of the newest gap, in (0, 1], got {self.rate}")
+
+
+def _positive(config: object, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < 1:
+            raise ValueError(f"{type(config).__name__}.{name} must be positive, got {getattr(config, name)}")

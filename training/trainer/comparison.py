@@ -1,0 +1,164 @@
+"""From a batch to the candidates that a loss compares: draws negatives, hides what is none, corrects.
+
+Legend: R user snapshots, C columns, L history length, N items of the corpus, V item vocabulary; U users, M mined items
+of each, H hard negatives of a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from feature_repo.encode import RESERVED
+from training.losses import Candidates, Pairs
+from training.recipes.config import TrainConfig
+from training.sampling import Counted, Memory, Streamed, draw
+from training.towers import TwoTower
+from training.trainer.places import Places
+from training.training_set import Batch, TrainingSet
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Columns:
+    """The items of a batch's columns: those of the batch, drawn ones, hard ones. See `Candidates` for the rest."""
+
+    item_C: Tensor
+    features: dict[str, Tensor]
+    log_q_C: Tensor
+    first_negative: int
+    last_negative: int
+    hard_RH: Tensor | None = None
+
+
+class Comparison:
+    """Chooses the columns of each batch and builds its candidates. Its state belongs into a checkpoint.
+
+    mined_UM: items for each user to draw hard negatives from, -1 where there is none; None as long as nothing is mined.
+    """
+
+    def __init__(self, data: TrainingSet, config: TrainConfig, model: TwoTower, seed: int) -> None:
+        self.data, self.config = data, config
+        self.share_N = data.share()
+        self.frequency = Streamed(config.frequency) if config.frequency else Counted(self.share_N)
+        self.memory = Memory(config.memory)
+        self.rng = torch.Generator().manual_seed(seed)
+        self.mined_UM: Tensor | None = None
+        self.corpus = {name: torch.from_numpy(array) for name, array in data.corpus.items()}
+        self.histories = model.user.histories if config.strata else ()
+        self.item_of_V = _items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.ids.num_embeddings)
+
+    def columns(self, batch: Batch) -> Columns:
+        """The batch's items, what the sampler draws, and the hard negatives of the batch's users."""
+        if isinstance(self.frequency, Streamed):
+            self.frequency.update(batch.item_C)
+        drawn = draw(self.config.sampler, batch.item_C, batch.size, self.share_N, self.frequency, self.rng)
+        item_C = torch.cat([batch.item_C, drawn.extra_E])
+        last, log_q_C, hard_RH = len(item_C), drawn.log_q, None
+        if self.mined_UM is not None:
+            hard_RH, item_C = self._with_hard(batch.user_R, item_C)
+            log_q_C = torch.cat([log_q_C, torch.zeros(len(item_C) - last)])
+        extra = item_C[len(batch.item_C) :]
+        features = batch.items
+        if len(extra):
+            features = {name: torch.cat([batch.items[name], array[extra]]) for name, array in self.corpus.items()}
+        return Columns(
+            item_C=item_C,
+            features=features,
+            log_q_C=log_q_C,
+            first_negative=drawn.first_negative,
+            last_negative=last,
+            hard_RH=hard_RH,
+        )
+
+    def candidates(
+        self, model: TwoTower, batch: Batch, columns: Columns, user_RD: Tensor, item_CD: Tensor
+    ) -> Candidates:
+        """The embeddings with everything the loss has to know of them."""
+        item_C, log_q_C, last = columns.item_C, columns.log_q_C, columns.last_negative
+        if self.config.memory:
+            item_C, item_CD, log_q_C, last = self._with_memory(batch.size, columns, item_CD)
+        places = Places(item_C, self.data.size)
+        return Candidates(
+            user_RD=user_RD,
+            item_CD=item_CD,
+            scale=1 / model.temperature,
+            shift=model.shift,
+            row_P=batch.row_P,
+            column_P=batch.column_P,
+            weight_P=batch.weight_P,
+            log_q_C=log_q_C,
+            hidden=self._hidden(batch, places),
+            history=self._history(batch, places) if self.histories else None,
+            hard_RH=columns.hard_RH,
+            first_negative=columns.first_negative,
+            last_negative=last,
+            precision=torch.bfloat16 if self.config.optimisation.precision == "bfloat16" else torch.float32,
+        )
+
+    def _hidden(self, batch: Batch, places: Places) -> Pairs:
+        """The batch's positives, or everything that its users are known to have taken."""
+        if not self.config.hide_known:
+            return places.pairs(batch.row_P, batch.item_C[batch.column_P])
+        known = self.data.known[batch.user_R].tocoo()
+        return places.pairs(torch.from_numpy(known.row).long(), torch.from_numpy(known.col).long())
+
+    def _history(self, batch: Batch, places: Places) -> Pairs:
+        """Pairs whose item is in the user's history. Items without an id of their own are in nobody's."""
+        code_RL = torch.cat([batch.users[f"{name}_items"] for name in self.histories], dim=1)
+        item_RL = self.item_of_V[code_RL.long()]
+        row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
+        return places.pairs(row_H, item_RL[row_H, place_H])
+
+    def _with_memory(self, interactions: int, columns: Columns, item_CD: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
+        """Items, embeddings and log-probabilities of the columns with the remembered ones behind; how many."""
+        item_C = columns.item_C
+        if len(self.memory):
+            item_M, vector_MD = self.memory.others(item_C)
+            item_C, both = torch.cat([item_C, item_M]), torch.cat([item_CD, vector_MD])
+        else:
+            both = item_CD
+        log_q_C = self.frequency.log_inclusion(item_C, interactions * (1 + len(self.memory)))
+        self.memory.add(columns.item_C, item_CD.detach())
+        return item_C, both, log_q_C, len(item_C)
+
+    def _with_hard(self, user_R: np.ndarray, item_C: Tensor) -> tuple[Tensor, Tensor]:
+        """Some mined items of each row as columns, and the columns with those behind that have none yet."""
+        assert self.mined_UM is not None and self.config.hard is not None
+        mined_RM = self.mined_UM[torch.from_numpy(user_R)]
+        places_RH = torch.rand(mined_RM.shape, generator=self.rng).topk(self.config.hard.number, dim=1).indices
+        chosen_RH = mined_RM.gather(1, places_RH)
+        distinct = chosen_RH[chosen_RH >= 0].unique()
+        column_N = torch.full((self.data.size + 1,), -1)  # the last place is that of -1, no item
+        column_N[distinct] = torch.arange(len(distinct)) + len(item_C)
+        return column_N[chosen_RH], torch.cat([item_C, distinct])
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        state = {f"memory.{name}": each for name, each in self.memory.state().items()}
+        if isinstance(self.frequency, Streamed):
+            state |= {f"frequency.{name}": each for name, each in self.frequency.state().items()}
+        if self.mined_UM is not None:
+            state["mined"] = self.mined_UM
+        return state | {"rng": self.rng.get_state()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        self.memory.load(_part(state, "memory."))
+        if isinstance(self.frequency, Streamed):
+            self.frequency.load(_part(state, "frequency."))
+        self.mined_UM = state.get("mined")
+        self.rng.set_state(state["rng"])
+
+
+def _items_of_codes(code_N: Tensor, size: int) -> Tensor:
+    """[V]: the item of each id code, -1 for the codes that are no single item's."""
+    item_V = torch.full((size,), -1)
+    (own,) = (code_N >= RESERVED).nonzero(as_tuple=True)
+    item_V[code_N[own].long()] = own
+    return item_V
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}

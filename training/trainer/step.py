@@ -1,0 +1,89 @@
+"""One training step: embed, compare, backpropagate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from training.losses import Candidates
+from training.recipes.config import TrainConfig
+from training.recipes.score import Cosine
+from training.towers import TwoTower
+from training.towers.inputs import Features
+from training.trainer.comparison import Columns, Comparison
+from training.training_set import Batch
+
+
+def backpropagate(model: TwoTower, batch: Batch, comparison: Comparison, config: TrainConfig) -> float:
+    """Gradients of the batch's loss into the model; the loss.
+
+    FloatingPointError if it is not finite; no gradient is left then.
+    """
+    columns = comparison.columns(batch)
+    if config.optimisation.parts > 1:
+        return _in_parts(model, batch, columns, comparison, config)
+    user_RD, item_CD = _embed(model.user, batch.users, config), _embed(model.item, columns.features, config)
+    loss = _finite(compare(config, comparison.candidates(model, batch, columns, user_RD, item_CD)))
+    loss.backward()
+    return loss.item()
+
+
+def compare(config: TrainConfig, candidates: Candidates) -> Tensor:
+    """The recipe's loss, summed over the dimensions that have to serve."""
+    function, parameters = config.loss.function, config.loss.parameters
+    unit = isinstance(config.score, Cosine)
+    loss: Tensor = function(candidates, **parameters)
+    for prefix in config.prefixes:
+        loss = loss + function(candidates.cut(prefix, unit=unit), **parameters)
+    return loss
+
+
+def _in_parts(model: TwoTower, batch: Batch, columns: Columns, comparison: Comparison, config: TrainConfig) -> float:
+    """The same gradients with the activations of one part in memory at a time.
+
+    Embed in parts without a graph, take the loss of the whole batch and its gradients at the embeddings, then embed
+    each part again, now with a graph, and send its gradients through. Dropout repeats itself. [Gao et al., GradCache,
+    RepL4NLP 2021]
+    """
+    towers = ((model.user, batch.users), (model.item, columns.features))
+    parts = [(tower, part) for tower, features in towers for part in _parts(features, config.optimisation.parts)]
+    states = []
+    embedded = []
+    with torch.no_grad():
+        for tower, part in parts:
+            states.append(torch.get_rng_state())
+            embedded.append(_embed(tower, part, config))
+    after = torch.get_rng_state()
+    leaves = [each.detach().requires_grad_() for each in embedded]
+    half = config.optimisation.parts
+    user_RD, item_CD = torch.cat(leaves[:half]), torch.cat(leaves[half:])
+    loss = _finite(compare(config, comparison.candidates(model, batch, columns, user_RD, item_CD)))
+    loss.backward()
+    for (tower, part), state, leaf in zip(parts, states, leaves, strict=True):
+        torch.set_rng_state(state)
+        _embed(tower, part, config).backward(leaf.grad)
+    torch.set_rng_state(after)
+    return loss.item()
+
+
+def _parts(features: Features, parts: int) -> Iterator[Features]:
+    size = len(next(iter(features.values())))
+    edges = [round(part * size / parts) for part in range(parts + 1)]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        yield {name: each[start:stop] for name, each in features.items()}
+
+
+def _embed(tower: torch.nn.Module, features: Features, config: TrainConfig) -> Tensor:
+    half = config.optimisation.precision == "bfloat16"
+    device = next(iter(features.values())).device.type
+    with torch.autocast(device, torch.bfloat16, enabled=half):
+        embedding: Tensor = tower(features)
+    return embedding.float()
+
+
+def _finite(loss: Tensor) -> Tensor:
+    if not torch.isfinite(loss):
+        raise FloatingPointError(f"the loss is {loss.item()}: lower the learning rates or raise the temperature")
+    return loss
