@@ -28,6 +28,7 @@ class TwoTower(nn.Module):
         super().__init__()
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
+        vectors.ids.sparse = config.optimisation.tables != "adam"
         unit = isinstance(config.score, Cosine)
         self.user = UserTower(user_inputs, vectors, config.tower, config.dim, unit=unit)
         self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, unit=unit)

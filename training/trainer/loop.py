@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from training.recipes.config import TrainConfig
 from training.sampling.mining import mine
 from training.towers import TwoTower
+from training.trainer.checkpoint import load_checkpoint, save_checkpoint
 from training.trainer.comparison import Comparison
 from training.trainer.optimisers import Optimisers, averaged
 from training.trainer.step import backpropagate
@@ -34,59 +35,76 @@ def train(
     validate: Validate | None = None,
     epochs: int | None = None,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
+    checkpoint: Path | None = None,
 ) -> list[dict[str, float]]:
     """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
 
     Where the recipe averages, what is measured and kept are averages over the newest steps, not the weights of a last
     step. validate returns metrics with SCORE among them, higher is better; without it, `epochs` are run and the last
     one is kept. Returns the metrics of each epoch. The same data, config and seed give the same weights on the same
-    machine. FloatingPointError when the loss stops being finite.
+    machine. checkpoint: a file that is written after every epoch; where it is there, training goes on from it and ends
+    as if it had never stopped. FloatingPointError when the loss stops being finite.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    settings = config.optimisation
-    comparison = Comparison(data, config, model, seed)
-    last = epochs or settings.epochs
-    optimisers = Optimisers(model, settings, steps=last * len(data.batches(settings.batch_size, rng)))
-    average = averaged(model, settings.averaged_share) if settings.averaged_share else None
-    best_score, best_weights = -math.inf, model.state_dict()
-    history: list[dict[str, float]] = []
-    waited = 0
-    while len(history) < last and waited < settings.patience:
-        if config.hard and len(history) % config.hard.epochs == 0 and history:
-            comparison.mined_UM = mine(model, data, config.hard)
-        loss = _epoch(data, data.batches(settings.batch_size, rng), model, average, optimisers, comparison, config)
-        kept = average.module if average else model
-        assert isinstance(kept, TwoTower)
-        measured = validate(kept.eval()) if validate else {SCORE: float(len(history))}
-        metrics = {"loss": loss, "temperature": kept.temperature.item(), **measured}
-        history.append(metrics)
-        on_epoch(len(history), metrics)
-        waited += 1
-        if metrics[SCORE] > best_score:
-            best_score, best_weights, waited = metrics[SCORE], copy.deepcopy(kept.state_dict()), 0
-    model.load_state_dict(best_weights)
+    run = Run(data, model, config, seed=seed, epochs=epochs or config.optimisation.epochs)
+    if checkpoint is not None and checkpoint.exists():
+        load_checkpoint(checkpoint, run)
+    while len(run.history) < run.epochs and run.waited < config.optimisation.patience:
+        loss = run.epoch()
+        measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
+        run.note({"loss": loss, "temperature": run.kept.temperature.item(), **measured})
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, run)
+        on_epoch(len(run.history), run.history[-1])
+    model.load_state_dict(run.best_weights)
     model.eval()
-    return history
+    return run.history
 
 
-def _epoch(
-    data: TrainingSet,
-    batches: Sequence[np.ndarray],
-    model: TwoTower,
-    average: AveragedModel | None,
-    optimisers: Optimisers,
-    comparison: Comparison,
-    config: TrainConfig,
-) -> float:
-    """One pass over the batches; the mean loss."""
-    from tqdm import tqdm
+class Run:
+    """Everything that moves while training: what a checkpoint holds."""
 
-    model.train()
-    total = 0.0
-    for rows in tqdm(batches, unit="batch", leave=False, disable=None):
-        total += backpropagate(model, data.batch(rows, whole_corpus=config.whole_corpus), comparison, config)
-        optimisers.step()
-        if average:
-            average.update_parameters(model)
-    return total / len(batches)
+    def __init__(self, data: TrainingSet, model: TwoTower, config: TrainConfig, *, seed: int, epochs: int) -> None:
+        torch.manual_seed(seed)
+        self.data, self.model, self.config, self.seed, self.epochs = data, model, config, seed, epochs
+        self.rng = np.random.default_rng(seed)
+        self.comparison = Comparison(data, config, model, seed)
+        settings = config.optimisation
+        steps = epochs * len(data.batches(settings.batch_size, self.rng))
+        self.optimisers = Optimisers(model, settings, steps)
+        self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
+        self.history: list[dict[str, float]] = []
+        self.waited = 0
+        self.best_score, self.best_weights = -math.inf, model.state_dict()
+
+    @property
+    def kept(self) -> TwoTower:
+        """The weights that are measured: the average where there is one."""
+        kept = self.average.module if self.average else self.model
+        assert isinstance(kept, TwoTower)
+        return kept
+
+    def epoch(self) -> float:
+        """One pass over the data; the mean loss of its steps."""
+        from tqdm import tqdm
+
+        hard = self.config.hard
+        if hard and self.history and len(self.history) % hard.epochs == 0:
+            self.comparison.mined_UM = mine(self.model, self.data, hard)
+        self.model.train()
+        batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
+        total = 0.0
+        for rows in tqdm(batches, unit="batch", leave=False, disable=None):
+            batch = self.data.batch(rows, whole_corpus=self.config.whole_corpus)
+            total += backpropagate(self.model, batch, self.comparison, self.config)
+            self.optimisers.step()
+            if self.average:
+                self.average.update_parameters(self.model)
+        return total / len(batches)
+
+    def note(self, metrics: dict[str, float]) -> None:
+        """Keep an epoch's metrics, and its weights if they are the best."""
+        self.history.append(metrics)
+        self.waited += 1
+        if metrics[SCORE] > self.best_score:
+            self.best_score, self.waited = metrics[SCORE], 0
+            self.best_weights = copy.deepcopy(self.kept.state_dict())

@@ -1,0 +1,101 @@
+"""Checkpoints of a training run: tensors and JSON in one safetensors file, nothing that could hold code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from training.recipes.text import to_json
+
+if TYPE_CHECKING:
+    from training.trainer.loop import Run
+
+Tensors = dict[str, Tensor]
+
+
+def save_checkpoint(path: Path, run: Run) -> None:
+    """Write the run's state. The file is whole or the former one: it is renamed into its place."""
+    from safetensors.torch import save_file
+
+    tensors = _prefixed("model", run.model.state_dict()) | _prefixed("best", run.best_weights)
+    tensors |= _prefixed("comparison", run.comparison.state()) | {"torch_rng": torch.get_rng_state()}
+    if run.average:
+        tensors |= _prefixed("average", run.average.state_dict())
+    numbers: dict[str, Any] = {}
+    for which, optimiser in enumerate(run.optimisers.optimisers):
+        for index, state in optimiser.state_dict()["state"].items():
+            for name, value in state.items():
+                kept = tensors if isinstance(value, Tensor) else numbers
+                kept[f"optimiser.{which}.{index}.{name}"] = value
+    progress = {
+        "identity": _identity(run),
+        "history": run.history,
+        "waited": run.waited,
+        "best_score": run.best_score,
+        "step_number": run.optimisers.step_number,
+        "rng": run.rng.bit_generator.state,
+        "numbers": numbers,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    # A copy of each: towers share tables, and safetensors refuses two names for one memory.
+    save_file({name: each.clone() for name, each in tensors.items()}, partial, {"progress": json.dumps(progress)})
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path, run: Run) -> None:
+    """Put a run that has just been made into the state of the file.
+
+    ValueError if the file is of another recipe, seed, number of epochs or training set, or is no checkpoint.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            progress = json.loads((file.metadata() or {})["progress"])
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{path} is no checkpoint of a training run ({error}); remove it to start anew") from error
+    wanted = _identity(run)
+    different = [name for name, value in wanted.items() if progress["identity"].get(name) != value]
+    if different:
+        raise ValueError(f"{path} is of a training with another {', '.join(different)}; remove it to start anew")
+    run.model.load_state_dict(_part("model", tensors))
+    run.best_weights = _part("best", tensors)
+    run.comparison.load(_part("comparison", tensors))
+    if run.average:
+        run.average.load_state_dict(_part("average", tensors))
+    for which, optimiser in enumerate(run.optimisers.optimisers):
+        prefix = f"optimiser.{which}"
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in (_part(prefix, tensors) | _part(prefix, progress["numbers"])).items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = value
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    run.optimisers.step_number = progress["step_number"]
+    run.history, run.waited, run.best_score = progress["history"], progress["waited"], progress["best_score"]
+    run.rng.bit_generator.state = progress["rng"]
+    torch.set_rng_state(tensors["torch_rng"])
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    return {
+        "recipe": to_json(run.config),
+        "seed": run.seed,
+        "number of epochs": run.epochs,
+        "training set": [len(run.data.query_I), len(run.data.user_Q), run.data.size],
+    }
+
+
+def _prefixed(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": value for name, value in values.items()}
+
+
+def _part(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    start = f"{prefix}."
+    return {name.removeprefix(start): value for name, value in values.items() if name.startswith(start)}
