@@ -13,6 +13,7 @@ from torch import Tensor
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, InputKind
 from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema
+from training.behavioural import behaviour
 from training.evaluate import Holdout, evaluate, exact_search
 from training.interactions import at, interactions
 from training.recipes import TrainConfig
@@ -83,7 +84,10 @@ def _start(
     user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
     data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder)
     codes_of = _codes_of(item_encoder, item_encoder.encode(items.unique(ITEM, keep="any")))
-    model = new_model(user_encoder.inputs, item_encoder.inputs, codes_of, config, seed=seed)
+    known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
+    inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
+    model = new_model(*inputs, codes_of, config, seed=seed)
+    known.fill(model)
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
 

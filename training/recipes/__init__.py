@@ -6,10 +6,21 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feature_repo.schema import item_statistics
+from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.config import TrainConfig
 from training.recipes.towers import TowerConfig
 
-__all__ = ["RECIPES", "SALES", "TowerConfig", "TrainConfig", "base", "recipe", "with_statistics"]
+__all__ = [
+    "RECIPES",
+    "SALES",
+    "BehaviouralVectors",
+    "TowerConfig",
+    "TrainConfig",
+    "base",
+    "behavioural",
+    "recipe",
+    "with_statistics",
+]
 
 SALES = tuple(feature.name for feature in item_statistics(value=True).features)
 
@@ -29,7 +40,16 @@ def with_statistics() -> TrainConfig:
     return replace(base(), leave_out=())
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"base": base, "with_statistics": with_statistics}
+def behavioural() -> TrainConfig:
+    """The default recipe with behavioural vectors as features of both towers."""
+    return replace(base(), behavioural=BehaviouralVectors())
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "base": base,
+    "behavioural": behavioural,
+    "with_statistics": with_statistics,
+}
 
 
 def recipe(name: str) -> TrainConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.towers import TowerConfig
 
 POSITIVE = (
@@ -24,7 +25,8 @@ POSITIVE = (
 class TrainConfig:
     """One training run.
 
-    leave_out: features that the towers do not see. min_count: interactions below which an item gets no id of its own
+    behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
+    the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
     much more a user's first interaction with an item counts than a repetition. batch_size: interactions per step (whole
     user snapshots, so a batch may fall a little short). temperature: the starting value, learned as log τ and kept
@@ -35,6 +37,7 @@ class TrainConfig:
 
     dim: int = 128
     tower: TowerConfig = field(default_factory=TowerConfig)
+    behavioural: BehaviouralVectors | None = None
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
     half_life_days: float = 60.0
