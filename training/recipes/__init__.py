@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feature_repo.schema import item_statistics
+from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.config import TrainConfig
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
@@ -16,6 +17,7 @@ from training.recipes.towers import TowerConfig
 __all__ = [
     "RECIPES",
     "SALES",
+    "BehaviouralVectors",
     "Corpus",
     "Cosine",
     "Dot",
@@ -30,6 +32,7 @@ __all__ = [
     "TrainConfig",
     "Uniform",
     "base",
+    "behavioural",
     "recipe",
     "with_statistics",
 ]
@@ -52,7 +55,16 @@ def with_statistics() -> TrainConfig:
     return replace(base(), leave_out=())
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"base": base, "with_statistics": with_statistics}
+def behavioural() -> TrainConfig:
+    """The default recipe with behavioural vectors as features of both towers."""
+    return replace(base(), behavioural=BehaviouralVectors())
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "base": base,
+    "behavioural": behavioural,
+    "with_statistics": with_statistics,
+}
 
 
 def recipe(name: str) -> TrainConfig:

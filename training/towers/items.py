@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from feature_repo.encode import UNKNOWN, Input
+from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, Input, InputKind
 from training.towers.inputs import Features
 
 START_STD = 0.3
@@ -78,3 +79,15 @@ def _table(size: int, dim: int, *, sparse: bool) -> nn.Embedding:
     table = nn.Embedding(size, dim, sparse=sparse)
     nn.init.normal_(table.weight, std=START_STD * dim**-0.5)
     return table
+
+
+def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """For each categorical item feature int32 [V]: the code of every item of the id vocabulary, MISSING for no item."""
+    found = {}
+    for each in encoder.inputs[1:]:
+        if each.kind is InputKind.CODE:
+            codes_V = np.full(encoder.inputs[0].size, MISSING, np.int32)
+            codes_V[corpus[encoder.key]] = corpus[each.name]
+            codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
+            found[each.name] = torch.from_numpy(codes_V)
+    return found
