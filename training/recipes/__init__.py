@@ -6,10 +6,29 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feature_repo.schema import item_statistics
+from training.recipes.bodies import MLP, Cross, Gated, Residual
 from training.recipes.config import TrainConfig
+from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
 from training.recipes.towers import TowerConfig
 
-__all__ = ["RECIPES", "SALES", "TowerConfig", "TrainConfig", "base", "recipe", "with_statistics"]
+__all__ = [
+    "MLP",
+    "RECIPES",
+    "SALES",
+    "Cross",
+    "GRUHistory",
+    "Gated",
+    "MeanPooling",
+    "MultiHeadPooling",
+    "Residual",
+    "SelfAttention",
+    "TowerConfig",
+    "TrainConfig",
+    "WeightedPooling",
+    "base",
+    "recipe",
+    "with_statistics",
+]
 
 SALES = tuple(feature.name for feature in item_statistics(value=True).features)
 

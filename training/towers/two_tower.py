@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from feature_repo.encode import Input, InputKind
 from training.recipes.config import TrainConfig
+from training.towers.bodies import SharedMiddle
 from training.towers.items import ItemVectors
 from training.towers.tower import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
-    """A user tower and an item tower over shared item vectors, and the learned log-temperature."""
+    """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for
+    one), and the learned log-temperature."""
 
     def __init__(
         self,
@@ -27,8 +29,9 @@ class TwoTower(nn.Module):
         super().__init__()
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
-        self.user = UserTower(user_inputs, vectors, config.tower, config.dim)
-        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim)
+        middle = SharedMiddle(config.tower.shared_middle) if config.tower.shared_middle else None
+        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle)
+        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
         self.log_bounds = tuple(math.log(bound) for bound in config.temperature_bounds)
 

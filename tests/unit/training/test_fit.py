@@ -21,13 +21,13 @@ from training.evaluate import exact_search
 from training.export import export
 from training.fit import Fitted, fit, with_score
 from training.interactions import at, interactions, item_rows, query_rows
-from training.recipes import TowerConfig, TrainConfig
+from training.recipes import MLP, TowerConfig, TrainConfig
 from training.trainer import SCORE, embed
 
 VALIDATION, CUT = START + timedelta(days=50), START + timedelta(days=57)
 CONFIG = TrainConfig(
-    dim=16, tower=TowerConfig(hidden=(32,), embedding_dim=4), min_count=2, batch_size=256, epochs=4, learning_rate=1e-2,
-    embedding_rate=1e-2,
+    dim=16, tower=TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=4), min_count=2,
+    batch_size=256, epochs=4, learning_rate=1e-2, embedding_rate=1e-2,
 )  # fmt: skip
 
 
