@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from feature_repo.encode import RESERVED
+from training.batch_statistics import settle
 from training.losses import in_batch_softmax, log_q
 from training.recipes import TrainConfig
 from training.towers import TwoTower
@@ -53,8 +54,9 @@ def train(
     while len(history) < (epochs or config.epochs) and waited < config.patience:
         batches = data.batches(config.batch_size, rng)
         loss = _epoch(data, batches, model, average, optimisers, frequency_N)
-        kept = average.module.eval()
+        kept = average.module
         assert isinstance(kept, TwoTower)
+        settle(kept, data, batches)
         measured = validate(kept) if validate else {SCORE: float(len(history))}
         metrics = {"loss": loss, "temperature": kept.temperature.item(), **measured}
         history.append(metrics)
