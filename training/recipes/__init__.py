@@ -9,6 +9,7 @@ from feature_repo.schema import item_statistics
 from training.recipes.bodies import MLP, Cross, Gated, Residual
 from training.recipes.config import TrainConfig
 from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
+from training.recipes.matryoshka import Matryoshka
 from training.recipes.towers import TowerConfig
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Cross",
     "GRUHistory",
     "Gated",
+    "Matryoshka",
     "MeanPooling",
     "MultiHeadPooling",
     "Residual",
