@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from feature_repo.schema import item_statistics
 from training.recipes.behavioural import BehaviouralVectors
+from training.recipes.bodies import MLP, Cross, Gated, Residual
 from training.recipes.config import TrainConfig
+from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
@@ -15,22 +17,31 @@ from training.recipes.score import Cosine, Dot
 from training.recipes.towers import TowerConfig
 
 __all__ = [
+    "MLP",
     "RECIPES",
     "SALES",
     "BehaviouralVectors",
     "Corpus",
     "Cosine",
+    "Cross",
     "Dot",
+    "GRUHistory",
+    "Gated",
     "HardNegatives",
     "InBatch",
     "Loss",
+    "MeanPooling",
     "Mixed",
+    "MultiHeadPooling",
     "Optimisation",
     "Popularity",
+    "Residual",
+    "SelfAttention",
     "Streaming",
     "TowerConfig",
     "TrainConfig",
     "Uniform",
+    "WeightedPooling",
     "base",
     "behavioural",
     "recipe",

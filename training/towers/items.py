@@ -1,6 +1,6 @@
 """The item vectors that both towers share.
 
-Legend: B rows, L history length, V item vocabulary, D dimension of the embedding.
+Legend: B rows, L history length, U distinct items of a batch, V item vocabulary, D dimension of the embedding.
 """
 
 from __future__ import annotations
@@ -73,6 +73,16 @@ class ItemVectors(nn.Module):
             return (weights_BL[:, :, None] * self.of(items_BL.long())).sum(dim=1)
         items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
         return F.embedding_bag(places_BL, self.of(items_U), per_sample_weights=weights_BL, mode="sum")
+
+    def gathered(self, items_BL: Tensor) -> Tensor:
+        """[B, L, D] of items given by their id codes, for models that read them one by one.
+
+        As in `pooled`, training builds the vectors of the batch's distinct items once.
+        """
+        if not self.training:
+            return self.of(items_BL.long())
+        items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
+        return F.embedding(places_BL, self.of(items_U))
 
 
 def _table(size: int, dim: int, *, sparse: bool) -> nn.Embedding:

@@ -21,10 +21,13 @@ from training.export import export, export_tower
 from training.fit import Fitted, _start, fit
 from training.interactions import at, interactions
 from training.recipes import BehaviouralVectors
-from training.towers.behavioural import ItemBehaviour, UserBehaviour
 from training.towers import embed
+from training.towers.behavioural import ItemBehaviour, UserBehaviour
 
-BEHAVIOURAL = replace(CONFIG, behavioural=BehaviouralVectors(factors=8), epochs=2)
+BEHAVIOURAL = replace(
+    CONFIG, behavioural=BehaviouralVectors(factors=8), optimisation=replace(CONFIG.optimisation, epochs=2)
+)
+SHORT = replace(BEHAVIOURAL, optimisation=replace(BEHAVIOURAL.optimisation, epochs=1))
 SMALL = BehaviouralVectors(factors=4, regularization=3)
 
 
@@ -154,14 +157,14 @@ def trial(events: pl.DataFrame) -> Tensor:
     before = interactions(events, VALIDATION)
     for key, time, joined in (("user_id", "query_time", queries), ("item_id", "item_time", items)):
         before = before.join(joined.rename({"event_timestamp": time}), on=[key, time], how="semi")
-    return table(_start(tables.schema, queries, items, before, BEHAVIOURAL, 0)[0])
+    return table(_start(tables.schema, queries, items, at(items, VALIDATION, week=True), before, BEHAVIOURAL, 0)[0])
 
 
 def final(events: pl.DataFrame) -> Fitted:
     tables, queries, items, _ = frames()
     return fit(
         schema=tables.schema, queries=queries, item_snapshots=items, positives=interactions(events, CUT),
-        events=events, validation_start=VALIDATION, cut=CUT, config=replace(BEHAVIOURAL, epochs=1), seed=0,
+        events=events, validation_start=VALIDATION, cut=CUT, config=SHORT, seed=0,
         on_epoch=lambda epoch, metrics: None,
     )  # fmt: skip
 
@@ -205,7 +208,7 @@ class TestInTowers:
     def test_the_default_has_none(self) -> None:
         assert CONFIG.behavioural is None
         tables, queries, items, positives = frames()
-        start, _ = _start(tables.schema, queries, items, positives, CONFIG, 0)
+        start, _ = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), positives, CONFIG, 0)
         assert not [name for name in start.model.state_dict() if "behaviour" in name]
 
     def test_histories_with_other_codes_are_refused(self) -> None:
