@@ -40,18 +40,14 @@ class ItemVectors(nn.Module):
         self.key = identity.name
         self.id_dropout = id_dropout
         self.names = tuple(category.name for category in categories)
-        self.ids = _table(identity.size, dim, sparse=True)
+        self.ids = id_table(identity.size, dim)
         self.tables = nn.ModuleDict({each.name: _table(each.size, dim, sparse=False) for each in categories})
         for name in self.names:
             self.register_buffer(f"codes_of_{name}", codes_of[name])
 
     def forward(self, features: Features) -> Tensor:
         """[B, D] of items given by their features. Id dropout trains the row UNKNOWN that unknown items get."""
-        codes_B = features[self.key]
-        if self.training and self.id_dropout:
-            dropped_B = torch.rand(codes_B.shape, device=codes_B.device) < self.id_dropout
-            codes_B = codes_B.masked_fill(dropped_B, UNKNOWN)
-        vectors_BD = self.ids(codes_B)
+        vectors_BD = self.ids(dropped(features[self.key], self.id_dropout if self.training else 0.0))
         for name in self.names:
             vectors_BD = vectors_BD + self.tables[name](features[name])
         return vectors_BD
@@ -83,6 +79,18 @@ class ItemVectors(nn.Module):
             return self.of(items_BL.long())
         items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
         return F.embedding(places_BL, self.of(items_U))
+
+
+def dropped(codes_B: Tensor, share: float) -> Tensor:
+    """Id codes of which a share is replaced by UNKNOWN, which trains that row [DropoutNet, NeurIPS 2017]."""
+    if not share:
+        return codes_B
+    return codes_B.masked_fill(torch.rand(codes_B.shape, device=codes_B.device) < share, UNKNOWN)
+
+
+def id_table(size: int, dim: int) -> nn.Embedding:
+    """Vectors of ids, of which a batch moves only a few rows."""
+    return _table(size, dim, sparse=True)
 
 
 def _table(size: int, dim: int, *, sparse: bool) -> nn.Embedding:

@@ -16,12 +16,12 @@ from training.recipes.towers import TowerConfig
 from training.towers.bodies import SharedMiddle, build_body
 from training.towers.histories import build_history
 from training.towers.inputs import Features, SideFeatures
-from training.towers.items import ItemVectors
+from training.towers.items import ItemVectors, dropped, id_table
 
 
 class ItemTower(nn.Module):
     """v_i + body(v_i, side features), normalised where `unit`: float32 [B, D]. middle: shared with the other tower, or
-    none."""
+    none. Without a body the item vector alone is the embedding."""
 
     def __init__(
         self,
@@ -36,20 +36,24 @@ class ItemTower(nn.Module):
         super().__init__()
         self.unit = unit
         self.vectors = vectors
-        self.side = SideFeatures(inputs[1:], config)
-        self.body = build_body(config.item, dim + self.side.width, dim, middle)
+        self.body = None
+        if config.item is not None:
+            self.side = SideFeatures(inputs[1:], config)
+            self.body = build_body(config.item, dim + self.side.width, dim, middle)
 
     def forward(self, features: Features) -> Tensor:
-        vector_BD = self.vectors(features)
-        embedding_BD = vector_BD + self.body(torch.cat([vector_BD, *self.side(features)], dim=1))
+        embedding_BD = self.vectors(features)
+        if self.body is not None:
+            embedding_BD = embedding_BD + self.body(torch.cat([embedding_BD, *self.side(features)], dim=1))
         return F.normalize(embedding_BD, dim=1) if self.unit else embedding_BD
 
 
 class UserTower(nn.Module):
     """Σ_h gain_h · h + body(histories h, side features), normalised where `unit`: float32 [B, D].
 
-    The user's id is not used: the history says who it is, and says it of users who came after training too. middle:
-    shared with the other tower, or none.
+    The user's id is used only where the recipe wants it, as one more vector in the sum: the history says who it is, and
+    says it of users who came after training too. middle: shared with the other tower, or none. Without a body the sum
+    alone is the embedding.
     """
 
     def __init__(
@@ -65,18 +69,29 @@ class UserTower(nn.Module):
         super().__init__()
         self.unit = unit
         self.vectors = vectors
-        self.side = SideFeatures(inputs[1:], config)
+        self.key, self.id_dropout = inputs[0].name, config.id_dropout
+        self.ids = id_table(inputs[0].size, dim) if config.user_id else None
         self.histories = tuple(each.name for each in inputs if each.kind is InputKind.HISTORY)
         self.readers = nn.ModuleDict({name: build_history(config.history, dim) for name in self.histories})
         self.gain = nn.Parameter(torch.ones(len(self.histories)))
-        self.body = build_body(config.user, dim * len(self.histories) + self.side.width, dim, middle)
+        self.body = None
+        if config.user is not None:
+            self.side = SideFeatures(inputs[1:], config)
+            width = dim * (len(self.histories) + config.user_id) + self.side.width
+            self.body = build_body(config.user, width, dim, middle)
+        elif self.ids is None and not self.histories:
+            raise ValueError("the user tower sees nothing: no history, and the recipe has neither user_id nor a body")
 
     def forward(self, features: Features) -> Tensor:
         read = []
         for name in self.histories:
             fields = [features[f"{name}_{part}"] for part in ("items", "ages", "counts")]
             read.append(self.readers[name](self.vectors, *fields))
-        embedding_BD = self.body(torch.cat([*read, *self.side(features)], dim=1))
-        for gain, history_BD in zip(self.gain, read, strict=True):
-            embedding_BD = embedding_BD + gain * history_BD
+        parts = [gain * history_BD for gain, history_BD in zip(self.gain, read, strict=True)]
+        if self.ids is not None:
+            read.append(self.ids(dropped(features[self.key], self.id_dropout if self.training else 0.0)))
+            parts.append(read[-1])
+        if self.body is not None:
+            parts.insert(0, self.body(torch.cat([*read, *self.side(features)], dim=1)))
+        embedding_BD = sum(parts[1:], parts[0])
         return F.normalize(embedding_BD, dim=1) if self.unit else embedding_BD

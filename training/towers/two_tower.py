@@ -30,11 +30,12 @@ class TwoTower(nn.Module):
         super().__init__()
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
-        vectors.ids.sparse = config.optimisation.tables != "adam"
         middle = SharedMiddle(config.tower.shared_middle) if config.tower.shared_middle else None
         unit = isinstance(config.score, Cosine)
         self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, unit=unit)
         self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, unit=unit)
+        for table in self._id_tables:
+            table.sparse = config.optimisation.tables != "adam"
         cosine = config.score if isinstance(config.score, Cosine) else Cosine(temperature=1.0, learned=False)
         start = torch.tensor(math.log(cosine.temperature))
         self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)
@@ -48,9 +49,11 @@ class TwoTower(nn.Module):
     @property
     def tables(self) -> list[nn.Parameter]:
         """The id tables: large, and of their rows a batch moves only a few."""
-        table = self.item.vectors.ids.weight
-        assert isinstance(table, nn.Parameter)
-        return [table]
+        return [table.get_parameter("weight") for table in self._id_tables]
+
+    @property
+    def _id_tables(self) -> list[nn.Embedding]:
+        return [self.item.vectors.ids] + ([self.user.ids] if self.user.ids is not None else [])
 
 
 def new_model(

@@ -137,7 +137,7 @@ def test_a_share_of_one_would_leave_nothing(part: Callable[..., Any], share: flo
         (lambda: Cross(structure="beside"), "'stacked' or 'parallel', got 'beside'"),  # type: ignore[arg-type]
         (lambda: Cross(structure="parallel", deep=MLP(hidden=())), "needs a hidden layer to stand beside"),
         (lambda: Cross(deep=Gated()), r"Cross\.deep must be an MLP, got Gated"),  # type: ignore[arg-type]
-        (lambda: TowerConfig(user="mlp"), "user must be one of MLP, Residual, Cross, Gated, got 'mlp'"),  # type: ignore
+        (lambda: TowerConfig(user="mlp"), "user must be one of MLP, Residual, Cross, Gated, None, got 'mlp'"),  # type: ignore
         (lambda: TowerConfig(history=MLP()), "history must be one of WeightedPooling"),  # type: ignore[arg-type]
         (lambda: TowerConfig(item=MLP(hidden=()), shared_middle=8), "the item body has no hidden layer"),
         (lambda: TowerConfig(user=Cross(deep=MLP(hidden=())), shared_middle=8), "the user body has no hidden layer"),

@@ -16,6 +16,7 @@ from training.export import export_tower
 from training.recipes import (
     MLP,
     Cross,
+    Dot,
     Gated,
     GRUHistory,
     MeanPooling,
@@ -104,9 +105,8 @@ def test_every_kind_of_tower_is_served_as_it_was_trained(tower: TowerConfig, tmp
     model = model_of(tower).train()
     (model.user(tensors(users(7))) @ model.item(tensors(items(7))).T).square().sum().backward()
     for name, weight in model.named_parameters():
-        if name != "log_temperature":
-            if weight.requires_grad:
-                assert weight.grad is not None and torch.isfinite(weight.grad.to_dense()).all(), name
+        if name != "log_temperature" and weight.requires_grad:
+            assert weight.grad is not None and torch.isfinite(weight.grad.to_dense()).all(), name
     for side, rows in ((model.user, users), (model.item, items)):
         export_tower(tmp_path / "tower.pt2", side, rows(3))
         program = load_program((tmp_path / "tower.pt2").read_bytes(), "tower.pt2").module()
@@ -185,3 +185,24 @@ def test_batch_statistics_draw_no_random_number_and_other_towers_are_left_alone(
     weights = {name: value.clone() for name, value in plain.state_dict().items()}
     settle(plain, [data.batch(np.arange(8))])
     assert all(torch.equal(value, weights[name]) for name, value in plain.state_dict().items())
+
+
+def test_without_bodies_an_embedding_is_the_sum_of_ids_and_histories() -> None:
+    config = TowerConfig(user=None, item=None, user_id=True, history=MeanPooling(dropout=0), id_dropout=0)
+    inputs = [Input(name="user_id", kind=InputKind.CODE, size=RESERVED + 9), *USER_INPUTS[1:]]
+    model = new_model(inputs, ITEM_INPUTS[:1], {}, TrainConfig(dim=8, tower=config, score=Dot()), seed=0)
+    rows = {**users(5), "user_id": np.arange(5, dtype=np.int32) + RESERVED}
+    assert model.user.ids is not None
+    pooled = model.user.readers["history"](model.user.vectors, *(
+        torch.from_numpy(rows[f"history_{part}"]) for part in ("items", "ages", "counts")
+    ))  # fmt: skip
+    assert torch.allclose(model.user(tensors(rows)), model.user.ids.weight[RESERVED : RESERVED + 5] + pooled)
+    codes = torch.arange(RESERVED, RESERVED + 5)
+    assert torch.equal(model.item({"item_id": codes}), model.item.vectors.ids.weight[codes])
+    assert len(model.tables) == 2
+
+
+def test_a_user_tower_that_sees_nothing_is_refused() -> None:
+    config = TrainConfig(tower=TowerConfig(user=None))
+    with pytest.raises(ValueError, match="sees nothing"):
+        new_model(USER_INPUTS[:1], ITEM_INPUTS, {"kind": torch.zeros(ITEMS, dtype=torch.int32)}, config, seed=0)
