@@ -25,5 +25,6 @@ class Places:
         """Pairs of a row and an item as pairs of the row and each column that holds the item."""
         first_P, last_P = self.first_N[item_P], self.last_N[item_P]
         there_P, twice_P = last_P >= 0, last_P > first_P
-        rows = torch.cat([row_P[there_P], row_P[twice_P]])
-        return Pairs.sorted(rows, torch.cat([first_P[there_P], last_P[twice_P]]))
+        return Pairs(
+            row_H=torch.cat([row_P[there_P], row_P[twice_P]]), column_H=torch.cat([first_P[there_P], last_P[twice_P]])
+        )

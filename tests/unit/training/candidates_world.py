@@ -27,10 +27,15 @@ def candidates(seed: int = 0, *, temperature: float = TEMPERATURE, **changes: ob
         column_P=column_P,
         weight_P=torch.rand(len(row_P), generator=generator) + 0.5,
         log_q_C=torch.log(torch.rand(COLUMNS, generator=generator) * 0.9 + 0.05),
-        hidden=Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)),
+        hidden=pairs_of(hidden_RC),
         scale=torch.tensor(1 / temperature),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def pairs_of(hidden_RC: torch.Tensor) -> Pairs:
+    row_H, column_H = hidden_RC.nonzero(as_tuple=True)
+    return Pairs(row_H=row_H, column_H=column_H)
 
 
 def unit(rows: int, generator: torch.Generator) -> torch.Tensor:

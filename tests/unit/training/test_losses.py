@@ -18,6 +18,7 @@ from tests.unit.training.candidates_world import (
     hard,
     logit,
     negatives,
+    pairs_of,
     positives,
     weighted_mean,
 )
@@ -238,7 +239,7 @@ def test_a_discovery_is_ranked_among_what_the_user_did_not_have(name: str) -> No
 
 @pytest.mark.parametrize("name", ["softmax", "info_nce"])
 def test_a_row_without_candidates_costs_nothing(name: str) -> None:
-    c = candidates(hidden=Pairs.sorted(*torch.ones(ROWS, COLUMNS).nonzero(as_tuple=True)))
+    c = candidates(hidden=pairs_of(torch.ones(ROWS, COLUMNS)))
     loss = LOSSES[name](c)
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-6)

@@ -7,6 +7,7 @@ import resource
 import pytest
 import torch
 
+from tests.unit.training.candidates_world import pairs_of
 from training.losses import Pairs, log_sum_exp
 from training.losses.tiled import COLUMNS, ROWS
 
@@ -34,7 +35,7 @@ def test_value_and_gradients_are_those_of_the_plain_formula(rows: int, columns: 
     got_inputs = user_RD.clone().requires_grad_(), item_CD.clone().requires_grad_()
     inputs = user_RD.double().requires_grad_(), item_CD.double().requires_grad_()
     weight_R = torch.linspace(0.5, 2, rows)
-    got_R = log_sum_exp(*got_inputs, offset_C, Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)))
+    got_R = log_sum_exp(*got_inputs, offset_C, pairs_of(hidden_RC))
     wanted_R = plain(*inputs, offset_C.double(), hidden_RC)
     assert torch.allclose(got_R.double(), wanted_R, atol=1e-4)
     (got_R * weight_R).sum().backward()
@@ -46,7 +47,7 @@ def test_value_and_gradients_are_those_of_the_plain_formula(rows: int, columns: 
 
 def test_logits_of_any_size_neither_overflow_nor_vanish() -> None:
     user_RD, item_CD, offset_C, hidden_RC = world(9, 2 * COLUMNS, length=100.0)
-    got_R = log_sum_exp(user_RD, item_CD, offset_C, Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)))
+    got_R = log_sum_exp(user_RD, item_CD, offset_C, pairs_of(hidden_RC))
     assert torch.allclose(got_R, plain(user_RD, item_CD, offset_C, hidden_RC), rtol=1e-5)
 
 
@@ -54,7 +55,7 @@ def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_grad
     user_RD, item_CD, offset_C, hidden_RC = world(3, 2 * COLUMNS)
     hidden_RC[1] = True
     user_RD.requires_grad_()
-    got_R = log_sum_exp(user_RD, item_CD, offset_C, Pairs.sorted(*hidden_RC.nonzero(as_tuple=True)))
+    got_R = log_sum_exp(user_RD, item_CD, offset_C, pairs_of(hidden_RC))
     assert got_R[1] == -torch.inf
     torch.logaddexp(got_R, torch.zeros(3)).sum().backward()
     assert user_RD.grad is not None
@@ -63,7 +64,7 @@ def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_grad
 
 def test_bfloat16_products_stay_near() -> None:
     user_RD, item_CD, offset_C, hidden_RC = world(ROWS, COLUMNS, length=1.0)
-    hidden = Pairs.sorted(*hidden_RC.nonzero(as_tuple=True))
+    hidden = pairs_of(hidden_RC)
     exact_R, got_R = (
         log_sum_exp(user_RD, item_CD, offset_C, hidden, precision=kind) for kind in (torch.float32, torch.bfloat16)
     )
