@@ -49,6 +49,7 @@ def _curves(measured: Evaluated) -> Figure:
     views = views_of(measured.systems)
     figure, axes = _axes(len(views))
     for view, axis in zip(views, axes, strict=True):
+        _many_colours(axis)
         for name, system in measured.systems.items():
             curve = system.curves[view]
             axis.plot(range(1, len(curve) + 1), curve, label=name, linewidth=2.5 if name == TWO_TOWER else 1)
@@ -67,6 +68,7 @@ def _slices(measured: Evaluated) -> Figure:
 
 
 def _bars(axis: Axes, measured: Evaluated, slices: Sequence[str]) -> None:
+    _many_colours(axis)
     names = [name for name in slices if f"all/{name}/recall@20" in measured.systems[TWO_TOWER].metrics]
     width = 0.8 / len(measured.systems)
     for offset, (system, evaluated) in enumerate(measured.systems.items()):
@@ -75,6 +77,13 @@ def _bars(axis: Axes, measured: Evaluated, slices: Sequence[str]) -> None:
     users = measured.systems[TWO_TOWER].users
     axis.set_xticks([place + 0.4 - width / 2 for place in range(len(names))])
     axis.set_xticklabels([f"{name.replace('_', ' ')}\n{users[f'all/{name}']:,} users" for name in names])
+
+
+def _many_colours(axis: Axes) -> None:
+    """Twenty colours: there are more systems than the usual ten, and none may look like another."""
+    from matplotlib import color_sequences
+
+    axis.set_prop_cycle(color=color_sequences["tab20"])
 
 
 def _axes(columns: int) -> tuple[Figure, Sequence[Axes]]:

@@ -73,6 +73,7 @@ def test_it_finds_the_taste_groups_that_popularity_cannot(released: Released) ->
     assert recall["popularity"] < 0.25
     assert measured.index_recall == 1.0
     assert {"als", "item_knn", "personal_frequency", "personal_recency", "recent_popularity"} < recall.keys()
+    assert {"ease", "tifu_knn", "up_cf", "user_knn"} < recall.keys()
 
 
 def test_answers_carry_title_score_and_version(released: Released) -> None:

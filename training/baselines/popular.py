@@ -66,5 +66,14 @@ def filled_up(own: csr_array, order_N: np.ndarray) -> Scores:
     return scores
 
 
+def voted_first(votes_bN: np.ndarray, order_N: np.ndarray) -> np.ndarray:
+    """Items with a vote (> 0) first, by the vote alone, then all others in the given order in [0, 1): float [b, N].
+
+    Votes can be far below 1, and differ by little: the order must not be added to them. `votes_bN` is written over.
+    """
+    np.copyto(votes_bN, order_N - 1, where=votes_bN <= 0)
+    return np.ascontiguousarray(votes_bN)  # search takes rows, which lie apart where votes come from a transpose
+
+
 def _same_for_all(scores_N: np.ndarray) -> Scores:
     return lambda user_rows: np.tile(scores_N, (len(user_rows), 1))

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from training import baselines
 from training.baselines import (
     Log,
     als,
@@ -168,7 +169,8 @@ def fitted(log: Log) -> dict[str, Scores]:
     return fit_baselines(log, seed=0)
 
 
-NAMES = ["popularity", "recent_popularity", "personal_frequency", "personal_recency", "item_knn", "als"]
+COLLABORATIVE = ["item_knn", "als", "user_knn", "up_cf", "tifu_knn", "ease"]
+NAMES = ["popularity", "recent_popularity", "personal_frequency", "personal_recency", *COLLABORATIVE]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -178,7 +180,7 @@ def test_never_sold_items_come_last_by_item_row(fitted: dict[str, Scores], name:
     assert lists[:, -len(never) :].tolist() == [never] * USERS
 
 
-@pytest.mark.parametrize("name", ["personal_frequency", "personal_recency", "item_knn", "als"])
+@pytest.mark.parametrize("name", NAMES[2:])
 def test_a_user_without_a_history_gets_popularity(fitted: dict[str, Scores], name: str) -> None:
     np.testing.assert_array_equal(ranked(fitted[name], STRANGER, ITEMS), ranked(fitted["popularity"], STRANGER, ITEMS))
 
@@ -191,8 +193,15 @@ def test_baselines_pass_through_the_same_protocol_as_a_model(log: Log, fitted: d
     results = {name: evaluate(baseline_search(fitted[name], holdout.users_Q), holdout, seed=0) for name in NAMES}
     assert set(results) == set(fitted)
     assert results["personal_frequency"].metrics["all/mrr@10"] == 1
-    for name in ("item_knn", "als"):
+    for name in set(COLLABORATIVE) - {"tifu_knn"}:  # its 300 nearest are everybody here: no better than popularity
         assert results[name].metrics["discovery/recall@10"] > 1.5 * results["popularity"].metrics["discovery/recall@10"]
+
+
+def test_ease_is_left_out_where_users_and_items_are_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    sold = ITEMS - NEVER_SOLD - 2
+    for side, fits in ((sold - 1, False), (sold, True)):
+        monkeypatch.setattr(baselines, "EASE_SIDE", side)
+        assert ("ease" in fit_baselines(log, seed=0)) == fits
 
 
 def test_an_interaction_after_the_cut_is_refused() -> None:

@@ -1,0 +1,154 @@
+"""Baselines that ask other users: user-kNN, UP-CF@r and TIFU-kNN. b users of a block, U users, N items.
+
+All three are a weighted sum of one vector per user, weights [b, U] · vectors [U, N]; they differ in both. Weights are
+computed for the users of a block when they are asked for: for all users they would not fit in memory.
+
+The defaults were chosen on two weeks inside the training part of completejourney, by `tests.benchmarks.tune_baselines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.baselines.baskets import baskets
+from training.baselines.log import Log
+from training.baselines.popular import popularity_order, voted_first
+from training.evaluate.search import Scores, top_k
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+def user_knn(log: Log, *, neighbours: int = 50, shrinkage: float = 0.0) -> Scores:
+    """User-kNN [Herlocker et al., SIGIR 1999; here binary]: an item scores the sum of similarity over those of the k
+    nearest other users that had it.
+
+    Similarity is the cosine of the binary histories, |u ∩ v| / sqrt((n_u + s)(n_v + s)): shrinkage gives every user s
+    more items that nobody else has, so that two short histories with one item in common are less alike. Among equally
+    near users the lower user row comes first. Items that score nothing follow by popularity. The defaults are the best
+    of 20 to 900 neighbours and shrinkage 0 to 100; 100 neighbours found more discoveries.
+    """
+    bought = _histories(log)
+    scaled = _scaled(bought, -0.5, shrinkage)
+    similarity = _product(scaled, scaled)
+
+    def weights(user_rows: np.ndarray) -> np.ndarray:
+        similarity_bU = similarity(user_rows)
+        similarity_bU[np.arange(len(user_rows)), user_rows] = 0
+        return np.where(_nearest(similarity_bU, neighbours), similarity_bU, 0)
+
+    return _voted(weights, bought, log)
+
+
+def up_cf(log: Log, *, recency: int = 25, alpha: float = 0.75, locality: float = 5.0) -> Scores:
+    """UP-CF@r [Faggioli, Polato, Aiolli, UMAP 2020]: score(u, i) = sum over all users v, u itself among them, of
+    sim(u, v)^q · UWP_v(i).
+
+    UWP_v(i), the user-wise popularity, is the share of the r newest baskets of v (all, where v has fewer) with i in
+    them; a basket is a day. sim is the asymmetric cosine of the binary histories,
+    |u ∩ v| / (n_u^alpha · n_v^(1 - alpha)): the smaller alpha, the more a long history of v counts against v. q, the
+    locality, takes weight from all but the most similar; there is no limit on the number of neighbours. Items that
+    score nothing follow by popularity. The defaults are the best of r 10 to 100, alpha 0.25 to 1 and q 2 to 20.
+    """
+    bought, own = _histories(log), baskets(log)
+    similarity = _product(_scaled(bought, -alpha), _scaled(bought, alpha - 1))
+    share = 1 / np.minimum(own.counts_U, recency)[own.log.user_rows]
+    vectors = own.log.matrix(np.where(own.places < recency, share, 0))
+    vectors.eliminate_zeros()
+    return _voted(lambda user_rows: similarity(user_rows) ** locality, vectors, log)
+
+
+def tifu_knn(
+    log: Log,
+    *,
+    neighbours: int = 300,
+    group_size: int = 7,
+    within_decay: float = 1.0,
+    group_decay: float = 0.6,
+    alpha: float = 0.5,
+) -> Scores:
+    """TIFU-kNN [Hu, He, Gao, Zhang, SIGIR 2020]: scores(u) = alpha · v_u + (1 - alpha) · mean of v over the k users
+    (all, where there are fewer) whose vectors are nearest to v_u by Euclidean distance, u itself not among them.
+
+    v_u [N], the temporal item frequency: the baskets of u (a basket is a day, as a binary vector) in time order are cut
+    into K groups of m = `group_size`, from the newest back, so that only the oldest group can be smaller. With m_g
+    baskets in group g and the newest group and the newest basket of a group last,
+
+        v_g = sum_j r_b^(m_g - j) · basket_j / m_g,    v_u = sum_g r_g^(K - g) · v_g / K.
+
+    m is the size of a group; some public implementations take it as the number of groups. Among equally near users the
+    lower user row comes first. Items that score nothing follow by popularity. The defaults are the best of
+    k 100 to 900, m 3 to 14, r_b 0.9 and 1, r_g 0.5 to 0.8 and alpha 0.2 to 0.9; the paper's for Dunnhumby, in the same
+    order, are 900, 3, 0.9, 0.6 and 0.2.
+    """
+    vectors = _item_frequency(log, group_size, within_decay, group_decay)
+    overlap, norms_U = _product(vectors, vectors), vectors.power(2).sum(axis=1)
+    unknown_U = np.diff(vectors.indptr) == 0
+
+    def weights(user_rows: np.ndarray) -> np.ndarray:
+        itself = np.arange(len(user_rows)), user_rows
+        # The squared distance |u|² + |v|² - 2 uv, less what is the same for all v.
+        closeness_bU = 2 * overlap(user_rows) - norms_U
+        closeness_bU[:, unknown_U] = -np.inf
+        closeness_bU[itself] = -np.inf
+        near_bU = _nearest(closeness_bU, neighbours)
+        weights_bU = near_bU * ((1 - alpha) / np.maximum(near_bU.sum(axis=1, keepdims=True), 1))
+        weights_bU[itself] = alpha
+        weights_bU[unknown_U[user_rows]] = 0  # nothing is near to a user of whom nothing is known
+        return weights_bU
+
+    return _voted(weights, vectors, log)
+
+
+def _item_frequency(log: Log, group_size: int, within_decay: float, group_decay: float) -> csr_array:
+    """The vectors of `tifu_knn`, [U, N]."""
+    own = baskets(log)
+    counts = own.counts_U[own.log.user_rows]
+    groups = -(-counts // group_size)
+    group, place = np.divmod(own.places, group_size)
+    size = np.minimum(group_size, counts - group * group_size)
+    return own.log.matrix(within_decay**place * group_decay**group / (size * groups))
+
+
+def _histories(log: Log) -> csr_array:
+    """Who had what, binary [U, N]."""
+    bought = log.matrix()
+    bought.data[:] = 1
+    return bought
+
+
+def _scaled(bought: csr_array, power: float, shrinkage: float = 0.0) -> csr_array:
+    """Binary histories, each times (its size + shrinkage)^power: [U, N]."""
+    from scipy.sparse import diags_array
+
+    sizes_U = np.maximum(np.diff(bought.indptr), 1)
+    return diags_array((sizes_U + shrinkage) ** power) @ bought
+
+
+def _product(left: csr_array, right: csr_array) -> Callable[[np.ndarray], np.ndarray]:
+    """User rows [b] -> inner products of their rows of `left` with all rows of `right`: dense [b, U]."""
+    right_NU = right.T.tocsr()
+    return lambda user_rows: (left[user_rows] @ right_NU).toarray()
+
+
+def _nearest(closeness_bU: np.ndarray, k: int) -> np.ndarray:
+    """The k closest of each row as a mask, bool [b, U]; never those at -inf."""
+    rows_bk = top_k(closeness_bU, k)
+    query, place = np.nonzero(rows_bk >= 0)
+    near_bU = np.zeros(closeness_bU.shape, dtype=bool)
+    near_bU[query, rows_bk[query, place]] = True
+    return near_bU
+
+
+def _voted(weights: Callable[[np.ndarray], np.ndarray], vectors: csr_array, log: Log) -> Scores:
+    """Scores by weights [b, U] · vectors [U, N], then by popularity."""
+    vectors_NU, order_N = vectors.T.tocsr(), popularity_order(log)
+
+    def scores(user_rows: np.ndarray) -> np.ndarray:
+        # Weights as a dense factor: a row of the result is nearly full, where a sparse product is many times slower.
+        return voted_first((vectors_NU @ weights(user_rows).T).T, order_N)
+
+    return scores
