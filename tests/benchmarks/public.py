@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,8 +24,8 @@ import polars as pl
 
 from feature_repo.datasets.guess import guess_feature
 from feature_repo.schema import Entity, Feature, Kind
-from training.baselines import Log
-from training.evaluate import Holdout, MakeSearch, exact_search
+from training.baselines import Log, als, baseline_search, ease, popularity
+from training.evaluate import Holdout, MakeSearch, Scores, exact_search
 from training.metrics import is_relevant, ndcg_at_k, recall_at_k
 from training.pairs import ITEM, USER, Pairs, fit_pairs, read_pairs
 from training.recipes import TrainConfig
@@ -34,6 +35,8 @@ from training.towers import TwoTower, embed
 
 K = 20
 VALIDATION_SHARE = 0.1
+EASE_ITEMS = 20_000
+"""EASE inverts a matrix with a row for each of the users or items, whichever are fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ def main() -> None:
     validation, final = read(arguments)
     results = [run_recipe(arguments, validation, final)]
     if arguments.baselines:
-        pass
+        results += run_baselines(validation, final)
     if arguments.json:
         rows = {each.system: each.as_json() for each in results}
         print(json.dumps({"recipe": arguments.recipe, **rows["two_tower"], "baselines": rows}))
@@ -206,6 +209,33 @@ def run_recipe(arguments: argparse.Namespace, validation: Part, final: Part) -> 
         result.ndcg.append(ndcg)
     result.seconds = time.perf_counter() - start
     return result
+
+
+def run_baselines(validation: Part, final: Part) -> list[Result]:
+    """Popularity, ALS and, where it fits, EASE: a few settings of each are compared on the validation part."""
+    options: dict[str, list[tuple[dict[str, Any], Callable[[Log], Scores]]]] = {
+        "popularity": [({}, popularity)],
+        "als": [
+            ({"regularization": strength, "alpha": alpha}, partial(als, seed=0, regularization=strength, alpha=alpha))
+            for strength in (1.0, 10.0)
+            for alpha in (1.0, 10.0)
+        ],
+        "ease": [({"strength": each}, partial(ease, regularization=each)) for each in (100.0, 300.0, 1000.0)],
+    }
+    results = []
+    for name, settings in options.items():
+        if name == "ease" and min(final.log.users, final.log.items) > EASE_ITEMS:
+            continue
+        start = time.perf_counter()
+        scores = [sum(measure_baseline(fit, validation)) if settings[1:] else 0.0 for _, fit in settings]
+        chosen, fit = settings[int(np.argmax(scores))]
+        recall, ndcg = measure_baseline(fit, final)
+        results.append(Result(name, [recall], [ndcg], time.perf_counter() - start, chosen))
+    return results
+
+
+def measure_baseline(fit: Callable[[Log], Scores], part: Part) -> tuple[float, float]:
+    return measure(baseline_search(fit(part.log), part.holdout.users_Q), part.holdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""This trainer on the samples of the benchmark."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from feature_repo.encode import RESERVED, Input, InputKind
+from tests.benchmarks.speed.world import Samples
+from training.recipes import Cosine, MeanPooling, Optimisation, TowerConfig, TrainConfig
+from training.towers import new_model
+from training.trainer.loop import Run
+from training.trainer.step import backpropagate
+from training.training_set import TrainingSet
+
+TEMPERATURE = 0.1
+
+
+def recipe(*, dim: int, batch_size: int, precision: str) -> TrainConfig:
+    """A mean of 50 items against an item table, cosine softmax with logQ over the items of the batch."""
+    return TrainConfig(
+        dim=dim,
+        strata=False,
+        tower=TowerConfig(user=None, item=None, history=MeanPooling(dropout=0.0), id_dropout=0.0),
+        score=Cosine(temperature=TEMPERATURE, learned=False),
+        optimisation=replace(Optimisation(), batch_size=batch_size, averaged_share=None, precision=precision),
+    )
+
+
+def training_set(samples: Samples) -> TrainingSet:
+    """One user snapshot for each interaction, as the other systems have it: no row serves several positives."""
+    rows, length = samples.history_IL.shape
+    codes = np.where(samples.history_IL > 0, samples.history_IL + RESERVED - 1, 0).astype(np.int32)
+    items = {"item_id": np.arange(samples.items, dtype=np.int32) + RESERVED}
+    numbers = np.arange(rows)
+    return TrainingSet(
+        queries={
+            "user_id": np.zeros(rows, np.int32),
+            "history_items": codes,
+            "history_ages": np.zeros((rows, length), np.float32),
+            "history_counts": np.ones((rows, length), np.float32),
+        },
+        user_Q=numbers,
+        items=items,
+        item_S=np.arange(samples.items),
+        corpus=items,
+        query_I=numbers,
+        item_I=samples.item_I.astype(np.int64) - 1,
+        weight_I=np.ones(rows, np.float32),
+    )
+
+
+class Ours:
+    """`step(n)` trains on the n-th batch."""
+
+    def __init__(self, samples: Samples, *, dim: int, batch_size: int, precision: str = "float32") -> None:
+        config = recipe(dim=dim, batch_size=batch_size, precision=precision)
+        size, length = samples.items + RESERVED, samples.history_IL.shape[1]
+        user = [
+            Input(name="user_id", kind=InputKind.CODE, size=RESERVED),
+            Input(name="history", kind=InputKind.HISTORY, size=size, width=length),
+        ]
+        model = new_model(user, [Input(name="item_id", kind=InputKind.CODE, size=size)], {}, config, seed=0)
+        self.data = training_set(samples)
+        self.run = Run(self.data, model.train(), config, seed=0, epochs=1)
+        self.batches = self.data.batches(batch_size, np.random.default_rng(0))
+
+    def step(self, number: int) -> int:
+        rows = self.batches[number % len(self.batches)]
+        backpropagate(self.run.model, self.data.batch(rows), self.run.comparison, self.run.config)
+        self.run.optimisers.step()
+        return len(rows)
+
+
+def samples_per_second(system: object, *, seconds: float = 6.0) -> float:
+    """Interactions trained on per second, best of the runs of four steps that fit into the time."""
+    rates = []
+    number, end = 0, time.perf_counter() + seconds
+    system.step(0)  # type: ignore[attr-defined]
+    while time.perf_counter() < end or len(rates) < 2:
+        start, done = time.perf_counter(), 0
+        for _ in range(4):
+            number += 1
+            done += system.step(number)  # type: ignore[attr-defined]
+        rates.append(done / (time.perf_counter() - start))
+    return max(rates)
