@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 
 from training.recipes.config import TrainConfig
 from training.recipes.loss import Loss
@@ -15,6 +17,10 @@ Score = Callable[[TrainConfig], float]
 """How good a recipe is on the validation part."""
 WHOLE = 100_000
 """Up to so many items all of them are negatives; of a larger corpus a uniform sample."""
+TEMPERATURES, EXPONENTS = (0.08, 0.12, 0.17), (1.06, 1.14, 1.22)
+ROUNDS = (6, 16)
+"""Epochs of each round of the choice."""
+EPOCHS = 40
 STEPS = 30
 """Steps in an epoch: whole users come together, and each row is one product with every item."""
 
@@ -32,8 +38,8 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
         strata=False,
         optimisation=Optimisation(
             batch_size=max(1024, interactions // STEPS),
-            epochs=30,
-            patience=30,
+            epochs=EPOCHS,
+            patience=EPOCHS,
             embedding_rate=0.02,
             tables="adam",
             schedule="cosine",
@@ -44,8 +50,26 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
 
 
 def pairs(*, items: int, interactions: int, dim: int, score: Score) -> TrainConfig:
-    """`ids_only` with temperature and exponent from the validation part."""
-    return ids_only(items=items, interactions=interactions, dim=dim)
+    """`ids_only` with the temperature and the exponent that are best on the validation part.
+
+    All pairs of both grids are trained for a few epochs, the best third of them for longer, and so on: successive
+    halving [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared.
+    """
+    base = ids_only(items=items, interactions=interactions, dim=dim)
+    left = [_with(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
+    for epochs in ROUNDS:
+        left.sort(key=lambda config: score(_shortened(config, epochs)), reverse=True)
+        left = left[: max(1, len(left) // 3)]
+    return left[0]
+
+
+def _with(config: TrainConfig, temperature: float, exponent: float) -> TrainConfig:
+    loss = Loss(config.loss.name, {"exponent": exponent})
+    return replace(config, score=Cosine(temperature=temperature, learned=False), loss=loss)
+
+
+def _shortened(config: TrainConfig, epochs: int) -> TrainConfig:
+    return replace(config, optimisation=replace(config.optimisation, epochs=epochs, patience=epochs))
 
 
 PAIR_RECIPES: dict[str, Callable[..., TrainConfig]] = {"pairs": pairs}
