@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from training.recipes.behavioural import BehaviouralVectors
-from training.recipes.loss import Loss
+from training.recipes.loss import UNIFORM, Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
 from training.recipes.score import Cosine, Score
@@ -21,7 +21,8 @@ class TrainConfig:
     dim: of the embeddings. prefixes: smaller dimensions at which the first coordinates alone must serve too
     (Matryoshka). tower, score, loss, sampler: see there. hard: negatives of each user's own, besides the sampler's.
     memory: so many earlier batches whose item embeddings serve as further negatives, as they were. hide_known: no item
-    that the user is known to have taken anywhere in the training part is a negative for this user. frequency: None
+    that the user is known to have taken anywhere in the training part is a negative for this user. all_negative: on the
+    contrary every column is a negative of every row, its positives too. frequency: None
     counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
     its user's history is ranked only against items outside it.
     behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
@@ -39,6 +40,7 @@ class TrainConfig:
     hard: HardNegatives | None = None
     memory: int = 0
     hide_known: bool = False
+    all_negative: bool = False
     frequency: Streaming | None = None
     strata: bool = True
     optimisation: Optimisation = field(default_factory=Optimisation)
@@ -58,6 +60,11 @@ class TrainConfig:
         self._refuse_samplers_that_do_not_fit()
 
     def _refuse_samplers_that_do_not_fit(self) -> None:
+        if self.all_negative and (self.hide_known or self.loss.name not in UNIFORM):
+            raise ValueError(
+                f"all_negative leaves positives among their own negatives, and {self.loss.name} with "
+                f"hide_known={self.hide_known} takes them for something else: use one of {', '.join(UNIFORM)}, alone"
+            )
         if self.memory < 0:
             raise ValueError(f"memory is a number of batches, got {self.memory}")
         if self.memory and not isinstance(self.sampler, InBatch):

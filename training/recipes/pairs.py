@@ -18,17 +18,19 @@ Score = Callable[[TrainConfig], float]
 WHOLE = 100_000
 """Up to so many items all of them are negatives; of a larger corpus a uniform sample."""
 TEMPERATURES, EXPONENTS = (0.08, 0.12, 0.17), (1.06, 1.14, 1.22)
-ROUNDS = (6, 16)
-"""Epochs of each round of the choice."""
-EPOCHS = 40
-STEPS = 30
-"""Steps in an epoch: whole users come together, and each row is one product with every item."""
+ROUNDS = (0.15, 0.4)
+"""How long each round of the choice trains, as a share of the whole training."""
+STEPS, EPOCHS = 1600, 40
+"""Steps and epochs of the whole training: batches are as large as they may be for so many of both. Whole users come
+together, and each row is one product with every item."""
 
 
 def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
     """A vector for every user and item, cosines, and the bilateral softmax over the whole corpus: matrix factorisation
     as a plain two-tower. All items pass in every step, so the gradient is exact and needs no logQ.
     """
+    batch_size = max(256, interactions * EPOCHS // STEPS)
+    epochs = max(EPOCHS, STEPS * batch_size // interactions)
     return TrainConfig(
         dim=dim,
         tower=TowerConfig(user=None, item=None, user_id=True, id_dropout=0.0),
@@ -36,10 +38,11 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
         loss=Loss("bilateral_softmax", {"exponent": 1.22}),
         sampler=Corpus() if items <= WHOLE else Uniform(number=8192),
         strata=False,
+        all_negative=True,
         optimisation=Optimisation(
-            batch_size=max(1024, interactions // STEPS),
-            epochs=EPOCHS,
-            patience=EPOCHS,
+            batch_size=batch_size,
+            epochs=epochs,
+            patience=epochs,
             embedding_rate=0.02,
             tables="adam",
             schedule="cosine",
@@ -57,8 +60,9 @@ def pairs(*, items: int, interactions: int, dim: int, score: Score) -> TrainConf
     """
     base = ids_only(items=items, interactions=interactions, dim=dim)
     left = [_with(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
-    for epochs in ROUNDS:
-        left.sort(key=lambda config: score(_shortened(config, epochs)), reverse=True)
+    for share in ROUNDS:
+        epochs = max(1, round(share * base.optimisation.epochs))
+        left = sorted(left, key=lambda config: score(_shortened(config, epochs)), reverse=True)
         left = left[: max(1, len(left) // 3)]
     return left[0]
 

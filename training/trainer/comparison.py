@@ -99,7 +99,9 @@ class Comparison:
         )
 
     def _hidden(self, batch: Batch, places: Places) -> Pairs:
-        """The batch's positives, or everything that its users are known to have taken."""
+        """The batch's positives, everything that its users are known to have taken, or nothing."""
+        if self.config.all_negative:
+            return Pairs.none()
         if not self.config.hide_known:
             return places.pairs(batch.row_P, batch.item_C[batch.column_P])
         known = self.data.known[batch.user_R].tocoo()
