@@ -65,8 +65,8 @@ def read_pairs(
 ) -> Pairs:
     """Encode users, items and their interactions.
 
-    interactions: user_id, item_id (text); a pair that is there twice counts once. users, items: user_id or item_id, each
-    once, and the columns of the features. ValueError for an interaction of a user or an item that is not there.
+    interactions: user_id, item_id (text); a pair that is there twice counts once. users, items: user_id or item_id,
+    each once, and the columns of the features. ValueError for an interaction of a user or an item that is not there.
     """
     encoders = {}
     encoded = {}
