@@ -1,4 +1,4 @@
-"""What a feature is: kinds, views and a dataset's schema. Plain declarations, no third-party import.
+"""What is known of a dataset: entities, views and the schema. Plain declarations, no third-party import.
 
 A feature is declared once, here or in `feature_repo/datasets/`; the Feast fields, the expectations, the encoders, the
 tower inputs and the Milvus filter fields are all derived from the declaration.
@@ -14,45 +14,27 @@ import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from feature_repo.feature import Column, Feature, Kind
+
+__all__ = [
+    "CREATED_TIME",
+    "ENTITY_TIME",
+    "RESERVED_COLUMNS",
+    "Column",
+    "Entity",
+    "Feature",
+    "Kind",
+    "Schema",
+    "View",
+    "item_statistics",
+    "user_activity",
+    "user_history",
+]
+
 ENTITY_TIME = "event_timestamp"
 """Column of every feature table: from when on the row was true."""
 CREATED_TIME = "created"
 """Column of every feature table: from when on the row was known."""
-
-
-class Kind(StrEnum):
-    """How a value is to be understood; it decides the storage type, the encoding and the tower input."""
-
-    ID = "id"
-    CATEGORICAL = "categorical"
-    MULTI_VALUED = "multi_valued"
-    NUMERIC = "numeric"
-    TIMESTAMP = "timestamp"
-    TEXT = "text"
-    VECTOR = "vector"
-    HISTORY = "history"
-
-
-class Column(StrEnum):
-    """Storage type of a column, offline (Parquet) and online (Feast)."""
-
-    STRING = "string"
-    INT = "int64"
-    FLOAT = "float64"
-    STRINGS = "list[string]"
-    INTS = "list[int64]"
-    FLOATS = "list[float32]"
-
-
-_COLUMN_OF = {
-    Kind.ID: Column.STRING,
-    Kind.CATEGORICAL: Column.STRING,
-    Kind.MULTI_VALUED: Column.STRINGS,
-    Kind.NUMERIC: Column.FLOAT,
-    Kind.TIMESTAMP: Column.INT,
-    Kind.TEXT: Column.STRING,
-    Kind.VECTOR: Column.FLOATS,
-}
 
 
 class Entity(StrEnum):
@@ -72,54 +54,6 @@ RESERVED_COLUMNS = frozenset({Entity.USER.key, Entity.ITEM.key, ENTITY_TIME, CRE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feature:
-    """One feature.
-
-    `length` bounds the elements kept of a text (tokens), multi-valued (values) or history (items) feature; `dim` is the
-    width of a vector. `minimum`, `maximum` and `max_null_share` become expectations. `tower=False` keeps a feature out
-    of the towers (a title that is only displayed); `filterable` and `display` item features are stored beside the
-    embedding in the index.
-    """
-
-    name: str
-    kind: Kind
-    description: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    max_null_share: float = 1.0
-    length: int | None = None
-    dim: int | None = None
-    tower: bool = True
-    filterable: bool = False
-    display: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise ValueError(f"feature name {self.name!r}: wanted letters, digits and underscores")
-        if self.kind is Kind.VECTOR and (self.dim or 0) < 1:
-            raise ValueError(f"vector feature {self.name!r} needs its width: dim=..., got {self.dim}")
-        if self.kind in (Kind.HISTORY, Kind.TEXT, Kind.MULTI_VALUED) and (self.length or 0) < 1:
-            raise ValueError(f"{self.kind} feature {self.name!r} needs length=..., elements kept; got {self.length}")
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"{self.name!r}: minimum {self.minimum} is above maximum {self.maximum}")
-        if not 0 <= self.max_null_share <= 1:
-            raise ValueError(f"{self.name!r}: max_null_share {self.max_null_share}, wanted 0 to 1")
-        if self.filterable and self.kind not in (Kind.CATEGORICAL, Kind.NUMERIC):
-            raise ValueError(f"{self.name!r}: only categorical and numeric features can be filtered on")
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        """The stored columns: one, or three aligned lists (items, times, counts) for a history."""
-        if self.kind is Kind.HISTORY:
-            return {
-                f"{self.name}_items": Column.STRINGS,
-                f"{self.name}_times": Column.INTS,
-                f"{self.name}_counts": Column.INTS,
-            }
-        return {self.name: _COLUMN_OF[self.kind]}
-
-
-@dataclass(frozen=True, kw_only=True)
 class View:
     """Features of one entity that are computed together and change together: one table, one Feast view."""
 
@@ -127,6 +61,11 @@ class View:
     entity: Entity
     features: tuple[Feature, ...]
     description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.features and not self.columns:
+            names = [feature.name for feature in self.features]
+            raise ValueError(f"view {self.name!r} stores nothing: {names} have no column; put them beside a stored one")
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -178,7 +117,8 @@ class Schema:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        views = [asdict(view) | {"features": [each.to_dict() for each in view.features]} for view in self.views]
+        return json.dumps(asdict(self) | {"views": views}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Schema:
@@ -188,7 +128,7 @@ class Schema:
                 name=view["name"],
                 entity=Entity(view["entity"]),
                 description=view["description"],
-                features=tuple(Feature(**{**f, "kind": Kind(f["kind"])}) for f in view["features"]),
+                features=tuple(Feature.from_dict(feature) for feature in view["features"]),
             )
             for view in raw["views"]
         )

@@ -56,7 +56,7 @@ def run(
         str | None, typer.Option(help="The moment to stand at, ISO, UTC. Default: the newest event.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.py.")] = "base",
+    recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.")] = "base",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -8,15 +8,14 @@ from functools import partial
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
-from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, InputKind
+from feature_repo.encode import Encoder
 from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema, item_statistics
+from training.behavioural import behaviour
 from training.evaluate import Holdout, evaluate, exact_search
 from training.interactions import at, interactions
 from training.recipes import InBatch, TrainConfig
-from training.towers import TwoTower, embed, new_model
+from training.towers import TwoTower, codes_of, embed, new_model
 from training.trainer import SCORE, OnEpoch, train
 from training.training_set import Arrays, TrainingSet
 
@@ -85,8 +84,10 @@ def _start(
     of every item, by item."""
     user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
     data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder, corpus)
-    codes_of = _codes_of(item_encoder, data.corpus)
-    model = new_model(user_encoder.inputs, item_encoder.inputs, codes_of, config, seed=seed)
+    known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
+    inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
+    model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
+    known.fill(model)
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
 
@@ -114,18 +115,6 @@ def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
             f"item tower sees features that change with time: {', '.join(changing)}. Name them in leave_out, or use "
             "InBatch()"
         )
-
-
-def _codes_of(encoder: Encoder, corpus: Arrays) -> dict[str, Tensor]:
-    """For each categorical item feature int32 [V]: the code of every item of the id vocabulary, MISSING for no item."""
-    codes_of = {}
-    for each in encoder.inputs[1:]:
-        if each.kind is InputKind.CODE:
-            codes_V = np.full(encoder.inputs[0].size, MISSING, np.int32)
-            codes_V[corpus[encoder.key]] = corpus[each.name]
-            codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
-            codes_of[each.name] = torch.from_numpy(codes_V)
-    return codes_of
 
 
 def temporal_holdout(

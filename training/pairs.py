@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import torch
 
-from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, InputKind
+from feature_repo.encode import Encoder
 from feature_repo.schema import ENTITY_TIME, Entity, Feature
 from training.recipes import TrainConfig
-from training.towers import TwoTower, new_model
+from training.towers import TwoTower, codes_of, new_model
 from training.trainer import OnEpoch, Validate, train
 from training.training_set import Arrays, TrainingSet
 
@@ -110,15 +109,3 @@ def fit_pairs(
     )
     history = train(pairs.training_set(), model, config, seed=seed, epochs=epochs, validate=validate, on_epoch=on_epoch)
     return model, history
-
-
-def codes_of(encoder: Encoder, corpus: Arrays) -> dict[str, torch.Tensor]:
-    """For each categorical item feature int32 [V]: the code of every item of the id vocabulary, MISSING for no item."""
-    found = {}
-    for each in encoder.inputs[1:]:
-        if each.kind is InputKind.CODE:
-            codes_V = np.full(encoder.inputs[0].size, MISSING, np.int32)
-            codes_V[corpus[encoder.key]] = corpus[each.name]
-            codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
-            found[each.name] = torch.from_numpy(codes_V)
-    return found

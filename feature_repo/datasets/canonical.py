@@ -92,7 +92,8 @@ def default_as_of(tables: Tables) -> datetime:
 
 def profile_features(schema: Schema, entity: Entity) -> tuple[Feature, ...]:
     """The features that come straight from the users or items file; empty without such a view."""
-    return next((view.features for view in schema.views if view.name == f"{entity.value}_profile"), ())
+    features = next((view.features for view in schema.views if view.name == f"{entity.value}_profile"), ())
+    return tuple(feature for feature in features if feature.columns)  # a moment is read from no file
 
 
 def _read_events(table: RawTable, as_of: datetime | None) -> pl.DataFrame:

@@ -74,6 +74,8 @@ def read_feature(table: RawTable, feature: Feature) -> pl.Series:
             values = read_vectors(table, feature.name, feature.dim or 0)
         case Kind.HISTORY:
             raise InputError(f"{table.name}, column {feature.name!r}: a history is derived from the events, not read")
+        case Kind.MOMENT:
+            raise InputError(f"{table.name}, column {feature.name!r}: a moment is that of the query, not read")
     return values.alias(feature.name)
 
 

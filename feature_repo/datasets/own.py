@@ -65,6 +65,12 @@ FEATURE_KEYS: Keys = {
     "tower": (bool,),
     "filterable": (bool,),
     "display": (bool,),
+    "hashed": (int,),
+    "min_count": (int,),
+    "scale": (str,),
+    "cycles": (list,),
+    "ngrams": (list,),
+    "encoder": (str,),
 }
 
 
@@ -127,16 +133,20 @@ def config_schema(config: Mapping[str, Any]) -> Schema:
 
 def _profile(config: Mapping[str, Any], entity: Entity) -> View:
     declared = config.get(f"{entity}s", {}).get("features", {})
-    features = tuple(_feature(name, spec, f"{YAML_NAME}, {entity}s") for name, spec in declared.items())
-    return View(name=f"{entity}_profile", entity=entity, features=features)
+    where = f"{YAML_NAME}, {entity}s"
+    features = tuple(_feature(name, spec, where) for name, spec in declared.items())
+    try:
+        return View(name=f"{entity}_profile", entity=entity, features=features)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _feature(name: str, spec: Mapping[str, Any], where: str) -> Feature:
     kind = Kind(spec["kind"])
     length = {"length": _DEFAULT_LENGTH[kind]} if kind in _DEFAULT_LENGTH else {}
-    options = {key: value for key, value in spec.items() if key not in ("kind", "column")}
+    options = {key: value for key, value in spec.items() if key != "column"}
     try:
-        return Feature(name=name, kind=kind, **(length | options))
+        return Feature.from_dict({"name": name} | length | options)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
 

@@ -28,7 +28,7 @@ from serving.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.settings import Settings
 from tests.worlds import taste_groups
-from training.recipes import RECIPES, SALES, Optimisation, TowerConfig, TrainConfig
+from training.recipes import MLP, RECIPES, SALES, Optimisation, TowerConfig, TrainConfig
 
 POLICY: dict[str, Any] = {
     "margins": [{"baseline": "popularity", "metrics": ["all/recall@20"], "margin": 0.2}],
@@ -46,7 +46,7 @@ def world(dataset: str) -> Tables:
 
 def quick() -> TrainConfig:
     """Seconds instead of minutes, and enough for four taste groups."""
-    tower = TowerConfig(hidden=(32,), embedding_dim=8)
+    tower = TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=8)
     optimisation = Optimisation(batch_size=256, epochs=3)
     return TrainConfig(dim=16, tower=tower, leave_out=SALES, min_count=2, optimisation=optimisation)
 

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feature_repo.schema import item_statistics
+from training.recipes.behavioural import BehaviouralVectors
+from training.recipes.bodies import MLP, Cross, Gated, Residual
 from training.recipes.config import TrainConfig
+from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
@@ -14,22 +17,33 @@ from training.recipes.score import Cosine, Dot
 from training.recipes.towers import TowerConfig
 
 __all__ = [
+    "MLP",
     "RECIPES",
     "SALES",
+    "BehaviouralVectors",
     "Corpus",
     "Cosine",
+    "Cross",
     "Dot",
+    "GRUHistory",
+    "Gated",
     "HardNegatives",
     "InBatch",
     "Loss",
+    "MeanPooling",
     "Mixed",
+    "MultiHeadPooling",
     "Optimisation",
     "Popularity",
+    "Residual",
+    "SelfAttention",
     "Streaming",
     "TowerConfig",
     "TrainConfig",
     "Uniform",
+    "WeightedPooling",
     "base",
+    "behavioural",
     "recipe",
     "with_statistics",
 ]
@@ -52,7 +66,16 @@ def with_statistics() -> TrainConfig:
     return replace(base(), leave_out=())
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"base": base, "with_statistics": with_statistics}
+def behavioural() -> TrainConfig:
+    """The default recipe with behavioural vectors as features of both towers."""
+    return replace(base(), behavioural=BehaviouralVectors())
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "base": base,
+    "behavioural": behavioural,
+    "with_statistics": with_statistics,
+}
 
 
 def recipe(name: str) -> TrainConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
@@ -23,7 +24,8 @@ class TrainConfig:
     that the user is known to have taken anywhere in the training part is a negative for this user. frequency: None
     counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
     its user's history is ranked only against items outside it.
-    leave_out: features that the towers do not see. min_count: interactions below which an item gets no id of its own
+    behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
+    the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
     much more a user's first interaction with an item counts than a repetition.
     """
@@ -40,6 +42,7 @@ class TrainConfig:
     frequency: Streaming | None = None
     strata: bool = True
     optimisation: Optimisation = field(default_factory=Optimisation)
+    behavioural: BehaviouralVectors | None = None
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
     half_life_days: float = 60.0

@@ -1,17 +1,18 @@
 """The item vectors that both towers share.
 
-Legend: B rows, L history length, V item vocabulary, D dimension of the embedding.
+Legend: B rows, L history length, U distinct items of a batch, V item vocabulary, D dimension of the embedding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from feature_repo.encode import UNKNOWN, Input
+from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, Input, InputKind
 from training.towers.inputs import Features
 
 START_STD = 0.3
@@ -73,8 +74,30 @@ class ItemVectors(nn.Module):
         items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
         return F.embedding_bag(places_BL, self.of(items_U), per_sample_weights=weights_BL, mode="sum")
 
+    def gathered(self, items_BL: Tensor) -> Tensor:
+        """[B, L, D] of items given by their id codes, for models that read them one by one.
+
+        As in `pooled`, training builds the vectors of the batch's distinct items once.
+        """
+        if not self.training:
+            return self.of(items_BL.long())
+        items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
+        return F.embedding(places_BL, self.of(items_U))
+
 
 def _table(size: int, dim: int, *, sparse: bool) -> nn.Embedding:
     table = nn.Embedding(size, dim, sparse=sparse)
     nn.init.normal_(table.weight, std=START_STD * dim**-0.5)
     return table
+
+
+def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """For each categorical item feature int32 [V]: the code of every item of the id vocabulary, MISSING for no item."""
+    found = {}
+    for each in encoder.inputs[1:]:
+        if each.kind is InputKind.CODE:
+            codes_V = np.full(encoder.inputs[0].size, MISSING, np.int32)
+            codes_V[corpus[encoder.key]] = corpus[each.name]
+            codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
+            found[each.name] = torch.from_numpy(codes_V)
+    return found

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from feature_repo.encode import Input, InputKind
 from training.recipes.config import TrainConfig
 from training.recipes.score import Cosine
+from training.towers.bodies import SharedMiddle
 from training.towers.items import ItemVectors
 from training.towers.tower import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
-    """A user tower and an item tower over shared item vectors, and how their embeddings become a logit."""
+    """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for one),
+    and how their embeddings become a logit."""
 
     def __init__(
         self,
@@ -29,9 +31,10 @@ class TwoTower(nn.Module):
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
         vectors.ids.sparse = config.optimisation.tables != "adam"
+        middle = SharedMiddle(config.tower.shared_middle) if config.tower.shared_middle else None
         unit = isinstance(config.score, Cosine)
-        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, unit=unit)
-        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, unit=unit)
+        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, unit=unit)
+        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, unit=unit)
         cosine = config.score if isinstance(config.score, Cosine) else Cosine(temperature=1.0, learned=False)
         start = torch.tensor(math.log(cosine.temperature))
         self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)

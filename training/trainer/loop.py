@@ -13,11 +13,12 @@ import torch
 from training.recipes.config import TrainConfig
 from training.sampling.mining import mine
 from training.towers import TwoTower
+from training.trainer.batch_statistics import settle
 from training.trainer.checkpoint import load_checkpoint, save_checkpoint
 from training.trainer.comparison import Comparison
 from training.trainer.optimisers import Optimisers, averaged
 from training.trainer.step import backpropagate
-from training.training_set import TrainingSet
+from training.training_set import Batch, TrainingSet
 
 SCORE = "score"
 """The validation metric that decides early stopping."""
@@ -94,12 +95,15 @@ class Run:
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
         total = 0.0
         for rows in tqdm(batches, unit="batch", leave=False, disable=None):
-            batch = self.data.batch(rows, whole_corpus=self.config.whole_corpus)
-            total += backpropagate(self.model, batch, self.comparison, self.config)
+            total += backpropagate(self.model, self._batch(rows), self.comparison, self.config)
             self.optimisers.step()
             if self.average:
                 self.average.update_parameters(self.model)
+        settle(self.kept, (self._batch(rows) for rows in batches))
         return total / len(batches)
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        return self.data.batch(rows, whole_corpus=self.config.whole_corpus)
 
     def note(self, metrics: dict[str, float]) -> None:
         """Keep an epoch's metrics, and its weights if they are the best."""

@@ -30,6 +30,12 @@ FEATURES = (
     Feature(name="face", kind=Kind.VECTOR, dim=2),
     Feature(name="history", kind=Kind.HISTORY, length=3),
     Feature(name="colour", kind=Kind.CATEGORICAL, tower=False),
+    Feature(name="sku", kind=Kind.CATEGORICAL, hashed=50),
+    Feature(name="labels", kind=Kind.MULTI_VALUED, length=3, hashed=20),
+    Feature(name="stock", kind=Kind.NUMERIC, scale="linear"),
+    Feature(name="opened", kind=Kind.TIMESTAMP, cycles=("year", "day")),
+    Feature(name="blurb", kind=Kind.TEXT, length=12, ngrams=(3, 4)),
+    Feature(name="now", kind=Kind.MOMENT, cycles=("day", "week", "year")),
 )
 TYPES = {
     "item_id": pl.String(),
@@ -44,6 +50,11 @@ TYPES = {
     "history_items": pl.List(pl.String()),
     "history_times": pl.List(pl.Int64()),
     "history_counts": pl.List(pl.Int64()),
+    "sku": pl.String(),
+    "labels": pl.List(pl.String()),
+    "stock": pl.Float64(),
+    "opened": pl.Int64(),
+    "blurb": pl.String(),
 }
 IDS, ITEMS = ("i1", "i2", "i3"), ("i1", "i2", "i3", "i4")
 
@@ -69,7 +80,7 @@ def random_frame(seed: int, rows: int = 60) -> pl.DataFrame:
         there = dice.random() < 0.8
         return {
             "item_id": dice.choice(["i1", "i2", "i7", None]),
-            "event_timestamp": NOW - dice.randrange(5) * DAY,
+            "event_timestamp": NOW - dice.randrange(20) * DAY / 4,
             "brand": maybe(dice.choice("abcde")),
             "shop": maybe(dice.choice(["s1", "s2", ""])),
             "tags": maybe([maybe(dice.choice("xyzw")) for _ in range(dice.randrange(6))]),
@@ -80,6 +91,11 @@ def random_frame(seed: int, rows: int = 60) -> pl.DataFrame:
             "history_items": bought if there else None,
             "history_times": [microseconds(NOW - age * DAY) for age in ages] if there else None,
             "history_counts": [dice.randrange(1, 9) for _ in bought] if there else None,
+            "sku": maybe(dice.choice(["", "a-1", "é", "zz"])),
+            "labels": maybe([maybe(dice.choice("xyzw")) for _ in range(dice.randrange(6))]),
+            "stock": maybe(dice.choice([0.0, -3.5, 7.0, 1e-9, 1e300, -1e300, math.inf, math.nan])),
+            "opened": maybe(dice.choice([microseconds(NOW - 9 * DAY), 0, -1, -(10**16), 2**63 - 1, -(2**63)])),
+            "blurb": maybe(dice.choice(["", "!", "Steamed tea", "a b", "東京 tearoom"])),
         }
 
     return frame_of(*(row() for _ in range(rows)))

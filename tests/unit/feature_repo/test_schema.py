@@ -64,6 +64,12 @@ def test_json_keeps_everything(schema: Schema) -> None:
         {"tower": False},
         {"filterable": False},
         {"display": True},
+        {"scale": "linear"},
+        {"kind": Kind.CATEGORICAL, "hashed": 9},
+        {"kind": Kind.CATEGORICAL, "min_count": 2},
+        {"kind": Kind.TIMESTAMP, "filterable": False, "cycles": ("day", "year")},
+        {"kind": Kind.TEXT, "filterable": False, "length": 9, "ngrams": (3, 5)},
+        {"kind": Kind.TEXT, "filterable": False, "length": 9, "encoder": "words.pt2", "dim": 4},
     ],
     ids=str,
 )
@@ -71,6 +77,13 @@ def test_the_digest_covers_every_field_of_a_feature(change: dict[str, Any]) -> N
     other = with_price(replace(PRICE, **change))
     assert other.digest != SCHEMA.digest
     assert Schema.from_json(other.to_json()) == other
+
+
+def test_encoding_options_at_their_default_do_not_change_the_digest() -> None:
+    """Feast views that a kept release reads from are named after it."""
+    declared = [each for view in json.loads(SCHEMA.to_json())["views"] for each in view["features"]]
+    assert not {"hashed", "min_count", "scale", "cycles", "ngrams", "encoder"} & {name for f in declared for name in f}
+    assert {"length", "dim", "tower"} <= declared[0].keys()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +123,17 @@ def test_the_digest_is_the_same_in_every_process() -> None:
         ({"name": "price", "kind": Kind.NUMERIC, "minimum": 2, "maximum": 1}, "minimum 2"),
         ({"name": "price", "kind": Kind.NUMERIC, "max_null_share": 50}, "max_null_share 50"),
         ({"name": "title", "kind": Kind.TEXT, "length": 8, "filterable": True}, "filtered"),
+        ({"name": "price", "kind": Kind.NUMERIC, "hashed": 8}, "hashed=8 on a numeric feature; only id, categorical"),
+        ({"name": "brand", "kind": Kind.CATEGORICAL, "hashed": 0}, "at least one bucket"),
+        ({"name": "brand", "kind": Kind.CATEGORICAL, "hashed": 8, "min_count": 2}, "no min_count"),
+        ({"name": "brand", "kind": Kind.CATEGORICAL, "min_count": 0}, "min_count 0"),
+        ({"name": "price", "kind": Kind.NUMERIC, "scale": "square"}, "'square', wanted log or linear"),
+        ({"name": "born", "kind": Kind.TIMESTAMP, "cycles": ("month",)}, "some of day, week, year"),
+        ({"name": "born", "kind": Kind.TIMESTAMP, "cycles": ("day", "day")}, "each once"),
+        ({"name": "now", "kind": Kind.MOMENT}, r"needs cycles"),
+        ({"name": "title", "kind": Kind.TEXT, "length": 8, "ngrams": (5, 3)}, "shortest, longest"),
+        ({"name": "title", "kind": Kind.TEXT, "length": 8, "ngrams": (3,)}, "two whole numbers"),
+        ({"name": "title", "kind": Kind.TEXT, "length": 8, "encoder": "words.pt2"}, "needs its width"),
     ],
     ids=lambda value: str(value),
 )

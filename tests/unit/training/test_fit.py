@@ -21,14 +21,14 @@ from training.evaluate import exact_search
 from training.export import export
 from training.fit import Fitted, fit, with_score
 from training.interactions import at, interactions, item_rows, query_rows
-from training.recipes import Optimisation, TowerConfig, TrainConfig
+from training.recipes import MLP, Optimisation, TowerConfig, TrainConfig
 from training.towers import embed
 from training.trainer import SCORE
 
 VALIDATION, CUT = START + timedelta(days=50), START + timedelta(days=57)
 CONFIG = TrainConfig(
     dim=16,
-    tower=TowerConfig(hidden=(32,), embedding_dim=4),
+    tower=TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=4),
     min_count=2,
     optimisation=Optimisation(batch_size=256, epochs=4, learning_rate=1e-2, embedding_rate=1e-2),
 )

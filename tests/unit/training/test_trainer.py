@@ -11,14 +11,17 @@ import torch
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
 from training.losses import Candidates
 from training.recipes import (
+    MLP,
     Corpus,
     HardNegatives,
     InBatch,
     Loss,
     Mixed,
     Popularity,
+    TowerConfig,
     TrainConfig,
     Uniform,
+    WeightedPooling,
     base,
 )
 from training.recipes.sampling import Sampler
@@ -34,6 +37,9 @@ from training.training_set import TrainingSet
 CONFIG = replace(base(), dim=8)
 ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
 HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
+
+
+QUIET = TowerConfig(user=MLP(dropout=0), item=MLP(dropout=0), history=WeightedPooling(dropout=0), id_dropout=0)
 
 
 def small_model(config: TrainConfig = CONFIG) -> TwoTower:
@@ -180,7 +186,7 @@ def test_remembered_items_come_once_newest_first_and_without_gradient() -> None:
 ])  # fmt: skip
 def test_a_batch_in_parts_has_the_gradients_of_the_whole(config: TrainConfig) -> None:
     """Without dropout, up to rounding: the negatives of every part are those of the whole batch."""
-    quiet = replace(config, tower=replace(config.tower, dropout=0.0, id_dropout=0.0, history_dropout=0.0))
+    quiet = replace(config, tower=QUIET)
     data, gradients = small_data(users=40, items=12), []
     for parts in (1, 3):
         used = replace(quiet, optimisation=replace(quiet.optimisation, parts=parts))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from serving.pt2 import UnsafeArchiveError, load_program, refuse_code
+from feature_repo.pt2 import UnsafeArchiveError, load_program, refuse_code
 
 Members = dict[str, bytes]
 

@@ -1,0 +1,62 @@
+"""Times as points on circles: the hour of the day, the day of the week, the day of the year.
+
+Legend: N rows, C cycles.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
+from feature_repo.feature import Feature, Kind
+from feature_repo.schema import ENTITY_TIME
+
+_MONDAY = 3 * MICROSECONDS_PER_DAY
+"""1970-01-01 was a Thursday: three days after a Monday."""
+_EARLIEST, _LATEST = (int(np.datetime64(f"{year}-01-01", "us").astype(np.int64)) for year in (1000, 3000))
+"""Times beyond are garbage (the expectations say so), and near the ends of int64 a calendar breaks down."""
+
+
+def circled(frame: pl.DataFrame, feature: Feature) -> np.ndarray:
+    """float32 [N, 2C]: sine and cosine of each cycle's angle; the centre, (0, 0), where the time is missing.
+
+    So a minute before midnight is near a minute after it. The clock is UTC: another zone's is the same circle turned,
+    which the tower's first linear layer can undo.
+    """
+    times = frame[ENTITY_TIME].dt.epoch("us") if feature.kind is Kind.MOMENT else frame[feature.name]
+    there = times.is_not_null().to_numpy()
+    moments = np.clip(times.fill_null(0).to_numpy(), _EARLIEST, _LATEST)
+    angles_NC = 2 * np.pi * np.stack([phase(moments, cycle) for cycle in feature.cycles], axis=1)
+    points_NC2 = np.stack([np.sin(angles_NC), np.cos(angles_NC)], axis=2) * there[:, None, None]
+    flat: np.ndarray = points_NC2.reshape(len(times), 2 * len(feature.cycles))
+    return flat.astype(np.float32)
+
+
+def phase(moments: np.ndarray, cycle: str) -> np.ndarray:
+    """float64 [N] in [0, 1): the share of the cycle that has passed at times in microseconds; weeks start on Monday.
+
+    A leap year is a longer circle, so that every January starts at 0.
+    """
+    if cycle == "day":
+        return moments % MICROSECONDS_PER_DAY / MICROSECONDS_PER_DAY
+    if cycle == "week":
+        return (moments + _MONDAY) % (7 * MICROSECONDS_PER_DAY) / (7 * MICROSECONDS_PER_DAY)
+    year = moments.astype("datetime64[us]").astype("datetime64[Y]")
+    start, end = (each.astype("datetime64[us]").astype(np.int64) for each in (year, year + 1))
+    return (moments - start) / (end - start)
+
+
+def refuse_stopped_clock(frame: pl.DataFrame, feature: Feature) -> None:
+    """ValueError if every training moment lies at one point of a cycle: the tower would learn nothing of it.
+
+    Snapshots of users are taken at the start of a day, those of items at the start of a week; a query may come at any
+    time, and would then meet weights that no training has moved.
+    """
+    moments = frame[ENTITY_TIME].dt.epoch("us").to_numpy()
+    for cycle in feature.cycles:
+        if len(moments) > 1 and cycle != "year" and np.ptp(phase(moments, cycle)) == 0 and np.ptp(moments):
+            raise ValueError(
+                f"moment feature {feature.name!r}: all {len(moments):,} training moments lie at the same point of the "
+                f"{cycle}, so nothing can be learned of it; leave {cycle!r} out of its cycles"
+            )

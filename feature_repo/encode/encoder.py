@@ -1,0 +1,159 @@
+"""The encoder of one entity's features.
+
+It is fitted on training rows and then frozen; it travels with its tower as JSON. `inputs` describes the arrays it
+produces, which is all a tower needs to know to be built.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode.codes import Code, coded, hashed, lookup, padded, vocabulary
+from feature_repo.encode.cycles import circled, refuse_stopped_clock
+from feature_repo.encode.history import history
+from feature_repo.encode.inputs import RESERVED, Input, InputKind, describe
+from feature_repo.encode.numbers import Scale, fit_scale, scaled
+from feature_repo.encode.sentences import SentenceEncoder, content_hash, load_sentence_encoder, sentence_vectors
+from feature_repo.encode.text import token_codes
+from feature_repo.encode.vectors import vectors
+from feature_repo.feature import CODED, Feature, Kind
+from feature_repo.schema import ENTITY_TIME
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """Encodes one entity's features. `key` is the entity's id column; its codes come from `vocabularies[key]`.
+
+    sentences: of each text feature with a sentence encoder, the hash of that encoder's content.
+    """
+
+    key: str
+    features: tuple[Feature, ...]
+    vocabularies: dict[str, tuple[str, ...]]
+    scales: dict[str, Scale]
+    sentences: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in self.vocabularies.items():
+            if len(set(values)) < len(values):
+                raise ValueError(f"vocabulary of {name!r}: {len(values) - len(set(values)):,} values are there twice")
+        names = [each.name for each in self.inputs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"several features of {self.key!r} are encoded as {twice}; rename one of each")
+
+    @classmethod
+    def fit(
+        cls,
+        key: str,
+        features: Sequence[Feature],
+        frame: pl.DataFrame,
+        *,
+        ids: Iterable[str],
+        items: Iterable[str] = (),
+    ) -> Encoder:
+        """Learn vocabularies and scales from training rows.
+
+        frame: event_timestamp (the moment of each row) and the features' columns. ids: the vocabulary of the key.
+        items: item ids that training interacts with, the vocabulary of histories.
+        """
+        used = tuple(feature for feature in features if feature.tower)
+        vocabularies, scales, sentences = {key: tuple(ids)}, {}, {}
+        for feature in used:
+            if feature.kind in CODED and not feature.hashed:
+                vocabularies[feature.name] = vocabulary(frame, key, feature)
+            elif feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
+                scales[feature.name] = fit_scale(frame, feature)
+            elif feature.kind is Kind.HISTORY:
+                vocabularies[feature.name] = tuple(items)
+            elif feature.kind is Kind.MOMENT:
+                refuse_stopped_clock(frame, feature)
+            elif feature.encoder:
+                sentences[feature.name] = content_hash(feature)
+        return cls(key=key, features=used, vocabularies=vocabularies, scales=scales, sentences=sentences)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The arrays that `encode` produces, the id's code first."""
+        identity = Input(name=self.key, kind=InputKind.CODE, size=len(self.vocabularies[self.key]) + RESERVED)
+        known = {feature.name: len(self.vocabularies.get(feature.name, ())) for feature in self.features}
+        described = (each for feature in self.features for each in describe(feature, known[feature.name]))
+        return (identity, *described)
+
+    def encode(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+        """Arrays for every row of frame (key, event_timestamp, the features' columns); ages are as of event_timestamp.
+
+        A value that is not in its vocabulary becomes UNKNOWN, a null MISSING; a list that is null or short ends in PAD.
+        No array holds a NaN. Raises ValueError if a column is not there, a moment is null, a vector is not `dim`
+        finite numbers, or a sentence encoder is not the one of training.
+        """
+        wanted = [self.key, ENTITY_TIME, *(column for feature in self.features for column in feature.columns)]
+        absent = [name for name in wanted if name not in frame.columns]
+        if absent:
+            raise ValueError(f"cannot encode: columns {absent} are missing; got {frame.columns}")
+        if frame[ENTITY_TIME].null_count():
+            raise ValueError(f"cannot encode: {ENTITY_TIME} is null in {frame[ENTITY_TIME].null_count():,} rows")
+        arrays = {self.key: coded(frame[self.key], self._lookups[self.key])}
+        for feature in self.features:
+            arrays |= self._encode(feature, frame)
+            if feature.cycles:
+                arrays[f"{feature.name}_cycles"] = circled(frame, feature)
+        return arrays
+
+    def _encode(self, feature: Feature, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+        name = feature.name
+        match feature.kind:
+            case Kind.ID | Kind.CATEGORICAL:
+                return {name: self._code(feature)(frame[name])}
+            case Kind.MULTI_VALUED:
+                return {name: padded(frame[name], feature.length or 1, self._code(feature))}
+            case Kind.TEXT if feature.encoder:
+                return {name: sentence_vectors(frame[name], feature, self._sentence_encoders[name])}
+            case Kind.TEXT:
+                return {name: token_codes(frame[name], feature)}
+            case Kind.NUMERIC | Kind.TIMESTAMP:
+                return scaled(frame, feature, self.scales[name])
+            case Kind.MOMENT:
+                return {}
+            case Kind.VECTOR:
+                return {name: vectors(name, frame[name], feature.dim or 0)}
+            case Kind.HISTORY:
+                return history(frame, feature, self._lookups[name])
+
+    def _code(self, feature: Feature) -> Code:
+        buckets = feature.hashed
+        if buckets:
+            return lambda values: hashed(values, buckets)
+        return lambda values: coded(values, self._lookups[feature.name])
+
+    @cached_property
+    def _lookups(self) -> dict[str, pl.DataFrame]:
+        """A frame of a long vocabulary is too slow to build at every request."""
+        return {name: lookup(values) for name, values in self.vocabularies.items()}
+
+    @cached_property
+    def _sentence_encoders(self) -> dict[str, SentenceEncoder]:
+        """Loaded, and their content compared with that of training, at the first use."""
+        by_name = {feature.name: feature for feature in self.features}
+        return {name: load_sentence_encoder(by_name[name], sha256) for name, sha256 in self.sentences.items()}
+
+    def to_json(self) -> str:
+        raw = asdict(self) | {"features": [feature.to_dict() for feature in self.features]}
+        return json.dumps({name: value for name, value in raw.items() if value or name != "sentences"})
+
+    @classmethod
+    def from_json(cls, text: str) -> Encoder:
+        raw = json.loads(text)
+        return cls(
+            key=raw["key"],
+            features=tuple(Feature.from_dict(feature) for feature in raw["features"]),
+            vocabularies={name: tuple(values) for name, values in raw["vocabularies"].items()},
+            scales={n: Scale(mean=s["mean"], std=s["std"], edges=tuple(s["edges"])) for n, s in raw["scales"].items()},
+            sentences=raw.get("sentences", {}),
+        )

@@ -1,0 +1,27 @@
+"""Histories: items, ages and counts.
+
+Legend: N rows, L items kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode.codes import coded, padded
+from feature_repo.encode.inputs import PAD
+from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
+from feature_repo.feature import Feature
+from feature_repo.schema import ENTITY_TIME
+
+
+def history(frame: pl.DataFrame, feature: Feature, known: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Codes of the items int32 [N, L], and float32 [N, L] the logs of their ages in days and of their counts."""
+    name, width = feature.name, feature.length or 1
+    now = frame[ENTITY_TIME].dt.epoch("us").to_numpy()[:, None]
+    items = padded(frame[f"{name}_items"], width, lambda flat: coded(flat, known))
+    times = padded(frame[f"{name}_times"], width, lambda flat: flat.to_numpy(), np.int64)
+    counts = padded(frame[f"{name}_counts"], width, lambda flat: flat.to_numpy(), np.float32)
+    days = np.maximum(now - times, 0) / MICROSECONDS_PER_DAY  # a moment read back in whole seconds may lie before
+    ages = np.where(items == PAD, 0.0, np.log1p(days))
+    return {f"{name}_items": items, f"{name}_ages": ages.astype(np.float32), f"{name}_counts": np.log1p(counts)}

@@ -1,0 +1,166 @@
+"""One feature: its kind, its options and the columns that store it. Plain declarations, no third-party import."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Kind(StrEnum):
+    """How a value is to be understood; it decides the storage type, the encoding and the tower input."""
+
+    ID = "id"
+    CATEGORICAL = "categorical"
+    MULTI_VALUED = "multi_valued"
+    NUMERIC = "numeric"
+    TIMESTAMP = "timestamp"
+    MOMENT = "moment"
+    TEXT = "text"
+    VECTOR = "vector"
+    HISTORY = "history"
+
+
+class Column(StrEnum):
+    """Storage type of a column, offline (Parquet) and online (Feast)."""
+
+    STRING = "string"
+    INT = "int64"
+    FLOAT = "float64"
+    STRINGS = "list[string]"
+    INTS = "list[int64]"
+    FLOATS = "list[float32]"
+
+
+_COLUMN_OF = {
+    Kind.ID: Column.STRING,
+    Kind.CATEGORICAL: Column.STRING,
+    Kind.MULTI_VALUED: Column.STRINGS,
+    Kind.NUMERIC: Column.FLOAT,
+    Kind.TIMESTAMP: Column.INT,
+    Kind.TEXT: Column.STRING,
+    Kind.VECTOR: Column.FLOATS,
+}
+CODED = (Kind.ID, Kind.CATEGORICAL, Kind.MULTI_VALUED)
+"""Kinds whose values become codes, by a vocabulary or by hashing."""
+CYCLES = ("day", "week", "year")
+_KINDS_OF_OPTION: dict[str, tuple[Kind, ...]] = {
+    "hashed": CODED,
+    "min_count": CODED,
+    "scale": (Kind.NUMERIC,),
+    "cycles": (Kind.TIMESTAMP, Kind.MOMENT),
+    "ngrams": (Kind.TEXT,),
+    "encoder": (Kind.TEXT,),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One feature.
+
+    `length` bounds the elements kept of a text (tokens), multi-valued (values) or history (items) feature; `dim` is the
+    width of a vector. `minimum`, `maximum` and `max_null_share` become expectations. `tower=False` keeps a feature out
+    of the towers (a title that is only displayed); `filterable` and `display` item features are stored beside the
+    embedding in the index.
+
+    How values are encoded:
+
+    - hashed (id, categorical, multi-valued): codes by hashing into so many buckets instead of a vocabulary, for values
+      too many to list; a new value shares a trained bucket.
+    - min_count (the same kinds): a value that fewer users or items have shares the code of unknown values, so that a
+      value which training has not seen meets a trained default.
+    - scale (numeric): "log" for sign(x)·log(1+|x|), "linear" for the number as it is.
+    - cycles (timestamp, moment): of "day", "week", "year", where on the circle the time lies, in UTC, beside its age. A
+      moment is the time of the query itself: it has no column, and needs cycles.
+    - ngrams (text): (shortest, longest) character n-grams of its words, which are hashed after the words; `length`
+      counts both.
+    - encoder (text): path of a sentence encoder that makes a vector of `dim` numbers of it; see `encode.sentences`.
+    """
+
+    name: str
+    kind: Kind
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    max_null_share: float = 1.0
+    length: int | None = None
+    dim: int | None = None
+    tower: bool = True
+    filterable: bool = False
+    display: bool = False
+    hashed: int | None = None
+    min_count: int = 1
+    scale: Literal["log", "linear"] = "log"
+    cycles: tuple[str, ...] = ()
+    ngrams: tuple[int, int] | None = None
+    encoder: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"feature name {self.name!r}: wanted letters, digits and underscores")
+        if (self.kind is Kind.VECTOR or self.encoder) and (self.dim or 0) < 1:
+            what = "text feature with an encoder," if self.encoder else "vector feature"
+            raise ValueError(f"{what} {self.name!r} needs its width: dim=..., got {self.dim}")
+        bounded = self.kind in (Kind.HISTORY, Kind.TEXT, Kind.MULTI_VALUED)
+        if bounded and (self.length or 0) < 1:
+            raise ValueError(f"{self.kind} feature {self.name!r} needs length=..., elements kept; got {self.length}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"{self.name!r}: minimum {self.minimum} is above maximum {self.maximum}")
+        if not 0 <= self.max_null_share <= 1:
+            raise ValueError(f"{self.name!r}: max_null_share {self.max_null_share}, wanted 0 to 1")
+        if self.filterable and self.kind not in (Kind.CATEGORICAL, Kind.NUMERIC):
+            raise ValueError(f"{self.name!r}: only categorical and numeric features can be filtered on")
+        self._check_encoding()
+
+    def _check_encoding(self) -> None:
+        """Raises ValueError for an option that its kind does not have, or that makes no sense."""
+        for option, kinds in _KINDS_OF_OPTION.items():
+            value = getattr(self, option)
+            if value != _DEFAULTS[option] and self.kind not in kinds:
+                raise ValueError(
+                    f"{self.name!r}: {option}={value!r} on a {self.kind} feature; only {', '.join(kinds)} have it"
+                )
+        if self.hashed is not None and (self.hashed < 1 or self.min_count > 1):
+            raise ValueError(
+                f"{self.name!r}: hashed={self.hashed} with min_count={self.min_count}; wanted at least one bucket, and "
+                "no min_count, as hashing knows no vocabulary"
+            )
+        if self.min_count < 1:
+            raise ValueError(f"{self.name!r}: min_count {self.min_count}, wanted at least 1")
+        if self.scale not in ("log", "linear"):
+            raise ValueError(f"{self.name!r}: scale {self.scale!r}, wanted log or linear")
+        if any(cycle not in CYCLES or self.cycles.count(cycle) > 1 for cycle in self.cycles):
+            raise ValueError(f"{self.name!r}: cycles {self.cycles}, wanted some of {', '.join(CYCLES)}, each once")
+        if self.kind is Kind.MOMENT and (not self.cycles or self.display):
+            raise ValueError(f"moment feature {self.name!r} needs cycles=(...) and stores nothing to display")
+        if self.ngrams is not None and (
+            [type(size) for size in self.ngrams] != [int, int] or not 1 <= self.ngrams[0] <= self.ngrams[1]
+        ):
+            raise ValueError(f"{self.name!r}: ngrams {self.ngrams}, wanted two whole numbers (shortest, longest)")
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The stored columns: one, three aligned lists (items, times, counts) for a history, none for a moment."""
+        if self.kind is Kind.HISTORY:
+            return {
+                f"{self.name}_items": Column.STRINGS,
+                f"{self.name}_times": Column.INTS,
+                f"{self.name}_counts": Column.INTS,
+            }
+        return {} if self.kind is Kind.MOMENT else {self.name: _COLUMN_OF[self.kind]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it. Encoding options at their default are left out.
+
+        So that the digest of a schema, which names its Feast views, changes only if the schema does.
+        """
+        return {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name, ...)}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Feature:
+        """What `to_dict` gave, lists for tuples as JSON has them."""
+        values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in raw.items()}
+        return cls(**(values | {"kind": Kind(raw["kind"])}))
+
+
+_DEFAULTS = {each.name: each.default for each in fields(Feature) if each.name in _KINDS_OF_OPTION}

@@ -1,0 +1,48 @@
+"""A history as a weighted sum of its items' vectors, whatever the items are.
+
+Legend: B rows, L history length, D dimension of the embedding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.recipes.histories import MeanPooling, WeightedPooling
+from training.towers.histories.reader import Reader, fact_layers
+from training.towers.items import ItemVectors
+
+
+class WeightedReader(Reader):
+    """Σ_l w_l v_l with w_l ∝ exp(a·log age_l + c·log count_l + g(log age_l, log count_l)), learned: float32 [B, D].
+
+    It starts as about count / sqrt(age).
+    """
+
+    def __init__(self, config: WeightedPooling) -> None:
+        super().__init__(config.dropout)
+        self.linear = nn.Parameter(torch.tensor([-0.5, 1.0]))
+        self.score = fact_layers(1)
+
+    def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        facts_BL2 = torch.stack([ages_BL, counts_BL], dim=-1)
+        scores_BL = self.score(facts_BL2).squeeze(-1) + facts_BL2 @ self.linear
+        weights_BL = torch.exp(scores_BL.clamp(-10.0, 10.0)) * self.kept(items_BL)
+        return _pooled(vectors, items_BL, weights_BL)
+
+
+class MeanReader(Reader):
+    """The mean of the items' vectors: float32 [B, D]."""
+
+    def __init__(self, config: MeanPooling) -> None:
+        super().__init__(config.dropout)
+
+    def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        return _pooled(vectors, items_BL, self.kept(items_BL).float())
+
+
+def _pooled(vectors: ItemVectors, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
+    """The weighted mean, of unit length; an empty history has no weight and stays zero."""
+    weights_BL = weights_BL / weights_BL.sum(dim=1, keepdim=True).clamp_min(1e-9)
+    return F.normalize(vectors.pooled(items_BL, weights_BL), dim=1)
