@@ -52,8 +52,8 @@ class Streamed:
     def update(self, item_C: Tensor) -> None:
         """The next batch held these items; one that stands there twice counts once."""
         self.step += 1
-        for table, places in enumerate(self._places(torch.unique(item_C))):
-            distinct = torch.unique(places)  # two items of one place come as one
+        for table, places in enumerate(self._places(item_C)):
+            distinct = torch.unique(places)  # two items of one place come as one too
             last, mean = self.last_MS[table, distinct], self.gap_MS[table, distinct]
             # last / mean gaps have been seen, none at first: B is their mean, t over their number, until α is larger.
             rate = (mean / (last + mean)).clamp_min(self.rate)

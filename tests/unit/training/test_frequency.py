@@ -34,7 +34,7 @@ def spread(items: int = ITEMS) -> Tensor:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_probabilities_of_a_stationary_stream_are_recovered(seed: int) -> None:
-    error_N = log_error(stream(Streamed(Streaming(size=4_096)), spread(), 3_000, seed), spread())
+    error_N = log_error(stream(Streamed(Streaming(size=4_096)), spread(), 2_000, seed), spread())
     assert abs(error_N.mean()) < 0.05
     assert error_N.abs().mean() < 0.1
     assert error_N.abs().max() < 0.4

@@ -17,7 +17,7 @@ from training.recipes import Corpus, InBatch, Mixed, Popularity, Uniform
 from training.recipes.sampling import Sampler
 from training.sampling import Counted, Drawn, draw
 
-ITEMS, BATCH, BATCHES = 24, 12, 3_000
+ITEMS, BATCH, BATCHES = 24, 12, 2_000
 SAMPLERS = [InBatch(), Uniform(number=7), Popularity(number=9, beta=0.75), Mixed(number=5), Corpus()]
 
 
