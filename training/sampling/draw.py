@@ -34,7 +34,7 @@ def draw(
     """What the sampler draws for a batch.
 
     share_N: each item's share of the training interactions. Log-probabilities are those of being among the distinct
-    columns: with independent draws 1 − (1 − q)^n, without replacement n / N, by either way 1 − (1 − a)(1 − b).
+    columns: with independent draws 1 − (1 − q)^n, without replacement n / N, by either way a + (1 − a)·b.
     """
     items = len(share_N)
     match sampler:
@@ -55,7 +55,7 @@ def draw(
             drawn = torch.randperm(items, generator=rng)[:number]
             extra_E = drawn[~torch.isin(drawn, item_C)]
             in_batch = frequency.log_inclusion(torch.cat([item_C, extra_E]), interactions).exp()
-            log_q = torch.log1p(-(1 - in_batch) * (1 - len(drawn) / items))
+            log_q = torch.log(in_batch + (1 - in_batch) * (len(drawn) / items))
             return Drawn(extra_E=extra_E, log_q=log_q, first_negative=0)
         case Corpus():
             rest_N = torch.ones(items, dtype=torch.bool)

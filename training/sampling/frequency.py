@@ -38,7 +38,8 @@ class Streamed:
         B[h] ← (1 − α)·B[h] + α·(t − A[h]),  A[h] ← t,  p̂ = 1 / max_m B_m[h_m]
     over several tables m: a collision only shortens gaps, so the longest is nearest to the truth. It estimates the
     probability of being in a batch, which is what distinct columns need. Items never seen have B = `start` steps.
-    [Yi et al., RecSys 2019, algorithms 2 and 3]
+    The first 1 / α gaps count alike: with α from the start, an item of the first batch would have p̂ near 1 for its
+    next hundred batches. [Yi et al., RecSys 2019, algorithms 2 and 3]
     """
 
     def __init__(self, config: Streaming, *, start: float = 1e4) -> None:
@@ -51,13 +52,12 @@ class Streamed:
     def update(self, item_C: Tensor) -> None:
         """The next batch held these items; one that stands there twice counts once."""
         self.step += 1
-        for table, places in enumerate(self._places(torch.unique(item_C))):
-            distinct = torch.unique(places)  # two items of one place come as one
-            seen = self.last_MS[table, distinct] > 0
-            gap = self.step - self.last_MS[table, distinct]
-            # The first gap is no sample of a gap: its start is the start of training. It replaces the prior.
-            rate = torch.where(seen, self.rate, 1.0)
-            self.gap_MS[table, distinct] += rate * (gap - self.gap_MS[table, distinct])
+        for table, places in enumerate(self._places(item_C)):
+            distinct = torch.unique(places)  # two items of one place come as one too
+            last, mean = self.last_MS[table, distinct], self.gap_MS[table, distinct]
+            # last / mean gaps have been seen, none at first: B is their mean, t over their number, until α is larger.
+            rate = (mean / (last + mean)).clamp_min(self.rate)
+            self.gap_MS[table, distinct] += rate * (self.step - last - mean)
             self.last_MS[table, distinct] = float(self.step)
 
     def log_inclusion(self, item_C: Tensor, interactions: int) -> Tensor:

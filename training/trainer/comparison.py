@@ -6,7 +6,7 @@ of each, H hard negatives of a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -77,10 +77,9 @@ class Comparison:
         self, model: TwoTower, batch: Batch, columns: Columns, user_RD: Tensor, item_CD: Tensor
     ) -> Candidates:
         """The embeddings with everything the loss has to know of them."""
-        item_C, log_q_C, last = columns.item_C, columns.log_q_C, columns.last_negative
         if self.config.memory:
-            item_C, item_CD, log_q_C, last = self._with_memory(batch.size, columns, item_CD)
-        places = Places(item_C, self.data.size)
+            columns, item_CD = self._with_memory(batch.size, columns, item_CD)
+        places = Places(columns.item_C[: columns.last_negative], self.data.size)
         return Candidates(
             user_RD=user_RD,
             item_CD=item_CD,
@@ -89,12 +88,12 @@ class Comparison:
             row_P=batch.row_P,
             column_P=batch.column_P,
             weight_P=batch.weight_P,
-            log_q_C=log_q_C,
+            log_q_C=columns.log_q_C,
             hidden=self._hidden(batch, places),
             history=self._history(batch, places) if self.histories else None,
             hard_RH=columns.hard_RH,
             first_negative=columns.first_negative,
-            last_negative=last,
+            last_negative=columns.last_negative,
             precision=torch.bfloat16 if self.config.optimisation.precision == "bfloat16" else torch.float32,
         )
 
@@ -114,17 +113,28 @@ class Comparison:
         row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
         return places.pairs(row_H, item_RL[row_H, place_H])
 
-    def _with_memory(self, interactions: int, columns: Columns, item_CD: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
-        """Items, embeddings and log-probabilities of the columns with the remembered ones behind; how many."""
-        item_C = columns.item_C
-        if len(self.memory):
-            item_M, vector_MD = self.memory.others(item_C)
-            item_C, both = torch.cat([item_C, item_M]), torch.cat([item_CD, vector_MD])
-        else:
-            both = item_CD
-        log_q_C = self.frequency.log_inclusion(item_C, interactions * (1 + len(self.memory)))
-        self.memory.add(columns.item_C, item_CD.detach())
-        return item_C, both, log_q_C, len(item_C)
+    def _with_memory(self, interactions: int, columns: Columns, item_CD: Tensor) -> tuple[Columns, Tensor]:
+        """The columns with the remembered ones behind the batch's and before the hard ones; their embeddings.
+
+        Hard ones are not remembered: they came by no probability that a correction could know.
+        """
+        last = columns.last_negative
+        own_C, own_CD = columns.item_C[:last], item_CD[:last]
+        past = len(self.memory)
+        item_M, vector_MD = self.memory.others(own_C) if past else (own_C[:0], item_CD.detach()[:0])
+        self.memory.add(own_C, own_CD.detach())
+        log_q_C = self.frequency.log_inclusion(torch.cat([own_C, item_M]), interactions * (1 + past))
+        hard_RH = columns.hard_RH
+        if hard_RH is not None:
+            hard_RH = torch.where(hard_RH < last, hard_RH, hard_RH + len(item_M))
+        widened = replace(
+            columns,
+            item_C=torch.cat([own_C, item_M, columns.item_C[last:]]),
+            log_q_C=torch.cat([log_q_C, columns.log_q_C[last:]]),
+            last_negative=last + len(item_M),
+            hard_RH=hard_RH,
+        )
+        return widened, torch.cat([own_CD, vector_MD, item_CD[last:]])
 
     def _with_hard(self, user_R: np.ndarray, item_C: Tensor) -> tuple[Tensor, Tensor]:
         """Some mined items of each row as columns, and the columns with those behind that have none yet."""

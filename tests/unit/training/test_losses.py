@@ -222,6 +222,22 @@ def test_a_hidden_pair_has_no_gradient(name: str) -> None:
     assert not moved[2:].any()
 
 
+@pytest.mark.parametrize("name", ["bpr", "logistic_triplet", "pointwise", "softmax", "info_nce"])
+def test_large_gaps_neither_overflow_nor_lose_their_gradient(name: str) -> None:
+    """A positive 400 below its negative costs about 400, and pulls with full strength."""
+    user_RD, item_CD = torch.ones(1, 1), torch.tensor([[-200.0], [200.0]], requires_grad=True)
+    one = torch.zeros(1, dtype=torch.int64)
+    c = Candidates(
+        user_RD=user_RD, item_CD=item_CD, row_P=one, column_P=one, weight_P=torch.ones(1), log_q_C=torch.zeros(2),
+        hidden=Pairs(row_H=one, column_H=one),
+    )  # fmt: skip
+    loss = LOSSES[name](c)
+    loss.backward()
+    assert loss.item() == pytest.approx(600 if name == "pointwise" else 400, rel=1e-3)
+    assert item_CD.grad is not None
+    assert item_CD.grad[0].item() == pytest.approx(-1, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", ["softmax", "info_nce", "refined_softmax"])
 def test_a_discovery_is_ranked_among_what_the_user_did_not_have(name: str) -> None:
     history = Pairs(row_H=torch.tensor([0, 0]), column_H=torch.tensor([1, 2]))

@@ -87,6 +87,18 @@ def test_the_best_epoch_is_kept_and_the_wait_for_a_better_one_ends() -> None:
     assert not torch.equal(seen[1], seen[3])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_id_dropout_trains_the_default_of_unknown_items(share: float) -> None:
+    """And nothing else moves it: without dropout an unknown item would get the numbers it was drawn with."""
+    config = replace(CONFIG, tower=replace(QUIET, id_dropout=share))
+    model = small_model(config)
+    before_VD = model.item.vectors.ids.weight.detach().clone()
+    train(small_data(), model, config, seed=0, epochs=1)
+    moved_V = (model.item.vectors.ids.weight != before_VD).any(dim=1)
+    assert moved_V[UNKNOWN] == (share > 0)
+    assert not moved_V[PAD] and not moved_V[MISSING]
+
+
 def compared(config: TrainConfig, data: TrainingSet, rows: np.ndarray) -> tuple[Candidates, np.ndarray]:
     """The candidates of a batch, and the item of each column."""
     model = small_model(config)
@@ -123,6 +135,14 @@ def test_known_positives_of_other_snapshots_are_hidden_only_when_asked() -> None
         c, items = compared(replace(CONFIG, hide_known=hide_known), data, np.arange(8))
         hidden = items[c.hidden.column_H[c.hidden.row_H == 0]].tolist()
         assert set(hidden) == (mine if hide_known else set(data.item_I[:2].tolist()))
+
+
+def test_known_positives_are_those_of_the_batch_s_users() -> None:
+    data = small_data(items=6)
+    rows = np.arange(8, 12)  # of users 4 and 5
+    c, items = compared(replace(CONFIG, sampler=Corpus(), hide_known=True), data, rows)
+    hidden = set(zip(c.hidden.row_H.tolist(), items[c.hidden.column_H.numpy()].tolist(), strict=True))
+    assert hidden == set(zip((data.query_I[rows] - 4).tolist(), data.item_I[rows].tolist(), strict=True))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -1,0 +1,162 @@
+"""Mistakes in samplers, frequencies, hidden pairs, hard negatives and towers, each with the test that notices it."""
+
+from __future__ import annotations
+
+from tests.unit.training import test_frequency as frequency
+from tests.unit.training import test_hard_negatives as hard_negatives
+from tests.unit.training import test_sampling as sampling
+from tests.unit.training import test_temperature as temperature
+from tests.unit.training import test_trainer as trainer
+from tests.unit.training.mistake import Mistake
+from training.recipes import InBatch, Mixed, Popularity, Uniform
+
+IN_TRAINING = [
+    Mistake(
+        name="B·q for distinct columns",
+        module="training.sampling.frequency",
+        right="torch.log(-torch.expm1(interactions * torch.log1p(-self.share_N[item_C])))",
+        wrong="torch.log(interactions * self.share_N[item_C])",
+        test=sampling.test_a_log_probability_is_that_of_being_a_column,
+        arguments=(InBatch(),),
+    ),
+    Mistake(
+        name="1 - (1 - q)^B by powers, which lose small q",
+        module="training.sampling.frequency",
+        right="torch.log(-torch.expm1(interactions * torch.log1p(-self.share_N[item_C])))",
+        wrong="torch.log(1 - (1 - self.share_N[item_C]) ** interactions)",
+        test=sampling.test_a_counted_frequency_is_a_log_probability_for_any_share,
+        arguments=(1e-7, 1_000),
+    ),
+    Mistake(
+        name="mixed negatives by the unigram q alone",
+        module="training.sampling.draw",
+        right="torch.log(in_batch + (1 - in_batch) * (len(drawn) / items))",
+        wrong="torch.log(in_batch)",
+        test=sampling.test_a_log_probability_is_that_of_being_a_column,
+        arguments=(Mixed(number=5),),
+    ),
+    Mistake(
+        name="popularity without its power in the correction",
+        module="training.sampling.draw",
+        right="once = (weight_N / weight_N.sum())",
+        wrong="once = share_N",
+        test=sampling.test_a_log_probability_is_that_of_being_a_column,
+        arguments=(Popularity(number=9, beta=0.75),),
+    ),
+    Mistake(
+        name="uniform draws that are positives not hidden",
+        module="training.trainer.places",
+        right="rows = torch.cat([row_P[there_P], row_P[twice_P]])\n"
+        "        return Pairs.sorted(rows, torch.cat([first_P[there_P], last_P[twice_P]]))",
+        wrong="return Pairs.sorted(row_P[there_P], first_P[there_P])",
+        test=trainer.test_no_positive_of_a_row_is_its_negative_whatever_draws_them,
+        arguments=(Uniform(number=6), False),
+    ),
+    Mistake(
+        name="known positives taken by rows of the batch, not by users",
+        module="training.trainer.comparison",
+        right="self.data.known[batch.user_R]",
+        wrong="self.data.known[: len(batch.user_R)]",
+        test=trainer.test_known_positives_are_those_of_the_batch_s_users,
+    ),
+    Mistake(
+        name="an item twice in a batch counted twice",
+        module="training.sampling.frequency",
+        right="self.step += 1",
+        wrong="""if len(item_C) > 1:
+            before = self.step
+            for one in item_C.split(1):
+                self.step = before
+                self.update(one)
+            return
+        self.step += 1""",
+        test=frequency.test_an_item_twice_in_a_batch_counts_once,
+    ),
+    Mistake(
+        name="a step that starts anew instead of the global one",
+        module="training.sampling.frequency",
+        right="self.step += 1",
+        wrong="self.step = self.step % 100 + 1",
+        test=frequency.test_the_probabilities_of_a_stationary_stream_are_recovered,
+        arguments=(0,),
+    ),
+    Mistake(
+        name="the first gap at the weight of all others",
+        module="training.sampling.frequency",
+        right="(mean / (last + mean)).clamp_min(self.rate)",
+        wrong="torch.where(last > 0, self.rate, 1.0)",
+        test=frequency.test_the_first_batches_leave_no_mark,
+    ),
+    Mistake(
+        name="the shortest gap of several tables",
+        module="training.sampling.frequency",
+        right="gaps_MC.amax(dim=0)",
+        wrong="gaps_MC.amin(dim=0)",
+        test=frequency.test_several_tables_beat_one_where_items_collide,
+    ),
+    Mistake(
+        name="the streaming frequency left out of the state",
+        module="training.sampling.frequency",
+        right='int(state["step"])',
+        wrong="0",
+        test=frequency.test_state_goes_on_as_if_nothing_had_happened,
+    ),
+    Mistake(
+        name="the user's own positives mined",
+        module="training.sampling.mining",
+        right=", exclude=data.known)",
+        wrong=")",
+        test=trainer.test_mining_takes_the_wanted_ranks_and_nothing_known,
+    ),
+    Mistake(
+        name="mined ranks counted from 0",
+        module="training.sampling.mining",
+        right="config.first - 1 :",
+        wrong="config.first :",
+        test=trainer.test_mining_takes_the_wanted_ranks_and_nothing_known,
+    ),
+    Mistake(
+        name="a row's hard negatives as everybody's",
+        module="training.trainer.comparison",
+        right="last_negative=last,",
+        wrong="last_negative=len(item_C),",
+        test=trainer.test_mined_items_are_negatives_of_their_own_row_only,
+    ),
+    Mistake(
+        name="hard negatives remembered as the batch's",
+        module="training.trainer.comparison",
+        right="self.memory.add(own_C, own_CD.detach())",
+        wrong="self.memory.add(columns.item_C, item_CD.detach())",
+        test=hard_negatives.test_beside_a_memory_hard_negatives_stay_their_row_s_own_and_are_not_remembered,
+    ),
+    Mistake(
+        name="a dropped id as padding, not as the default of unknown items",
+        module="training.towers.items",
+        right="codes_B.masked_fill(dropped_B, UNKNOWN)",
+        wrong="codes_B.masked_fill(dropped_B, PAD)",
+        test=trainer.test_id_dropout_trains_the_default_of_unknown_items,
+        arguments=(0.5,),
+    ),
+    Mistake(
+        name="a temperature free to leave its bounds",
+        module="training.towers.two_tower",
+        right="self.log_temperature.clamp(*self.log_bounds).exp()",
+        wrong="self.log_temperature.exp()",
+        test=temperature.test_a_learned_temperature_stays_within_its_bounds,
+    ),
+    Mistake(
+        name="the temperature itself learned, not its logarithm",
+        module="training.towers.two_tower",
+        right="self.log_temperature.clamp(*self.log_bounds).exp()",
+        wrong="1 + self.log_temperature",
+        test=temperature.test_a_learned_temperature_stays_within_its_bounds,
+    ),
+    Mistake(
+        name="the temperature applied twice",
+        module="training.trainer.comparison",
+        right="scale=1 / model.temperature,",
+        wrong="scale=1 / model.temperature**2,",
+        test=temperature.test_a_logit_is_the_cosine_over_the_temperature,
+        arguments=(0.5,),
+    ),
+]

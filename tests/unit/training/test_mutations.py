@@ -1,0 +1,29 @@
+"""Mistakes that no crash and hardly a metric reveals: a named test must fail with each, and pass without."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.training import test_sampling as sampling
+from tests.unit.training.mistake import Mistake, put_in
+from tests.unit.training.mistakes_in_losses import IN_LOSSES
+from tests.unit.training.mistakes_in_training import IN_TRAINING
+
+FAILED = (AssertionError, pytest.fail.Exception, FloatingPointError)
+
+
+@pytest.mark.parametrize("mistake", [*IN_LOSSES, *IN_TRAINING], ids=lambda mistake: mistake.name)
+def test_a_mistake_is_noticed(mistake: Mistake) -> None:
+    sampling.drawn_often.cache_clear()
+    mistake.test(*mistake.arguments)
+    sampling.drawn_often.cache_clear()
+    with put_in(mistake), pytest.raises(FAILED):
+        mistake.test(*mistake.arguments)
+    sampling.drawn_often.cache_clear()
+
+
+def test_a_mistake_is_gone_when_it_is_taken_out() -> None:
+    mistake = IN_LOSSES[0]
+    with put_in(mistake):
+        pass
+    mistake.test(*mistake.arguments)
