@@ -13,7 +13,7 @@ from tests.benchmarks.recovery.experiments import EXPERIMENTS
 
 
 def test_logq_learns_the_next_click_and_without_it_taste() -> None:
-    found = logq.measure(0, users=4_000)
+    found = logq.measure(0, users=3_000)
     assert abs(found["slope with logQ"]) < 0.4
     assert found["slope without"] < -0.7
     assert found["next click: Recall@20 gain"] > 0.15
@@ -21,7 +21,7 @@ def test_logq_learns_the_next_click_and_without_it_taste() -> None:
 
 
 def test_mixed_negatives_find_junk_that_was_never_shown_and_are_not_needed_where_it_shows() -> None:
-    found = mixed.measure(0, users=6_000, epochs=6)
+    found = mixed.measure(0, users=5_000, epochs=5)
     assert found["Recall@20 gain over in-batch"] > 0.1
     assert found["fresh share, mixture - unigram Q"] > 0
     assert found["junk visible: Recall@20 gain"] < 0
@@ -29,7 +29,7 @@ def test_mixed_negatives_find_junk_that_was_never_shown_and_are_not_needed_where
 
 
 def test_content_and_id_dropout_serve_users_and_items_that_came_later() -> None:
-    found = cold_start.measure(0, users=6_000, epochs=15)
+    found = cold_start.measure(0, users=5_000, epochs=10)
     assert found["cold users: Recall@20 / popularity's"] > 1.5
     assert found["cold items: Recall@20 gain of id dropout"] > 0.0
 
