@@ -12,6 +12,7 @@ from training.recipes.config import TrainConfig
 from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
+from training.recipes.repeat import RepeatTerm
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
 from training.recipes.score import Cosine, Dot
 from training.recipes.towers import TowerConfig
@@ -35,6 +36,7 @@ __all__ = [
     "MultiHeadPooling",
     "Optimisation",
     "Popularity",
+    "RepeatTerm",
     "Residual",
     "SelfAttention",
     "Streaming",
@@ -45,6 +47,7 @@ __all__ = [
     "base",
     "behavioural",
     "recipe",
+    "with_repeats",
     "with_statistics",
 ]
 
@@ -71,9 +74,15 @@ def behavioural() -> TrainConfig:
     return replace(base(), behavioural=BehaviouralVectors())
 
 
+def with_repeats() -> TrainConfig:
+    """The default recipe with a term of its own for the items that a user had before."""
+    return replace(base(), repeat=RepeatTerm())
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "base": base,
     "behavioural": behavioural,
+    "with_repeats": with_repeats,
     "with_statistics": with_statistics,
 }
 

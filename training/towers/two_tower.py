@@ -13,12 +13,13 @@ from training.recipes.config import TrainConfig
 from training.recipes.score import Cosine
 from training.towers.bodies import SharedMiddle
 from training.towers.items import ItemVectors
+from training.towers.repeat import RepeatScorer
 from training.towers.tower import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
     """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for one),
-    and how their embeddings become a logit."""
+    how their embeddings become a logit, and where a recipe asks for one the term for repeated items."""
 
     def __init__(
         self,
@@ -40,6 +41,10 @@ class TwoTower(nn.Module):
         self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)
         self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
         self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
+        sparse = vectors.ids.sparse
+        self.repeat = (
+            RepeatScorer(user_inputs, item_inputs, codes_of, config.repeat, sparse=sparse) if config.repeat else None
+        )
 
     @property
     def temperature(self) -> Tensor:
@@ -48,9 +53,8 @@ class TwoTower(nn.Module):
     @property
     def tables(self) -> list[nn.Parameter]:
         """The id tables: large, and of their rows a batch moves only a few."""
-        table = self.item.vectors.ids.weight
-        assert isinstance(table, nn.Parameter)
-        return [table]
+        of_items = [self.item.vectors, *([self.repeat.vectors] if self.repeat else [])]
+        return [vectors.ids.get_parameter("weight") for vectors in of_items]
 
 
 def new_model(
