@@ -20,10 +20,11 @@ from orchestration.values import Index
 from serving.index import ItemIndex
 from serving.registry import Registry
 from serving.release import Release
+from serving.rescore import QUERY
 from serving.settings import Settings
 from serving.towers import Towers
 from training.baselines import Log, baseline_search, fit_baselines
-from training.evaluate import Evaluation, MakeSearch, evaluate, exact_search, index_recall
+from training.evaluate import Evaluation, MakeSearch, evaluate, exact_search, index_recall, rescored_search
 from training.fit import temporal_holdout
 from training.interactions import at
 
@@ -90,15 +91,17 @@ def evaluate_version(
     )
     registry = Registry(settings, source.dataset)
     asked = users[holdout.users_Q]
-    user_QD = Towers.from_folder(registry.download(value.version.version)).user.embed(asked)
-    searches: dict[str, MakeSearch] = {TWO_TOWER: partial(exact_search, user_QD, vectors_ND)}
+    towers = Towers.from_folder(registry.download(value.version.version))
+    user_QD = towers.user.embed(asked)
+    searches: dict[str, MakeSearch] = {TWO_TOWER: _search(towers, asked, user_QD, corpus["item_id"], vectors_ND)}
     before = _log(tables.events, users["user_id"], corpus["item_id"], source.cut)
     log("fitting baselines")
     scores = fit_baselines(before, seed=seed)
     searches |= {name: baseline_search(score, holdout.users_Q) for name, score in scores.items()}
     champion, note = _champion(settings, registry, value, asked, corpus)
     if champion and not note:
-        searches[CHAMPION] = partial(exact_search, champion.embed_users(asked), champion.embed_items(corpus))
+        embedded = champion.embed_users(asked), corpus["item_id"], champion.embed_items(corpus)
+        searches[CHAMPION] = _search(champion.towers, asked, *embedded)
     core_N = _core(before)
     systems, core = {}, {}
     for name, search in searches.items():
@@ -112,11 +115,29 @@ def evaluate_version(
         core=core,
         core_items=int(core_N.sum()),
         items=len(corpus),
-        index_recall=_index_recall(index, value.collection, tables, user_QD, searches[TWO_TOWER]),
+        index_recall=_index_recall(
+            index, value.collection, tables, user_QD, partial(exact_search, user_QD, vectors_ND)
+        ),
         champion=champion.manifest.version if champion else None,
         champion_cut=champion.manifest.cut if champion else None,
         champion_note=note,
     )
+
+
+def _search(
+    towers: Towers, asked: pl.DataFrame, user_QD: np.ndarray, corpus: pl.Series, item_ND: np.ndarray
+) -> MakeSearch:
+    """Exact search by the scores that a version serves: with those of its re-scorer, where it has one."""
+    from scipy.sparse import csr_array
+
+    if towers.rescorer is None or not towers.schema.seen_items_may_return:
+        return partial(exact_search, user_QD, item_ND)
+    scored = towers.rescorer.score(asked, user_QD, dict(zip(corpus, item_ND, strict=True)))
+    query = scored[QUERY].to_numpy()
+    row = scored["item_id"].replace_strict(corpus, np.arange(len(corpus)), return_dtype=pl.Int64).to_numpy()
+    added = scored["score"].to_numpy() - np.einsum("pd,pd->p", user_QD[query], item_ND[row])
+    repeat = csr_array((added.astype(np.float32), (query, row)), shape=(len(user_QD), len(item_ND)))
+    return partial(rescored_search, user_QD, item_ND, repeat)
 
 
 def _champion(

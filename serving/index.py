@@ -98,6 +98,9 @@ class ItemIndex(Protocol):
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
         """Stored fields by item id; ids that are not stored or do not match are left out."""
 
+    def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
+        """Stored embeddings float32 [D] by item id; ids that are not stored or do not match are left out."""
+
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
         """Delete a collection. ValueError if an alias points at it or it is among `kept`, the releases' collections."""
 
@@ -146,10 +149,18 @@ class ExactIndex:
         return Hits(ids, scores)
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
-        found = self._open(name)[1].filter(pl.col(KEY).is_in(list(ids)))
-        if (parsed := self.fields.parse(where)) is not None:
-            found = found.filter(filters.to_polars(parsed))
-        return {row.pop(KEY): row for row in found.to_dicts()}
+        return {row.pop(KEY): row for row in self._matching(name, ids, where).drop("row").to_dicts()}
+
+    def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
+        _, _, vectors_ND = self._open(name)
+        found = self._matching(name, ids, where)
+        return dict(zip(found[KEY], vectors_ND[found["row"].to_numpy()], strict=True))
+
+    def _matching(self, name: str, ids: Sequence[str], where: str | None) -> pl.DataFrame:
+        """Items that are asked for and match, with their `row`."""
+        found = self._open(name)[1].with_row_index("row").filter(pl.col(KEY).is_in(list(ids)))
+        parsed = self.fields.parse(where)
+        return found if parsed is None else found.filter(filters.to_polars(parsed))
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
         refuse_drop(name, [alias for alias, target in self._aliases.items() if target == name], kept)

@@ -42,6 +42,8 @@ VECTOR = "embedding"
 ROWS, FINGERPRINT = "gatehouse.rows", "gatehouse.fingerprint"
 """Properties of a collection: what its build was to store."""
 INSERT_ROWS = 5_000
+IDS_PER_CALL = 2_000
+"""Of vectors: their messages are bounded."""
 SAMPLE = 256
 MAX_TEXT = 65_535
 MAX_ELEMENTS = 4_096
@@ -156,12 +158,20 @@ class MilvusIndex:
         return Hits(ids, scores)
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
+        rows = self._query(name, ids, where, list(self.fields.types))
+        return {row[KEY]: {field: row[field] for field in self.fields.types} for row in rows}
+
+    def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
+        parts = [ids[start : start + IDS_PER_CALL] for start in range(0, len(ids), IDS_PER_CALL)]
+        rows = (row for part in parts for row in self._query(name, part, where, [VECTOR]))
+        return {row[KEY]: np.asarray(row[VECTOR], dtype=np.float32) for row in rows}
+
+    def _query(self, name: str, ids: Sequence[str], where: str | None, columns: list[str]) -> list[dict[str, Any]]:
         self._open(name)
         expression = f"{KEY} in {json.dumps(list(ids), ensure_ascii=False)}"
         if where:
             expression = f"{expression} and {self._expression(where)}"
-        rows = self._client.query(name, filter=expression, output_fields=[KEY, *self.fields.types]) if ids else []
-        return {row[KEY]: {field: row[field] for field in self.fields.types} for row in rows}
+        return self._client.query(name, filter=expression, output_fields=[KEY, *columns]) if ids else []
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
         if self._client.has_collection(name):

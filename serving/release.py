@@ -22,6 +22,7 @@ from serving.manifest import Manifest, ReleaseError, read, verified_files
 from serving.milvus import MilvusIndex
 from serving.pt2 import refuse_code
 from serving.registry import OVERRIDE, Registry
+from serving.rescore import Rescorer
 from serving.settings import Settings
 from serving.towers import Towers
 
@@ -33,7 +34,8 @@ LOCK_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One sealed version, whole: both towers with their vocabularies, the feature contract, and where its index is."""
+    """One sealed version, whole: both towers with their vocabularies, a re-scorer where there is one, the feature
+    contract, and where its index is."""
 
     manifest: Manifest
     towers: Towers
@@ -54,6 +56,11 @@ class Release:
     @property
     def schema(self) -> Schema:
         return self.towers.schema
+
+    @property
+    def rescorer(self) -> Rescorer | None:
+        """Scores the items of users' histories, where the recipe has a term for them."""
+        return self.towers.rescorer
 
     @property
     def popular(self) -> tuple[tuple[str, float], ...]:

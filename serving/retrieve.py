@@ -1,5 +1,8 @@
 """Recommendations from one release: online features -> user tower -> search in the release's own collection -> filter.
 
+Where the release has a re-scorer and seen items may return, the items of the user's history are scored exactly and
+merged into the list in place of what the index says of them.
+
 Legend: Q users, K items each, D dimensions.
 """
 
@@ -15,6 +18,7 @@ import polars as pl
 from feature_repo.schema import ENTITY_TIME, Entity, Kind
 from serving.index import ItemIndex
 from serving.release import Release, check_collection
+from serving.rescore import QUERY
 
 USER, ITEM = Entity.USER.key, Entity.ITEM.key
 TWO_TOWER, POPULAR = "two_tower", "popular"
@@ -30,6 +34,9 @@ RESULT = {
 }
 
 
+SCORED = {USER: pl.String, ITEM: pl.String, "score": pl.Float64}
+
+
 class OnlineFeatures(Protocol):
     """The part of `feature_repo.store.Store` that retrieval needs."""
 
@@ -40,7 +47,8 @@ class OnlineFeatures(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """score: cosine of user and item (source two_tower), or the item's count (source popular)."""
+    """score: cosine of user and item, for re-scored items of the history with their term added (source two_tower), or
+    the item's count (source popular)."""
 
     item_id: str
     score: float
@@ -111,11 +119,13 @@ class Retriever:
         return users.select(USER).join(rows, on=USER, maintain_order="left_right").select(*RESULT)
 
     def _two_tower(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
-        """Search for k more than the longest history, then drop what was seen."""
-        seen = self._seen(users)
-        longest = int(seen.group_by(USER).len()["len"].max() or 0)  # type: ignore[arg-type]
+        """Search for k more than the longest history, drop what was seen, and merge in what was scored anew."""
+        user_QD = self.release.embed_users(users)
+        owned = self._owned(users, user_QD, where)
+        dropped = pl.concat([self._seen(users), owned.select(USER, ITEM)])
+        longest = int(dropped.group_by(USER).len()["len"].max() or 0)  # type: ignore[arg-type]
         wanted = min(k + longest, self.release.manifest.item_count)
-        hits = self._index.search(self._collection, self.release.embed_users(users), wanted, where)
+        hits = self._index.search(self._collection, user_QD, wanted, where)
         lengths = [len(ids) for ids in hits.ids]
         found = pl.DataFrame(
             {
@@ -123,11 +133,21 @@ class Retriever:
                 ITEM: [id_ for ids in hits.ids for id_ in ids],
                 "score": np.concatenate(hits.scores).astype(np.float64),
             },
-            schema={USER: pl.String, ITEM: pl.String, "score": pl.Float64},
+            schema=SCORED,
         )
-        rows = found.join(seen, on=[USER, ITEM], how="anti", maintain_order="left")
+        rows = pl.concat([found.join(dropped, on=[USER, ITEM], how="anti"), owned])
+        rows = rows.sort("score", ITEM, descending=[True, False])
         rows = rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(USER))
         return rows.filter(pl.col("rank") <= k).select(USER, "rank", ITEM, "score", source=pl.lit(TWO_TOWER))
+
+    def _owned(self, users: pl.DataFrame, user_QD: np.ndarray, where: str | None) -> pl.DataFrame:
+        """user_id, item_id, score of the histories' items that may return: those in the index that match the filter."""
+        rescorer = self.release.rescorer
+        if rescorer is None or not self.release.schema.seen_items_may_return:
+            return pl.DataFrame(schema=SCORED)
+        vectors = self._index.vectors(self._collection, rescorer.owned(users), where)
+        scored = rescorer.score(users, user_QD, vectors)
+        return scored.select(pl.lit(users[USER]).gather(QUERY), ITEM, "score")
 
     def _seen(self, users: pl.DataFrame) -> pl.DataFrame:
         """user_id, item_id of what must not be shown again: nothing, or the stored histories."""

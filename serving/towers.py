@@ -1,4 +1,4 @@
-"""The two towers of one version as artifacts: exported programs with the encoders they were trained with.
+"""The towers of one version as artifacts: exported programs with the encoders they were trained with.
 
 Legend: B rows of a batch, D dimensions.
 """
@@ -17,11 +17,13 @@ import polars as pl
 from feature_repo.encode import Encoder
 from feature_repo.schema import Entity, Schema
 from serving.pt2 import load_program
+from serving.rescore import Rescorer
 
 if TYPE_CHECKING:
     import torch
 
 BATCH = 1_024
+RESCORER = "rescorer.pt2"
 CHECKPOINT = "checkpoint.safetensors"
 """For incremental training; serving never reads it."""
 
@@ -48,12 +50,14 @@ class Tower:
 
 @dataclass(frozen=True, kw_only=True)
 class Towers:
-    """What an artifact folder holds, loaded. popular: (item id, count), most popular first, for unknown users."""
+    """What an artifact folder holds, loaded. popular: (item id, count), most popular first, for unknown users.
+    rescorer: of the items of users' histories, where the recipe has one."""
 
     schema: Schema
     user: Tower
     item: Tower
     popular: tuple[tuple[str, float], ...]
+    rescorer: Rescorer | None = None
 
     @classmethod
     def from_folder(cls, folder: Path) -> Towers:
@@ -68,6 +72,7 @@ class Towers:
             user=_tower(files, Entity.USER),
             item=_tower(files, Entity.ITEM),
             popular=tuple((item, count) for item, count in json.loads(files["popular.json"])),
+            rescorer=_rescorer(files) if RESCORER in files else None,
         )
 
 
@@ -75,3 +80,8 @@ def _tower(files: Mapping[str, bytes], entity: Entity) -> Tower:
     name = f"{entity.value}_tower.pt2"
     encoder = Encoder.from_json(files[f"{entity.value}_encoder.json"].decode())
     return Tower(encoder=encoder, program=load_program(files[name], name).module())
+
+
+def _rescorer(files: Mapping[str, bytes]) -> Rescorer:
+    encoder = Encoder.from_json(files["user_encoder.json"].decode())
+    return Rescorer(encoder=encoder, program=load_program(files[RESCORER], RESCORER).module())

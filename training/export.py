@@ -14,7 +14,7 @@ from feature_repo.encode import Encoder
 from feature_repo.schema import Schema
 from training.recipes import TrainConfig
 from training.recipes.text import to_json
-from training.towers import TwoTower
+from training.towers import Rescorer, TwoTower, embed
 from training.training_set import Arrays
 
 
@@ -32,6 +32,7 @@ def export(
     """Write a model version's files into an empty folder.
 
     user_tower.pt2, item_tower.pt2: input one dict of tensors as the encoder gives them, output float32 [B, D];
+    rescorer.pt2, where the recipe has a repeat term: see `Rescorer`;
     user_encoder.json, item_encoder.json, schema.json, recipe.json; popular.json: (item id, count), most popular first,
     for users that nobody knows; checkpoint.safetensors: all weights. examples: at least three encoded rows of each
     tower.
@@ -41,12 +42,23 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     export_tower(folder / "user_tower.pt2", model.user, examples[0])
     export_tower(folder / "item_tower.pt2", model.item, examples[1])
+    if model.repeat:
+        rescorer = Rescorer(model.repeat, model.temperature)
+        export_tower(folder / "rescorer.pt2", rescorer, rescorer_example(model, *examples))
     (folder / "user_encoder.json").write_text(user_encoder.to_json())
     (folder / "item_encoder.json").write_text(item_encoder.to_json())
     (folder / "schema.json").write_text(schema.to_json())
     (folder / "recipe.json").write_text(to_json(config))
     (folder / "popular.json").write_text(json.dumps(list(popular)))
     save_file(_unshared(model), folder / "checkpoint.safetensors")
+
+
+def rescorer_example(model: TwoTower, users: Arrays, items: Arrays) -> Arrays:
+    """Encoded users as a re-scorer takes them, with the given items' embeddings in turn at the places of histories."""
+    assert model.repeat is not None
+    user_BD, item_ND = embed(model.user, users), embed(model.item, items)
+    places = users[f"{model.repeat.history}_items"].shape
+    return users | {"user_embedding": user_BD, "history_embeddings": np.resize(item_ND, (*places, item_ND.shape[1]))}
 
 
 def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:

@@ -12,9 +12,10 @@ import polars as pl
 from feature_repo.encode import Encoder
 from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema, item_statistics
 from training.behavioural import behaviour
-from training.evaluate import Holdout, evaluate, exact_search
+from training.evaluate import Holdout, evaluate, rescored_search
 from training.interactions import at, interactions
 from training.recipes import InBatch, TrainConfig
+from training.repeat_scores import repeat_scores
 from training.towers import TwoTower, codes_of, embed, new_model
 from training.trainer import SCORE, OnEpoch, train
 from training.training_set import Arrays, TrainingSet
@@ -55,12 +56,18 @@ def fit(
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
     _refuse_stale_negatives(schema, config)
+    if config.repeat and not schema.seen_items_may_return:
+        raise ValueError(
+            f"the recipe has a repeat term, but seen items never return in {schema.dataset}, so that it would rank "
+            "nothing: leave repeat out"
+        )
     trial, data = _start(schema, queries, item_snapshots, items, interactions(events, validation_start), config, seed)
-    user_arrays, item_arrays = trial.user_encoder.encode(users), trial.item_encoder.encode(items)
+    user_arrays = trial.user_encoder.encode(users[holdout.users_Q])
+    item_arrays = trial.item_encoder.encode(items)
 
     def validate(model: TwoTower) -> dict[str, float]:
-        user_QD = embed(model.user, user_arrays)[holdout.users_Q]
-        search = partial(exact_search, user_QD, embed(model.item, item_arrays))
+        vectors = embed(model.user, user_arrays), embed(model.item, item_arrays)
+        search = partial(rescored_search, *vectors, repeat_scores(model, user_arrays, item_arrays))
         return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.discovery_weight)
 
     epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch)

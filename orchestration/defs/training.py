@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from feature_repo.schema import Entity
+from feature_repo.schema import Entity, Schema
 from feature_repo.store import Store
 from orchestration.defs.checks import require_checked
 from orchestration.defs.features import preview, read_tables
@@ -16,7 +16,7 @@ from orchestration.values import Features, Frames, Source, Version
 from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, Lineage, Registry
 from training.interactions import interactions, item_rows, popular_items, query_rows
-from training.recipes import recipe
+from training.recipes import TrainConfig, recipe
 from training.recipes.text import to_flat, to_json
 
 FRAMES = ("queries", "item_snapshots", "interactions")
@@ -83,15 +83,17 @@ def input_key(workspace: Workspace, source: Source) -> str:
         source.sha256,
         schema,
         source.as_of.isoformat(),
-        _recipe_json(workspace),
+        to_json(_recipe(workspace, source)),
         str(workspace.seed),
         code_digest(),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _recipe_json(workspace: Workspace) -> str:
-    return to_json(recipe(workspace.recipe))
+def _recipe(workspace: Workspace, source: Source) -> TrainConfig:
+    """The recipe as it is for this dataset."""
+    schema = Schema.from_json(read_schema(source))
+    return recipe(workspace.recipe, seen_items_may_return=schema.seen_items_may_return)
 
 
 def read_schema(source: Source) -> str:
@@ -104,7 +106,7 @@ def _train(
     from training.export import export
     from training.fit import fit
 
-    source, tables, config = frames.source, read_tables(frames.source), recipe(workspace.recipe)
+    source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
     with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
         run.log_params({f"config.{name}": value for name, value in to_flat(config).items()})

@@ -1,7 +1,8 @@
 """A small released world: real encoders and exported towers, in a real home folder.
 
 Users like one of two departments; a user embedding is the embedding of the department, an item embedding that of its
-own, tilted by the item's price. So a user's nearest items are those of the liked department, the cheapest first.
+own, tilted by the item's price. So a user's nearest items are those of the liked department, the cheapest first. A
+re-scorer, where there is one, adds to an item of the history what its count and age say, which may be less than 0.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,10 @@ NOW = datetime(2024, 3, 1)
 DEPARTMENTS = ("food", "toys")
 
 
-def schema(*, seen_items_may_return: bool = True) -> Schema:
+def schema(*, seen_items_may_return: bool = True, repeats: bool = False) -> Schema:
+    """repeats: the towers see the history, and a re-scorer reads it."""
     liked = Feature(name="liked", kind=Kind.CATEGORICAL)
-    history = Feature(name="history", kind=Kind.HISTORY, length=4, tower=False)
+    history = Feature(name="history", kind=Kind.HISTORY, length=4, tower=repeats)
     department = Feature(name="department", kind=Kind.CATEGORICAL, filterable=True, display=True)
     price = Feature(name="price", kind=Kind.NUMERIC, filterable=True)
     return Schema(
@@ -47,6 +49,10 @@ def schema(*, seen_items_may_return: bool = True) -> Schema:
             View(name="item_profile", entity=Entity.ITEM, features=(department, price)),
         ),
     )
+
+
+def _days_ago(days: int) -> int:
+    return int((NOW - timedelta(days=days) - datetime(1970, 1, 1)).total_seconds() * 1e6)
 
 
 ITEMS = pl.DataFrame(
@@ -64,8 +70,11 @@ USERS = pl.DataFrame(
         "event_timestamp": [NOW] * 3,
         "liked": ["food", "toys", "food"],
         "history_items": [["food00", "food03"], [], None],
+        "history_times": [[_days_ago(1), _days_ago(90)], [], None],
+        "history_counts": [[9, 1], [], None],
     },
-    schema_overrides={"event_timestamp": pl.Datetime("us"), "history_items": pl.List(pl.String)},
+    schema_overrides={"event_timestamp": pl.Datetime("us"), "history_items": pl.List(pl.String)}
+    | {f"history_{name}": pl.List(pl.Int64) for name in ("times", "counts")},
 )
 POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
 
@@ -98,22 +107,38 @@ class _Tower(torch.nn.Module):
         return torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
 
 
+class _Rescorer(torch.nn.Module):
+    """<u, v> + 0.3·log count − 0.2·log age."""
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        score = torch.einsum("bd,bld->bl", inputs["user_embedding"], inputs["history_embeddings"])
+        score = score + 0.3 * inputs["history_counts"] - 0.2 * inputs["history_ages"]
+        return score.masked_fill(inputs["history_items"] < RESERVED, -torch.inf)
+
+
 def write_artifacts(folder: Path, schema_: Schema, *, slope: float = 0.1) -> Path:
-    """The files of a model version; another slope gives another model."""
+    """The files of a model version; another slope gives another model. With a re-scorer if a tower sees the history."""
     folder.mkdir(parents=True)
     for entity, frame, name in ((Entity.USER, USERS, "liked"), (Entity.ITEM, ITEMS, "department")):
-        encoder = Encoder.fit(entity.key, schema_.features_of(entity), frame, ids=frame[entity.key])
+        features = schema_.features_of(entity)
+        encoder = Encoder.fit(entity.key, features, frame, ids=frame[entity.key], items=ITEMS["item_id"])
         inputs = {key: torch.from_numpy(np.array(value)) for key, value in encoder.encode(frame).items()}
-        dynamic = {key: {0: torch.export.Dim.DYNAMIC} for key in inputs}
         tower = _Tower(name, slope if entity is Entity.ITEM else 0.0)
-        program = torch.export.export(tower, (inputs,), dynamic_shapes=(dynamic,))
-        torch.export.save(program, folder / f"{entity.value}_tower.pt2")
+        _write_program(folder / f"{entity.value}_tower.pt2", tower, inputs)
+        if "history_items" in inputs:
+            vectors = {"user_embedding": torch.zeros(3, 2), "history_embeddings": torch.zeros(3, 4, 2)}
+            _write_program(folder / "rescorer.pt2", _Rescorer(), inputs | vectors)
         (folder / f"{entity.value}_encoder.json").write_text(encoder.to_json())
     (folder / "schema.json").write_text(schema_.to_json())
     (folder / "recipe.json").write_text("{}")
     (folder / "popular.json").write_text(json.dumps(POPULAR))
     save_file({"weight": torch.zeros(2)}, folder / "checkpoint.safetensors")
     return folder
+
+
+def _write_program(path: Path, module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> None:
+    dynamic = {key: {0: torch.export.Dim.DYNAMIC} for key in inputs}
+    torch.export.save(torch.export.export(module, (inputs,), dynamic_shapes=(dynamic,)), path)
 
 
 def empty_database(home: Path) -> Path:

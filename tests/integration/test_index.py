@@ -110,6 +110,20 @@ class TestContract:
         }
         assert built.fetch("shop_items_v1", []) == {}
 
+    def test_gives_back_the_vectors_of_what_is_there_and_matches(self, built: ItemIndex) -> None:
+        ids = ITEMS["item_id"].to_list()
+        found = built.vectors("shop_items_v1", ["i005", "unknown", "i003"])
+        assert found.keys() == {"i003", "i005"}
+        np.testing.assert_array_equal(found["i005"], VECTORS_ND[5])
+        assert found["i003"].dtype == np.float32
+        cheap = built.vectors("shop_items_v1", ids, "price < -1")
+        assert sorted(cheap) == ITEMS.filter(pl.col("price") < -1)["item_id"].to_list()
+        many = built.vectors("shop_items_v1", [*ids, *(f"other{n}" for n in range(5_000)), *ids])
+        np.testing.assert_array_equal(np.stack([many[id_] for id_ in ids]), VECTORS_ND)
+        assert built.vectors("shop_items_v1", []) == {}
+        with pytest.raises(ValueError, match="cannot filter"):
+            built.vectors("shop_items_v1", ids, "hidden == 1")
+
     def test_equal_scores_are_ordered_by_id(self, index: ItemIndex) -> None:
         index.build("shop_items_v2", ITEMS[:4].reverse(), np.repeat(VECTORS_ND[:1], 4, axis=0))
         assert index.search("shop_items_v2", QUERIES_QD, 4).ids[0] == ["i000", "i001", "i002", "i003"]

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -28,7 +28,7 @@ from serving.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.settings import Settings
 from tests.worlds import taste_groups
-from training.recipes import MLP, RECIPES, SALES, Optimisation, TowerConfig, TrainConfig
+from training.recipes import MLP, RECIPES, SALES, Optimisation, RepeatTerm, TowerConfig, TrainConfig
 
 POLICY: dict[str, Any] = {
     "margins": [{"baseline": "popularity", "metrics": ["all/recall@20"], "margin": 0.2}],
@@ -49,6 +49,11 @@ def quick() -> TrainConfig:
     tower = TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=8)
     optimisation = Optimisation(batch_size=256, epochs=3)
     return TrainConfig(dim=16, tower=tower, leave_out=SALES, min_count=2, optimisation=optimisation)
+
+
+def repeating() -> TrainConfig:
+    """`quick` with a term for what a user had before."""
+    return replace(quick(), repeat=RepeatTerm())
 
 
 def write_world(folder: Path, tables: Tables) -> Path:
@@ -114,7 +119,7 @@ class Home:
         logger = logging.getLogger()
         handlers, level = list(logger.handlers), logger.level
         paths = {"GATEHOUSE_HOME": str(self.settings.home), "GATEHOUSE_POLICY": str(self.settings.gate_policy)}
-        with patch.dict(os.environ, paths), patch.dict(RECIPES, quick=quick):
+        with patch.dict(os.environ, paths), patch.dict(RECIPES, quick=quick, repeating=repeating):
             prepare_home(self.settings)
             try:
                 yield

@@ -2,7 +2,16 @@
 
 from training.evaluate.evaluation import Evaluation, evaluate
 from training.evaluate.holdout import Holdout, View, item_sets
-from training.evaluate.search import MakeSearch, Scores, Search, exact_search, index_recall, score_search, top_k
+from training.evaluate.search import (
+    MakeSearch,
+    Scores,
+    Search,
+    exact_search,
+    index_recall,
+    rescored_search,
+    score_search,
+    top_k,
+)
 
 __all__ = [
     "Evaluation",
@@ -15,6 +24,7 @@ __all__ = [
     "exact_search",
     "index_recall",
     "item_sets",
+    "rescored_search",
     "score_search",
     "top_k",
 ]

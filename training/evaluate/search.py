@@ -93,6 +93,26 @@ def exact_search(
     return score_search(lambda rows: user_QD[rows] @ item_ND.T, exclude=exclude, corpus=corpus)
 
 
+def rescored_search(
+    user_QD: np.ndarray,
+    item_ND: np.ndarray,
+    repeat: csr_array,
+    *,
+    exclude: csr_array | None = None,
+    corpus: np.ndarray | None = None,
+) -> Search:
+    """As `exact_search`, by <u, v> + repeat: float [Q, N] with entries for the items of users' histories. It finds what
+    an exact index and a re-scorer of histories find together."""
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        scores_BN: np.ndarray = user_QD[rows] @ item_ND.T
+        added = repeat[rows].tocoo()
+        scores_BN[added.row, added.col] += added.data
+        return scores_BN
+
+    return score_search(scores, exclude=exclude, corpus=corpus)
+
+
 def index_recall(exact_ids_QK: np.ndarray, index_ids_QK: np.ndarray) -> float:
     """Mean share of the exact list that an index returned, in any order; lists without an item are left out.
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.losses.repeats import Repeats
 from training.losses.tiled import Pairs, log_sum_exp
 
 
@@ -24,8 +25,10 @@ class Candidates:
     into the columns. hidden: pairs that are no negatives (the positives themselves, and other known positives where
     the recipe says so). first_negative: the columns from here on are negatives; those before are only positives.
     history: pairs whose item is in the user's history; a positive outside it is ranked only against what is outside it
-    too. hard_RH: columns of each row's own hard negatives, -1 where there is none; columns that only stand there lie
-    behind `last_negative`. precision: of the products in the softmax family.
+    too. repeats: the items of histories with terms of their own, which `softmax` ranks beside the negatives; their
+    pairs with columns are hidden then, and history is None. hard_RH: columns of each row's own hard negatives, -1 where
+    there is none; columns that only stand there lie behind `last_negative`. precision: of the products in the softmax
+    family.
     """
 
     user_RD: Tensor
@@ -38,6 +41,7 @@ class Candidates:
     scale: Tensor = field(default_factory=lambda: torch.tensor(1.0))
     shift: Tensor = field(default_factory=lambda: torch.tensor(0.0))
     history: Pairs | None = None
+    repeats: Repeats | None = None
     hard_RH: Tensor | None = None
     first_negative: int = 0
     last_negative: int | None = None
@@ -115,7 +119,8 @@ class Candidates:
         user_RD, item_CD = self.user_RD[:, :dim], self.item_CD[:, :dim]
         if unit:
             user_RD, item_CD = F.normalize(user_RD, dim=1), F.normalize(item_CD, dim=1)
-        return replace(self, user_RD=user_RD, item_CD=item_CD)
+        repeats = self.repeats.cut(dim, unit=unit) if self.repeats else None
+        return replace(self, user_RD=user_RD, item_CD=item_CD, repeats=repeats)
 
     def mean(self, loss_P: Tensor) -> Tensor:
         """Weighted mean over the positives."""

@@ -12,6 +12,7 @@ from training.recipes.config import TrainConfig
 from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
+from training.recipes.repeat import RepeatTerm
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
 from training.recipes.score import Cosine, Dot
 from training.recipes.towers import TowerConfig
@@ -35,6 +36,7 @@ __all__ = [
     "MultiHeadPooling",
     "Optimisation",
     "Popularity",
+    "RepeatTerm",
     "Residual",
     "SelfAttention",
     "Streaming",
@@ -46,6 +48,7 @@ __all__ = [
     "behavioural",
     "recipe",
     "with_statistics",
+    "without_repeats",
 ]
 
 SALES = tuple(feature.name for feature in item_statistics(value=True).features)
@@ -56,9 +59,10 @@ def base() -> TrainConfig:
 
     It leaves the item statistics out: in-batch negatives only show an item in the weeks in which it sells, so what the
     towers would learn of its statistics is wrong for the items that do not sell. They need negatives from the whole
-    corpus.
+    corpus. Items that a user had before get a term of their own, beside the index: without it the user's one vector has
+    to point at all of them.
     """
-    return TrainConfig(leave_out=SALES)
+    return TrainConfig(leave_out=SALES, repeat=RepeatTerm())
 
 
 def with_statistics() -> TrainConfig:
@@ -71,15 +75,23 @@ def behavioural() -> TrainConfig:
     return replace(base(), behavioural=BehaviouralVectors())
 
 
+def without_repeats() -> TrainConfig:
+    """The default recipe without the term for items that a user had before: two towers and nothing else."""
+    return replace(base(), repeat=None)
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "base": base,
     "behavioural": behavioural,
     "with_statistics": with_statistics,
+    "without_repeats": without_repeats,
 }
 
 
-def recipe(name: str) -> TrainConfig:
-    """The named recipe; ValueError lists those there are."""
+def recipe(name: str, *, seen_items_may_return: bool = True) -> TrainConfig:
+    """The named recipe as it is for a dataset: where seen items never return, nothing is to be learned of repetitions,
+    and the repeat term is left out. ValueError lists the recipes there are."""
     if name not in RECIPES:
         raise ValueError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
-    return RECIPES[name]()
+    config = RECIPES[name]()
+    return config if seen_items_may_return else replace(config, repeat=None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.loss import UNIFORM, Loss
 from training.recipes.optimisation import Optimisation
+from training.recipes.repeat import RepeatTerm
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
 from training.recipes.score import Cosine, Score
 from training.recipes.towers import TowerConfig
@@ -24,7 +25,8 @@ class TrainConfig:
     that the user is known to have taken anywhere in the training part is a negative for this user. all_negative: on the
     contrary every column is a negative of every row, its positives too. frequency: None
     counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
-    its user's history is ranked only against items outside it.
+    its user's history is ranked only against items outside it. repeat: a term of its own for the items of a user's
+    history, which are then all ranked exactly and beside everything else, so that strata has no effect; None for none.
     behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
     the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
@@ -43,6 +45,7 @@ class TrainConfig:
     all_negative: bool = False
     frequency: Streaming | None = None
     strata: bool = True
+    repeat: RepeatTerm | None = None
     optimisation: Optimisation = field(default_factory=Optimisation)
     behavioural: BehaviouralVectors | None = None
     leave_out: tuple[str, ...] = ()
@@ -58,6 +61,8 @@ class TrainConfig:
             raise ValueError(f"prefixes are dimensions below dim = {self.dim}, got {self.prefixes}")
         self.loss.refuse(self.score, self.sampler)
         self._refuse_samplers_that_do_not_fit()
+        if self.repeat:
+            self._refuse_what_hides_repeats()
 
     def _refuse_samplers_that_do_not_fit(self) -> None:
         if self.all_negative and (self.hide_known or self.loss.name not in UNIFORM):
@@ -83,6 +88,24 @@ class TrainConfig:
             )
         if self.hard and isinstance(self.sampler, Corpus):
             raise ValueError("with Corpus() every item is a negative already: leave hard negatives out")
+
+    def _refuse_what_hides_repeats(self) -> None:
+        if self.hide_known:
+            raise ValueError(
+                "hide_known takes what a user is known to take out of the ranking, and repeat learns how to rank just "
+                "that: leave one out"
+            )
+        if self.loss.name != "softmax":
+            raise ValueError(
+                f"repeat ranks the items of a history exactly and all others by a corrected sample, which is softmax; "
+                f"got the loss {self.loss.name!r}: use Loss('softmax'), or leave repeat out"
+            )
+        if not isinstance(self.sampler, InBatch | Mixed | Corpus):
+            raise ValueError(
+                f"with repeat, each positive outside its history must be one of the sample that stands for all items "
+                f"outside it, and {self.sampler} draws its sample apart from the positives: use InBatch(), Mixed() or "
+                "Corpus(), or leave repeat out"
+            )
 
     @property
     def whole_corpus(self) -> bool:

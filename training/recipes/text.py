@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from training.recipes import behavioural, bodies, histories, loss, optimisation, sampling, score, towers
+from training.recipes import bodies, histories, loss, optimisation, repeat, sampling, score, towers
+from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.config import TrainConfig
 
 TYPE = "type"
@@ -55,11 +56,11 @@ def _object(value: Any) -> Any:
 
 def _types() -> dict[str, type]:
     """All declarations by their names."""
-    modules = (behavioural, bodies, histories, loss, optimisation, sampling, score, towers)
+    modules = (bodies, histories, loss, optimisation, repeat, sampling, score, towers)
     found = [
         each for module in modules for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
     ]
-    return {each.__name__: each for each in [TrainConfig, *found] if isinstance(each, type)}
+    return {each.__name__: each for each in [TrainConfig, BehaviouralVectors, *found] if isinstance(each, type)}
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:

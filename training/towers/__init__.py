@@ -1,8 +1,19 @@
 """The towers: encoded features to embeddings. A tower knows nothing of losses."""
 
 from training.towers.embedding import embed
-from training.towers.items import ItemVectors, codes_of
+from training.towers.items import ItemVectors, codes_of, items_of_codes
+from training.towers.repeat import Rescorer
 from training.towers.tower import ItemTower, UserTower
 from training.towers.two_tower import TwoTower, new_model
 
-__all__ = ["ItemTower", "ItemVectors", "TwoTower", "UserTower", "codes_of", "embed", "new_model"]
+__all__ = [
+    "ItemTower",
+    "ItemVectors",
+    "Rescorer",
+    "TwoTower",
+    "UserTower",
+    "codes_of",
+    "embed",
+    "items_of_codes",
+    "new_model",
+]

@@ -109,3 +109,11 @@ def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Te
             codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
             found[each.name] = torch.from_numpy(codes_V)
     return found
+
+
+def items_of_codes(code_N: Tensor, size: int) -> Tensor:
+    """int64 [V]: the item of each id code, -1 for the codes that are no single item's."""
+    item_V = torch.full((size,), -1)
+    (own,) = (code_N >= RESERVED).nonzero(as_tuple=True)
+    item_V[code_N[own].long()] = own
+    return item_V

@@ -13,12 +13,13 @@ from training.recipes.config import TrainConfig
 from training.recipes.score import Cosine
 from training.towers.bodies import SharedMiddle
 from training.towers.items import ItemVectors
+from training.towers.repeat import RepeatScorer
 from training.towers.tower import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
     """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for one),
-    and how their embeddings become a logit."""
+    how their embeddings become a logit, and where a recipe asks for one the term for repeated items."""
 
     def __init__(
         self,
@@ -34,13 +35,14 @@ class TwoTower(nn.Module):
         unit = isinstance(config.score, Cosine)
         self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, unit=unit)
         self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, unit=unit)
-        for table in self._id_tables:
-            table.sparse = config.optimisation.tables != "adam"
         cosine = config.score if isinstance(config.score, Cosine) else Cosine(temperature=1.0, learned=False)
         start = torch.tensor(math.log(cosine.temperature))
         self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)
         self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
         self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
+        self.repeat = RepeatScorer(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
+        for table in self._id_tables:
+            table.sparse = config.optimisation.tables != "adam"
 
     @property
     def temperature(self) -> Tensor:
@@ -53,7 +55,8 @@ class TwoTower(nn.Module):
 
     @property
     def _id_tables(self) -> list[nn.Embedding]:
-        return [self.item.vectors.ids] + ([self.user.ids] if self.user.ids is not None else [])
+        tables = (self.item.vectors.ids, self.user.ids, self.repeat.vectors.ids if self.repeat else None)
+        return [table for table in tables if table is not None]
 
 
 def new_model(

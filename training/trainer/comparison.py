@@ -12,18 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from feature_repo.encode import RESERVED
 from training.losses import Candidates, Pairs
 from training.recipes.config import TrainConfig
 from training.sampling import Counted, Memory, Streamed, draw
-from training.towers import TwoTower
+from training.towers import TwoTower, items_of_codes
+from training.trainer.owned import Owned
 from training.trainer.places import Places
 from training.training_set import Batch, TrainingSet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Columns:
-    """The items of a batch's columns: those of the batch, drawn ones, hard ones. See `Candidates` for the rest."""
+    """The items of a batch's columns: those of the batch, drawn ones, hard ones. See `Candidates` for the rest.
+
+    owned: where the recipe has a repeat term, the histories; their items' features stand behind those of the columns.
+    """
 
     item_C: Tensor
     features: dict[str, Tensor]
@@ -31,6 +34,7 @@ class Columns:
     first_negative: int
     last_negative: int
     hard_RH: Tensor | None = None
+    owned: Owned | None = None
 
 
 class Comparison:
@@ -47,8 +51,9 @@ class Comparison:
         self.rng = torch.Generator().manual_seed(seed)
         self.mined_UM: Tensor | None = None
         self.corpus = {name: torch.from_numpy(array) for name, array in data.corpus.items()}
-        self.histories = model.user.histories if config.strata else ()
-        self.item_of_V = _items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.ids.num_embeddings)
+        self.histories = model.user.histories if config.strata and not config.repeat else ()
+        self.repeated = model.repeat.history if model.repeat else None
+        self.item_of_V = items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.ids.num_embeddings)
 
     def columns(self, batch: Batch) -> Columns:
         """The batch's items, what the sampler draws, and the hard negatives of the batch's users."""
@@ -60,7 +65,8 @@ class Comparison:
         if self.mined_UM is not None:
             hard_RH, item_C = self._with_hard(batch.user_R, item_C)
             log_q_C = torch.cat([log_q_C, torch.zeros(len(item_C) - last)])
-        extra = item_C[len(batch.item_C) :]
+        owned = Owned.of(batch, self.repeated, self.item_of_V) if self.repeated else None
+        extra = torch.cat([item_C[len(batch.item_C) :], owned.item_U if owned else item_C[:0]])
         features = batch.items
         if len(extra):
             features = {name: torch.cat([batch.items[name], array[extra]]) for name, array in self.corpus.items()}
@@ -71,12 +77,15 @@ class Comparison:
             first_negative=drawn.first_negative,
             last_negative=last,
             hard_RH=hard_RH,
+            owned=owned,
         )
 
     def candidates(
         self, model: TwoTower, batch: Batch, columns: Columns, user_RD: Tensor, item_CD: Tensor
     ) -> Candidates:
         """The embeddings with everything the loss has to know of them."""
+        owned = columns.owned
+        item_CD, item_UD = item_CD[: len(columns.item_C)], item_CD[len(columns.item_C) :]
         if self.config.memory:
             columns, item_CD = self._with_memory(batch.size, columns, item_CD)
         places = Places(columns.item_C[: columns.last_negative], self.data.size)
@@ -89,7 +98,8 @@ class Comparison:
             column_P=batch.column_P,
             weight_P=batch.weight_P,
             log_q_C=columns.log_q_C,
-            hidden=self._hidden(batch, places),
+            hidden=self._hidden(batch, places, owned),
+            repeats=owned.repeats(model, batch, item_UD) if owned else None,
             history=self._history(batch, places) if self.histories else None,
             hard_RH=columns.hard_RH,
             first_negative=columns.first_negative,
@@ -97,12 +107,14 @@ class Comparison:
             precision=torch.bfloat16 if self.config.optimisation.precision == "bfloat16" else torch.float32,
         )
 
-    def _hidden(self, batch: Batch, places: Places) -> Pairs:
-        """The batch's positives, everything that its users are known to have taken, or nothing."""
+    def _hidden(self, batch: Batch, places: Places, owned: Owned | None) -> Pairs:
+        """The batch's positives, and the histories where they are ranked by themselves; or everything that its users
+        are known to have taken; or nothing."""
         if self.config.all_negative:
             return Pairs.none()
         if not self.config.hide_known:
-            return places.pairs(batch.row_P, batch.item_C[batch.column_P])
+            positives = places.pairs(batch.row_P, batch.item_C[batch.column_P])
+            return positives.and_also(places.pairs(*owned.pairs())) if owned else positives
         known = self.data.known[batch.user_R].tocoo()
         return places.pairs(torch.from_numpy(known.row).long(), torch.from_numpy(known.col).long())
 
@@ -162,14 +174,6 @@ class Comparison:
             self.frequency.load(_part(state, "frequency."))
         self.mined_UM = state.get("mined")
         self.rng.set_state(state["rng"])
-
-
-def _items_of_codes(code_N: Tensor, size: int) -> Tensor:
-    """[V]: the item of each id code, -1 for the codes that are no single item's."""
-    item_V = torch.full((size,), -1)
-    (own,) = (code_N >= RESERVED).nonzero(as_tuple=True)
-    item_V[code_N[own].long()] = own
-    return item_V
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

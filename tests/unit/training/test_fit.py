@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,11 +18,11 @@ from feature_repo.encode import UNKNOWN
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
 from feature_repo.tables import feature_tables
 from tests.worlds import START, group_of, taste_groups
-from training.evaluate import exact_search
+from training.evaluate import Search, exact_search, rescored_search
 from training.export import export
 from training.fit import Fitted, fit, with_score
 from training.interactions import at, interactions, item_rows, query_rows
-from training.recipes import MLP, Optimisation, TowerConfig, TrainConfig
+from training.recipes import MLP, Optimisation, RepeatTerm, TowerConfig, TrainConfig
 from training.towers import embed
 from training.trainer import SCORE
 
@@ -157,6 +158,48 @@ def test_exported_programs_give_the_towers_embeddings_for_any_batch(tmp_path: Pa
         got = program({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
         assert np.allclose(got.detach().numpy(), embed(result.model.user, arrays), atol=1e-5)
         assert np.allclose(np.linalg.norm(got.detach().numpy(), axis=1), 1.0, atol=1e-5)
+
+
+def test_early_stopping_ranks_by_what_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a repeat term, the trial's metrics are those of sums with terms for every history of the hold-out."""
+    added = []
+
+    def noted(*scores: Any, **masks: Any) -> Search:
+        added.append(scores[2])
+        return rescored_search(*scores, **masks)
+
+    monkeypatch.setattr("training.fit.rescored_search", noted)
+    result = fitted(0, replace(CONFIG, repeat=RepeatTerm()))
+    assert result.model.repeat is not None
+    assert len(added) == 2 * len(result.epochs)  # with and without what was seen
+    assert all((np.diff(each.indptr) > 5).mean() > 0.9 for each in added)
+
+
+def test_a_repeat_term_is_refused_where_seen_items_never_return() -> None:
+    tables, queries, items, positives = frames()
+    with pytest.raises(ValueError, match="seen items never return in world"):
+        fit(
+            schema=replace(tables.schema, seen_items_may_return=False), queries=queries, item_snapshots=items,
+            positives=positives, events=tables.events, validation_start=VALIDATION, cut=CUT,
+            config=replace(CONFIG, repeat=RepeatTerm()), seed=0, on_epoch=lambda epoch, metrics: None,
+        )  # fmt: skip
+
+
+def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> None:
+    """A snapshot is the start of the day: an item's count and last time are of earlier days only."""
+    tables, queries, _, positives = frames()
+    stored = queries.explode("history_items", "history_times", "history_counts").drop_nulls("history_items")
+    facts = positives.join(
+        stored, left_on=["user_id", "query_time", "item_id"], right_on=["user_id", ENTITY_TIME, "history_items"]
+    )
+    events = tables.events.select("user_id", "item_id", moment="timestamp")
+    before = facts.join(events, on=["user_id", "item_id"]).filter(pl.col("moment") < pl.col("query_time"))
+    counts = before.group_by("user_id", "query_time", "item_id").agg(
+        pl.len().alias("events"), pl.col("moment").max(), pl.first("history_counts", "history_times")
+    )
+    assert len(counts) == len(facts) > 500
+    assert (counts["events"] == counts["history_counts"]).all()
+    assert (counts["moment"].dt.epoch("us") == counts["history_times"]).all()
 
 
 def test_a_diverging_run_stops_with_advice() -> None:

@@ -24,6 +24,7 @@ from training.recipes import (
     MultiHeadPooling,
     Optimisation,
     Popularity,
+    RepeatTerm,
     Residual,
     SelfAttention,
     Streaming,
@@ -74,11 +75,14 @@ def test_a_senseless_value_is_named(kind: type, field: str, value: object) -> No
         ({"frequency": Streaming(), "sampler": Corpus()}, "a streaming frequency"),
         ({"frequency": Streaming(), "memory": 1}, "leave one out"),
         ({"hard": HardNegatives(), "sampler": Corpus()}, "every item is a negative already"),
+        ({"repeat": RepeatTerm(), "hide_known": True}, "hide_known takes .* leave one out"),
+        ({"repeat": RepeatTerm(), "loss": Loss("info_nce")}, "got the loss 'info_nce': use Loss\\('softmax'\\)"),
+        ({"repeat": RepeatTerm(), "sampler": Uniform()}, "Uniform\\(number=1024\\) draws its sample apart"),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_with_the_reason(changed: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        replace(base(), **changed)
+        replace(TrainConfig(), **changed)
 
 
 def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named() -> None:
@@ -91,7 +95,8 @@ def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named()
 
 
 @pytest.mark.parametrize("config", [
-    base(),
+    *(recipe(name) for name in RECIPES),
+    replace(TrainConfig(), repeat=RepeatTerm(width=5, embedding=2, dropout=0.3), sampler=Mixed()),
     TrainConfig(loss=Loss("bilateral_softmax", {"exponent": 1.2}), sampler=Corpus(), prefixes=(8, 16)),
     TrainConfig(score=Dot(), frequency=Streaming(rate=0.1), hard=HardNegatives(number=2), sampler=Mixed(number=9)),
 ])  # fmt: skip
@@ -107,7 +112,8 @@ def test_a_recipe_of_a_newer_version_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [MLP, Residual, Gated, WeightedPooling, MeanPooling, MultiHeadPooling, GRUHistory, SelfAttention]
+    "part",
+    [MLP, Residual, Gated, WeightedPooling, MeanPooling, MultiHeadPooling, GRUHistory, SelfAttention, RepeatTerm],
 )
 @pytest.mark.parametrize("share", [1.0, -0.1])
 def test_a_share_of_one_would_leave_nothing(part: Callable[..., Any], share: float) -> None:
@@ -127,6 +133,8 @@ def test_a_share_of_one_would_leave_nothing(part: Callable[..., Any], share: flo
         (lambda: Residual(width=1.5), r"Residual\.width .* got 1\.5"),  # type: ignore[arg-type]
         (lambda: Cross(layers=0), r"Cross\.layers .* got 0"),
         (lambda: Cross(rank=0), r"Cross\.rank .* got 0"),
+        (lambda: RepeatTerm(width=0), r"RepeatTerm\.width .* got 0"),
+        (lambda: RepeatTerm(embedding=0), r"RepeatTerm\.embedding .* got 0"),
         (lambda: GRUHistory(width=0), r"GRUHistory\.width .* got 0"),
         (lambda: MultiHeadPooling(heads=0), r"MultiHeadPooling\.heads .* got 0"),
         (lambda: TowerConfig(embedding_dim=0), r"TowerConfig\.embedding_dim .* got 0"),

@@ -34,7 +34,7 @@ from training.trainer.optimisers import averaged
 from training.trainer.step import backpropagate
 from training.training_set import TrainingSet
 
-CONFIG = replace(base(), dim=8)
+CONFIG = replace(base(), dim=8, repeat=None)
 ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
 HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
 

@@ -1,0 +1,58 @@
+"""A version with a re-scorer on its whole way: trained, judged, promoted, served, and judged again as champion."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from orchestration.answer import open_retriever
+from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.values import Judged
+from serving.manifest import read
+from serving.registry import Registry
+from tests.pipeline.planted import Home, repeating, world, write_world
+from training.recipes.text import from_json
+
+DATASET = "again"
+
+
+@pytest.fixture(scope="module")
+def judged(home: Home) -> Judged:
+    return home.run(write_world(home.root / DATASET, world(DATASET)), recipe="repeating")
+
+
+def test_the_release_holds_the_rescorer_and_its_recipe(home: Home, judged: Judged) -> None:
+    registry = Registry(home.settings, DATASET)
+    assert home.champion(DATASET) == 1
+    assert "rescorer.pt2" in read(registry, 1).files
+    assert from_json((registry.download(1) / "recipe.json").read_text()) == repeating()
+
+
+def test_answers_merge_the_index_and_the_rescored_history(home: Home, judged: Judged) -> None:
+    with open_retriever(home.settings, DATASET) as retriever:
+        answer = retriever.recommend("u001", 200)
+        users = retriever._store.read_online(retriever.release.schema.views[0].entity, ["u001"])
+        release = retriever.release
+    assert release.rescorer is not None
+    user_QD, items = release.embed_users(users), home.embeddings(judged)
+    vectors = dict(zip(items["item_id"], items["embedding"].to_numpy(), strict=True))
+    anew = dict(release.rescorer.score(users, user_QD, vectors).select("item_id", "score").iter_rows())
+    assert len(anew) > 10
+    wanted = {id_: anew.get(id_, float(vector @ user_QD[0])) for id_, vector in vectors.items()}
+    got = {item.item_id: item.score for item in answer.items}
+    assert got.keys() == wanted.keys()
+    np.testing.assert_allclose([got[id_] for id_ in wanted], list(wanted.values()), atol=1e-4)
+    assert [item.score for item in answer.items] == sorted(got.values(), reverse=True)
+
+
+def test_a_champion_is_measured_with_its_rescorer(home: Home, judged: Judged) -> None:
+    """On the same hold-out it reaches what it reached when it was judged itself."""
+    first = Evaluated.from_json(judged.path.read_text())
+    again = Evaluated.from_json(home.run(home.root / DATASET, recipe="quick").path.read_text())
+    assert again.champion == 1
+    assert first.systems[TWO_TOWER].metrics == pytest.approx(again.systems[CHAMPION].metrics, nan_ok=True)
+    assert again.systems[TWO_TOWER].metrics != first.systems[TWO_TOWER].metrics
+    assert first.index_recall == 1.0
+    assert json.loads(judged.path.read_text())["champion"] is None
