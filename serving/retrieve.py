@@ -32,8 +32,6 @@ RESULT = {
     "source": pl.String,
     "version": pl.Int64,
 }
-
-
 SCORED = {USER: pl.String, ITEM: pl.String, "score": pl.Float64}
 
 

@@ -112,15 +112,15 @@ def with_score(metrics: dict[str, float], discovery_weight: float) -> dict[str, 
 
 
 def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
-    """Drawn negatives have the corpus' features of one moment, positives those of theirs. Where a feature changes with
-    time, the towers would tell them apart by that."""
+    """Drawn negatives and the items of histories have the corpus' features of one moment, positives those of theirs.
+    Where a feature changes with time, the towers would tell them apart by that."""
     statistics = {feature.name for feature in item_statistics(value=True).features}
     changing = sorted(statistics & {feature.name for feature in _seen(schema, Entity.ITEM, config)})
-    if changing and (config.hard or not isinstance(config.sampler, InBatch)):
+    if changing and (config.hard or config.repeat or not isinstance(config.sampler, InBatch)):
         raise ValueError(
-            f"{config.sampler} with hard={config.hard} draws items of the corpus as they are at one moment, but the "
-            f"item tower sees features that change with time: {', '.join(changing)}. Name them in leave_out, or use "
-            "InBatch()"
+            f"{config.sampler} with hard={config.hard} and repeat={config.repeat} takes items of the corpus as they "
+            f"are at one moment, but the item tower sees features that change with time: {', '.join(changing)}. Name "
+            "them in leave_out, or use InBatch() alone"
         )
 
 
