@@ -14,6 +14,7 @@ from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
 from training.recipes.score import Cosine, Dot
+from training.recipes.self_supervised import SelfSupervised
 from training.recipes.towers import TowerConfig
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Popularity",
     "Residual",
     "SelfAttention",
+    "SelfSupervised",
     "Streaming",
     "TowerConfig",
     "TrainConfig",

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from training.recipes import behavioural, bodies, histories, loss, optimisation, sampling, score, towers
+from training.recipes import (
+    behavioural,
+    bodies,
+    histories,
+    loss,
+    optimisation,
+    sampling,
+    score,
+    self_supervised,
+    towers,
+)
 from training.recipes.config import TrainConfig
 
 TYPE = "type"
@@ -55,7 +65,7 @@ def _object(value: Any) -> Any:
 
 def _types() -> dict[str, type]:
     """All declarations by their names."""
-    modules = (behavioural, bodies, histories, loss, optimisation, sampling, score, towers)
+    modules = (behavioural, bodies, histories, loss, optimisation, sampling, score, self_supervised, towers)
     found = [
         each for module in modules for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
     ]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.unit.training.test_trainer import CONFIG, small_data, small_model
-from training.recipes import Corpus, HardNegatives, Loss, Streaming, TrainConfig
+from training.recipes import Corpus, HardNegatives, Loss, SelfSupervised, Streaming, TrainConfig
 from training.trainer import SCORE, train
 
 EPOCHS = 5
@@ -23,6 +23,7 @@ RECIPES = {
         optimisation=replace(CONFIG.optimisation, tables="rowwise_adagrad", averaged_share=None),
     ),
     "streaming": replace(CONFIG, frequency=Streaming(size=64)),
+    "self-supervised": replace(CONFIG, self_supervised=SelfSupervised(items=5)),
     "dense, whole corpus": replace(
         CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
