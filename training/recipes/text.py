@@ -8,7 +8,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from training.recipes import (
-    behavioural,
     bodies,
     histories,
     loss,
@@ -18,6 +17,7 @@ from training.recipes import (
     self_supervised,
     towers,
 )
+from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.config import TrainConfig
 
 TYPE = "type"
@@ -64,12 +64,12 @@ def _object(value: Any) -> Any:
 
 
 def _types() -> dict[str, type]:
-    """All declarations by their names."""
-    modules = (behavioural, bodies, histories, loss, optimisation, sampling, score, self_supervised, towers)
+    """All declarations by their names. The package's `behavioural` is a recipe, and hides the module of that name."""
+    modules = (bodies, histories, loss, optimisation, sampling, score, self_supervised, towers)
     found = [
         each for module in modules for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
     ]
-    return {each.__name__: each for each in [TrainConfig, *found] if isinstance(each, type)}
+    return {each.__name__: each for each in [TrainConfig, BehaviouralVectors, *found] if isinstance(each, type)}
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:

@@ -92,6 +92,7 @@ def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named()
 
 @pytest.mark.parametrize("config", [
     base(),
+    recipe("behavioural"),
     TrainConfig(loss=Loss("bilateral_softmax", {"exponent": 1.2}), sampler=Corpus(), prefixes=(8, 16)),
     TrainConfig(score=Dot(), frequency=Streaming(rate=0.1), hard=HardNegatives(number=2), sampler=Mixed(number=9)),
 ])  # fmt: skip
