@@ -31,7 +31,7 @@ BEFORE, AFTER, NEXT = 14, 8, 4
 """Items that a user took before the drift, that a drifted one took since, and that it will take next."""
 AGED = 0.1
 """Weight of the events before the drift in the training anew: more than three half lives."""
-EPOCHS = 25
+EPOCHS = 21
 """Of an update: each takes a twelfth of the time of an epoch of all events."""
 CONFIG = TrainConfig(
     dim=32,

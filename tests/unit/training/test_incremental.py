@@ -57,11 +57,13 @@ def write_release(folder: Path, config: TrainConfig) -> Fitted:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    found = {}
-    for name, config in RECIPES.items():
-        found[name] = tmp_path_factory.mktemp("release") / "files"
-        write_release(found[name], config)
-    return found
+    class Folders(dict[str, Path]):
+        def __missing__(self, name: str) -> Path:
+            self[name] = tmp_path_factory.mktemp("release") / "files"
+            write_release(self[name], RECIPES[name])
+            return self[name]
+
+    return Folders()
 
 
 @pytest.fixture(params=list(RECIPES))
@@ -112,11 +114,16 @@ def test_only_the_ids_of_the_events_move(released: Released) -> None:
 
 def test_a_new_id_starts_as_the_unknown_and_moves_with_its_events(released: Released) -> None:
     data, *encoders = since(released)
-    start, moved = (update(released, data, *encoders, seed=0, epochs=n).model.item.vectors for n in (0, 2))
+    before, after = (update(released, data, *encoders, seed=0, epochs=n).model for n in (0, 2))
+    start, moved = before.item.vectors, after.item.vectors
     codes = [RESERVED + encoders[1].vocabularies["item_id"].index(each) for each in NEW]
     unknown = released.model.item.vectors.ids.weight[UNKNOWN]
     assert torch.equal(start.ids.weight[codes], unknown.expand(3, -1))
     assert [torch.equal(moved.ids.weight[code], unknown) for code in codes] == [False, False, True]
+    new = at(frames()[2], VALIDATION, week=True).head(3)
+    unseen = embed(released.model.item, released.item_encoder.encode(new))
+    assert np.array_equal(embed(before.item, encoders[1].encode(new)), unseen)
+    assert (embed(after.item, encoders[1].encode(new)) == unseen).all(axis=1).tolist() == [False, False, True]
     kinds = moved.get_buffer("codes_of_kind")[codes].tolist()
     assert kinds == data.corpus["kind"][:3].tolist()  # the new items are the first of the corpus
 
