@@ -25,6 +25,8 @@ from training.training_set import TrainingSet
 pytestmark = pytest.mark.usefixtures("one_thread")
 NEW = ["i000", "i001", "i002"]
 """Items that the release does not know; the newest events hold the first two."""
+RARE = "i003"
+"""One that neither the release nor the update gives an id of its own."""
 TOWERS = replace(CONFIG.tower, user=MLP(hidden=(16,), norm="batch"), item=MLP(hidden=(16,), norm="batch"), user_id=True)
 RECIPES = {
     "batch norm, user ids": replace(CONFIG, tower=TOWERS),
@@ -43,7 +45,7 @@ RECIPES = {
 def write_release(folder: Path, config: TrainConfig) -> Fitted:
     """Towers that know all but the new items, trained for one epoch and exported."""
     tables, queries, items, positives = frames()
-    known = positives.filter(~pl.col("item_id").is_in(NEW))
+    known = positives.filter(~pl.col("item_id").is_in([*NEW, RARE]))
     start, data = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), known, config, 0)
     train(data, start.model, config, seed=0, epochs=1)
     users, corpus = queries.head(3), items.head(3)
@@ -74,17 +76,19 @@ def released(folders: dict[str, Path], request: pytest.FixtureRequest) -> Releas
 def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
     """A few events of few users with eight known items and two new ones, encoded by the extended encoders."""
     _, queries, items, positives = frames()
-    wanted = pl.col("item_id").is_in([*NEW[:2], *(f"i{n:03}" for n in range(10, 18))])
+    wanted = pl.col("item_id").is_in([*NEW[:2], RARE, *(f"i{n:03}" for n in range(10, 18))])
     few = (
         positives.filter(wanted & (pl.col("query_time") >= VALIDATION)).group_by("item_id", maintain_order=True).head(3)
     )
     encoders = extended(released, items=NEW, users=["u001", *few["user_id"].unique(maintain_order=True)])
-    corpus = at(items, VALIDATION, week=True)
+    corpus = at(items, VALIDATION, week=True).with_columns(kind=pl.lit("k1"))  # a release keeps what it knew
     return _training_set(queries, items, _weighted(few, released.config), *encoders, corpus), *encoders
 
 
 def touched_codes(data: TrainingSet) -> set[int]:
-    return set(data.items["item_id"][data.item_I].tolist())
+    codes = set(data.items["item_id"][data.item_I].tolist())
+    assert UNKNOWN in codes
+    return codes - {UNKNOWN}
 
 
 def test_only_the_ids_of_the_events_move(released: Released) -> None:
@@ -186,10 +190,10 @@ def test_a_warm_start_carries_ids_by_value_and_everything_else_as_it_is(folders:
         tables.schema, queries, items, at(items, VALIDATION, week=True), positives, released.config, 1, released
     )
     old, new = released.item_encoder.vocabularies["item_id"], warm.item_encoder.vocabularies["item_id"]
-    assert new[:3] == tuple(NEW) and new[3:] == old
+    assert new[:4] == (*NEW, RARE) and new[4:] == old
     before, after = released.model.item.vectors.ids.weight, warm.model.item.vectors.ids.weight
-    assert torch.equal(after[RESERVED + 3 :], before[RESERVED:])
-    assert torch.equal(after[RESERVED : RESERVED + 3], before[UNKNOWN].expand(3, -1))
+    assert torch.equal(after[RESERVED + 4 :], before[RESERVED:])
+    assert torch.equal(after[RESERVED : RESERVED + 4], before[UNKNOWN].expand(4, -1))
     dense = dict(released.model.named_parameters())
     for name, weight in warm.model.named_parameters():
         assert "ids.weight" in name or torch.equal(weight, dense[name]), name
