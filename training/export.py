@@ -50,7 +50,8 @@ def export(
     (folder / "schema.json").write_text(schema.to_json())
     (folder / "recipe.json").write_text(to_json(config))
     (folder / "popular.json").write_text(json.dumps(list(popular)))
-    save_file(_unshared(model), folder / "checkpoint.safetensors")
+    state, aliases = _unshared(model)
+    save_file(state, folder / "checkpoint.safetensors", {"aliases": json.dumps(aliases)})
 
 
 def rescorer_example(model: TwoTower, users: Arrays, items: Arrays) -> Arrays:
@@ -79,12 +80,14 @@ def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:
     torch.export.save(program, path)
 
 
-def _unshared(model: TwoTower) -> dict[str, torch.Tensor]:
-    """The state dict with each shared tensor once; safetensors stores no aliases."""
-    seen: set[int] = set()
-    state = {}
+def _unshared(model: TwoTower) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The state dict with each shared tensor once, and the names of the others by its name; safetensors knows none."""
+    first: dict[int, str] = {}
+    state, aliases = {}, {}
     for name, tensor in model.state_dict().items():
-        if tensor.data_ptr() not in seen:
-            seen.add(tensor.data_ptr())
+        owner = first.setdefault(tensor.data_ptr(), name) if tensor.numel() else name
+        if owner == name:
             state[name] = tensor.contiguous()
-    return state
+        else:
+            aliases[name] = owner
+    return state, aliases

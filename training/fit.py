@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from training.behavioural import behaviour
 from training.evaluate import Holdout, evaluate, rescored_search
 from training.interactions import at, interactions
 from training.recipes import InBatch, TrainConfig
+from training.released import Released, carry_over, read_release
 from training.repeat_scores import repeat_scores
 from training.towers import TwoTower, codes_of, embed, new_model
 from training.trainer import SCORE, OnEpoch, train
@@ -46,12 +48,15 @@ def fit(
     config: TrainConfig,
     seed: int,
     on_epoch: OnEpoch,
+    warm_start: Path | None = None,
 ) -> Fitted:
     """Find the number of epochs on [validation_start, cut), then train anew on everything before the cut.
 
     The second training costs as much as the first and is worth it: the newest weeks say most about the next ones.
     queries, item_snapshots: joined frames that hold the snapshots of the positives and, at validation_start, every user
     and the whole corpus. positives: `interactions` until the cut. events: canonical; read only up to the cut.
+    warm_start: folder of a release whose weights both trainings start from. Its cut must not lie behind
+    validation_start: else the trial is measured on what the release has seen, and ends too early.
     """
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
@@ -61,7 +66,9 @@ def fit(
             f"the recipe has a repeat term, but seen items never return in {schema.dataset}, so that it would rank "
             "nothing: leave repeat out"
         )
-    trial, data = _start(schema, queries, item_snapshots, items, interactions(events, validation_start), config, seed)
+    released = read_release(warm_start) if warm_start else None
+    start = partial(_start, schema, queries, item_snapshots, items, config=config, seed=seed, released=released)
+    trial, data = start(interactions(events, validation_start))
     user_arrays = trial.user_encoder.encode(users[holdout.users_Q])
     item_arrays = trial.item_encoder.encode(items)
 
@@ -72,7 +79,7 @@ def fit(
 
     epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch)
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
-    final, data = _start(schema, queries, item_snapshots, items, positives, config, seed)
+    final, data = start(positives)
     train(data, final.model, config, seed=seed, epochs=best, on_epoch=lambda n, m: on_epoch(n, {"refit": m["loss"]}))
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
@@ -86,15 +93,18 @@ def _start(
     positives: pl.DataFrame,
     config: TrainConfig,
     seed: int,
+    released: Released | None = None,
 ) -> tuple[Fitted, TrainingSet]:
-    """Untrained towers with encoders fitted on some positives, and these positives as a training set. corpus: one row
-    of every item, by item."""
+    """Towers to train with encoders fitted on some positives, and these positives as a training set. corpus: one row
+    of every item, by item. released: what to start from."""
     user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
     data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder, corpus)
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
     known.fill(model)
+    if released:
+        carry_over(released, model, config, user_encoder, item_encoder)
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,6 +77,12 @@ class Encoder:
             elif feature.encoder:
                 sentences[feature.name] = content_hash(feature)
         return cls(key=key, features=used, vocabularies=vocabularies, scales=scales, sentences=sentences)
+
+    def extended(self, names: Iterable[str], values: Iterable[str]) -> Encoder:
+        """With values behind those of some vocabularies; one that is known keeps its code, and so does every other."""
+        new = tuple(values)
+        grown = {name: tuple(dict.fromkeys((*self.vocabularies[name], *new))) for name in names}
+        return replace(self, vocabularies=self.vocabularies | grown)
 
     @property
     def inputs(self) -> tuple[Input, ...]:

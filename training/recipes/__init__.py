@@ -15,6 +15,7 @@ from training.recipes.optimisation import Optimisation
 from training.recipes.repeat import RepeatTerm
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
 from training.recipes.score import Cosine, Dot
+from training.recipes.self_supervised import SelfSupervised
 from training.recipes.towers import TowerConfig
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "RepeatTerm",
     "Residual",
     "SelfAttention",
+    "SelfSupervised",
     "Streaming",
     "TowerConfig",
     "TrainConfig",

@@ -10,6 +10,7 @@ from training.recipes.optimisation import Optimisation
 from training.recipes.repeat import RepeatTerm
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
 from training.recipes.score import Cosine, Score
+from training.recipes.self_supervised import SelfSupervised
 from training.recipes.towers import TowerConfig
 
 POSITIVE = ("dim", "min_count", "half_life_days", "discovery_weight")
@@ -27,6 +28,7 @@ class TrainConfig:
     counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
     its user's history is ranked only against items outside it. repeat: a term of its own for the items of a user's
     history, which are then all ranked exactly and beside everything else, so that strata has no effect; None for none.
+    self_supervised: a loss of items alone beside that of interactions; None for none.
     behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
     the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
@@ -47,6 +49,7 @@ class TrainConfig:
     strata: bool = True
     repeat: RepeatTerm | None = None
     optimisation: Optimisation = field(default_factory=Optimisation)
+    self_supervised: SelfSupervised | None = None
     behavioural: BehaviouralVectors | None = None
     leave_out: tuple[str, ...] = ()
     min_count: int = 10

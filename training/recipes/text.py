@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from training.recipes import bodies, histories, loss, optimisation, repeat, sampling, score, towers
+from training.recipes import (
+    bodies,
+    histories,
+    loss,
+    optimisation,
+    repeat,
+    sampling,
+    score,
+    self_supervised,
+    towers,
+)
 from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.config import TrainConfig
 
@@ -55,8 +65,8 @@ def _object(value: Any) -> Any:
 
 
 def _types() -> dict[str, type]:
-    """All declarations by their names."""
-    modules = (bodies, histories, loss, optimisation, repeat, sampling, score, towers)
+    """All declarations by their names. The package's `behavioural` is a recipe, and hides the module of that name."""
+    modules = (bodies, histories, loss, optimisation, repeat, sampling, score, self_supervised, towers)
     found = [
         each for module in modules for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
     ]

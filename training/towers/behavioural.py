@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from feature_repo.encode import RESERVED, Input
+from feature_repo.encode import RESERVED, UNKNOWN, Input
 
 
 class FrozenVectors(nn.Module):
@@ -38,6 +38,10 @@ class FrozenVectors(nn.Module):
             raise ValueError(f"behavioural vectors of {self.name!r}: got {got}, wanted {wanted}")
         self.vectors_VF, self.mean_F = vectors_VF, mean_F
 
+    def known(self, codes: Tensor) -> Tensor:
+        """The codes, UNKNOWN for ids that came after the vectors were made."""
+        return codes.masked_fill(codes >= len(self.vectors_VF), UNKNOWN)
+
     def substituted(self, vectors_BF: Tensor, known_B1: Tensor) -> Tensor:
         """[B, F + 1]: known vectors, the mean for all others, and 1 for these."""
         if self.training and self.dropout:
@@ -49,7 +53,7 @@ class ItemBehaviour(FrozenVectors):
     """The behavioural vectors of items by their id codes; an item without an id of its own gets the mean."""
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        codes_B = features[self.name]
+        codes_B = self.known(features[self.name])
         return self.substituted(F.embedding(codes_B, self.vectors_VF), codes_B[:, None] >= RESERVED)
 
 
@@ -60,7 +64,7 @@ class UserBehaviour(FrozenVectors):
     """
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
-        items_BL = features[f"{self.name}_items"]
+        items_BL = self.known(features[f"{self.name}_items"])
         weights_BL = features[f"{self.name}_counts"] * (items_BL >= RESERVED)
         total_B1 = weights_BL.sum(dim=1, keepdim=True)
         sums_BF = F.embedding_bag(items_BL, self.vectors_VF, per_sample_weights=weights_BL, mode="sum")

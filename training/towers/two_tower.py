@@ -13,6 +13,7 @@ from training.recipes.config import TrainConfig
 from training.recipes.score import Cosine
 from training.towers.bodies import SharedMiddle
 from training.towers.items import ItemVectors
+from training.towers.masking import Masking
 from training.towers.repeat import RepeatScorer
 from training.towers.tower import ItemTower, UserTower
 
@@ -35,6 +36,8 @@ class TwoTower(nn.Module):
         unit = isinstance(config.score, Cosine)
         self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, unit=unit)
         self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, unit=unit)
+        seen = item_inputs if config.tower.item is not None else [item_inputs[0], *categories]
+        self.masking = Masking(seen) if config.self_supervised else None
         cosine = config.score if isinstance(config.score, Cosine) else Cosine(temperature=1.0, learned=False)
         start = torch.tensor(math.log(cosine.temperature))
         self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)

@@ -23,6 +23,8 @@ def save_checkpoint(path: Path, run: Run) -> None:
 
     tensors = _prefixed("model", run.model.state_dict()) | _prefixed("best", run.best_weights)
     tensors |= _prefixed("comparison", run.comparison.state()) | {"torch_rng": torch.get_rng_state()}
+    if run.views:
+        tensors |= _prefixed("views", run.views.state())
     if run.average:
         tensors |= _prefixed("average", run.average.state_dict())
     numbers: dict[str, Any] = {}
@@ -67,6 +69,8 @@ def load_checkpoint(path: Path, run: Run) -> None:
     run.model.load_state_dict(_part("model", tensors))
     run.best_weights = _part("best", tensors)
     run.comparison.load(_part("comparison", tensors))
+    if run.views:
+        run.views.load(_part("views", tensors))
     if run.average:
         run.average.load_state_dict(_part("average", tensors))
     for which, optimiser in enumerate(run.optimisers.optimisers):

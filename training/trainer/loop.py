@@ -17,6 +17,7 @@ from training.trainer.batch_statistics import settle
 from training.trainer.checkpoint import load_checkpoint, save_checkpoint
 from training.trainer.comparison import Comparison
 from training.trainer.optimisers import Optimisers, averaged
+from training.trainer.self_supervised import SelfSupervision
 from training.trainer.step import backpropagate
 from training.training_set import Batch, TrainingSet
 
@@ -69,6 +70,8 @@ class Run:
         self.data, self.model, self.config, self.seed, self.epochs = data, model, config, seed, epochs
         self.rng = np.random.default_rng(seed)
         self.comparison = Comparison(data, config, model, seed)
+        views = config.self_supervised
+        self.views = SelfSupervision(data, views, model, seed) if views else None
         settings = config.optimisation
         steps = epochs * len(data.batches(settings.batch_size, self.rng))
         self.optimisers = Optimisers(model, settings, steps)
@@ -95,7 +98,7 @@ class Run:
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
         total = 0.0
         for rows in tqdm(batches, unit="batch", leave=False, disable=None):
-            total += backpropagate(self.model, self._batch(rows), self.comparison, self.config)
+            total += backpropagate(self.model, self._batch(rows), self.comparison, self.config, self.views)
             self.optimisers.step()
             if self.average:
                 self.average.update_parameters(self.model)

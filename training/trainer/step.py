@@ -13,14 +13,30 @@ from training.recipes.score import Cosine
 from training.towers import TwoTower
 from training.towers.inputs import Features
 from training.trainer.comparison import Columns, Comparison
+from training.trainer.self_supervised import SelfSupervision
 from training.training_set import Batch
 
 
-def backpropagate(model: TwoTower, batch: Batch, comparison: Comparison, config: TrainConfig) -> float:
-    """Gradients of the batch's loss into the model; the loss.
+def backpropagate(
+    model: TwoTower,
+    batch: Batch,
+    comparison: Comparison,
+    config: TrainConfig,
+    views: SelfSupervision | None = None,
+) -> float:
+    """Gradients of the batch's loss into the model, and of that of the items' views where there is one; the loss.
 
     FloatingPointError if it is not finite; no gradient is left then.
     """
+    if views is None:
+        return _interactions(model, batch, comparison, config)
+    own = _finite(views.loss(lambda features: _embed(model.item, features, config)))
+    loss = _interactions(model, batch, comparison, config)
+    own.backward()
+    return loss + own.item()
+
+
+def _interactions(model: TwoTower, batch: Batch, comparison: Comparison, config: TrainConfig) -> float:
     columns = comparison.columns(batch)
     if config.optimisation.parts > 1:
         return _in_parts(model, batch, columns, comparison, config)

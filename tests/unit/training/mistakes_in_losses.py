@@ -44,8 +44,8 @@ IN_LOSSES = [
     Mistake(
         name="accidental hits at 0 in the softmax family",
         module="training.losses.tiled",
-        right="logits_rc[row, column] = -torch.inf",
-        wrong="logits_rc[row, column] = 0.0",
+        right="self.column_H[start:stop]] = -torch.inf",
+        wrong="self.column_H[start:stop]] = 0.0",
         test=losses.test_a_loss_is_its_formula,
         arguments=("softmax", "plain"),
     ),

@@ -46,9 +46,8 @@ IN_TRAINING = [
     Mistake(
         name="uniform draws that are positives not hidden",
         module="training.trainer.places",
-        right="rows = torch.cat([row_P[there_P], row_P[twice_P]])\n"
-        "        return Pairs.sorted(rows, torch.cat([first_P[there_P], last_P[twice_P]]))",
-        wrong="return Pairs.sorted(row_P[there_P], first_P[there_P])",
+        right="there_P, twice_P = last_P >= 0, last_P > first_P",
+        wrong="there_P, twice_P = last_P >= 0, torch.zeros_like(last_P, dtype=torch.bool)",
         test=trainer.test_no_positive_of_a_row_is_its_negative_whatever_draws_them,
         arguments=(Uniform(number=6), False),
     ),
@@ -132,8 +131,8 @@ IN_TRAINING = [
     Mistake(
         name="a dropped id as padding, not as the default of unknown items",
         module="training.towers.items",
-        right="codes_B.masked_fill(dropped_B, UNKNOWN)",
-        wrong="codes_B.masked_fill(dropped_B, PAD)",
+        right="device=codes_B.device) < share, UNKNOWN)",
+        wrong="device=codes_B.device) < share, PAD)",
         test=trainer.test_id_dropout_trains_the_default_of_unknown_items,
         arguments=(0.5,),
     ),

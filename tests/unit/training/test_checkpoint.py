@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.unit.training.test_trainer import CONFIG, small_data, small_model
-from training.recipes import Corpus, HardNegatives, Loss, RepeatTerm, Streaming, TrainConfig
+from training.recipes import Corpus, HardNegatives, Loss, RepeatTerm, SelfSupervised, Streaming, TrainConfig
 from training.trainer import SCORE, train
 
 EPOCHS = 5
@@ -24,6 +24,7 @@ RECIPES = {
     ),
     "streaming": replace(CONFIG, frequency=Streaming(size=64)),
     "repeat": replace(CONFIG, repeat=RepeatTerm()),
+    "self-supervised": replace(CONFIG, self_supervised=SelfSupervised(items=5)),
     "dense, whole corpus": replace(
         CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),

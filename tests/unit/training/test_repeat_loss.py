@@ -13,6 +13,7 @@ from tests.unit.training.candidates_world import (
     ROWS,
     candidates,
     logit,
+    pairs_of,
     positives,
     unit,
     weighted_mean,
@@ -37,7 +38,7 @@ def with_histories(seed: int = 0, **changes: object) -> Candidates:
     owned = [(row, item) for row in range(ROWS) for item in place_RL[row].tolist() if 0 <= item < COLUMNS]
     at = [place_RL[row].tolist().index(column) if column in place_RL[row] else -1 for row, column, _ in positives(c)]
     assert 0 < sum(each >= 0 for each in at) < len(at)
-    history = Pairs.sorted(*torch.tensor(owned).T)
+    history = Pairs(row_H=torch.tensor(owned)[:, 0], column_H=torch.tensor(owned)[:, 1])
     made = replace(
         c,
         hidden=c.hidden.and_also(history),
@@ -81,7 +82,7 @@ def test_the_loss_is_its_formula(seed: int) -> None:
 def test_with_the_whole_corpus_as_columns_it_is_the_full_softmax() -> None:
     """Nothing is sampled, so r is all that tells a history from the rest; at r = 0 nothing does."""
     c = candidates(log_q_C=torch.zeros(COLUMNS))
-    c = replace(c, hidden=Pairs.sorted(c.row_P, c.column_P))
+    c = replace(c, hidden=Pairs(row_H=c.row_P, column_H=c.column_P))
     row_H, column_H = (torch.rand(ROWS, COLUMNS, generator=torch.Generator().manual_seed(1)) < 0.4).nonzero().T
     place_RL = torch.full((ROWS, COLUMNS), -1)
     place_RL[row_H, column_H] = column_H
@@ -89,7 +90,7 @@ def test_with_the_whole_corpus_as_columns_it_is_the_full_softmax() -> None:
         item_UD=c.item_CD, place_RL=place_RL, term_RL=torch.zeros(ROWS, COLUMNS),
         at_P=place_RL[c.row_P, c.column_P],
     )  # fmt: skip
-    split = replace(c, hidden=c.hidden.and_also(Pairs.sorted(row_H, column_H)), repeats=repeats)
+    split = replace(c, hidden=c.hidden.and_also(Pairs(row_H=row_H, column_H=column_H)), repeats=repeats)
     assert softmax(split).item() == pytest.approx(softmax(c).item(), rel=1e-6)
 
 
@@ -114,7 +115,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 def test_a_row_without_history_or_negatives_has_no_gradient_and_no_nan() -> None:
-    everything = Pairs.sorted(*torch.ones(ROWS, COLUMNS).nonzero(as_tuple=True))
+    everything = pairs_of(torch.ones(ROWS, COLUMNS))
     c = with_histories(hidden=everything)
     assert c.repeats is not None
     softmax(c).backward()

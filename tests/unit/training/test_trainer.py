@@ -37,13 +37,14 @@ from training.training_set import TrainingSet
 CONFIG = replace(base(), dim=8, repeat=None)
 ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
 HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
+SIDE = [Input(name=name, kind=InputKind.BUCKET, size=RESERVED + 5) for name in ("price", "weight")]
 
 
 QUIET = TowerConfig(user=MLP(dropout=0), item=MLP(dropout=0), history=WeightedPooling(dropout=0), id_dropout=0)
 
 
 def small_model(config: TrainConfig = CONFIG) -> TwoTower:
-    return new_model([HISTORY], [ITEM], {}, config, seed=0)
+    return new_model([HISTORY], [ITEM, *SIDE] if config.self_supervised else [ITEM], {}, config, seed=0)
 
 
 def small_data(users: int = 8, items: int = 5, seed: int = 0) -> TrainingSet:
@@ -52,6 +53,7 @@ def small_data(users: int = 8, items: int = 5, seed: int = 0) -> TrainingSet:
     rows = {"history_items": rng.integers(RESERVED, RESERVED + items, (users, 2)).astype(np.int32)}
     rows |= {f"history_{name}": np.ones((users, 2), np.float32) for name in ("ages", "counts")}
     codes = {"item_id": np.arange(RESERVED, RESERVED + items, dtype=np.int32)}
+    codes |= {each.name: codes["item_id"] % (n + 3) + RESERVED for n, each in enumerate(SIDE)}
     taken = np.stack([rng.choice(items, 2, replace=False) for _ in range(users)])
     return TrainingSet(
         queries=rows, user_Q=np.arange(users), items=codes, item_S=np.arange(items), corpus=codes,

@@ -1,0 +1,183 @@
+"""Ids moved alone: interests drift after a full training, and the ids follow in a fraction of its time.
+
+The world: every user and item belongs to a theme and users take items of theirs. Then a fifth of the users turn to
+another theme, and items come that nobody knew: some are taken, some by nobody. Measured on what the drifted users will
+take next and have not had, against towers trained anew on all events, in which the old ones have lost weight by age.
+
+Legend: U users, N items, I interactions, K items of a user.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from feature_repo.encode import Encoder
+from training.incremental import extended, update
+from training.pairs import MOMENT, Pairs, fit_pairs, read_pairs
+from training.recipes import MeanPooling, Optimisation, TowerConfig, TrainConfig
+from training.released import Released
+from training.towers import TwoTower, embed, new_model
+from training.trainer import train
+
+THEMES, USERS, ITEMS, NEW = 20, 1_500, 400, 40
+BEFORE, AFTER, NEXT = 14, 8, 4
+"""Items that a user took before the drift, that a drifted one took since, and that it will take next."""
+AGED = 0.1
+"""Weight of the events before the drift in the training anew: more than three half lives."""
+EPOCHS = 21
+"""Of an update: each takes a twelfth of the time of an epoch of all events."""
+CONFIG = TrainConfig(
+    dim=32,
+    tower=TowerConfig(user=None, item=None, user_id=True, history=MeanPooling()),
+    strata=False,
+    optimisation=Optimisation(batch_size=512, epochs=25, embedding_rate=2e-2, averaged_share=None),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """before, since: interactions. drifted: rows of the users that turned. next_UK: what they take next; of the new
+    items, the first half is taken by drifted users, the second by nobody."""
+
+    before: pl.DataFrame
+    since: pl.DataFrame
+    drifted: np.ndarray
+    next_UK: np.ndarray
+    theme_U: np.ndarray
+    theme_N: np.ndarray
+
+
+def run(seeds: Sequence[int]) -> list[tuple[str, str, str, list[float], bool]]:
+    """Rows of (experiment, measure, what is accepted, a value for each seed, whether it holds)."""
+    measured = [measure(seed) for seed in seeds]
+    columns = {name: [each[name] for each in measured] for name in measured[0]}
+    recovered = np.divide(columns["updated"], columns["retrained"]).tolist()
+    ratio = np.divide(columns["update seconds"], columns["retrain seconds"]).tolist()
+    name, measure_name = "incremental ids", "Recall@20 of drifted users"
+    return [
+        (name, f"{measure_name}, stale", "for comparison", columns["stale"], True),
+        (name, f"{measure_name}, trained anew", "for comparison", columns["retrained"], True),
+        (name, f"{measure_name}, share recovered", ">= 0.80", recovered, float(np.mean(recovered)) >= 0.8),
+        (name, "time, share of a full training", "<= 0.10", ratio, float(np.mean(ratio)) <= 0.1),
+        (name, "new items with clicks, AUC", ">= 0.80", columns["clicked"], float(np.mean(columns["clicked"])) >= 0.8),
+        (
+            name,
+            "new items without clicks or features, AUC",
+            "0.45 to 0.55: nothing to learn from",
+            columns["unclicked"],
+            0.45 <= float(np.mean(columns["unclicked"])) <= 0.55,
+        ),
+    ]
+
+
+def measure(seed: int) -> dict[str, float]:
+    one = world(seed)
+    old = read_pairs(one.before, ids("user_id", USERS), ids("item_id", ITEMS))
+    model, _ = fit_pairs(old, CONFIG, seed=seed, epochs=CONFIG.optimisation.epochs)
+    released = Released(
+        folder=Path(), config=CONFIG, model=model, user_encoder=old.user_encoder, item_encoder=old.item_encoder
+    )
+    started = time.process_time()
+    encoders = extended(released, items=[f"i{n}" for n in range(ITEMS, ITEMS + NEW)])
+    updated = update(released, encoded(one.since, *encoders).training_set(), *encoders, seed=seed, epochs=EPOCHS).model
+    update_seconds = time.process_time() - started
+    started = time.process_time()
+    both = read_pairs(pl.concat([one.before, one.since]), ids("user_id", USERS), ids("item_id", ITEMS + NEW))
+    retrained = trained_anew(both, len(one.before), seed)
+    retrain_seconds = time.process_time() - started
+    clicked, unclicked = (
+        auc(one, scores(updated, both), np.arange(NEW)[half] + ITEMS)
+        for half in (slice(None, NEW // 2), slice(NEW // 2, None))
+    )
+    return {
+        "stale": recall(one, np.pad(scores(model, old), ((0, 0), (0, NEW)), constant_values=-np.inf)),
+        "updated": recall(one, scores(updated, both)),
+        "retrained": recall(one, scores(retrained, both)),
+        "update seconds": update_seconds,
+        "retrain seconds": retrain_seconds,
+        "clicked": clicked,
+        "unclicked": unclicked,
+    }
+
+
+def trained_anew(pairs: Pairs, old: int, seed: int) -> TwoTower:
+    """old: so many of the interactions, the first ones, are from before the drift."""
+    weight_I = np.where(np.arange(len(pairs.user_I)) < old, AGED, 1.0).astype(np.float32)
+    weight_I = weight_I[np.lexsort((pairs.item_I, pairs.user_I))]
+    codes: dict[str, torch.Tensor] = {}
+    model = new_model(pairs.user_encoder.inputs, pairs.item_encoder.inputs, codes, CONFIG, seed=seed)
+    data = replace(pairs.training_set(), weight_I=weight_I)
+    train(data, model, CONFIG, seed=seed, epochs=CONFIG.optimisation.epochs)
+    return model
+
+
+def world(seed: int) -> World:
+    rng = np.random.default_rng(seed)
+    theme_N, theme_U = np.arange(ITEMS + NEW) % THEMES, rng.integers(0, THEMES, USERS)
+    before = [(u, i) for u in range(USERS) for i in taken(rng, theme_N[:ITEMS] == theme_U[u], BEFORE)]
+    drifted = rng.choice(USERS, USERS // 5, replace=False)
+    theme_U[drifted] = (theme_U[drifted] + rng.integers(1, THEMES, len(drifted))) % THEMES
+    sold = np.arange(ITEMS + NEW) < ITEMS + NEW // 2
+    later = {u: taken(rng, (theme_N == theme_U[u]) & sold, AFTER + NEXT) for u in drifted}
+    return World(
+        before=frame(before),
+        since=frame([(u, i) for u in drifted for i in later[u][:AFTER]]),
+        drifted=drifted,
+        next_UK=np.stack([later[u][AFTER:] for u in drifted]),
+        theme_U=theme_U,
+        theme_N=theme_N,
+    )
+
+
+def taken(rng: np.random.Generator, allowed_N: np.ndarray, number: int) -> np.ndarray:
+    return rng.choice(np.flatnonzero(allowed_N), number, replace=False)
+
+
+def frame(pairs: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    return pl.DataFrame({"user_id": [f"u{u}" for u, _ in pairs], "item_id": [f"i{i}" for _, i in pairs]})
+
+
+def ids(key: str, number: int) -> pl.DataFrame:
+    return pl.DataFrame({key: [f"{key[0]}{n}" for n in range(number)]})
+
+
+def encoded(since: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder) -> Pairs:
+    """Interactions in the codes of the extended encoders."""
+    users, items = ids("user_id", USERS), ids("item_id", ITEMS + NEW)
+    return Pairs(
+        user_encoder=user_encoder,
+        item_encoder=item_encoder,
+        user_U=user_encoder.encode(users.with_columns(MOMENT.alias("event_timestamp"))),
+        item_N=item_encoder.encode(items.with_columns(MOMENT.alias("event_timestamp"))),
+        user_I=since["user_id"].str.slice(1).cast(pl.Int64).to_numpy(),
+        item_I=since["item_id"].str.slice(1).cast(pl.Int64).to_numpy(),
+    )
+
+
+def scores(model: TwoTower, pairs: Pairs) -> np.ndarray:
+    return embed(model.user, pairs.user_U) @ embed(model.item, pairs.item_N).T
+
+
+def recall(one: World, scores_UN: np.ndarray, k: int = 20) -> float:
+    scores_UN = scores_UN.copy()
+    for each in (one.before, one.since):
+        scores_UN[tuple(each.select(pl.all().str.slice(1).cast(pl.Int64)).to_numpy().T)] = -np.inf
+    top_UK = np.argpartition(-scores_UN[one.drifted], k, axis=1)[:, :k]
+    return float(np.mean([np.isin(wanted, top).mean() for wanted, top in zip(one.next_UK, top_UK, strict=True)]))
+
+
+def auc(one: World, scores_UN: np.ndarray, items: np.ndarray) -> float:
+    """How often a user of an item's theme has a higher score for it than another user; ties count half."""
+    found = []
+    for item in items:
+        own = one.theme_U == one.theme_N[item]
+        more = scores_UN[own, item][:, None] - scores_UN[~own, item][None, :]
+        found.append((more > 0).mean() + 0.5 * (more == 0).mean())
+    return float(np.mean(found))

@@ -1,0 +1,175 @@
+"""Self-supervised items: what nobody clicks is placed by what it is. [Yao et al., arXiv 2007.12865]
+
+The world: every item belongs to a theme, and each value of its features to one theme too. Users take items of their
+theme, nearly always popular ones; the tail has 3 clicks at most, and mostly values that no click has shown. What these
+values mean can only be learned from the items that have them beside others. How values go together is over items, not
+over clicks.
+
+Legend: N items, F features, U users, H items of a history, T targets of a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
+from training.recipes import MLP, Optimisation, SelfSupervised, TowerConfig, TrainConfig
+from training.towers import TwoTower, embed, new_model
+from training.towers.masking import Masking
+from training.trainer import train
+from training.trainer.self_supervised import SelfSupervision
+from training.training_set import Arrays, TrainingSet
+
+THEMES, FEATURES, VALUES = 20, 6, 8
+ITEMS, HEAD, MIN_COUNT, USERS, HISTORY, TARGETS = 800, 200, 10, 1_000, 4, 2
+NOISE = 0.2
+"""Share of an item's values that are of any theme."""
+KNOWN = 0.2
+"""Share of the tail's values that the popular items have too."""
+CONFIG = TrainConfig(
+    dim=32,
+    tower=TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(64,)), embedding_dim=12),
+    strata=False,
+    optimisation=Optimisation(batch_size=512, epochs=30, learning_rate=3e-3, embedding_rate=3e-3),
+)
+SSL = SelfSupervised(weight=0.3, items=256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """data: training users. users: other users, and the tail items [U, T] that they take."""
+
+    data: TrainingSet
+    users: Arrays
+    tail_UT: np.ndarray
+
+
+def run(seeds: Sequence[int]) -> list[tuple[str, str, str, list[float], bool]]:
+    """Rows of (experiment, measure, what is accepted, a value for each seed, whether it holds)."""
+    found: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for seed in seeds:
+        one = world(seed)
+        for name, variant in VARIANTS.items():
+            found[name].append(variant(one, seed))
+    plain = np.array(found["none"])
+    gains = {name: (np.array(values) - plain).tolist() for name, values in found.items() if name != "none"}
+    mean = {name: float(np.mean(values)) for name, values in gains.items()}
+    measure = "tail Recall@50"
+    return [
+        ("ssl", f"{measure} without", "for comparison", found["none"], True),
+        ("ssl", f"gain in {measure}, correlated masks", ">= +0.02", gains["correlated"], mean["correlated"] >= 0.02),
+        ("ssl", f"gain in {measure}, random masks", ">= +0.02", gains["random"], mean["random"] >= 0.02),
+        ("ssl", f"gain in {measure}, feature dropout alone", "for comparison", gains["dropout"], True),
+        ("ssl", f"gain in {measure}, same mask twice", "< +0.02", gains["same mask"], mean["same mask"] < 0.02),
+    ]
+
+
+def world(seed: int) -> World:
+    rng = np.random.default_rng(seed)
+    theme_N = np.arange(ITEMS) % THEMES
+    # Half of a theme's values are those of its popular items, the tail has all of them.
+    some_NF = rng.integers(0, VALUES // 2, (ITEMS, FEATURES))
+    some_NF[HEAD:] += VALUES // 2 * (rng.random((ITEMS - HEAD, FEATURES)) >= KNOWN)
+    shown_NF = np.where(
+        rng.random((ITEMS, FEATURES)) < NOISE, rng.integers(0, THEMES, (ITEMS, FEATURES)), theme_N[:, None]
+    )
+    codes_NF = RESERVED + shown_NF * VALUES + some_NF
+    theme_U = rng.integers(0, THEMES, 2 * USERS)
+    popularity_N = np.where(np.arange(ITEMS) < HEAD, 1.0, 0.001)
+    taken_UK = np.stack([taste(rng, theme_N == theme, popularity_N, HISTORY + TARGETS) for theme in theme_U])
+    tail_UT = np.stack(
+        [taste(rng, (theme_N == theme) & (popularity_N < 1), popularity_N, TARGETS) for theme in theme_U]
+    )
+    clicks_N = np.bincount(taken_UK[:USERS].ravel(), minlength=ITEMS)
+    id_N = np.where(clicks_N >= MIN_COUNT, RESERVED + np.arange(ITEMS), UNKNOWN)
+    corpus = {"item_id": id_N.astype(np.int32)} | {f"f{f}": codes_NF[:, f].astype(np.int32) for f in range(FEATURES)}
+    users = histories(id_N[taken_UK[:, :HISTORY]])
+    item_I = taken_UK[:USERS, HISTORY:]
+    data = TrainingSet(
+        queries={name: array[:USERS] for name, array in users.items()},
+        user_Q=np.arange(USERS),
+        items=corpus,
+        item_S=np.arange(ITEMS),
+        corpus=corpus,
+        query_I=np.repeat(np.arange(USERS), TARGETS),
+        item_I=item_I.ravel(),
+        weight_I=np.ones(item_I.size, np.float32),
+    )
+    return World(data=data, users={name: array[USERS:] for name, array in users.items()}, tail_UT=tail_UT[USERS:])
+
+
+def taste(rng: np.random.Generator, allowed_N: np.ndarray, popularity_N: np.ndarray, number: int) -> np.ndarray:
+    share_N = allowed_N * popularity_N
+    return rng.choice(len(share_N), number, replace=False, p=share_N / share_N.sum())
+
+
+def histories(items_UH: np.ndarray) -> Arrays:
+    plain = np.ones(items_UH.shape, np.float32)
+    return {"history_items": items_UH.astype(np.int32), "history_ages": plain, "history_counts": plain}
+
+
+def trained(
+    one: World,
+    seed: int,
+    config: TrainConfig,
+    *,
+    changed: AbstractContextManager[Any] | None = None,
+    dropout: bool = False,
+) -> float:
+    """Tail Recall@50 of the towers that a recipe gives."""
+    vocabulary = RESERVED + ITEMS
+    inputs = [Input(name="item_id", kind=InputKind.CODE, size=vocabulary)]
+    inputs += [Input(name=f"f{f}", kind=InputKind.CODE, size=RESERVED + THEMES * VALUES) for f in range(FEATURES)]
+    history = Input(name="history", kind=InputKind.HISTORY, size=vocabulary, width=HISTORY)
+    known = one.data.corpus["item_id"]
+    codes = {}
+    for each in inputs[1:]:
+        codes_V = np.ones(vocabulary, np.int32)
+        codes_V[known[known >= RESERVED]] = one.data.corpus[each.name][known >= RESERVED]
+        codes[each.name] = torch.from_numpy(codes_V)
+    model = new_model(
+        [Input(name="user_id", kind=InputKind.CODE, size=RESERVED), history], inputs, codes, config, seed=seed
+    )
+    if dropout:
+        hide_features(model, inputs, seed)
+    with changed or nullcontext():
+        train(one.data, model, config, seed=seed, epochs=config.optimisation.epochs)
+    return recall(model, one)
+
+
+def recall(model: TwoTower, one: World, k: int = 50) -> float:
+    scores_UN = embed(model.user, one.users) @ embed(model.item, one.data.corpus).T
+    top_UK = np.argpartition(-scores_UN, k, axis=1)[:, :k]
+    return float(np.mean([np.isin(tail, top).mean() for tail, top in zip(one.tail_UT, top_UK, strict=True)]))
+
+
+def hide_features(model: TwoTower, inputs: Sequence[Input], seed: int) -> None:
+    """Plain feature dropout: what an item lacks in a view, it lacks in the loss of interactions instead."""
+    masking, rng = Masking(inputs), np.random.default_rng(seed)
+
+    def hide(tower: torch.nn.Module, given: tuple[dict[str, torch.Tensor], ...]) -> tuple[dict[str, torch.Tensor], ...]:
+        hidden = rng.choice(FEATURES, FEATURES // 2, replace=False) if tower.training else ()
+        return (masking(given[0], {f"f{f}" for f in hidden}),)
+
+    model.item.register_forward_pre_hook(hide)
+
+
+def same_mask() -> AbstractContextManager[Any]:
+    hidden = SelfSupervision.hidden
+    return patch.object(SelfSupervision, "hidden", lambda views: (hidden(views)[0],) * 2)
+
+
+VARIANTS: dict[str, Callable[[World, int], float]] = {
+    "none": lambda one, seed: trained(one, seed, CONFIG),
+    "correlated": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=SSL)),
+    "random": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=replace(SSL, masking="random"))),
+    "dropout": lambda one, seed: trained(one, seed, CONFIG, dropout=True),
+    "same mask": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=SSL), changed=same_mask()),
+}

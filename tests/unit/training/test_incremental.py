@@ -1,0 +1,258 @@
+"""What an update may move, and what a later training takes over from a release."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder
+from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, fitted, frames
+from training.export import export
+from training.fit import Fitted, _start, _training_set, _weighted, fit
+from training.incremental import extended, update
+from training.interactions import at
+from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, Streaming, TrainConfig
+from training.released import Released, carry_over, read_release, rows_by_value
+from training.towers import embed
+from training.trainer import train
+from training.training_set import TrainingSet
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+NEW = ["i000", "i001", "i002"]
+"""Items that the release does not know; the newest events hold the first two."""
+RARE = "i003"
+"""One that neither the release nor the update gives an id of its own."""
+TOWERS = replace(CONFIG.tower, user=MLP(hidden=(16,), norm="batch"), item=MLP(hidden=(16,), norm="batch"), user_id=True)
+RECIPES = {
+    "batch norm, user ids": replace(CONFIG, tower=TOWERS),
+    "behavioural vectors": replace(CONFIG, tower=TOWERS, behavioural=BehaviouralVectors(factors=4, iterations=2)),
+    "row-wise, drawn negatives": replace(
+        CONFIG, sampler=Mixed(number=20), frequency=Streaming(size=64),
+        optimisation=replace(CONFIG.optimisation, tables="rowwise_adagrad"),
+    ),
+    "dense tables, whole corpus": replace(
+        CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
+        optimisation=replace(CONFIG.optimisation, tables="adam"),
+    ),
+}  # fmt: skip
+
+
+def write_release(folder: Path, config: TrainConfig) -> Fitted:
+    """Towers that know all but the new items, trained for one epoch and exported."""
+    tables, queries, items, positives = frames()
+    known = positives.filter(~pl.col("item_id").is_in([*NEW, RARE]))
+    start, data = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), known, config, 0)
+    train(data, start.model, config, seed=0, epochs=1)
+    users, corpus = queries.head(3), items.head(3)
+    examples = (start.user_encoder.encode(users), start.item_encoder.encode(corpus))
+    export(
+        folder, start.model, user_encoder=start.user_encoder, item_encoder=start.item_encoder,
+        schema=tables.schema, config=config, popular=[("i003", 1)], examples=examples,
+    )  # fmt: skip
+    return start
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    class Folders(dict[str, Path]):
+        def __missing__(self, name: str) -> Path:
+            self[name] = tmp_path_factory.mktemp("release") / "files"
+            write_release(self[name], RECIPES[name])
+            return self[name]
+
+    return Folders()
+
+
+@pytest.fixture(params=list(RECIPES))
+def released(folders: dict[str, Path], request: pytest.FixtureRequest) -> Released:
+    return read_release(folders[request.param])
+
+
+def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
+    """A few events of few users with eight known items and two new ones, encoded by the extended encoders."""
+    _, queries, items, positives = frames()
+    wanted = pl.col("item_id").is_in([*NEW[:2], RARE, *(f"i{n:03}" for n in range(10, 18))])
+    few = (
+        positives.filter(wanted & (pl.col("query_time") >= VALIDATION)).group_by("item_id", maintain_order=True).head(3)
+    )
+    encoders = extended(released, items=NEW, users=["u001", *few["user_id"].unique(maintain_order=True)])
+    corpus = at(items, VALIDATION, week=True).with_columns(kind=pl.lit("k1"))  # a release keeps what it knew
+    return _training_set(queries, items, _weighted(few, released.config), *encoders, corpus), *encoders
+
+
+def touched_codes(data: TrainingSet) -> set[int]:
+    codes = set(data.items["item_id"][data.item_I].tolist())
+    assert UNKNOWN in codes
+    return codes - {UNKNOWN}
+
+
+def test_only_the_ids_of_the_events_move(released: Released) -> None:
+    """Bit by bit: every other row, every dense weight, every batch statistic and every other buffer."""
+    data, *encoders = since(released)
+    before = {name: each.clone() for name, each in released.model.state_dict().items()}
+    after = update(released, data, *encoders, seed=0, epochs=2).model.state_dict()
+    tables = {name: touched_codes(data) for name in ("user.vectors.ids.weight", "item.vectors.ids.weight")}
+    if released.config.tower.user_id:
+        tables["user.ids.weight"] = set(data.queries["user_id"][data.query_I].tolist())
+    assert not {UNKNOWN, MISSING, PAD} & set().union(*tables.values())
+    assert before.keys() == after.keys()
+    for name, old in before.items():
+        if name in tables:
+            new, same = after[name], [row for row in range(len(after[name])) if row not in tables[name]]
+            start = torch.cat([old, old[UNKNOWN].expand(len(new) - len(old), -1)])
+            assert torch.equal(new[same], start[same]), name
+            assert (new[sorted(tables[name])] != start[sorted(tables[name])]).any(dim=1).all(), name
+            assert len(new) > len(old)
+        elif "codes_of" in name:
+            assert torch.equal(after[name][: len(old)], old), name
+        else:
+            assert torch.equal(after[name], old), name
+    again = read_release(released.folder).model.state_dict()
+    assert all(torch.equal(each, again[name]) for name, each in released.model.state_dict().items())
+
+
+def test_a_new_id_starts_as_the_unknown_and_moves_with_its_events(released: Released) -> None:
+    data, *encoders = since(released)
+    before, after = (update(released, data, *encoders, seed=0, epochs=n).model for n in (0, 2))
+    start, moved = before.item.vectors, after.item.vectors
+    codes = [RESERVED + encoders[1].vocabularies["item_id"].index(each) for each in NEW]
+    unknown = released.model.item.vectors.ids.weight[UNKNOWN]
+    assert torch.equal(start.ids.weight[codes], unknown.expand(3, -1))
+    assert [torch.equal(moved.ids.weight[code], unknown) for code in codes] == [False, False, True]
+    new = at(frames()[2], VALIDATION, week=True).head(3)
+    unseen = embed(released.model.item, released.item_encoder.encode(new))
+    assert np.array_equal(embed(before.item, encoders[1].encode(new)), unseen)
+    assert (embed(after.item, encoders[1].encode(new)) == unseen).all(axis=1).tolist() == [False, False, True]
+    kinds = moved.get_buffer("codes_of_kind")[codes].tolist()
+    assert kinds == data.corpus["kind"][:3].tolist()  # the new items are the first of the corpus
+
+
+def test_old_codes_stay_and_histories_know_the_same_items(released: Released) -> None:
+    _, users, items = since(released)
+    old = released.item_encoder.vocabularies["item_id"]
+    assert items.vocabularies["item_id"] == (*old, *NEW)
+    assert users.vocabularies["history"] == items.vocabularies["item_id"]
+    assert {n: v for n, v in items.vocabularies.items() if n != "item_id"} == {
+        n: v for n, v in released.item_encoder.vocabularies.items() if n != "item_id"
+    }
+    assert len(users.vocabularies["user_id"]) == (len(set(users.vocabularies["user_id"])) if TOWERS.user_id else 0)
+    assert bool(users.vocabularies["user_id"]) == released.config.tower.user_id
+    assert extended(released, items=[old[0], "x", "x"])[1].vocabularies["item_id"] == (*old, "x")
+
+
+def test_exported_towers_give_untouched_items_the_embeddings_they_had(folders: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("batch norm, user ids", "behavioural vectors"):
+        released = read_release(folders[name])
+        data, *encoders = since(released)
+        fresh = update(released, data, *encoders, seed=0, epochs=2)
+        tables, queries, items, _ = frames()
+        corpus = at(items, VALIDATION, week=True)
+        export(
+            tmp_path / name, fresh.model, user_encoder=encoders[0], item_encoder=encoders[1], schema=tables.schema,
+            config=released.config, popular=[("i003", 1)],
+            examples=(encoders[0].encode(queries.head(3)), encoders[1].encode(corpus.head(3))),
+        )  # fmt: skip
+        old, new = (torch.export.load(f / "item_tower.pt2").module() for f in (folders[name], tmp_path / name))
+        untouched = ~np.isin(encoders[1].encode(corpus)["item_id"], sorted(touched_codes(data)))
+        was, now = (
+            program({n: torch.from_numpy(a) for n, a in each.encode(corpus).items()}).detach().numpy()
+            for program, each in ((old, released.item_encoder), (new, encoders[1]))
+        )
+        assert np.array_equal(was[untouched], now[untouched])
+        assert (was[~untouched] != now[~untouched]).any(axis=1).all()
+        again = read_release(tmp_path / name)
+        assert np.array_equal(
+            embed(again.model.item, encoders[1].encode(corpus)), embed(fresh.model.item, encoders[1].encode(corpus))
+        )
+
+
+def test_renumbered_ids_are_refused(released: Released) -> None:
+    data, users, items = since(released)
+    turned = {**items.vocabularies, "item_id": items.vocabularies["item_id"][::-1]}
+    with pytest.raises(ValueError, match=r"codes of 'item_id' are not those of .* encoders of extended"):
+        update(released, data, users, replace(items, vocabularies=turned), seed=0)
+
+
+def test_rows_are_found_again_by_value() -> None:
+    assert rows_by_value(["a", "b"], ["c", "b", "a"]).tolist() == [PAD, MISSING, UNKNOWN, UNKNOWN, 4, 3]
+
+
+def test_a_warm_start_carries_ids_by_value_and_everything_else_as_it_is(folders: dict[str, Path]) -> None:
+    """The vocabulary of all positives holds the new items before the known ones: every code is another."""
+    released = read_release(folders["batch norm, user ids"])
+    tables, queries, items, positives = frames()
+    warm, _ = _start(
+        tables.schema, queries, items, at(items, VALIDATION, week=True), positives, released.config, 1, released
+    )
+    old, new = released.item_encoder.vocabularies["item_id"], warm.item_encoder.vocabularies["item_id"]
+    assert new[:4] == (*NEW, RARE) and new[4:] == old
+    before, after = released.model.item.vectors.ids.weight, warm.model.item.vectors.ids.weight
+    assert torch.equal(after[RESERVED + 4 :], before[RESERVED:])
+    assert torch.equal(after[RESERVED : RESERVED + 4], before[UNKNOWN].expand(4, -1))
+    dense = dict(released.model.named_parameters())
+    for name, weight in warm.model.named_parameters():
+        assert "ids.weight" in name or torch.equal(weight, dense[name]), name
+    for name, buffer in warm.model.named_buffers():
+        assert "running" not in name or torch.equal(buffer, dict(released.model.named_buffers())[name]), name
+
+
+def test_side_tables_are_carried_by_value_too(folders: dict[str, Path]) -> None:
+    released = read_release(folders["batch norm, user ids"])
+    model = read_release(folders["batch norm, user ids"]).model
+    turned = {**released.item_encoder.vocabularies, "kind": released.item_encoder.vocabularies["kind"][::-1]}
+    carry_over(
+        released, model, released.config, released.user_encoder, replace(released.item_encoder, vocabularies=turned)
+    )
+    old, new = (each.item.side.parts[0].table.weight for each in (released.model, model))
+    assert released.model.item.side.parts[0].names[0] == "kind"
+    kinds = len(turned["kind"])
+    assert torch.equal(new[RESERVED : RESERVED + kinds], old[RESERVED : RESERVED + kinds].flip(0))
+    assert torch.equal(new[RESERVED + kinds :], old[RESERVED + kinds :])
+    assert torch.equal(model.item.vectors.tables["kind"].weight[RESERVED:],
+                       released.model.item.vectors.tables["kind"].weight[RESERVED:].flip(0))  # fmt: skip
+
+
+def test_a_warm_training_begins_where_the_release_ended(tmp_path: Path) -> None:
+    result, (tables, queries, items, positives) = fitted(), frames()
+    export(
+        tmp_path / "files", result.model, user_encoder=result.user_encoder, item_encoder=result.item_encoder,
+        schema=tables.schema, config=CONFIG, popular=[("i001", 3)], examples=result.examples,
+    )  # fmt: skip
+    config = replace(CONFIG, optimisation=replace(CONFIG.optimisation, epochs=1))
+    first = []
+    for start in (None, tmp_path / "files"):
+        fit(
+            schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
+            validation_start=VALIDATION, cut=CUT, config=config, seed=1, warm_start=start,
+            on_epoch=lambda epoch, metrics: first.append(metrics),
+        )  # fmt: skip
+    cold, _, warm, _ = first
+    assert warm["loss"] < 0.9 * cold["loss"]
+    assert warm["loss"] < 1.1 * result.epochs[-1]["loss"]
+
+
+def test_another_architecture_is_refused_by_name(folders: dict[str, Path]) -> None:
+    released = read_release(folders["batch norm, user ids"])
+    tables, queries, items, positives = frames()
+    corpus = at(items, VALIDATION, week=True)
+    for config, named in (
+        (replace(released.config, dim=8), "another dim than"),
+        (CONFIG, "another tower than"),
+        (replace(released.config, leave_out=("kind",)), "another features of item_id than"),
+    ):
+        with pytest.raises(ValueError, match=f"cannot start from .* {named}"):
+            _start(tables.schema, queries, items, corpus, positives, config, 0, released)
+
+
+def test_a_checkpoint_of_other_towers_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folders["batch norm, user ids"], tmp_path / "mixed")
+    shutil.copy(folders["row-wise, drawn negatives"] / "checkpoint.safetensors", tmp_path / "mixed")
+    with pytest.raises(ValueError, match="does not fit the recipe and the encoders beside it"):
+        read_release(tmp_path / "mixed")

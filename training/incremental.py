@@ -1,0 +1,131 @@
+"""Between two trainings: only the ids that something happened to move.
+
+The daily answer to items that came or changed their public. Everything that all users and items share stays bit by bit
+what it was: dense weights, batch statistics, the rows of every other id and those of UNKNOWN and MISSING. What cannot
+be learned so: a new item nobody has taken yet stays where its features put it.
+
+Legend: V vocabulary of a table with the reserved codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from feature_repo.encode import RESERVED, Encoder, InputKind
+from training.fit import Fitted
+from training.recipes import TrainConfig
+from training.released import Released, carry_over, with_behaviour
+from training.towers import TwoTower, codes_of, new_model
+from training.trainer.comparison import Comparison
+from training.trainer.optimisers import RowwiseAdagrad
+from training.trainer.step import backpropagate
+from training.training_set import TrainingSet
+
+
+def extended(released: Released, *, items: Iterable[str], users: Iterable[str] = ()) -> tuple[Encoder, Encoder]:
+    """The release's user and item encoder with further ids behind the known ones, whose codes stay what they are.
+
+    Histories know the same items as the item tower. users: without effect unless the recipe gives users vectors.
+    """
+    new = tuple(items)
+    histories = [each.name for each in released.user_encoder.inputs if each.kind is InputKind.HISTORY]
+    user_encoder = released.user_encoder.extended(histories, new)
+    if released.config.tower.user_id:
+        user_encoder = user_encoder.extended([user_encoder.key], users)
+    return user_encoder, released.item_encoder.extended([released.item_encoder.key], new)
+
+
+def update(
+    released: Released,
+    data: TrainingSet,
+    user_encoder: Encoder,
+    item_encoder: Encoder,
+    *,
+    seed: int,
+    epochs: int = 5,
+) -> Fitted:
+    """The release with the id vectors of the users and items of `data` moved, as new towers in evaluation mode.
+
+    data: the interactions since, encoded by the encoders of `extended`. A new id starts as UNKNOWN was trained.
+    """
+    config = _plain(released.config)
+    model = _grown(released, data, user_encoder, item_encoder)
+    touched = _touched(model, data)
+    for weight in model.parameters():
+        weight.requires_grad_(any(weight is table for table, _ in touched))
+    optimiser = _optimiser([table for table, _ in touched], config)
+    comparison, rng, losses = Comparison(data, config, model, seed), np.random.default_rng(seed), []
+    for _ in range(epochs):
+        batches = data.batches(config.optimisation.batch_size, rng)
+        total = 0.0
+        for rows in batches:
+            batch = data.batch(rows, whole_corpus=config.whole_corpus)
+            total += backpropagate(model, batch, comparison, config)
+            for table, touched_V in touched:
+                table.grad = _only(table.grad, touched_V)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        losses.append({"loss": total / len(batches)})
+    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, epochs=losses)
+
+
+def _plain(config: TrainConfig) -> TrainConfig:
+    """The recipe's loss without what needs a long training, and what trains dense weights."""
+    optimisation = replace(config.optimisation, parts=1)
+    return replace(config, memory=0, hard=None, frequency=None, self_supervised=None, optimisation=optimisation)
+
+
+def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
+    """The release's towers with a row for every new id. In evaluation mode: no batch statistic moves, no dropout."""
+    for old, new in ((released.user_encoder, user_encoder), (released.item_encoder, item_encoder)):
+        for name, values in old.vocabularies.items():
+            if new.vocabularies[name][: len(values)] != values:
+                raise ValueError(
+                    f"the codes of {name!r} are not those of {released.folder}; use the encoders of extended"
+                )
+    inputs = with_behaviour(user_encoder, item_encoder, released.model.state_dict())
+    model = new_model(*inputs, codes_of(item_encoder, data.corpus), released.config, seed=0)
+    carry_over(released, model, released.config, user_encoder, item_encoder)
+    buffers = dict(released.model.named_buffers())
+    for name, buffer in model.named_buffers():
+        (buffer[: len(buffers[name])] if buffer.dim() else buffer).copy_(buffers[name])
+    model.item.vectors.ids.sparse = True
+    if model.user.ids is not None:
+        model.user.ids.sparse = True
+    return model.eval()
+
+
+def _touched(model: TwoTower, data: TrainingSet) -> list[tuple[nn.Parameter, Tensor]]:
+    """Each id table, and bool [V] which of its ids have an interaction; never a reserved row, which many ids share."""
+    codes = [data.items[model.item.vectors.key][data.item_I]]
+    if model.user.ids is not None:
+        codes.append(data.queries[model.user.key][data.query_I])
+    found = []
+    for table, taken in zip(model.tables, codes, strict=True):
+        touched_V = torch.zeros(len(table), dtype=torch.bool)
+        touched_V[torch.from_numpy(taken[taken >= RESERVED].astype(np.int64))] = True
+        found.append((table, touched_V))
+    return found
+
+
+def _optimiser(tables: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """One that moves no row without a gradient, whatever the recipe's does."""
+    rate = config.optimisation.embedding_rate
+    if config.optimisation.tables == "rowwise_adagrad":
+        return RowwiseAdagrad(tables, lr=rate)
+    return torch.optim.SparseAdam(tables, lr=rate)
+
+
+def _only(gradient: Tensor | None, touched_V: Tensor) -> Tensor | None:
+    """A sparse gradient without the rows of ids that nothing happened to: they were in a history, or drawn."""
+    if gradient is None:
+        return None
+    gradient = gradient.coalesce()
+    kept = touched_V[gradient.indices()[0]]
+    indices, values = gradient.indices()[:, kept], gradient.values()[kept]
+    return torch.sparse_coo_tensor(indices, values, gradient.shape, check_invariants=False)

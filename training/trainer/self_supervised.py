@@ -1,0 +1,91 @@
+"""The self-supervised loss of items. [Yao et al., arXiv 2007.12865]
+
+Legend: N items of the corpus, M items of a step, D dimension, F features besides the id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.mutual_information import bucketised, mutual_information
+from training.recipes.self_supervised import SelfSupervised
+from training.towers import TwoTower
+from training.towers.inputs import Features
+from training.training_set import TrainingSet
+
+
+class SelfSupervision:
+    """Draws items and what their two views lack. Its state belongs into a checkpoint.
+
+    All items of a step lack the same features: were they drawn for each item, two views would find each other by what
+    they lack. Which features are correlated is measured once, over the corpus.
+    """
+
+    def __init__(self, data: TrainingSet, config: SelfSupervised, model: TwoTower, seed: int) -> None:
+        if model.masking is None:
+            raise ValueError("the recipe is self-supervised, but the towers were built by one that is not")
+        self.config, self.masking, self.size = config, model.masking, data.size
+        if self.size < 2:
+            raise ValueError(f"self_supervised tells items apart, and the corpus has {self.size}; leave it out")
+        self.rng = torch.Generator().manual_seed(seed)
+        self.corpus = {name: torch.from_numpy(array) for name, array in data.corpus.items()}
+        self.names = tuple(self.masking.features)
+        self.nearest = self._nearest(data) if config.masking == "correlated" else []
+
+    def loss(self, embed: Callable[[Features], Tensor]) -> Tensor:
+        """weight · L_self of one step. embed: the item tower."""
+        item_M = self.draw()
+        features = {name: array[item_M] for name, array in self.corpus.items()}
+        first_MD, second_MD = (
+            F.normalize(embed(self.masking(self.masking.thinned(features, self.rng), hidden)), dim=1)
+            for hidden in self.hidden()
+        )
+        return self.config.weight * info_nce(first_MD, second_MD, self.config.temperature)
+
+    def draw(self) -> Tensor:
+        """[M]: distinct items of the corpus, each as likely."""
+        return torch.randperm(self.size, generator=self.rng)[: self.config.items]
+
+    def hidden(self) -> tuple[set[str], set[str]]:
+        """What each view lacks. Together that is every feature, and no feature twice but the id.
+
+        The id says most about every feature, as each of its values is one item, so it is drawn by itself: one view,
+        never both, shows it in `id_share` of the steps.
+        """
+        number = max(1, len(self.names) // 2)
+        if self.config.masking == "correlated":
+            seed = int(torch.randint(len(self.names), (), generator=self.rng))
+            chosen = [seed, *self.nearest[seed]][:number]
+        else:
+            chosen = torch.randperm(len(self.names), generator=self.rng)[:number].tolist()
+        first = {self.names[each] for each in chosen}
+        second = set(self.names) - first
+        shown, which = torch.rand(2, generator=self.rng).tolist()
+        key = {self.masking.key}
+        if shown >= self.config.id_share:
+            return first | key, second | key
+        return (first | key, second) if which < 0.5 else (first, second | key)
+
+    def _nearest(self, data: TrainingSet) -> list[list[int]]:
+        """Of each feature the others, from the one that says most about it."""
+        related_FF = mutual_information(bucketised(self.masking.features, data.corpus))
+        ranked_FF = np.argsort(-related_FF, axis=1, kind="stable")
+        return [[other for other in ranked.tolist() if other != each] for each, ranked in enumerate(ranked_FF)]
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        return {"rng": self.rng.get_state()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        self.rng.set_state(state["rng"])
+
+
+def info_nce(first_MD: Tensor, second_MD: Tensor, temperature: float) -> Tensor:
+    """L_self = −1/M Σ_i log(exp(<z_i, z'_i>/τ) / Σ_j exp(<z_i, z'_j>/τ)) of unit vectors z and z' of two views."""
+    logits_MM = first_MD @ second_MD.T / temperature
+    return F.cross_entropy(logits_MM, torch.arange(len(logits_MM)))
