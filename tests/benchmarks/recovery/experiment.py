@@ -23,6 +23,8 @@ class Measure:
 
     @property
     def accept(self) -> str:
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "for comparison"
         if math.isinf(self.low):
             return f"<= {self.high:g}"
         if math.isinf(self.high):

@@ -2,7 +2,9 @@
 
 from tests.benchmarks.recovery.cold_start import COLD_START
 from tests.benchmarks.recovery.experiment import Experiment
+from tests.benchmarks.recovery.incremental import INCREMENTAL_IDS
 from tests.benchmarks.recovery.logq import LOGQ
 from tests.benchmarks.recovery.mixed import MIXED_NEGATIVES
+from tests.benchmarks.recovery.self_supervised import SELF_SUPERVISED
 
-EXPERIMENTS: tuple[Experiment, ...] = (LOGQ, MIXED_NEGATIVES, COLD_START)
+EXPERIMENTS: tuple[Experiment, ...] = (LOGQ, MIXED_NEGATIVES, SELF_SUPERVISED, COLD_START, INCREMENTAL_IDS)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
+from tests.benchmarks.recovery.experiment import Experiment, Measure
 from training.recipes import MLP, Optimisation, SelfSupervised, TowerConfig, TrainConfig
 from training.towers import TwoTower, embed, new_model
 from training.towers.masking import Masking
@@ -40,6 +41,7 @@ CONFIG = TrainConfig(
     optimisation=Optimisation(batch_size=512, epochs=30, learning_rate=3e-3, embedding_rate=3e-3),
 )
 SSL = SelfSupervised(weight=0.3, items=256)
+RANDOM = replace(SSL, masking="random")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,24 +53,11 @@ class World:
     tail_UT: np.ndarray
 
 
-def run(seeds: Sequence[int]) -> list[tuple[str, str, str, list[float], bool]]:
-    """Rows of (experiment, measure, what is accepted, a value for each seed, whether it holds)."""
-    found: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for seed in seeds:
-        one = world(seed)
-        for name, variant in VARIANTS.items():
-            found[name].append(variant(one, seed))
-    plain = np.array(found["none"])
-    gains = {name: (np.array(values) - plain).tolist() for name, values in found.items() if name != "none"}
-    mean = {name: float(np.mean(values)) for name, values in gains.items()}
-    measure = "tail Recall@50"
-    return [
-        ("ssl", f"{measure} without", "for comparison", found["none"], True),
-        ("ssl", f"gain in {measure}, correlated masks", ">= +0.02", gains["correlated"], mean["correlated"] >= 0.02),
-        ("ssl", f"gain in {measure}, random masks", ">= +0.02", gains["random"], mean["random"] >= 0.02),
-        ("ssl", f"gain in {measure}, feature dropout alone", "for comparison", gains["dropout"], True),
-        ("ssl", f"gain in {measure}, same mask twice", "< +0.02", gains["same mask"], mean["same mask"] < 0.02),
-    ]
+def measure(seed: int) -> dict[str, float]:
+    one = world(seed)
+    found = {name: variant(one, seed) for name, variant in VARIANTS.items()}
+    gains = {f"{GAIN}, {name}": value - found["none"] for name, value in found.items() if name != "none"}
+    return {"tail Recall@50 without": found["none"], **gains}
 
 
 def world(seed: int) -> World:
@@ -168,8 +157,23 @@ def same_mask() -> AbstractContextManager[Any]:
 
 VARIANTS: dict[str, Callable[[World, int], float]] = {
     "none": lambda one, seed: trained(one, seed, CONFIG),
-    "correlated": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=SSL)),
-    "random": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=replace(SSL, masking="random"))),
-    "dropout": lambda one, seed: trained(one, seed, CONFIG, dropout=True),
-    "same mask": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=SSL), changed=same_mask()),
+    "correlated masks": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=SSL)),
+    "random masks": lambda one, seed: trained(
+        one, seed, replace(CONFIG, self_supervised=replace(SSL, masking="random"))
+    ),
+    "feature dropout alone": lambda one, seed: trained(one, seed, CONFIG, dropout=True),
+    "same mask twice": lambda one, seed: trained(one, seed, replace(CONFIG, self_supervised=SSL), changed=same_mask()),
 }
+
+GAIN = "gain in tail Recall@50"
+SELF_SUPERVISED = Experiment(
+    name="self-supervised items",
+    measure=measure,
+    measures=(
+        Measure(name="tail Recall@50 without"),
+        Measure(name=f"{GAIN}, correlated masks", low=0.02),
+        Measure(name=f"{GAIN}, random masks", low=0.02),
+        Measure(name=f"{GAIN}, feature dropout alone"),
+        Measure(name=f"{GAIN}, same mask twice", high=0.02, negative=True),
+    ),
+)
