@@ -1,0 +1,48 @@
+"""The recovery experiments in short: one seed, little data, thresholds far from what is measured.
+
+`python -m tests.benchmarks.recovery` is the real measurement.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks.recovery import cold_start, logq, mixed
+from tests.benchmarks.recovery.experiment import Measure
+from tests.benchmarks.recovery.experiments import EXPERIMENTS
+
+
+def test_logq_learns_the_next_click_and_without_it_taste() -> None:
+    found = logq.measure(0, users=3_000)
+    assert abs(found["slope with logQ"]) < 0.4
+    assert found["slope without"] < -0.7
+    assert found["next click: Recall@20 gain"] > 0.15
+    assert found["taste: Recall@20 gain"] < -0.03
+
+
+def test_mixed_negatives_find_junk_that_was_never_shown_and_are_not_needed_where_it_shows() -> None:
+    found = mixed.measure(0, users=5_000, epochs=5)
+    assert found["Recall@20 gain over in-batch"] > 0.1
+    assert found["fresh share, mixture - unigram Q"] > 0
+    assert found["junk visible: Recall@20 gain"] < 0
+    assert found["junk visible: fresh share gain"] < 0
+
+
+def test_content_and_id_dropout_serve_users_and_items_that_came_later() -> None:
+    found = cold_start.measure(0, users=5_000, epochs=10)
+    assert found["cold users: Recall@20 / popularity's"] > 1.5
+    assert found["cold items: Recall@20 gain of id dropout"] > 0.0
+
+
+def test_a_measure_holds_only_if_every_seed_is_within() -> None:
+    measure = Measure(name="gain", low=0.1)
+    assert measure.holds([0.1, 0.2])
+    assert not measure.holds([0.09, 0.9])
+    assert not measure.holds([float("nan")])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_names_are_told_apart(experiment) -> None:  # type: ignore[no-untyped-def]
+    names = [each.name for each in experiment.measures]
+    assert len(set(names)) == len(names)
+    assert sum(each.name == experiment.name for each in EXPERIMENTS) == 1
