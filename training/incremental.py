@@ -94,19 +94,18 @@ def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_en
     buffers = dict(released.model.named_buffers())
     for name, buffer in model.named_buffers():
         (buffer[: len(buffers[name])] if buffer.dim() else buffer).copy_(buffers[name])
-    model.item.vectors.ids.sparse = True
-    if model.user.ids is not None:
-        model.user.ids.sparse = True
+    for table in model.id_tables:
+        table.sparse = True
     return model.eval()
 
 
 def _touched(model: TwoTower, data: TrainingSet) -> list[tuple[nn.Parameter, Tensor]]:
     """Each id table, and bool [V] which of its ids have an interaction; never a reserved row, which many ids share."""
-    codes = [data.items[model.item.vectors.key][data.item_I]]
-    if model.user.ids is not None:
-        codes.append(data.queries[model.user.key][data.query_I])
+    items = data.items[model.item.vectors.key][data.item_I]
     found = []
-    for table, taken in zip(model.tables, codes, strict=True):
+    for module in model.id_tables:
+        taken = data.queries[model.user.key][data.query_I] if module is model.user.ids else items
+        table = module.get_parameter("weight")
         touched_V = torch.zeros(len(table), dtype=torch.bool)
         touched_V[torch.from_numpy(taken[taken >= RESERVED].astype(np.int64))] = True
         found.append((table, touched_V))

@@ -19,7 +19,7 @@ from training.recipes.text import from_json
 from training.towers import TwoTower, new_model
 from training.towers.inputs import BagTables, CodeTables
 
-ARCHITECTURE = ("dim", "tower", "behavioural")
+ARCHITECTURE = ("dim", "tower", "behavioural", "repeat")
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -103,12 +103,12 @@ def _rows(
     def named(table: nn.Module) -> str:
         return names[id(table.get_parameter("weight"))]
 
-    vectors = model.item.vectors
-    yield named(vectors.ids), _of_input(items, vectors.key)
+    for vectors in [model.item.vectors, *([model.repeat.vectors] if model.repeat else [])]:
+        yield named(vectors.ids), _of_input(items, vectors.key)
+        for name in vectors.names:
+            yield named(vectors.tables[name]), _of_input(items, name)
     if model.user.ids is not None:
         yield named(model.user.ids), _of_input(users, model.user.key)
-    for name in vectors.names:
-        yield named(vectors.tables[name]), _of_input(items, name)
     for tower, encoders in ((model.user, users), (model.item, items)):
         for part in tower.modules():
             if isinstance(part, CodeTables | BagTables):

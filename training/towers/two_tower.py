@@ -44,7 +44,7 @@ class TwoTower(nn.Module):
         self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
         self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
         self.repeat = RepeatScorer(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
-        for table in self._id_tables:
+        for table in self.id_tables:
             table.sparse = config.optimisation.tables != "adam"
 
     @property
@@ -54,10 +54,11 @@ class TwoTower(nn.Module):
     @property
     def tables(self) -> list[nn.Parameter]:
         """The id tables: large, and of their rows a batch moves only a few."""
-        return [table.get_parameter("weight") for table in self._id_tables]
+        return [table.get_parameter("weight") for table in self.id_tables]
 
     @property
-    def _id_tables(self) -> list[nn.Embedding]:
+    def id_tables(self) -> list[nn.Embedding]:
+        """The modules that hold `tables`."""
         tables = (self.item.vectors.ids, self.user.ids, self.repeat.vectors.ids if self.repeat else None)
         return [table for table in tables if table is not None]
 

@@ -16,7 +16,7 @@ from training.export import export
 from training.fit import Fitted, _start, _training_set, _weighted, fit
 from training.incremental import extended, update
 from training.interactions import at
-from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, Streaming, TrainConfig
+from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, RepeatTerm, Streaming, TrainConfig
 from training.released import Released, carry_over, read_release, rows_by_value
 from training.towers import embed
 from training.trainer import train
@@ -35,6 +35,7 @@ RECIPES = {
         CONFIG, sampler=Mixed(number=20), frequency=Streaming(size=64),
         optimisation=replace(CONFIG.optimisation, tables="rowwise_adagrad"),
     ),
+    "repeat term": replace(CONFIG, repeat=RepeatTerm()),
     "dense tables, whole corpus": replace(
         CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
@@ -110,6 +111,9 @@ def test_only_the_ids_of_the_events_move(released: Released) -> None:
             assert len(new) > len(old)
         elif "codes_of" in name:
             assert torch.equal(after[name][: len(old)], old), name
+        elif name == "repeat.vectors.ids.weight":  # of its touched rows those move that somebody had before
+            same = [row for row in range(len(old)) if row not in tables["item.vectors.ids.weight"]]
+            assert torch.equal(after[name][same], old[same]) and not torch.equal(after[name][: len(old)], old)
         else:
             assert torch.equal(after[name], old), name
     again = read_release(released.folder).model.state_dict()
