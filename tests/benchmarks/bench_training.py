@@ -30,7 +30,7 @@ from tests.benchmarks.speed.world import Samples, from_pairs, made_up
 
 LENGTH, DIM, SECONDS = 50, 64, 6.0
 BATCHES = (2048, 4096)
-TENSORFLOW = Path(__file__).parent / "speed" / "tensorflow_recommenders.py"
+TENSORFLOW = Path(__file__).parent / "speed" / "tfrs_retrieval.py"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """TensorFlow Recommenders on the same samples; run by an interpreter of its own environment, which prints samples/s.
 
-python tensorflow_recommenders.py SAMPLES.npz DIM BATCH_SIZE SECONDS
+python tfrs_retrieval.py SAMPLES.npz DIM BATCH_SIZE SECONDS
 """
 
 from __future__ import annotations
