@@ -50,7 +50,14 @@ class Candidates:
     @cached_property
     def positive_P(self) -> Tensor:
         """Logits of the positives."""
-        return self.scale * (self.user_RD[self.row_P] * self.item_CD[self.column_P]).sum(dim=1) + self.shift
+        return (
+            self.scale * (self.of_row(self.user_RD) * F.embedding(self.column_P, self.item_CD)).sum(dim=1) + self.shift
+        )
+
+    def of_row(self, values: Tensor) -> Tensor:
+        """What each positive's row has of values [R] or [R, ...]. Indexing with brackets would do the same, but several
+        threads would add up its gradients in any order, and no seed would repeat a training."""
+        return F.embedding(self.row_P, values) if values.dim() == 2 else values.index_select(0, self.row_P)
 
     @property
     def negatives(self) -> slice:
@@ -66,9 +73,9 @@ class Candidates:
         """log Σ_n exp(logit − log_q) of each positive's negatives, hard ones uncorrected: float32 [P]."""
         all_R = self._log_sum_exp(log_q_C, self.hidden)
         if self.history is None:
-            return all_R[self.row_P]
+            return self.of_row(all_R)
         outside_R = self._log_sum_exp(log_q_C, self.hidden.and_also(self.history))
-        return torch.where(self.repeats_P, all_R[self.row_P], outside_R[self.row_P])
+        return torch.where(self.repeats_P, self.of_row(all_R), self.of_row(outside_R))
 
     @cached_property
     def repeats_P(self) -> Tensor:
@@ -99,7 +106,7 @@ class Candidates:
     def hard_logits_RH(self) -> Tensor:
         """Logits of each row's own hard negatives, -inf where there is none."""
         assert self.hard_RH is not None
-        item_RHD = self.item_CD[self.hard_RH.clamp_min(0)]
+        item_RHD = F.embedding(self.hard_RH.clamp_min(0), self.item_CD)
         logits_RH = self.scale * torch.einsum("rd,rhd->rh", self.user_RD, item_RHD) + self.shift
         return logits_RH.masked_fill(self.hard_RH < 0, -torch.inf)
 

@@ -33,7 +33,7 @@ def bpr(c: Candidates) -> Tensor:
 
 def _over_pairs(c: Candidates, loss_of_gap, margin: float | None) -> Tensor:  # type: ignore[no-untyped-def]
     """Mean of a loss of s_n − s_p over the pairs that are there; with a margin, over the semi-hard ones."""
-    gap_PN = c.negative_logits()[c.row_P] - c.positive_P[:, None]
+    gap_PN = c.of_row(c.negative_logits()) - c.positive_P[:, None]
     there_PN = torch.isfinite(gap_PN)
     if margin is not None:
         there_PN = semi_hard(gap_PN, margin)

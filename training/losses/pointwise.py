@@ -39,4 +39,4 @@ def _mean_over_negatives(c: Candidates, loss_of_logit) -> Tensor:  # type: ignor
     logits_RN = c.negative_logits()
     there_RN = torch.isfinite(logits_RN)
     loss_RN = torch.where(there_RN, loss_of_logit(logits_RN.masked_fill(~there_RN, 0.0)), 0.0)
-    return (loss_RN.sum(dim=1) / there_RN.sum(dim=1).clamp_min(1))[c.row_P]
+    return c.of_row(loss_RN.sum(dim=1) / there_RN.sum(dim=1).clamp_min(1))

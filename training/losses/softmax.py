@@ -36,11 +36,12 @@ def _stratified_softmax(c: Candidates, repeats: Repeats) -> Tensor:
     apart. [SLRC: Wang et al., WWW 2019, for the two parts of a score]
     """
     logits_RL = repeats.logits(c.user_RD, c.scale, c.shift)
-    inside_P = logits_RL[c.row_P, repeats.at_P.clamp_min(0)]
+    place_P = c.row_P * logits_RL.shape[1] + repeats.at_P.clamp_min(0)
+    inside_P = logits_RL.flatten().index_select(0, place_P)
     positive_P = torch.where(repeats.at_P >= 0, inside_P, c.positive_P - c.log_q_C[c.column_P])
     history_R = logits_RL.masked_fill(repeats.taken(c.row_P), -torch.inf).logsumexp(dim=1)
     # In this order no sum is empty: that of two empty ones has no gradient.
-    sum_P = torch.logaddexp(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C)), history_R[c.row_P])
+    sum_P = torch.logaddexp(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C)), c.of_row(history_R))
     return c.mean(sum_P - positive_P)
 
 

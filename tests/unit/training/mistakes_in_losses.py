@@ -122,8 +122,8 @@ IN_LOSSES = [
     Mistake(
         name="a discovery ranked against the user's history",
         module="training.losses.candidates",
-        right="torch.where(self.repeats_P, all_R[self.row_P], outside_R[self.row_P])",
-        wrong="torch.where(self.repeats_P, outside_R[self.row_P], all_R[self.row_P])",
+        right="torch.where(self.repeats_P, self.of_row(all_R), self.of_row(outside_R))",
+        wrong="torch.where(self.repeats_P, self.of_row(outside_R), self.of_row(all_R))",
         test=losses.test_a_discovery_is_ranked_among_what_the_user_did_not_have,
         arguments=("softmax",),
     ),

@@ -269,3 +269,26 @@ def test_a_prefix_is_compared_by_itself() -> None:
     assert torch.allclose(short.user_RD.norm(dim=1), torch.ones(ROWS))
     wanted = c.user_RD[0, :2] @ c.item_CD[0, :2] / c.user_RD[0, :2].norm() / c.item_CD[0, :2].norm()
     assert short.positive_P[0].item() == pytest.approx(5 * wanted.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_several_threads_give_the_same_gradients_every_time(name: str) -> None:
+    """Enough rows that the sums are shared out among threads; a sum in any order would differ in the last bits."""
+    rows, columns, dim = 40, 300, 128
+    generator = torch.Generator().manual_seed(0)
+    row_P, column_P = (torch.randint(0, n, (4000,), generator=generator) for n in (rows, columns))
+    vectors = [torch.randn(n, dim, generator=generator) for n in (rows, columns)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    found = []
+    for _ in range(8):
+        user_RD, item_CD = (each.clone().requires_grad_() for each in vectors)
+        c = Candidates(
+            user_RD=user_RD, item_CD=item_CD, row_P=row_P, column_P=column_P, weight_P=torch.ones(4000),
+            log_q_C=torch.zeros(columns), hidden=Pairs(row_H=row_P, column_H=column_P), scale=torch.tensor(0.1),
+        )  # fmt: skip
+        LOSSES[name](c).backward()
+        found.append((user_RD.grad, item_CD.grad))
+    torch.set_num_threads(before)
+    for user_grad, item_grad in found[1:]:
+        assert torch.equal(user_grad, found[0][0]) and torch.equal(item_grad, found[0][1])
