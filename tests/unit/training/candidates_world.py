@@ -44,7 +44,7 @@ def unit(rows: int, generator: torch.Generator) -> torch.Tensor:
 
 def logit(c: Candidates, row: int, column: int) -> float:
     """scale · <u, v> + shift."""
-    return float(c.scale * (c.user_RD[row] * c.item_CD[column]).sum() + c.shift)
+    return (c.scale * (c.user_RD[row] * c.item_CD[column]).sum() + c.shift).item()
 
 
 def negatives(c: Candidates, row: int) -> list[int]:

@@ -75,6 +75,7 @@ def test_a_senseless_value_is_named(kind: type, field: str, value: object) -> No
         ({"frequency": Streaming(), "sampler": Corpus()}, "a streaming frequency"),
         ({"frequency": Streaming(), "memory": 1}, "leave one out"),
         ({"hard": HardNegatives(), "sampler": Corpus()}, "every item is a negative already"),
+        ({"all_negative": True}, "leaves positives among their own negatives"),
         ({"repeat": RepeatTerm(), "hide_known": True}, "hide_known takes .* leave one out"),
         ({"repeat": RepeatTerm(), "loss": Loss("info_nce")}, "got the loss 'info_nce': use Loss\\('softmax'\\)"),
         ({"repeat": RepeatTerm(), "sampler": Uniform()}, "Uniform\\(number=1024\\) draws its sample apart"),
@@ -139,13 +140,13 @@ def test_a_share_of_one_would_leave_nothing(part: Callable[..., Any], share: flo
         (lambda: MultiHeadPooling(heads=0), r"MultiHeadPooling\.heads .* got 0"),
         (lambda: TowerConfig(embedding_dim=0), r"TowerConfig\.embedding_dim .* got 0"),
         (lambda: TowerConfig(shared_middle=0), r"TowerConfig\.shared_middle .* got 0"),
-        (lambda: MLP(norm="group"), r"MLP\.norm must be None or one of \('batch', 'layer'\), got 'group'"),  # type: ignore
+        (lambda: MLP(norm="group"), r"MLP\.norm must be .* \('batch', 'layer'\), got 'group'"),  # type: ignore[arg-type]
         (lambda: Gated(hidden=()), "nothing is gated"),
         (lambda: SelfAttention(width=64, heads=3), "must divide the width.*got 3 heads and a width of 64"),
         (lambda: Cross(structure="beside"), "'stacked' or 'parallel', got 'beside'"),  # type: ignore[arg-type]
         (lambda: Cross(structure="parallel", deep=MLP(hidden=())), "needs a hidden layer to stand beside"),
         (lambda: Cross(deep=Gated()), r"Cross\.deep must be an MLP, got Gated"),  # type: ignore[arg-type]
-        (lambda: TowerConfig(user="mlp"), "user must be one of MLP, Residual, Cross, Gated, None, got 'mlp'"),  # type: ignore
+        (lambda: TowerConfig(user="mlp"), "must be one of MLP, .*, None, got 'mlp'"),  # type: ignore[arg-type]
         (lambda: TowerConfig(history=MLP()), "history must be one of WeightedPooling"),  # type: ignore[arg-type]
         (lambda: TowerConfig(item=MLP(hidden=()), shared_middle=8), "the item body has no hidden layer"),
         (lambda: TowerConfig(user=Cross(deep=MLP(hidden=())), shared_middle=8), "the user body has no hidden layer"),

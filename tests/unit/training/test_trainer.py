@@ -128,6 +128,12 @@ def test_no_positive_of_a_row_is_its_negative_whatever_draws_them(sampler: Sampl
         assert found <= set(zip(c.hidden.row_H.tolist(), c.hidden.column_H.tolist(), strict=True))
 
 
+def test_nothing_is_hidden_where_the_recipe_takes_every_column_for_a_negative() -> None:
+    config = replace(CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"), all_negative=True)
+    c, _ = compared(config, small_data(items=6), np.arange(4))
+    assert len(c.hidden.row_H) == 0 < len(c.row_P)
+
+
 def test_known_positives_of_other_snapshots_are_hidden_only_when_asked() -> None:
     """Users 0 and 1 are one person: what she takes on one day is no negative of the other day."""
     data = replace(small_data(items=6, seed=1), user_Q=np.array([0, 0, 1, 2, 3, 4, 5, 6]))
