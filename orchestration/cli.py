@@ -58,10 +58,18 @@ def run(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.")] = "base",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
+    update: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="Move only the ids of a release by what happened since: champion, or 7."),
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Train everything from a release's weights: champion, or 7.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
     config = {"dataset": dataset or guess_dataset(data), "data": str(data) if data else None, "as_of": as_of}
+    config |= {"update": update, "warm_start": warm_start}
     settings = prepare()
     from orchestration.report import run_report, run_summary
     from orchestration.run import run_pipeline

@@ -83,13 +83,15 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
 
     version = judged.version
     registry = Registry(settings, version.source.dataset)
-    verdict, measured = read(registry, version.version).verdict, read_evaluation(judged)
+    manifest, measured = read(registry, version.version), read_evaluation(judged)
     return {
         "dataset": version.source.dataset,
         "version": version.version,
         "reused": version.reused,
-        "outcome": verdict.outcome.value,
-        "reasons": list(verdict.reasons),
+        "training": manifest.training.value,
+        "parent": manifest.parent,
+        "outcome": manifest.verdict.outcome.value,
+        "reasons": list(manifest.verdict.reasons),
         "champion": registry.champion(),
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from serving.registry import OVERRIDE
+from serving.registry import OVERRIDE, PARENT, TRAINING
 
 if TYPE_CHECKING:
     from serving.registry import VersionSummary
@@ -22,7 +22,7 @@ def recommendations_text(answer: Recommendations) -> str:
 
 
 def releases_text(versions: Sequence[VersionSummary]) -> str:
-    """All versions for people; the champion is marked, an override is shown with its reason."""
+    """All versions for people; the champion is marked, what a version went on from and an override are shown."""
     lines = []
     for each in versions:
         mark = "*" if each.champion else " "
@@ -31,5 +31,6 @@ def releases_text(versions: Sequence[VersionSummary]) -> str:
         )
         reason = f"  promoted against the gate: {each.tags[OVERRIDE]}" if OVERRIDE in each.tags else ""
         outcome = each.outcome or "not judged"
-        lines.append(f"{mark} v{each.version}  {each.created:%Y-%m-%d %H:%M}  {outcome:<10}  {shown}{reason}")
+        origin = f"  {each.tags[TRAINING]} of v{each.tags[PARENT]}" if PARENT in each.tags else ""
+        lines.append(f"{mark} v{each.version}  {each.created:%Y-%m-%d %H:%M}  {outcome:<10}  {shown}{origin}{reason}")
     return "\n".join(lines) or "no versions yet"

@@ -14,12 +14,16 @@ import dagster as dg
 
 from feature_repo.errors import InputError
 from serving.gate import Policy
+from serving.registry import CHAMPION
 from serving.settings import Settings
 from training.recipes import recipe
 
 
 class Workspace(dg.ConfigurableResource):
-    """What to run on. The fields are those of `gatehouse run`; the launchpad sets them in the UI."""
+    """What to run on. The fields are those of `gatehouse run`; the launchpad sets them in the UI.
+
+    update, warm_start: `champion` or a version's number; `orchestration.parent` says what becomes of it.
+    """
 
     dataset: str = "completejourney"
     data: str | None = None
@@ -27,6 +31,8 @@ class Workspace(dg.ConfigurableResource):
     seed: int = 0
     retrain: bool = False
     recipe: str = "base"
+    update: str | None = None
+    warm_start: str | None = None
 
     @property
     def settings(self) -> Settings:
@@ -44,9 +50,18 @@ class Workspace(dg.ConfigurableResource):
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
     def check(self) -> None:
-        """Raise now what would otherwise come up after the training: an unknown recipe, a gate policy with mistakes."""
+        """Raise now what would otherwise come up later: an unknown recipe, a gate policy with mistakes, options that
+        exclude each other."""
         recipe(self.recipe)
         Policy.load(self.settings.gate_policy)
+        if self.update and self.warm_start:
+            raise InputError(
+                f"update is {self.update} and warm_start {self.warm_start}: one moves ids alone, the other everything; "
+                "give one of them"
+            )
+        for name, version in (("update", self.update), ("warm_start", self.warm_start)):
+            if version and version != CHAMPION and not version.isdecimal():
+                raise InputError(f"{name} is {version!r}: wanted `{CHAMPION}` or the number of a version")
 
     @property
     def values_folder(self) -> Path:

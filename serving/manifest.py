@@ -17,7 +17,7 @@ from pathlib import Path
 from feature_repo.schema import Entity, Schema
 from serving.gate import Verdict
 from serving.index import CollectionInfo
-from serving.registry import INPUT_KEY, OUTCOME, Registry
+from serving.registry import INPUT_KEY, OUTCOME, PARENT, TRAINING, Registry, Training
 from serving.towers import CHECKPOINT
 
 MANIFEST = "manifest.json"
@@ -35,6 +35,7 @@ class Manifest:
     services: feature service name by entity. alias, collection, dim, item_count, items_fingerprint: the item index.
     created: when it was sealed; as_of: features and data up to then; cut: when its hold-out began (all naive UTC).
     against: the champion that it was compared with, None if there was none.
+    training: how it came to its weights; parent: the version that it went on from, None after a full training.
     files: SHA-256 by path in the artifact folder. metrics: of the two towers, exact search; null where undefined.
     """
 
@@ -55,6 +56,8 @@ class Manifest:
     files: Mapping[str, str]
     metrics: Mapping[str, float | None]
     verdict: Verdict
+    training: Training = Training.FULL
+    parent: int | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat, indent=1, sort_keys=True, allow_nan=False)
@@ -63,7 +66,8 @@ class Manifest:
     def from_json(cls, text: str) -> Manifest:
         raw = json.loads(text)
         times = {name: datetime.fromisoformat(raw[name]) for name in ("created", "as_of", "cut")}
-        return cls(**{**raw, **times, "verdict": Verdict.from_json(json.dumps(raw["verdict"]))})
+        verdict = Verdict.from_json(json.dumps(raw["verdict"]))
+        return cls(**{**raw, **times, "verdict": verdict, "training": Training(raw.get("training", Training.FULL))})
 
 
 def collection_name(dataset: str, version: int) -> str:
@@ -95,12 +99,13 @@ def seal(
     if the version is sealed already with another content: a verdict is not revised, another version is trained.
     """
     folder, wanted = registry.download(version), collection_name(registry.dataset, version)
+    tags = registry.tags(version)
     if index.name != wanted or not index.complete:
         raise ReleaseError(f"version {version} owns the complete collection {wanted}; got {index}")
     manifest = Manifest(
         dataset=registry.dataset,
         version=version,
-        input_key=registry.tags(version)[INPUT_KEY],
+        input_key=tags[INPUT_KEY],
         schema_digest=Schema.from_json((folder / "schema.json").read_text(encoding="utf-8")).digest,
         services={entity.value: name for entity, name in services.items()},
         collection=index.name,
@@ -115,8 +120,10 @@ def seal(
         files=file_hashes(folder),
         metrics={name: value if math.isfinite(value) else None for name, value in metrics.items()},
         verdict=verdict,
+        training=Training(tags.get(TRAINING, Training.FULL)),
+        parent=int(tags[PARENT]) if PARENT in tags else None,
     )
-    if MANIFEST_SHA256 in registry.tags(version):
+    if MANIFEST_SHA256 in tags:
         return _unchanged(read(registry, version), manifest)
     text = manifest.to_json()
     registry.write_text(version, MANIFEST, text)

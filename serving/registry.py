@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,20 @@ CHAMPION = "champion"
 INPUT_KEY = "gatehouse.input_key"
 OUTCOME = "gatehouse.outcome"
 OVERRIDE = "gatehouse.override_reason"
+TRAINING = "gatehouse.training"
+PARENT = "gatehouse.parent"
+"""The version that the training went on from, where it is not a full one."""
 FOLDER = "release"
 UI = "http://127.0.0.1:5000"
 """Where `mlflow server` listens by default."""
+
+
+class Training(StrEnum):
+    """How a version came to its weights. A version without the tag was trained in full."""
+
+    FULL = "full"
+    WARM_START = "warm start"
+    UPDATE = "update"
 
 
 @dataclass(frozen=True, kw_only=True)

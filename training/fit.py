@@ -98,7 +98,7 @@ def _start(
     """Towers to train with encoders fitted on some positives, and these positives as a training set. corpus: one row
     of every item, by item. released: what to start from."""
     user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
-    data = _training_set(queries, items, _weighted(positives, config), user_encoder, item_encoder, corpus)
+    data = encoded(queries, items, weighted(positives, config), user_encoder, item_encoder, corpus)
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
@@ -156,8 +156,7 @@ def _encoders(
     schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
 ) -> tuple[Encoder, Encoder]:
     """Encoders fitted on the snapshots that training sees. Items below config.min_count share the unknown id."""
-    counts = positives.group_by(ITEM).len().filter(pl.col("len") >= config.min_count)
-    known = counts[ITEM].sort()
+    known = frequent(positives, config)
     asked, sold = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
     return (
         Encoder.fit(USER, _seen(schema, Entity.USER, config), asked, ids=(), items=known),
@@ -165,12 +164,17 @@ def _encoders(
     )
 
 
+def frequent(positives: pl.DataFrame, config: TrainConfig) -> pl.Series:
+    """The items that have at least config.min_count positives, which gives them an id of their own."""
+    return positives.group_by(ITEM).len().filter(pl.col("len") >= config.min_count)[ITEM].sort()
+
+
 def _seen(schema: Schema, entity: Entity, config: TrainConfig) -> list[Feature]:
     """The features that the towers see."""
     return [feature for feature in schema.features_of(entity) if feature.name not in config.leave_out]
 
 
-def _training_set(
+def encoded(
     queries: pl.DataFrame,
     items: pl.DataFrame,
     positives: pl.DataFrame,
@@ -199,7 +203,7 @@ def _training_set(
     )
 
 
-def _weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+def weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
     """Positives weighted by age (half for every half_life_days) and novelty (discovery_weight)."""
     age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
     is_first = pl.col("query_time") == pl.col("query_time").min().over(USER, ITEM)

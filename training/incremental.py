@@ -11,20 +11,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import RESERVED, Encoder, InputKind
-from training.fit import Fitted
+from training.fit import ITEM, USER, Fitted, encoded, frequent, weighted
+from training.interactions import at, interactions
 from training.recipes import TrainConfig
-from training.released import Released, carry_over, with_behaviour
+from training.released import Released, carry_over, read_release, with_behaviour
 from training.towers import TwoTower, codes_of, new_model
+from training.trainer import OnEpoch
 from training.trainer.comparison import Comparison
 from training.trainer.optimisers import RowwiseAdagrad
 from training.trainer.step import backpropagate
 from training.training_set import TrainingSet
+
+
+def fit_update(
+    release: Path,
+    *,
+    queries: pl.DataFrame,
+    item_snapshots: pl.DataFrame,
+    positives: pl.DataFrame,
+    events: pl.DataFrame,
+    since: datetime,
+    cut: datetime,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Fitted:
+    """From joined frames to updated towers: a release's id vectors, moved by what became known in [since, cut).
+
+    release: folder of a release that was trained until `since`; its recipe and its encoders go on. queries,
+    item_snapshots: joined frames that hold the snapshots of the positives and, at the cut, every user and the whole
+    corpus. positives: `interactions` until the cut, old ones too: they tell which item is frequent enough for an id of
+    its own, and which interaction is a repetition. events: canonical. ValueError if nothing became known since.
+    """
+    released = read_release(release)
+    new = weighted(positives, released.config).join(
+        interactions(events, since), on=[USER, ITEM, "query_time"], how="anti", maintain_order="left"
+    )
+    if new.is_empty():
+        raise ValueError(f"no interaction became known between {since} and {cut}: there is nothing to update by")
+    people = new[USER].unique(maintain_order=True)
+    encoders = extended(released, items=frequent(positives, released.config), users=people)
+    users, corpus = at(queries, cut), at(item_snapshots, cut, week=True)
+    data = encoded(queries, item_snapshots, new, *encoders, corpus)
+    updated = update(released, data, *encoders, seed=seed, on_epoch=on_epoch)
+    return replace(updated, examples=(encoders[0].encode(users.head(3)), encoders[1].encode(corpus.head(3))))
 
 
 def extended(released: Released, *, items: Iterable[str], users: Iterable[str] = ()) -> tuple[Encoder, Encoder]:
@@ -48,6 +86,7 @@ def update(
     *,
     seed: int,
     epochs: int = 5,
+    on_epoch: OnEpoch = lambda epoch, metrics: None,
 ) -> Fitted:
     """The release with the id vectors of the users and items of `data` moved, as new towers in evaluation mode.
 
@@ -71,6 +110,7 @@ def update(
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         losses.append({"loss": total / len(batches)})
+        on_epoch(len(losses), losses[-1])
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, epochs=losses)
 
 

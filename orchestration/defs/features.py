@@ -14,6 +14,7 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.schema import Entity, Schema
 from feature_repo.tables import feature_tables
+from orchestration.parent import parent_of
 from orchestration.values import Features, Source
 from orchestration.workspace import Workspace, fill
 from training.split import temporal_split
@@ -48,6 +49,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         validation_start=split.validation_start,
         cut=split.cut,
     )
+    parent_of(workspace, value, tables.schema)  # what it refuses, before anything is computed
     for note in tables.notes:
         context.log.info(note)
     facts = {name: str(fact) for name, fact in (asdict(found) | asdict(split) | {"as_of": as_of}).items()}

@@ -3,21 +3,28 @@
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
+from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity, Schema
 from feature_repo.store import Store
 from orchestration.defs.checks import require_checked
 from orchestration.defs.features import preview, read_tables
+from orchestration.parent import Parent, parent_of
 from orchestration.plots import training_figure
 from orchestration.values import Features, Frames, Source, Version
 from orchestration.workspace import Workspace, code_digest, fill
-from serving.registry import INPUT_KEY, Lineage, Registry
+from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from training.interactions import interactions, item_rows, popular_items, query_rows
 from training.recipes import TrainConfig, recipe
 from training.recipes.text import to_flat, to_json
+
+if TYPE_CHECKING:
+    from training.fit import Fitted
+    from training.trainer import OnEpoch
 
 FRAMES = ("queries", "item_snapshots", "interactions")
 
@@ -60,10 +67,11 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
 
     source = training_set.source
     registry = Registry(workspace.settings, source.dataset)
-    key = input_key(workspace, source)
+    parent = parent_of(workspace, source, Schema.from_json(read_schema(source)))
+    key = input_key(workspace, source, parent)
     with FileLock(training_set.folder.with_name("towers.lock")):  # of several runs of one input, one trains
         found = None if workspace.retrain else registry.find(key)
-        version = found or _train(context, workspace, registry, training_set, key)
+        version = found or _train(context, workspace, registry, training_set, key, parent)
     summary = next(each for each in registry.versions() if each.version == version)
     return dg.Output(
         Version(source=source, frames=training_set.folder, version=version, reused=found is not None),
@@ -76,8 +84,8 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
     )
 
 
-def input_key(workspace: Workspace, source: Source) -> str:
-    """What decides a version: data, schema, moments, recipe, seed and code."""
+def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> str:
+    """What decides a version: data, schema, moments, recipe, seed, code, and the release that it goes on from."""
     schema = read_schema(source)
     parts = (
         source.sha256,
@@ -86,6 +94,7 @@ def input_key(workspace: Workspace, source: Source) -> str:
         to_json(_recipe(workspace, source)),
         str(workspace.seed),
         code_digest(),
+        f"{parent.training} of {parent.version}" if parent else Training.FULL,
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -101,13 +110,18 @@ def read_schema(source: Source) -> str:
 
 
 def _train(
-    context: dg.AssetExecutionContext, workspace: Workspace, registry: Registry, frames: Frames, key: str
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    registry: Registry,
+    frames: Frames,
+    key: str,
+    parent: Parent | None,
 ) -> int:
     from training.export import export
-    from training.fit import fit
 
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
-    with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id}) as run:
+    tags = {TRAINING: parent.training, PARENT: str(parent.version)} if parent else {TRAINING: Training.FULL}
+    with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id, **tags}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
         run.log_params({f"config.{name}": value for name, value in to_flat(config).items()})
         run.log_dataset(Lineage(name=source.dataset, path=source.folder, digest=source.sha256[:36]))
@@ -117,18 +131,7 @@ def _train(
             shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in worth_a_line(metrics))
             context.log.info(f"epoch {epoch}: {shown}")
 
-        fitted = fit(
-            schema=tables.schema,
-            queries=pl.read_parquet(frames.folder / "queries.parquet"),
-            item_snapshots=pl.read_parquet(frames.folder / "item_snapshots.parquet"),
-            positives=pl.read_parquet(frames.folder / "interactions.parquet"),
-            events=tables.events,
-            validation_start=source.validation_start,
-            cut=source.cut,
-            config=config,
-            seed=workspace.seed,
-            on_epoch=on_epoch,
-        )
+        fitted = _fit(frames, tables, config, workspace.seed, on_epoch, parent)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "release"
@@ -142,8 +145,31 @@ def _train(
                 popular=popular_items(tables.events, tables.items["item_id"]),
                 examples=fitted.examples,
             )
-            return run.register(folder, {INPUT_KEY: key})
+            return run.register(folder, {INPUT_KEY: key, **tags})
     raise AssertionError("unreachable: the run either returns a version or raises")
+
+
+def _fit(
+    frames: Frames, tables: Tables, config: TrainConfig, seed: int, on_epoch: "OnEpoch", parent: Parent | None
+) -> "Fitted":
+    """Towers from the training set: anew, from the weights of a release, or a release with its ids moved."""
+    from training.fit import fit
+    from training.incremental import fit_update
+
+    source, joined = frames.source, {name: pl.read_parquet(frames.folder / f"{name}.parquet") for name in FRAMES}
+    given: dict[str, Any] = {
+        "queries": joined["queries"],
+        "item_snapshots": joined["item_snapshots"],
+        "positives": joined["interactions"],
+        "events": tables.events,
+        "cut": source.cut,
+        "seed": seed,
+        "on_epoch": on_epoch,
+    }
+    if parent and parent.training is Training.UPDATE:
+        return fit_update(parent.folder, since=parent.cut, **given)
+    start, warm_start = source.validation_start, parent.folder if parent else None
+    return fit(schema=tables.schema, config=config, validation_start=start, warm_start=warm_start, **given)
 
 
 def worth_a_line(metrics: dict[str, float]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import torch
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder
 from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, fitted, frames
 from training.export import export
-from training.fit import Fitted, _start, _training_set, _weighted, fit
-from training.incremental import extended, update
+from training.fit import Fitted, _start, encoded, fit, weighted
+from training.incremental import extended, fit_update, update
 from training.interactions import at
 from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, RepeatTerm, Streaming, TrainConfig
 from training.released import Released, carry_over, read_release, rows_by_value
@@ -83,7 +84,7 @@ def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
     )
     encoders = extended(released, items=NEW, users=["u001", *few["user_id"].unique(maintain_order=True)])
     corpus = at(items, VALIDATION, week=True).with_columns(kind=pl.lit("k1"))  # a release keeps what it knew
-    return _training_set(queries, items, _weighted(few, released.config), *encoders, corpus), *encoders
+    return encoded(queries, items, weighted(few, released.config), *encoders, corpus), *encoders
 
 
 def touched_codes(data: TrainingSet) -> set[int]:
@@ -180,6 +181,52 @@ def test_renumbered_ids_are_refused(released: Released) -> None:
     turned = {**items.vocabularies, "item_id": items.vocabularies["item_id"][::-1]}
     with pytest.raises(ValueError, match=r"codes of 'item_id' are not those of .* encoders of extended"):
         update(released, data, users, replace(items, vocabularies=turned), seed=0)
+
+
+def updated(released: Released, *, events: pl.DataFrame | None = None, since: datetime = VALIDATION) -> Fitted:
+    tables, queries, items, positives = frames()
+    return fit_update(
+        released.folder, queries=queries, item_snapshots=items, positives=positives,
+        events=tables.events if events is None else events, since=since, cut=CUT, seed=0,
+        on_epoch=lambda epoch, metrics: None,
+    )  # fmt: skip
+
+
+def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[str, Path]) -> None:
+    """Late arrivals belong to it, and what the release did not have is weighed beside all that came before."""
+    released = read_release(folders["batch norm, user ids"])
+    tables, queries, items, positives = frames()
+    late = pl.col("timestamp").is_between(VALIDATION - timedelta(days=9), VALIDATION - timedelta(days=8))
+    known = pl.when(late).then(pl.lit(VALIDATION + timedelta(hours=1), pl.Datetime("us"))).otherwise("created")
+    events = tables.events.with_columns(created=known)
+    keys = ["user_id", "item_id", "query_time"]
+    days = events.filter(pl.max_horizontal("timestamp", "created") < VALIDATION).select(
+        "user_id", "item_id", query_time=pl.col("timestamp").dt.truncate("1d")
+    )
+    new = weighted(positives, released.config).join(days.unique(), on=keys, how="anti", maintain_order="left")
+    assert 0 < (new["query_time"] < VALIDATION).sum() < (new["query_time"] >= VALIDATION).sum()
+    encoders = extended(released, items=[*NEW, RARE], users=new["user_id"].unique(maintain_order=True))
+    data = encoded(queries, items, new, *encoders, at(items, CUT, week=True))
+    wanted, got = update(released, data, *encoders, seed=0), updated(released, events=events)
+    assert got.item_encoder == encoders[1] and got.user_encoder == encoders[0]
+    assert got.epochs == wanted.epochs
+    for name, weight in wanted.model.state_dict().items():
+        assert torch.equal(weight, got.model.state_dict()[name]), name
+    assert len(new.filter(pl.col("weight") < 1)) > 20  # repetitions of what came before
+
+
+def test_only_a_frequent_item_gets_an_id_by_an_update(folders: dict[str, Path], tmp_path: Path) -> None:
+    released, positives = read_release(folders["batch norm, user ids"]), frames()[3]
+    counts = {item: positives.filter(pl.col("item_id") == item).height for item in [*NEW, RARE]}
+    bound = sorted(counts.values())[1]
+    write_release(tmp_path / "files", replace(released.config, min_count=bound))
+    kept = updated(read_release(tmp_path / "files")).item_encoder.vocabularies["item_id"]
+    assert {item for item in counts if item in kept} == {item for item, count in counts.items() if count >= bound}
+
+
+def test_nothing_since_is_refused(folders: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match=r"no interaction became known between .* nothing to update by"):
+        updated(read_release(folders["batch norm, user ids"]), since=CUT)
 
 
 def test_rows_are_found_again_by_value() -> None:
