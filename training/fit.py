@@ -49,6 +49,7 @@ def fit(
     seed: int,
     on_epoch: OnEpoch,
     warm_start: Path | None = None,
+    checkpoints: Path | None = None,
 ) -> Fitted:
     """Find the number of epochs on [validation_start, cut), then train anew on everything before the cut.
 
@@ -57,6 +58,8 @@ def fit(
     and the whole corpus. positives: `interactions` until the cut. events: canonical; read only up to the cut.
     warm_start: folder of a release whose weights both trainings start from. Its cut must not lie behind
     validation_start: else the trial is measured on what the release has seen, and ends too early.
+    checkpoints: a folder of this training's own; where an earlier call with the same arguments was cut off, this one
+    goes on from its last epoch to the same towers.
     """
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
@@ -77,10 +80,19 @@ def fit(
         search = partial(rescored_search, *vectors, repeat_scores(model, user_arrays, item_arrays))
         return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.discovery_weight)
 
-    epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch)
+    trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
+    epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
     final, data = start(positives)
-    train(data, final.model, config, seed=seed, epochs=best, on_epoch=lambda n, m: on_epoch(n, {"refit": m["loss"]}))
+    train(
+        data,
+        final.model,
+        config,
+        seed=seed,
+        epochs=best,
+        on_epoch=lambda n, m: on_epoch(n, {"refit": m["loss"]}),
+        checkpoint=refit_file,
+    )
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
 

@@ -1,6 +1,7 @@
 """The training set and the towers."""
 
 import hashlib
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,9 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
     key = input_key(workspace, source, parent)
     with FileLock(training_set.folder.with_name("towers.lock")):  # of several runs of one input, one trains
         found = None if workspace.retrain else registry.find(key)
-        version = found or _train(context, workspace, registry, training_set, key, parent)
+        checkpoints = training_set.folder.with_name(f"checkpoints_{key[:12]}")
+        version = found or _train(context, workspace, registry, training_set, key, parent, checkpoints)
+        shutil.rmtree(checkpoints, ignore_errors=True)
     summary = next(each for each in registry.versions() if each.version == version)
     return dg.Output(
         Version(source=source, frames=training_set.folder, version=version, reused=found is not None),
@@ -116,6 +119,7 @@ def _train(
     frames: Frames,
     key: str,
     parent: Parent | None,
+    checkpoints: Path,
 ) -> int:
     from training.export import export
 
@@ -131,7 +135,7 @@ def _train(
             shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in worth_a_line(metrics))
             context.log.info(f"epoch {epoch}: {shown}")
 
-        fitted = _fit(frames, tables, config, workspace.seed, on_epoch, parent)
+        fitted = _fit(workspace, frames, tables, on_epoch, parent, checkpoints)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "release"
@@ -150,9 +154,15 @@ def _train(
 
 
 def _fit(
-    frames: Frames, tables: Tables, config: TrainConfig, seed: int, on_epoch: "OnEpoch", parent: Parent | None
+    workspace: Workspace,
+    frames: Frames,
+    tables: Tables,
+    on_epoch: "OnEpoch",
+    parent: Parent | None,
+    checkpoints: Path,
 ) -> "Fitted":
-    """Towers from the training set: anew, from the weights of a release, or a release with its ids moved."""
+    """Towers from the training set: anew, from the weights of a release, or a release with its ids moved. An update is
+    over so soon that it keeps no checkpoints."""
     from training.fit import fit
     from training.incremental import fit_update
 
@@ -163,13 +173,19 @@ def _fit(
         "positives": joined["interactions"],
         "events": tables.events,
         "cut": source.cut,
-        "seed": seed,
+        "seed": workspace.seed,
         "on_epoch": on_epoch,
     }
     if parent and parent.training is Training.UPDATE:
         return fit_update(parent.folder, since=parent.cut, **given)
-    start, warm_start = source.validation_start, parent.folder if parent else None
-    return fit(schema=tables.schema, config=config, validation_start=start, warm_start=warm_start, **given)
+    return fit(
+        schema=tables.schema,
+        config=_recipe(workspace, source),
+        validation_start=source.validation_start,
+        warm_start=parent.folder if parent else None,
+        checkpoints=checkpoints,
+        **given,
+    )
 
 
 def worth_a_line(metrics: dict[str, float]) -> list[str]:

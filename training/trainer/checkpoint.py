@@ -45,8 +45,11 @@ def save_checkpoint(path: Path, run: Run) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     # A copy of each: towers share tables, and safetensors refuses two names for one memory.
-    save_file({name: each.clone() for name, each in tensors.items()}, partial, {"progress": json.dumps(progress)})
-    partial.replace(path)
+    try:
+        save_file({name: each.clone() for name, each in tensors.items()}, partial, {"progress": json.dumps(progress)})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, run: Run) -> None:

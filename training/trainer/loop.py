@@ -45,11 +45,14 @@ def train(
     step. validate returns metrics with SCORE among them, higher is better; without it, `epochs` are run and the last
     one is kept. Returns the metrics of each epoch. The same data, config and seed give the same weights on the same
     machine. checkpoint: a file that is written after every epoch; where it is there, training goes on from it and ends
-    as if it had never stopped. FloatingPointError when the loss stops being finite.
+    as if it had never stopped; on_epoch hears of the epochs before it again. FloatingPointError when the loss stops
+    being finite.
     """
     run = Run(data, model, config, seed=seed, epochs=epochs or config.optimisation.epochs)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(checkpoint, run)
+        for epoch, metrics in enumerate(run.history, 1):
+            on_epoch(epoch, metrics)
     while len(run.history) < run.epochs and run.waited < config.optimisation.patience:
         loss = run.epoch()
         measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}

@@ -114,6 +114,41 @@ def fit_again(seed: int) -> Fitted:
     )
 
 
+class CutOffError(Exception):
+    pass
+
+
+def test_a_fit_that_was_cut_off_goes_on_to_the_same_towers(tmp_path: Path) -> None:
+    """Once in the trial, then in the training that follows it; the third call ends."""
+    tables, queries, items, positives = frames()
+    wanted, told = fitted(), []
+
+    def call(*, ends_after: tuple[str, int]) -> Fitted:
+        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            told.append((epoch, metrics))
+            if ends_after == ("refit" if "refit" in metrics else "trial", epoch):
+                raise CutOffError
+
+        return fit(
+            schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
+            validation_start=VALIDATION, cut=CUT, config=CONFIG, seed=0, on_epoch=on_epoch,
+            checkpoints=tmp_path / "kept",
+        )  # fmt: skip
+
+    for ends_after in (("trial", 1), ("refit", 1)):
+        with pytest.raises(CutOffError):
+            call(ends_after=ends_after)
+        torch.rand(9)  # somebody else draws in between
+        told.clear()
+    result = call(ends_after=("never", 0))
+    assert result.epochs == wanted.epochs
+    for name, weight in wanted.model.state_dict().items():
+        assert torch.equal(weight, result.model.state_dict()[name]), name
+    trial = [metrics for _, metrics in told if "refit" not in metrics]
+    assert trial == wanted.epochs  # who listens hears of all epochs, whoever trained them
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["refit.safetensors", "trial.safetensors"]
+
+
 def test_early_stopping_weighs_discoveries_as_the_loss_does() -> None:
     metrics = {"all/recall@20": 0.3, "repeat/recall@20": 0.4, "discovery/recall@20": 0.01, "all/ndcg@20": 0.2}
     assert with_score(metrics, 1.0)[SCORE] == pytest.approx((0.4 * 0.01) ** (1 / 2))
