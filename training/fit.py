@@ -18,6 +18,7 @@ from training.interactions import at, interactions
 from training.recipes import InBatch, TrainConfig
 from training.released import Released, carry_over, read_release
 from training.repeat_scores import repeat_scores
+from training.rewards import rewards
 from training.towers import TwoTower, codes_of, embed, new_model
 from training.trainer import SCORE, OnEpoch, train
 from training.training_set import Arrays, TrainingSet
@@ -216,11 +217,13 @@ def encoded(
 
 
 def weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
-    """Positives weighted by age (half for every half_life_days) and novelty (discovery_weight)."""
+    """Positives weighted by age (half for every half_life_days), novelty (discovery_weight) and value (reward)."""
     age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
     is_first = pl.col("query_time") == pl.col("query_time").min().over(USER, ITEM)
     novelty = pl.when(is_first).then(config.discovery_weight).otherwise(1.0)
     weight = pl.col("weight") * 0.5 ** (age / config.half_life_days) * novelty
+    if config.reward:
+        weight = weight * rewards(positives, config.reward)
     return positives.with_columns(weight.cast(pl.Float32))
 
 

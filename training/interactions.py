@@ -15,16 +15,24 @@ def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
     """Positives from the events that happened and were known before `until`: one row per user, day and item.
 
     Columns: user_id, query_time (start of the day: the user snapshot), item_id, item_time (start of the week: the item
-    snapshot), timestamp (of the first event), weight (1; a day's repetition of an item is one decision).
+    snapshot), timestamp (of the first event), weight (1; a day's repetition of an item is one decision), and where the
+    events have it value (the day's sum, null where none is known).
     """
+    value = ["value"] if "value" in events.columns else []
     return (
         events.filter(pl.max_horizontal("timestamp", "created") < until)
         .group_by("user_id", "item_id", day_of(pl.col("timestamp")).alias("query_time"))
-        .agg(pl.col("timestamp").min())
+        .agg(pl.col("timestamp").min(), *map(_sum_of_known, value))
         .with_columns(item_time=week_of(pl.col("timestamp")), weight=pl.lit(1.0, pl.Float32))
-        .select("user_id", "query_time", "item_id", "item_time", "timestamp", "weight")
+        .select("user_id", "query_time", "item_id", "item_time", "timestamp", "weight", *value)
         .sort("user_id", "query_time", "item_id")
     )
+
+
+def _sum_of_known(name: str) -> pl.Expr:
+    """Null where nothing is known. Sorted, because the sum of floats depends on their order."""
+    known = pl.col(name).drop_nulls().sort()
+    return pl.when(known.len() > 0).then(known.sum()).alias(name)
 
 
 def query_rows(positives: pl.DataFrame, users: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:

@@ -42,8 +42,8 @@ cli.main()
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """checkpoints: what the killed run left. trained: numbers of the epochs that were trained afterwards; told: of those
-    that the record heard of, and whether they belong to the training after the trial."""
+    """checkpoints: what the killed run left. trained: numbers of the epochs that were trained afterwards; told: of
+    those that the record heard of, and whether they belong to the training after the trial."""
 
     checkpoints: list[str]
     trained: list[int]

@@ -13,6 +13,7 @@ from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.repeat import RepeatTerm
+from training.recipes.reward import Reward
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
 from training.recipes.score import Cosine, Dot
 from training.recipes.self_supervised import SelfSupervised
@@ -39,6 +40,7 @@ __all__ = [
     "Popularity",
     "RepeatTerm",
     "Residual",
+    "Reward",
     "SelfAttention",
     "SelfSupervised",
     "Streaming",
@@ -48,6 +50,7 @@ __all__ = [
     "WeightedPooling",
     "base",
     "behavioural",
+    "by_value",
     "recipe",
     "with_statistics",
     "without_repeats",
@@ -82,9 +85,15 @@ def without_repeats() -> TrainConfig:
     return replace(base(), repeat=None)
 
 
+def by_value() -> TrainConfig:
+    """The default recipe with interactions weighted by the value of their events: money spent, time watched."""
+    return replace(base(), reward=Reward())
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "base": base,
     "behavioural": behavioural,
+    "by_value": by_value,
     "with_statistics": with_statistics,
     "without_repeats": without_repeats,
 }

@@ -8,6 +8,7 @@ from training.recipes.behavioural import BehaviouralVectors
 from training.recipes.loss import UNIFORM, Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.repeat import RepeatTerm
+from training.recipes.reward import Reward
 from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
 from training.recipes.score import Cosine, Score
 from training.recipes.self_supervised import SelfSupervised
@@ -33,6 +34,7 @@ class TrainConfig:
     the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
     much more a user's first interaction with an item counts than a repetition.
+    reward: interactions weighted by their value; None for all alike.
     """
 
     dim: int = 128
@@ -55,6 +57,7 @@ class TrainConfig:
     min_count: int = 10
     half_life_days: float = 60.0
     discovery_weight: float = 1.75
+    reward: Reward | None = None
 
     def __post_init__(self) -> None:
         for name in POSITIVE:

@@ -13,6 +13,7 @@ from training.recipes import (
     loss,
     optimisation,
     repeat,
+    reward,
     sampling,
     score,
     self_supervised,
@@ -66,7 +67,7 @@ def _object(value: Any) -> Any:
 
 def _types() -> dict[str, type]:
     """All declarations by their names. The package's `behavioural` is a recipe, and hides the module of that name."""
-    modules = (bodies, histories, loss, optimisation, repeat, sampling, score, self_supervised, towers)
+    modules = (bodies, histories, loss, optimisation, repeat, reward, sampling, score, self_supervised, towers)
     found = [
         each for module in modules for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
     ]

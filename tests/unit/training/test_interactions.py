@@ -32,11 +32,22 @@ def floor(moment: datetime, step: timedelta) -> datetime:
 def test_one_positive_per_user_day_and_item(seed: int, until: datetime) -> None:
     events = random_events(seed, 400)
     first: dict[tuple[str, datetime, str], datetime] = {}
+    values: dict[tuple[str, datetime, str], list[float]] = {}
     for event in sorted(events, key=lambda event: event["timestamp"]):
         if known(event) < until:
-            first.setdefault((event["user_id"], floor(event["timestamp"], DAY), event["item_id"]), event["timestamp"])
+            key = event["user_id"], floor(event["timestamp"], DAY), event["item_id"]
+            first.setdefault(key, event["timestamp"])
+            values.setdefault(key, []).extend([] if event["value"] is None else [event["value"]])
     wanted = [(*key, floor(time, WEEK), time, 1.0) for key, time in sorted(first.items())]
-    assert positives_of(events, until).rows() == wanted
+    found = positives_of(events, until)
+    assert found.drop("value").rows() == wanted
+    sums = [sum(values[key]) if values[key] else None for key in sorted(values)]
+    assert found["value"].to_list() == pytest.approx(sums)
+    assert None in sums and any(len(each) > 1 for each in values.values())
+
+
+def test_without_values_there_is_no_sum_of_them() -> None:
+    assert "value" not in interactions(tables_of(random_events(0), value=False).events, UNTIL).columns
 
 
 def test_snapshots_lie_before_the_interaction() -> None:
