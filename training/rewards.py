@@ -24,7 +24,7 @@ def rewards(positives: pl.DataFrame, reward: Reward) -> pl.Series:
     mean = worth_I.mean()
     if not isinstance(mean, float) or mean == 0:
         raise ValueError(
-            f"the recipe weighs interactions by their value, but none of {len(worth_I):,} has one above 0: leave reward "
-            "out"
+            f"the recipe weighs interactions by their value, but none of {len(worth_I):,} has one above 0: leave "
+            "reward out"
         )
     return (worth_I / mean).clip(reward.floor, reward.cap).fill_null(1.0)

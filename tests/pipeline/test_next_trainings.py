@@ -31,15 +31,18 @@ THEN = START + timedelta(days=70)
 NEW = ["i156", "i157", "i158", "i159"]
 """Items that came after the first log, one of each group."""
 QUIET = ["i000", "i001", "i002", "i003"]
-"""Items that nobody took again since the first training."""
+"""Items that nobody took again since the first training, but for the last one: in the hold-out of the second."""
+STOPPED = "i004"
+"""One that nobody took again since the validation window of the second training."""
 
 
 def later() -> Tables:
     tables = taste_groups(items=160, days=100, dataset=DATASET)
-    before = pl.col("timestamp") < THEN
-    trained = pl.col("timestamp") < THEN - timedelta(days=8)
-    kept = ~(before & pl.col("item_id").is_in(NEW)) & (trained | ~pl.col("item_id").is_in(QUIET))
-    return replace(tables, events=tables.events.filter(kept))
+    item, moment = pl.col("item_id"), pl.col("timestamp")
+    quiet = item.is_in(QUIET) & moment.is_between(THEN - timedelta(days=8), START + timedelta(days=92))
+    gone = item.is_in(QUIET[:3]) & (moment > THEN)
+    stopped = (item == STOPPED) & (moment > THEN + timedelta(days=5))
+    return replace(tables, events=tables.events.filter(~(quiet | gone | stopped | (item.is_in(NEW) & (moment < THEN)))))
 
 
 def then() -> Tables:
