@@ -152,7 +152,7 @@ def user_activity(*, value: bool, basket: bool) -> View:
     return View(name="user_activity", entity=Entity.USER, features=features, description="counts, recency, spend")
 
 
-def user_history(length: int = 100) -> View:
+def user_history(length: int = 200) -> View:
     """The user's last distinct items before the snapshot, newest first, with last time and count."""
     feature = Feature(name="history", kind=Kind.HISTORY, length=length, description="last items, newest first")
     return View(name="user_history", entity=Entity.USER, features=(feature,), description="last items with counts")

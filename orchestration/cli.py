@@ -57,6 +57,7 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.")] = "base",
+    device: Annotated[str, typer.Option(help="Where the towers are trained: cpu, cuda, cuda:1.")] = "cpu",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
     update: Annotated[
         str | None,
@@ -70,12 +71,13 @@ def run(
     """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
     config = {"dataset": dataset or guess_dataset(data), "data": str(data) if data else None, "as_of": as_of}
     config |= {"update": update, "warm_start": warm_start}
+    options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
     settings = prepare()
     from orchestration.report import run_report, run_summary
     from orchestration.run import run_pipeline
 
     try:
-        judged = run_pipeline(config | {"seed": seed, "recipe": recipe, "retrain": retrain}, quiet=as_json)
+        judged = run_pipeline(config | options, quiet=as_json)
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on from the last finished step", INTERRUPTED)
     summary = run_summary(settings, judged)

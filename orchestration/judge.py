@@ -20,11 +20,19 @@ from orchestration.values import Index
 from serving.index import ItemIndex
 from serving.registry import Registry
 from serving.release import Release
-from serving.rescore import QUERY
+from serving.rescore import ITEM, QUERY
 from serving.settings import Settings
 from serving.towers import Towers
 from training.baselines import Log, baseline_search, fit_baselines
-from training.evaluate import Evaluation, MakeSearch, evaluate, exact_search, index_recall, rescored_search
+from training.evaluate import (
+    Evaluation,
+    MakeSearch,
+    evaluate,
+    exact_search,
+    index_recall,
+    reranked_search,
+    rescored_search,
+)
 from training.fit import temporal_holdout
 from training.interactions import at
 
@@ -32,6 +40,7 @@ TWO_TOWER, CHAMPION = "two_tower", "champion"
 CORE_USERS = 10
 """The core corpus, for comparison with published tables: items that at least so many users interacted with."""
 INDEX_K = 100
+"""Index recall is that of so many items, or of the candidates that are ranked anew, if these are more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +48,7 @@ class Evaluated:
     """Everything measured on the hold-out of one version.
 
     systems: exact retrieval over the whole corpus, by system name; core: the same over the core corpus of `core_items`
-    items. index_recall: share of the exact top 100 that the built index returns, under serving's filters.
+    items. index_recall: share of the exact top INDEX_K that the built index returns, under serving's filters.
     champion_note: why the champion could not be compared, if so.
     """
 
@@ -109,6 +118,8 @@ def evaluate_version(
         systems[name] = evaluate(search, holdout, seed=seed)
         if core_N.any():
             core[name] = evaluate(search, holdout, seed=seed, corpus=core_N)
+    for part in (systems, core):
+        part |= {name: each.beside(part[TWO_TOWER], seed=seed) for name, each in part.items() if name != TWO_TOWER}
     log("measuring index recall")
     return Evaluated(
         systems=systems,
@@ -116,7 +127,12 @@ def evaluate_version(
         core_items=int(core_N.sum()),
         items=len(corpus),
         index_recall=_index_recall(
-            index, value.collection, tables, user_QD, partial(exact_search, user_QD, vectors_ND)
+            index,
+            value.collection,
+            tables,
+            user_QD,
+            partial(exact_search, user_QD, vectors_ND),
+            max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0),
         ),
         champion=champion.manifest.version if champion else None,
         champion_cut=champion.manifest.cut if champion else None,
@@ -130,13 +146,24 @@ def _search(
     """Exact search by the scores that a version serves: with those of its re-scorer, where it has one."""
     from scipy.sparse import csr_array
 
-    if towers.rescorer is None or not towers.schema.seen_items_may_return:
+    rescorer = towers.rescorer
+    if rescorer is None:
         return partial(exact_search, user_QD, item_ND)
-    scored = towers.rescorer.score(asked, user_QD, dict(zip(corpus, item_ND, strict=True)))
-    query = scored[QUERY].to_numpy()
-    row = scored["item_id"].replace_strict(corpus, np.arange(len(corpus)), return_dtype=pl.Int64).to_numpy()
-    added = scored["score"].to_numpy() - np.einsum("pd,pd->p", user_QD[query], item_ND[row])
-    repeat = csr_array((added.astype(np.float32), (query, row)), shape=(len(user_QD), len(item_ND)))
+    vectors = dict(zip(corpus, item_ND, strict=True))
+    if rescorer.candidates:
+
+        def rescore(query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
+            pairs = pl.DataFrame({QUERY: query_P.astype(np.int64), ITEM: corpus.gather(item_P)})
+            pairs = pairs.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY))
+            return rescorer.score(asked, user_QD, vectors, pairs)["score"].to_numpy()
+
+        return partial(reranked_search, user_QD, item_ND, rescore, rescorer.candidates)
+    owned = rescorer.places(asked, vectors if towers.schema.seen_items_may_return else {})
+    query_P = owned[QUERY].to_numpy()
+    item_P = owned[ITEM].replace_strict(corpus, np.arange(len(corpus)), return_dtype=pl.Int64).to_numpy()
+    score_P = rescorer.score(asked, user_QD, vectors, owned)["score"].to_numpy()
+    added_P = (score_P - np.einsum("pd,pd->p", user_QD[query_P], item_ND[item_P])).astype(np.float32)
+    repeat = csr_array((added_P, (query_P, item_P)), shape=(len(user_QD), len(item_ND)))
     return partial(rescored_search, user_QD, item_ND, repeat)
 
 
@@ -180,8 +207,8 @@ def _core(log: Log) -> np.ndarray:
     return np.bincount(pairs // log.users, minlength=log.items) >= CORE_USERS
 
 
-def _index_recall(index: ItemIndex, name: str, tables: Tables, user_QD: np.ndarray, exact: MakeSearch) -> float:
-    """Share of the exact top items that the built index returns to the users of the hold-out: the lowest of a search
+def _index_recall(index: ItemIndex, name: str, tables: Tables, user_QD: np.ndarray, exact: MakeSearch, k: int) -> float:
+    """Share of the exact top k that the built index returns to the users of the hold-out: the lowest of a search
     without a filter and of one for each field that serving may filter on, by its most frequent value."""
     items = tables.items
     fields = [f.name for f in tables.schema.features_of(Entity.ITEM) if f.filterable and f.kind is Kind.CATEGORICAL]
@@ -189,7 +216,7 @@ def _index_recall(index: ItemIndex, name: str, tables: Tables, user_QD: np.ndarr
     filters: list[tuple[str | None, np.ndarray | None]] = [(None, None)]
     for field, value in frequent.items():
         filters.append((f"{field} == {json.dumps(value)}", (items[field] == value).fill_null(False).to_numpy()))
-    return min(_recall(index, name, items["item_id"], user_QD, exact, *each) for each in filters)
+    return min(_recall(index, name, items["item_id"], user_QD, exact, k, *each) for each in filters)
 
 
 def _recall(
@@ -198,16 +225,17 @@ def _recall(
     corpus: pl.Series,
     user_QD: np.ndarray,
     exact: MakeSearch,
+    k: int,
     where: str | None,
     matches_N: np.ndarray | None,
 ) -> float:
-    hits = index.search(name, user_QD, INDEX_K, where)
+    hits = index.search(name, user_QD, k, where)
     found = pl.DataFrame(
         {"query": range(len(user_QD)), "item": hits.ids}, schema_overrides={"item": pl.List(pl.String)}
     )
     found = found.filter(pl.col("item").list.len() > 0).explode("item")
     place = pl.int_range(pl.len()).over("query")
     found = found.with_columns(place=place, row=pl.col("item").replace_strict(corpus, np.arange(len(corpus))))
-    found_QK = np.full((len(user_QD), INDEX_K), -1, np.int32)
+    found_QK = np.full((len(user_QD), k), -1, np.int32)
     found_QK[found["query"].to_numpy(), found["place"].to_numpy()] = found["row"].to_numpy()
-    return index_recall(exact(exclude=None, corpus=matches_N)(np.arange(len(user_QD)), INDEX_K), found_QK)
+    return index_recall(exact(exclude=None, corpus=matches_N)(np.arange(len(user_QD)), k), found_QK)

@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from training.evaluate import Evaluation
 
 COLUMNS = ("recall@20", "ndcg@20", "recall@100")
+HEADS = ("Recall@20 (95 %)", "NDCG@20", "Recall@100", "two_tower leads by")
 VIEWS = ("all", "repeat", "discovery")
 SAMPLE_USERS, SAMPLE_ITEMS = 2, 5
 WIDTH = 110
 
 
 def metrics_rows(systems: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
-    """One row per view and system: recall@20 with its 95 % interval, ndcg@20, recall@100; best first within a view."""
+    """One row per view and system: recall@20 with its 95 % interval, ndcg@20, recall@100, and 95 % of the paired
+    differences in recall@20 by which the version leads; best first within a view."""
     rows: list[dict[str, Any]] = []
     for view in views_of(systems):
         for name in sorted(systems, key=lambda name: -systems[name].metrics[f"{view}/recall@20"]):
             metrics = systems[name].metrics
             low, high = systems[name].intervals[f"{view}/recall@20"]
             row = {"view": view, "system": name, "low": low, "high": high}
+            row["lead"] = systems[name].leads.get(f"{view}/recall@20")
             rows.append(row | {column: metrics[f"{view}/{column}"] for column in COLUMNS})
     return rows
 
@@ -66,8 +69,8 @@ def metrics_markdown(measured: Evaluated) -> str:
         lines += [
             f"**{title}**",
             "",
-            "| view | system | Recall@20 (95 %) | NDCG@20 | Recall@100 |",
-            "|---|---|---|---|---|",
+            f"| view | system | {' | '.join(HEADS)} |",
+            f"|---|---|{'---|' * len(HEADS)}",
         ]
         for row in metrics_rows(systems):
             name = f"**{row['system']}**" if row["system"] in (TWO_TOWER, CHAMPION) else row["system"]
@@ -135,7 +138,7 @@ def _table(title: str, systems: Mapping[str, Evaluation]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in ("view", "system"):
         table.add_column(name)
-    for name in ("Recall@20 (95 %)", "NDCG@20", "Recall@100"):
+    for name in HEADS:
         table.add_column(name, justify="right", no_wrap=True)
     view = None
     for row in metrics_rows(systems):
@@ -149,7 +152,8 @@ def _table(title: str, systems: Mapping[str, Evaluation]) -> Table:
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
     interval = f"{row['recall@20']:.4f} ({row['low']:.4f}-{row['high']:.4f})"
-    return [interval, f"{row['ndcg@20']:.4f}", f"{row['recall@100']:.4f}"]
+    lead = f"{row['lead'][0]:+.4f} .. {row['lead'][1]:+.4f}" if row["lead"] else ""
+    return [interval, f"{row['ndcg@20']:.4f}", f"{row['recall@100']:.4f}", lead]
 
 
 def _samples(settings: Settings, dataset: str) -> list[str]:

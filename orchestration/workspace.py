@@ -33,6 +33,7 @@ class Workspace(dg.ConfigurableResource):
     recipe: str = "base"
     update: str | None = None
     warm_start: str | None = None
+    device: str = "cpu"
 
     @property
     def settings(self) -> Settings:
@@ -50,9 +51,12 @@ class Workspace(dg.ConfigurableResource):
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
     def check(self) -> None:
-        """Raise now what would otherwise come up later: an unknown recipe, a gate policy with mistakes, options that
-        exclude each other."""
+        """Raise now what would otherwise come up later: an unknown recipe, a device that is not there, a gate policy
+        with mistakes, options that exclude each other."""
+        from training.trainer.device import available
+
         recipe(self.recipe)
+        available(self.device)
         Policy.load(self.settings.gate_policy)
         if self.update and self.warm_start:
             raise InputError(

@@ -1,7 +1,8 @@
 """Recommendations from one release: online features -> user tower -> search in the release's own collection -> filter.
 
-Where the release has a re-scorer and seen items may return, the items of the user's history are scored exactly and
-merged into the list in place of what the index says of them.
+Where the release has a re-scorer of histories and seen items may return, the items of the user's history are scored
+exactly and merged into the list in place of what the index says of them. Where it has one of candidates, the best of
+the index are ranked anew, and everything else stays behind them in the order of the index.
 
 Legend: Q users, K items each, D dimensions.
 """
@@ -18,7 +19,7 @@ import polars as pl
 from feature_repo.schema import ENTITY_TIME, Entity, Kind
 from serving.index import ItemIndex
 from serving.release import Release, check_collection
-from serving.rescore import QUERY
+from serving.rescore import PLACED, QUERY, SCORED, Rescorer
 
 USER, ITEM = Entity.USER.key, Entity.ITEM.key
 TWO_TOWER, POPULAR = "two_tower", "popular"
@@ -32,7 +33,6 @@ RESULT = {
     "source": pl.String,
     "version": pl.Int64,
 }
-SCORED = {USER: pl.String, ITEM: pl.String, "score": pl.Float64}
 
 
 class OnlineFeatures(Protocol):
@@ -45,8 +45,8 @@ class OnlineFeatures(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """score: cosine of user and item, for re-scored items of the history with their term added (source two_tower), or
-    the item's count (source popular)."""
+    """score: cosine of user and item, for re-scored items with what is learned besides added (source two_tower), or the
+    item's count (source popular)."""
 
     item_id: str
     score: float
@@ -117,46 +117,65 @@ class Retriever:
         return users.select(USER).join(rows, on=USER, maintain_order="left_right").select(*RESULT)
 
     def _two_tower(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
-        """Search for k more than the longest history, drop what was seen, and merge in what was scored anew."""
-        user_QD = self.release.embed_users(users)
-        owned = self._owned(users, user_QD, where)
-        dropped = pl.concat([self._seen(users), owned.select(USER, ITEM)])
-        longest = int(dropped.group_by(USER).len()["len"].max() or 0)  # type: ignore[arg-type]
-        wanted = min(k + longest, self.release.manifest.item_count)
+        """The first k by the index, with what the re-scorer says anew."""
+        rescorer, user_QD = self.release.rescorer, self.release.embed_users(users)
+        if rescorer is None:
+            rows = self._found(user_QD, self._seen(users), k, where)
+        elif rescorer.candidates:
+            rows = self._reranked(rescorer, users, user_QD, k, where)
+        else:
+            rows = self._merged(rescorer, users, user_QD, k, where)
+        rows = _ranked(rows).filter(pl.col("rank") <= k)
+        rows = rows.with_columns(pl.lit(users[USER]).gather(QUERY), source=pl.lit(TWO_TOWER))
+        return rows.select(USER, "rank", ITEM, "score", "source")
+
+    def _found(self, user_QD: np.ndarray, dropped: pl.DataFrame, number: int, where: str | None) -> pl.DataFrame:
+        """SCORED of the best of the index, best first: of each query so many, as far as there are, without `dropped`
+        (query, item_id), for which more than wanted is searched."""
+        longest = int(dropped.group_by(QUERY).len()["len"].max() or 0)  # type: ignore[arg-type]
+        wanted = min(number + longest, self.release.manifest.item_count)
         hits = self._index.search(self._collection, user_QD, wanted, where)
         lengths = [len(ids) for ids in hits.ids]
-        found = pl.DataFrame(
-            {
-                USER: users[USER].to_numpy().repeat(lengths),
-                ITEM: [id_ for ids in hits.ids for id_ in ids],
-                "score": np.concatenate(hits.scores).astype(np.float64),
-            },
-            schema=SCORED,
-        )
-        rows = pl.concat([found.join(dropped, on=[USER, ITEM], how="anti"), owned])
-        rows = rows.sort("score", ITEM, descending=[True, False])
-        rows = rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(USER))
-        return rows.filter(pl.col("rank") <= k).select(USER, "rank", ITEM, "score", source=pl.lit(TWO_TOWER))
+        items = [id_ for ids in hits.ids for id_ in ids]
+        scores = np.concatenate(hits.scores).astype(np.float64)
+        found = pl.DataFrame({QUERY: np.arange(len(lengths)).repeat(lengths), ITEM: items, "score": scores}, SCORED)
+        return _best_first(found.join(dropped, on=[QUERY, ITEM], how="anti"))
 
-    def _owned(self, users: pl.DataFrame, user_QD: np.ndarray, where: str | None) -> pl.DataFrame:
-        """user_id, item_id, score of the histories' items that may return: those in the index that match the filter."""
-        rescorer = self.release.rescorer
-        if rescorer is None or not self.release.schema.seen_items_may_return:
-            return pl.DataFrame(schema=SCORED)
-        vectors = self._index.vectors(self._collection, rescorer.owned(users), where)
-        scored = rescorer.score(users, user_QD, vectors)
-        return scored.select(pl.lit(users[USER]).gather(QUERY), ITEM, "score")
+    def _merged(
+        self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
+    ) -> pl.DataFrame:
+        """SCORED, best first: where seen items may return, those of histories by their new scores among the others.
+        What is not in the index or does not match the filter is left out."""
+        owned, vectors = pl.DataFrame(schema=PLACED), {}
+        if self.release.schema.seen_items_may_return:
+            vectors = self._index.vectors(self._collection, rescorer.owned(users), where)
+            owned = rescorer.places(users, vectors)
+        dropped = pl.concat([self._seen(users), owned.select(QUERY, ITEM)])
+        anew = rescorer.score(users, user_QD, vectors, owned)
+        return _best_first(pl.concat([self._found(user_QD, dropped, k, where), anew]))
+
+    def _reranked(
+        self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
+    ) -> pl.DataFrame:
+        """SCORED: the candidates by their new scores, and behind them the others by the index."""
+        found = _ranked(self._found(user_QD, self._seen(users), max(k, rescorer.candidates), where))
+        best = found.filter(pl.col("rank") <= rescorer.candidates)
+        vectors = self._index.vectors(self._collection, best[ITEM].unique().to_list())
+        anew = rescorer.score(users, user_QD, vectors, best.select(QUERY, ITEM, place=pl.col("rank") - 1))
+        rest = found.filter(pl.col("rank") > rescorer.candidates).select(*SCORED)
+        return pl.concat([_best_first(anew), rest])
 
     def _seen(self, users: pl.DataFrame) -> pl.DataFrame:
-        """user_id, item_id of what must not be shown again: nothing, or the stored histories."""
+        """query, item_id of what must not be shown again: nothing, or the stored histories."""
         schema = self.release.schema
         histories = [feature for feature in schema.features_of(Entity.USER) if feature.kind is Kind.HISTORY]
+        numbered = users.with_row_index(QUERY).with_columns(pl.col(QUERY).cast(pl.Int64))
         pairs = [
-            users.select(USER, pl.col(f"{history.name}_items").alias(ITEM)).explode(ITEM).drop_nulls()
+            numbered.select(QUERY, pl.col(f"{history.name}_items").alias(ITEM)).explode(ITEM).drop_nulls()
             for history in histories
             if not schema.seen_items_may_return
         ]
-        return pl.concat([pl.DataFrame(schema={USER: pl.String, ITEM: pl.String}), *pairs]).unique()
+        return pl.concat([pl.DataFrame(schema={QUERY: pl.Int64, ITEM: pl.String}), *pairs]).unique()
 
     def _popular(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
         """The most popular items that are in the collection and match the filter, the same for every user."""
@@ -180,3 +199,12 @@ class Retriever:
         elif found < k:
             notes.append(f"only {found:,} of {k:,} items match")
         return tuple(notes)
+
+
+def _best_first(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("score", ITEM, descending=[True, False])
+
+
+def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with their rank among those of their query, from 1, in the order in which they stand."""
+    return rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(QUERY))

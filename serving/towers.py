@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 1_024
-RESCORER = "rescorer.pt2"
+RESCORER, RESCORER_PARTS = "rescorer.pt2", "rescorer.json"
 CHECKPOINT = "checkpoint.safetensors"
 """For incremental training; serving never reads it."""
 
@@ -51,7 +51,7 @@ class Tower:
 @dataclass(frozen=True, kw_only=True)
 class Towers:
     """What an artifact folder holds, loaded. popular: (item id, count), most popular first, for unknown users.
-    rescorer: of the items of users' histories, where the recipe has one."""
+    rescorer: of the items of users' histories or of what the index finds, where the recipe has one."""
 
     schema: Schema
     user: Tower
@@ -84,4 +84,6 @@ def _tower(files: Mapping[str, bytes], entity: Entity) -> Tower:
 
 def _rescorer(files: Mapping[str, bytes]) -> Rescorer:
     encoder = Encoder.from_json(files["user_encoder.json"].decode())
-    return Rescorer(encoder=encoder, program=load_program(files[RESCORER], RESCORER).module())
+    # Releases from before there were candidates say nothing of them: their re-scorer is one of histories.
+    parts = json.loads(files[RESCORER_PARTS]) if RESCORER_PARTS in files else {}
+    return Rescorer(encoder=encoder, program=load_program(files[RESCORER], RESCORER).module(), **parts)

@@ -14,7 +14,7 @@ What remains is that an item's vector has seen the training positives of the ite
 may trust it a little more than new days justify. Items below `min_count` have no vector, so that no vector rests on a
 handful of users.
 
-Legend: V item vocabulary with the reserved codes, F factors.
+Legend: V item vocabulary with the reserved codes, without the items below `min_count`; F factors.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def behaviour(
     if config.behavioural is None:
         nothing = torch.empty(0)
         return Behaviour(vectors_VF=nothing, item_mean_F=nothing, user_mean_F=nothing, user_inputs=(), item_inputs=())
-    known = item_encoder.vocabularies[item_encoder.key]
+    items = item_encoder.vocabularies[item_encoder.key]
     histories = [each for each in user_encoder.inputs if each.kind is InputKind.HISTORY]
-    foreign = [each.name for each in histories if user_encoder.vocabularies[each.name] != known]
+    foreign = [each.name for each in histories if user_encoder.vocabularies[each.name] != items]
     if foreign:
         raise ValueError(f"histories {foreign} have other codes than the item ids; wanted one vocabulary for both")
-    vectors_VF, user_mean_F = factorise(positives, known, config.behavioural, seed=seed)
+    vectors_VF, user_mean_F = factorise(positives, items[: item_encoder.own_ids], config.behavioural, seed=seed)
     size, width = vectors_VF.shape[0], vectors_VF.shape[1] + 1
     return Behaviour(
         vectors_VF=torch.from_numpy(vectors_VF),

@@ -32,7 +32,8 @@ def export(
     """Write a model version's files into an empty folder.
 
     user_tower.pt2, item_tower.pt2: input one dict of tensors as the encoder gives them, output float32 [B, D];
-    rescorer.pt2, where the recipe has a repeat term: see `Rescorer`;
+    rescorer.pt2, where the recipe has a repeat term or a scorer: see `Rescorer`; rescorer.json: how many candidates it
+    ranks, 0 for a repeat term;
     user_encoder.json, item_encoder.json, schema.json, recipe.json; popular.json: (item id, count), most popular first,
     for users that nobody knows; checkpoint.safetensors: all weights. examples: at least three encoded rows of each
     tower.
@@ -42,9 +43,11 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     export_tower(folder / "user_tower.pt2", model.user, examples[0])
     export_tower(folder / "item_tower.pt2", model.item, examples[1])
-    if model.repeat:
-        rescorer = Rescorer(model.repeat, model.temperature)
+    if model.repeat or model.scorer:
+        rescorer = Rescorer(model.repeat, model.scorer, model.temperature)
         export_tower(folder / "rescorer.pt2", rescorer, rescorer_example(model, *examples))
+        parts = {"candidates": model.scorer.candidates if model.scorer else 0}
+        (folder / "rescorer.json").write_text(json.dumps(parts))
     (folder / "user_encoder.json").write_text(user_encoder.to_json())
     (folder / "item_encoder.json").write_text(item_encoder.to_json())
     (folder / "schema.json").write_text(schema.to_json())
@@ -55,11 +58,16 @@ def export(
 
 
 def rescorer_example(model: TwoTower, users: Arrays, items: Arrays) -> Arrays:
-    """Encoded users as a re-scorer takes them, with the given items' embeddings in turn at the places of histories."""
-    assert model.repeat is not None
+    """Encoded users as a re-scorer takes them, with the given items' embeddings in turn wherever it wants an item."""
     user_BD, item_ND = embed(model.user, users), embed(model.item, items)
-    places = users[f"{model.repeat.history}_items"].shape
-    return users | {"user_embedding": user_BD, "history_embeddings": np.resize(item_ND, (*places, item_ND.shape[1]))}
+    example = {"user_embedding": user_BD}
+    if model.repeat:
+        places = users[f"{model.repeat.history}_items"].shape
+        example |= users | {"history_embeddings": np.resize(item_ND, (*places, item_ND.shape[1]))}
+    if model.scorer:
+        shape = (len(user_BD), model.scorer.candidates, item_ND.shape[1])
+        example |= {"candidate_embeddings": np.resize(item_ND, shape)}
+    return example
 
 
 def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:

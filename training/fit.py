@@ -9,18 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
 from feature_repo.encode import Encoder
 from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema, item_statistics
 from training.behavioural import behaviour
-from training.evaluate import Holdout, evaluate, rescored_search
+from training.evaluate import Holdout, evaluate
+from training.impressions import with_shown
 from training.interactions import at, interactions
 from training.recipes import InBatch, TrainConfig
 from training.released import Released, carry_over, read_release
-from training.repeat_scores import repeat_scores
+from training.repeat_facts import repeat_facts
 from training.rewards import rewards
-from training.towers import TwoTower, codes_of, embed, new_model
-from training.trainer import SCORE, OnEpoch, train
+from training.served import served_search
+from training.towers import TwoTower, codes_of, new_model
+from training.trainer import SCORE, OnEpoch, Validate, train
 from training.training_set import Arrays, TrainingSet
 
 USER, ITEM = Entity.USER.key, Entity.ITEM.key
@@ -49,18 +52,56 @@ def fit(
     config: TrainConfig,
     seed: int,
     on_epoch: OnEpoch,
+    impressions: pl.DataFrame | None = None,
     warm_start: Path | None = None,
     checkpoints: Path | None = None,
+    device: str = "cpu",
 ) -> Fitted:
     """Find the number of epochs on [validation_start, cut), then train anew on everything before the cut.
 
     The second training costs as much as the first and is worth it: the newest weeks say most about the next ones.
     queries, item_snapshots: joined frames that hold the snapshots of the positives and, at validation_start, every user
     and the whole corpus. positives: `interactions` until the cut. events: canonical; read only up to the cut.
+    impressions: canonical, where the data have them; each training reads those before its own end, if its recipe asks.
     warm_start: folder of a release whose weights both trainings start from. Its cut must not lie behind
     validation_start: else the trial is measured on what the release has seen, and ends too early.
     checkpoints: a folder of this training's own; where an earlier call with the same arguments was cut off, this one
-    goes on from its last epoch to the same towers.
+    goes on from its last epoch to the same towers. device: see `train`.
+    """
+    released = read_release(warm_start) if warm_start else None
+    given = schema, queries, item_snapshots, events, validation_start, cut, config
+    trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
+    run = partial(train, config=config, seed=seed, device=device)
+    trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
+    epochs = run(data, trial.model, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
+    best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
+    users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
+    final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
+    data = with_shown(data, impressions, positives, items[ITEM], cut, config)
+
+    def on_refit(epoch: int, metrics: dict[str, float]) -> None:
+        on_epoch(epoch, {"refit": metrics["loss"]})
+
+    run(data, final.model, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
+    examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
+    return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
+
+
+def start_trial(
+    schema: Schema,
+    queries: pl.DataFrame,
+    item_snapshots: pl.DataFrame,
+    events: pl.DataFrame,
+    validation_start: datetime,
+    cut: datetime,
+    config: TrainConfig,
+    *,
+    seed: int,
+    released: Released | None = None,
+    impressions: pl.DataFrame | None = None,
+) -> tuple[Fitted, TrainingSet, Validate]:
+    """Untrained towers, what happened before validation_start, and what measures them on [validation_start, cut). For
+    the arguments see `fit`; released: what to start from. ValueError for a recipe that cannot be trained on these data.
     """
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
@@ -70,32 +111,16 @@ def fit(
             f"the recipe has a repeat term, but seen items never return in {schema.dataset}, so that it would rank "
             "nothing: leave repeat out"
         )
-    released = read_release(warm_start) if warm_start else None
-    start = partial(_start, schema, queries, item_snapshots, items, config=config, seed=seed, released=released)
-    trial, data = start(interactions(events, validation_start))
-    user_arrays = trial.user_encoder.encode(users[holdout.users_Q])
-    item_arrays = trial.item_encoder.encode(items)
+    positives = interactions(events, validation_start)
+    trial, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
+    data = with_shown(data, impressions, positives, items[ITEM], validation_start, config)
+    user_arrays, item_arrays = trial.user_encoder.encode(users[holdout.users_Q]), trial.item_encoder.encode(items)
 
     def validate(model: TwoTower) -> dict[str, float]:
-        vectors = embed(model.user, user_arrays), embed(model.item, item_arrays)
-        search = partial(rescored_search, *vectors, repeat_scores(model, user_arrays, item_arrays))
+        search = served_search(model, user_arrays, item_arrays)
         return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.discovery_weight)
 
-    trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
-    epochs = train(data, trial.model, config, seed=seed, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
-    best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
-    final, data = start(positives)
-    train(
-        data,
-        final.model,
-        config,
-        seed=seed,
-        epochs=best,
-        on_epoch=lambda n, m: on_epoch(n, {"refit": m["loss"]}),
-        checkpoint=refit_file,
-    )
-    examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
-    return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
+    return trial, data, validate
 
 
 def _start(
@@ -111,11 +136,14 @@ def _start(
     """Towers to train with encoders fitted on some positives, and these positives as a training set. corpus: one row
     of every item, by item. released: what to start from."""
     user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
-    data = encoded(queries, items, weighted(positives, config), user_encoder, item_encoder, corpus)
+    days = config.repeat.days if config.repeat else 0
+    data = encoded(queries, items, weighted(positives, config), user_encoder, item_encoder, corpus, again_days=days)
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
     known.fill(model)
+    if model.repeat:
+        model.repeat.get_buffer("facts_VF").copy_(torch.from_numpy(repeat_facts(positives, item_encoder)))
     if released:
         carry_over(released, model, config, user_encoder, item_encoder)
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
@@ -168,12 +196,15 @@ def temporal_holdout(
 def _encoders(
     schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
 ) -> tuple[Encoder, Encoder]:
-    """Encoders fitted on the snapshots that training sees. Items below config.min_count share the unknown id."""
-    known = frequent(positives, config)
+    """Encoders fitted on the snapshots that training sees. Items below config.min_count are known by name only."""
+    own = frequent(positives, config)
+    rare = positives[ITEM].unique().sort()
+    rare = rare.filter(~rare.is_in(own.implode()))
+    known = pl.concat([own, rare])
     asked, sold = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
     return (
         Encoder.fit(USER, _seen(schema, Entity.USER, config), asked, ids=(), items=known),
-        Encoder.fit(ITEM, _seen(schema, Entity.ITEM, config), sold, ids=known, items=known),
+        Encoder.fit(ITEM, _seen(schema, Entity.ITEM, config), sold, ids=own, rare=rare, items=known),
     )
 
 
@@ -194,8 +225,11 @@ def encoded(
     user_encoder: Encoder,
     item_encoder: Encoder,
     corpus: pl.DataFrame,
+    *,
+    again_days: int,
 ) -> TrainingSet:
-    """Positives as rows of the encoded snapshots that they use."""
+    """Positives as rows of the encoded snapshots that they use; where again_days is not 0, with what is taken again
+    within so many days."""
     queries, items = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
     rows = (
         positives.join(_numbered(queries, USER, "query_time"), on=[USER, "query_time"], maintain_order="left")
@@ -204,7 +238,7 @@ def encoded(
     )
     if rows.height != positives.height:
         raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
-    return TrainingSet(
+    data = TrainingSet(
         queries=user_encoder.encode(queries),
         user_Q=queries[USER].rank("dense").to_numpy().astype(np.int64) - 1,
         items=item_encoder.encode(items),
@@ -214,6 +248,7 @@ def encoded(
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),
     )
+    return data.with_again(queries[ENTITY_TIME].dt.epoch("d").to_numpy(), again_days) if again_days else data
 
 
 def weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import RESERVED, Encoder, InputKind
-from training.fit import ITEM, USER, Fitted, encoded, frequent, weighted
+from training.fit import ITEM, USER, Fitted, encoded, weighted
 from training.interactions import at, interactions
 from training.recipes import TrainConfig
 from training.released import Released, carry_over, read_release, with_behaviour
 from training.towers import TwoTower, codes_of, new_model
 from training.trainer import OnEpoch
 from training.trainer.comparison import Comparison
-from training.trainer.optimisers import RowwiseAdagrad
+from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 from training.trainer.step import backpropagate
 from training.training_set import TrainingSet
 
@@ -48,8 +48,8 @@ def fit_update(
 
     release: folder of a release that was trained until `since`; its recipe and its encoders go on. queries,
     item_snapshots: joined frames that hold the snapshots of the positives and, at the cut, every user and the whole
-    corpus. positives: `interactions` until the cut, old ones too: they tell which item is frequent enough for an id of
-    its own, and which interaction is a repetition. events: canonical. ValueError if nothing became known since.
+    corpus. positives: `interactions` until the cut, old ones too: they tell which interaction is a repetition. events:
+    canonical. ValueError if nothing became known since.
     """
     released = read_release(release)
     new = weighted(positives, released.config).join(
@@ -58,9 +58,9 @@ def fit_update(
     if new.is_empty():
         raise ValueError(f"no interaction became known between {since} and {cut}: there is nothing to update by")
     people = new[USER].unique(maintain_order=True)
-    encoders = extended(released, items=frequent(positives, released.config), users=people)
+    encoders = extended(released, items=new[ITEM].unique(maintain_order=True), users=people)
     users, corpus = at(queries, cut), at(item_snapshots, cut, week=True)
-    data = encoded(queries, item_snapshots, new, *encoders, corpus)
+    data = encoded(queries, item_snapshots, new, *encoders, corpus, again_days=0)
     updated = update(released, data, *encoders, seed=seed, on_epoch=on_epoch)
     return replace(updated, examples=(encoders[0].encode(users.head(3)), encoders[1].encode(corpus.head(3))))
 
@@ -117,7 +117,8 @@ def update(
 def _plain(config: TrainConfig) -> TrainConfig:
     """The recipe's loss without what needs a long training, and what trains dense weights."""
     optimisation = replace(config.optimisation, parts=1)
-    return replace(config, memory=0, hard=None, frequency=None, self_supervised=None, optimisation=optimisation)
+    plain = replace(config, memory=0, hard=None, frequency=None, optimisation=optimisation)
+    return replace(plain, self_supervised=None, scorer=None)
 
 
 def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
@@ -157,7 +158,7 @@ def _optimiser(tables: list[nn.Parameter], config: TrainConfig) -> torch.optim.O
     rate = config.optimisation.embedding_rate
     if config.optimisation.tables == "rowwise_adagrad":
         return RowwiseAdagrad(tables, lr=rate)
-    return torch.optim.SparseAdam(tables, lr=rate)
+    return SparseAdam(tables, lr=rate)
 
 
 def _only(gradient: Tensor | None, touched_V: Tensor) -> Tensor | None:

@@ -98,6 +98,7 @@ def fit_pairs(
     epochs: int | None = None,
     validate: Validate | None = None,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
+    device: str = "cpu",
 ) -> tuple[TwoTower, list[dict[str, float]]]:
     """Towers trained on the pairs, and the metrics of each epoch. See `train`."""
     model = new_model(
@@ -107,5 +108,14 @@ def fit_pairs(
         config,
         seed=seed,
     )
-    history = train(pairs.training_set(), model, config, seed=seed, epochs=epochs, validate=validate, on_epoch=on_epoch)
+    history = train(
+        pairs.training_set(),
+        model,
+        config,
+        seed=seed,
+        epochs=epochs,
+        validate=validate,
+        on_epoch=on_epoch,
+        device=device,
+    )
     return model, history

@@ -19,7 +19,7 @@ from training.recipes.text import from_json
 from training.towers import TwoTower, new_model
 from training.towers.inputs import BagTables, CodeTables
 
-ARCHITECTURE = ("dim", "tower", "behavioural", "repeat")
+ARCHITECTURE = ("dim", "tower", "behavioural", "repeat", "scorer")
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -118,7 +118,11 @@ def _rows(
 def _of_input(encoders: tuple[Encoder, Encoder], name: str) -> Tensor:
     old, new = encoders
     if name in new.vocabularies:
-        return rows_by_value(old.vocabularies[name], new.vocabularies[name])
+        rows = rows_by_value(old.vocabularies[name], new.vocabularies[name])
+        if name == old.key:
+            (was, now) = (next(i.own or i.size for i in each.inputs if i.name == name) for each in encoders)
+            return torch.where(rows < was, rows, UNKNOWN)[:now]
+        return rows
     return torch.arange(_size(new, name))  # buckets and hashes mean the same in both
 
 

@@ -1,12 +1,13 @@
 """The training set as arrays: queries, item snapshots, interactions.
 
-Legend: Q user snapshots, S item snapshots, I interactions, N items of the corpus; of a batch: R user snapshots,
-C distinct items, P interactions.
+Legend: Q user snapshots, S item snapshots, I interactions, N items of the corpus, U users, M items
+shown to each; of a batch: R user snapshots,
+C distinct items, P interactions, L places of a history.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feature_repo.encode import RESERVED
+from feature_repo.schema import Entity
+from training.again import taken_again
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+ITEM = Entity.ITEM.key
 Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """R user snapshots, C distinct items, and the pairs of them that are positives. user_R, item_C: who they are."""
+    """R user snapshots, C distinct items, and the pairs of them that are positives. user_R, item_C: who they are.
+    again_RL: which places of the history the user takes again, where that is known for more than the positives."""
 
     users: dict[str, Tensor]
     items: dict[str, Tensor]
@@ -31,11 +38,25 @@ class Batch:
     row_P: Tensor
     column_P: Tensor
     weight_P: Tensor
+    again_RL: Tensor | None = None
 
     @property
     def size(self) -> int:
         """Interactions in the batch."""
         return len(self.row_P)
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return Batch(
+            users={name: each.to(device) for name, each in self.users.items()},
+            items={name: each.to(device) for name, each in self.items.items()},
+            user_R=self.user_R,
+            item_C=self.item_C.to(device),
+            row_P=self.row_P.to(device),
+            column_P=self.column_P.to(device),
+            weight_P=self.weight_P.to(device),
+            again_RL=None if self.again_RL is None else self.again_RL.to(device),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +65,8 @@ class TrainingSet:
 
     queries: user snapshots [Q, ...]; user_Q: their users, from 0. items: item snapshots [S, ...]; item_S: their items,
     rows of the corpus. corpus: every item [N, ...] as it is at the end of the training part. query_I, item_I: rows of
-    each interaction's user and item snapshot, sorted by query; weight_I its weight.
+    each interaction's user and item snapshot, sorted by query; weight_I its weight. again_QL: see `taken_again`; None
+    where only the interactions themselves tell. shown_UM: see `shown_not_taken`; None where nobody asks.
     """
 
     queries: Arrays
@@ -55,6 +77,8 @@ class TrainingSet:
     query_I: np.ndarray
     item_I: np.ndarray
     weight_I: np.ndarray
+    again_QL: np.ndarray | None = None
+    shown_UM: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.query_I):
@@ -81,6 +105,16 @@ class TrainingSet:
         found = csr_array((np.ones(len(self.query_I), np.int8), rows), shape=(int(self.user_Q.max()) + 1, self.size))
         found.sum_duplicates()
         return found
+
+    def with_again(self, day_Q: np.ndarray, days: int) -> TrainingSet:
+        """With what is taken again within so many days. day_Q: of the snapshots. ValueError unless there is one
+        history."""
+        histories = [name for name in self.queries if name.endswith("_items")]
+        if len(histories) != 1:
+            raise ValueError(f"what is taken again is asked of one history, got {histories or 'none'}")
+        taken = (self.user_Q[self.query_I], self.items[ITEM][self.item_I], day_Q[self.query_I])
+        item_QL = np.where(self.queries[histories[0]] >= RESERVED, self.queries[histories[0]], -1)
+        return replace(self, again_QL=taken_again(item_QL, self.user_Q, day_Q, taken, days))
 
     def batches(self, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
         """One epoch in random order: rows of the interactions, whole user snapshots, about batch_size to a batch."""
@@ -114,4 +148,5 @@ class TrainingSet:
             row_P=torch.from_numpy(row),
             column_P=torch.from_numpy(column),
             weight_P=torch.from_numpy(self.weight_I[chosen]),
+            again_RL=None if self.again_QL is None else torch.from_numpy(self.again_QL[query_R]),
         )

@@ -1,4 +1,4 @@
-"""The canonical form of a dataset: events, users, items, and the checks that every source passes through."""
+"""The canonical form of a dataset: events, users, items, impressions, and the checks that all sources pass through."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from feature_repo.schema import Entity, Feature, Schema
 MIN_USERS = 10
 """Fewer users than this cannot be split, trained on and evaluated."""
 MAX_UNKNOWN_SHARE = 0.01
-"""Share of the events that may be dropped because their user or item is unknown."""
+"""Share of the events, and of the impressions, that may be dropped because their user or item is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Tables:
         timestamp, user_id, item_id.
     users: user_id (unique) and the columns of the view `user_profile`. Sorted by user_id.
     items: item_id (unique) and the columns of the view `item_profile`. Sorted by item_id.
+    impressions: what users were shown, taken or not: user_id, item_id, timestamp, created as those of events and
+        sorted like them. None where the source does not say.
     notes: what was found and done, in plain words ("17 ids missing from products: 4,836 events dropped").
     """
 
@@ -43,6 +45,7 @@ class Tables:
     events: pl.DataFrame
     users: pl.DataFrame
     items: pl.DataFrame
+    impressions: pl.DataFrame | None = None
     notes: tuple[str, ...] = field(default=())
 
 
@@ -57,31 +60,38 @@ def canonicalise(
     events: RawTable,
     users: RawTable | None,
     items: RawTable | None,
+    impressions: RawTable | None = None,
     as_of: datetime | None = None,
     notes: Sequence[str] = (),
 ) -> Tables:
     """Raw files -> checked canonical tables.
 
     Canonical names that `columns` maps: user_id, item_id, timestamp, and where there are such created, value,
-    basket_id for events; the key and every feature of the profile view for users and items. Without a users
-    (items) file, the users (items) are those of the events. Events of unknown users or items are dropped and
-    noted up to 1 % of the rows. Rows equal in user, item and time are kept and noted. `notes` are those of
-    the source, and come first.
+    basket_id for events; the first three and created for impressions; the key and every feature of the profile
+    view for users and items. Without a users (items) file, the users (items) are those of the events, and
+    impressions of others are dropped and noted. With one, events and impressions of unknown users or items are
+    dropped and noted up to 1 % of the rows. Events equal in user, item and time are kept and noted. `notes` are
+    those of the source, and come first.
 
     Raises InputError: missing column, wrong type, empty table, null or duplicate ids, more unknown ids, times
     null, unparsable or after `as_of`, NaN or infinite numbers, vectors of the wrong length, fewer than 10
     users.
     """
-    log = _read_events(events, as_of)
+    log = _read_log(events, as_of)
     people = _read_entities(schema, Entity.USER, users, log)
     corpus = _read_entities(schema, Entity.ITEM, items, log)
-    log, dropped = _drop_unknown(log, events, {"user_id": (people, users), "item_id": (corpus, items)})
+    known = {"user_id": (people, users), "item_id": (corpus, items)}
+    log, dropped = _drop_unknown(log, events, known, "events")
     if log["user_id"].n_unique() < MIN_USERS:
         seen = log["user_id"].unique(maintain_order=True)
         problem = f"{len(seen)} users; wanted at least {MIN_USERS}"
         raise bad_input(events.name, events.columns["user_id"], problem, log.height, seen)
+    shown = None
+    if impressions is not None:
+        shown, unknown = _drop_unknown(_read_log(impressions, as_of), impressions, known, "impressions")
+        dropped += unknown
     found = (*notes, *dropped, *_remarks(log, people, corpus))
-    return Tables(schema=schema, events=log, users=people, items=corpus, notes=found)
+    return Tables(schema=schema, events=log, users=people, items=corpus, impressions=shown, notes=found)
 
 
 def default_as_of(tables: Tables) -> datetime:
@@ -96,10 +106,11 @@ def profile_features(schema: Schema, entity: Entity) -> tuple[Feature, ...]:
     return tuple(feature for feature in features if feature.columns)  # a moment is read from no file
 
 
-def _read_events(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
+def _read_log(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
+    """Events or impressions."""
     _check_rows(table)
-    timestamp = _read_event_times(table, "timestamp", as_of)
-    known = _read_event_times(table, "created", as_of) if "created" in table.columns else timestamp
+    timestamp = _read_log_times(table, "timestamp", as_of)
+    known = _read_log_times(table, "created", as_of) if "created" in table.columns else timestamp
     columns = [read_ids(table, "user_id"), read_ids(table, "item_id"), timestamp, known.alias("created")]
     if "value" in table.columns:
         columns.append(read_numbers(table, "value"))
@@ -110,7 +121,7 @@ def _read_events(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
     return log.sort("timestamp", "user_id", "item_id", *log.columns[3:])
 
 
-def _read_event_times(table: RawTable, name: str, as_of: datetime | None) -> pl.Series:
+def _read_log_times(table: RawTable, name: str, as_of: datetime | None) -> pl.Series:
     times = read_times(table, name)
     if times.null_count():
         raise table.bad(name, "null time", times.is_null())
@@ -143,23 +154,25 @@ def _check_rows(table: RawTable) -> None:
 
 
 def _drop_unknown(
-    log: pl.DataFrame, table: RawTable, known: dict[str, tuple[pl.DataFrame, RawTable | None]]
+    log: pl.DataFrame, table: RawTable, known: dict[str, tuple[pl.DataFrame, RawTable | None]], rows: str
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Events whose user and item are known, and notes on the rest. InputError above the share allowed."""
-    unknown = {key: ~log[key].is_in(entities[key].implode()) for key, (entities, _) in known.items()}
-    gone = pl.DataFrame(unknown).select(pl.any_horizontal(pl.all())).to_series()
-    share = int(gone.sum()) / log.height
+    """Rows whose user and item are known, and notes on the rest. InputError above the share allowed; of users or items
+    that no file lists, only those of the events are known, and any share may be dropped."""
+    unknown = pl.DataFrame({key: ~log[key].is_in(entities[key].implode()) for key, (entities, _) in known.items()})
+    gone = unknown.select(pl.any_horizontal(pl.all())).to_series()
+    listed = [key for key, (_, source) in known.items() if source is not None]
+    share = unknown.select(pl.any_horizontal(listed).sum()).item() / log.height if listed else 0.0
     notes: list[str] = []
-    for key in sorted(unknown, key=lambda key: -int(unknown[key].sum())):
+    for key in sorted(known, key=lambda key: -int(unknown[key].sum())):
         source, column = known[key][1], table.columns[key]
-        if source is None or not (count := int(unknown[key].sum())):
+        if not (count := int(unknown[key].sum())):
             continue
         missing = log[key].filter(unknown[key]).unique(maintain_order=True)
-        what = f"{len(missing):,} ids missing from {source.name}"
-        if share > MAX_UNKNOWN_SHARE:
-            limit = f"{share:.1%} of the events are of unknown ids, at most {MAX_UNKNOWN_SHARE:.0%} may be"
+        what = f"{len(missing):,} ids missing from {source.name if source else 'the events'}"
+        if source and share > MAX_UNKNOWN_SHARE:
+            limit = f"{share:.1%} of the {rows} are of unknown ids, at most {MAX_UNKNOWN_SHARE:.0%} may be"
             raise bad_input(table.name, column, f"{what}: {limit}", count, missing)
-        dropped = f"{count:,} events dropped ({100 * count / log.height:.2f} %)"
+        dropped = f"{count:,} {rows} dropped ({100 * count / log.height:.2f} %)"
         notes.append(f"{table.name}, column {column!r}: {what}, such as {', '.join(missing.head(3))}: {dropped}")
     return log.filter(~gone), notes
 

@@ -21,6 +21,7 @@ class Fingerprint:
     events: int
     users: int
     items: int
+    impressions: int
     first: datetime
     last: datetime
     sha256: str
@@ -33,7 +34,8 @@ def fingerprint(tables: Tables) -> Fingerprint:
     the frame lies in memory.
     """
     digest = hashlib.sha256()
-    for frame in (tables.events, tables.users, tables.items):
+    shown = [] if tables.impressions is None else [tables.impressions]
+    for frame in (tables.events, tables.users, tables.items, *shown):
         for rows in frame.iter_slices(_ROWS_AT_ONCE):
             digest.update(_json_lines(rows))
         digest.update(b"\0")
@@ -41,6 +43,7 @@ def fingerprint(tables: Tables) -> Fingerprint:
         events=tables.events.height,
         users=tables.users.height,
         items=tables.items.height,
+        impressions=sum(frame.height for frame in shown),
         first=tables.events["timestamp"].item(0),
         last=tables.events["timestamp"].item(-1),
         sha256=digest.hexdigest(),

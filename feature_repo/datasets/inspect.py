@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from feature_repo.schema import Entity, Kind, item_statistics, user_activity, us
 _CREATED = re.compile(r"created|loaded|ingested|inserted|known|arrived", re.IGNORECASE)
 _VALUE = re.compile(r"value|price|amount|rating|revenue|sales|spend|score", re.IGNORECASE)
 _BASKET = re.compile(r"basket|order|session|cart|invoice", re.IGNORECASE)
+_SHOWN = re.compile(r"impression|exposure|shown", re.IGNORECASE)
 _ROWS = 100_000
 """Rows of a file that the guesses are made from."""
 
@@ -58,12 +59,12 @@ def init_folder(folder: Path) -> Path:
 def inspect_folder(folder: Path) -> str:
     """The YAML text for the CSV and Parquet files of a folder: roles, columns and kinds as guessed.
 
-    Events are the file with a user, an item and a time; users and items the files with a unique id.
-    InputError where no file looks like events.
+    Events are the file with a user, an item and a time; impressions such a file that is named after them; users and
+    items the files with a unique id. InputError where no file looks like events.
     """
     files = _read_files(folder)
-    events = _find_events(folder, files)
-    rest = [file for file in files if file is not events]
+    events, impressions = _find_logs(folder, files)
+    rest = [file for file in files if file is not events and file is not impressions]
     users = next((file for file in rest if file.key(USER_NAME)), None)
     items = next((file for file in rest if file is not users and file.key(ITEM_NAME)), None)
     taken = _standard_columns()
@@ -73,6 +74,7 @@ def inspect_folder(folder: Path) -> str:
         f"# Feature options: {', '.join(FEATURE_KEYS)}.",
         f"dataset: {_dataset_name(folder)}",
         *_events_lines(events),
+        *_impressions_lines(impressions),
         *_entity_lines(Entity.USER, users, USER_NAME, taken),
         *_entity_lines(Entity.ITEM, items, ITEM_NAME, taken),
     ]
@@ -89,33 +91,46 @@ def _read_files(folder: Path) -> list[_File]:
     ]
 
 
-def _find_events(folder: Path, files: list[_File]) -> _File:
+def _find_logs(folder: Path, files: list[_File]) -> tuple[_File, _File | None]:
+    """The largest file of events, and the largest of impressions where there is one."""
     filled = (file for file in files if not file.frame.is_empty())
     found = [f for f in filled if f.candidates(USER_NAME) and f.candidates(ITEM_NAME) and f.times()]
     if not found:
         seen = "; ".join(f"{file.name}: {', '.join(file.frame.columns)}" for file in files)
         raise InputError(f"{folder}: no file has a user, an item and a time column; there are {seen}")
-    return max(found, key=lambda file: file.frame.height)
+    found.sort(key=lambda file: -file.frame.height)
+    events = next((file for file in found if not _SHOWN.search(file.name)), found[0])
+    return events, next((file for file in found if file is not events and _SHOWN.search(file.name)), None)
 
 
 def _events_lines(file: _File) -> Iterator[str]:
     user, item = file.candidates(USER_NAME)[0], file.candidates(ITEM_NAME)[0]
-    times = sorted(file.times(), key=lambda name: bool(_CREATED.search(name)))
-    created = next((name for name in times[1:] if _CREATED.search(name)), None)
     value = next((name for name in file.candidates(_VALUE) if file.frame[name].dtype.is_numeric()), None)
     basket = next((name for name in file.candidates(_BASKET) if name not in (user, item, value)), None)
     again = 1 - file.frame.select(pl.struct(user, item).n_unique()).item() / file.frame.height
     yield f"seen_items_may_return: {_scalar(again > 0.05)}  # {again:.0%} of events repeat a user and item"
     yield "events:"
-    yield f"  file: {_scalar(file.name)}"
+    yield from _log_lines(file, {"value": value, "basket": basket})
+
+
+def _impressions_lines(file: _File | None) -> Iterator[str]:
+    if file is None:
+        yield "# impressions: no file of that name with a user, an item and a time found"
+        return
+    yield "impressions:"
+    yield from _log_lines(file, {})
+
+
+def _log_lines(file: _File, further: Mapping[str, str | None]) -> Iterator[str]:
+    times = sorted(file.times(), key=lambda name: bool(_CREATED.search(name)))
     columns = {
-        "user": user,
-        "item": item,
+        "user": file.candidates(USER_NAME)[0],
+        "item": file.candidates(ITEM_NAME)[0],
         "timestamp": times[0],
-        "created": created,
-        "value": value,
-        "basket": basket,
+        "created": next((name for name in times[1:] if _CREATED.search(name)), None),
+        **further,
     }
+    yield f"  file: {_scalar(file.name)}"
     for key, column in columns.items():
         yield f"  {key}: {_scalar(column)}" if column else f"  # {key}: no column found"
     if epoch := epoch_of(file.frame[times[0]]):

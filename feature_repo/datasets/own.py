@@ -41,6 +41,7 @@ _TOP: Keys = {
     "events": (dict,),
     "users": (dict,),
     "items": (dict,),
+    "impressions": (dict,),
 }
 _FILE: Keys = {"file": (str,), "separator": (str,), "epoch": (str,)}
 _EVENT_COLUMNS = {
@@ -51,7 +52,11 @@ _EVENT_COLUMNS = {
     "value": "value",
     "basket": "basket_id",
 }
+_LOG = ("user", "item", "timestamp")
+"""What every event and every impression has."""
+_IMPRESSION_COLUMNS = {key: _EVENT_COLUMNS[key] for key in (*_LOG, "created")}
 _EVENTS: Keys = {**_FILE, **dict.fromkeys(_EVENT_COLUMNS, (str,))}
+_IMPRESSIONS: Keys = {**_FILE, **dict.fromkeys(_IMPRESSION_COLUMNS, (str,))}
 _ENTITIES: Keys = {**_FILE, "id": (str,), "features": (dict,)}
 FEATURE_KEYS: Keys = {
     "kind": (str,),
@@ -77,18 +82,19 @@ FEATURE_KEYS: Keys = {
 def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
     """The dataset that `gatehouse.yaml` in the folder describes. InputError names the key that is wrong.
 
-    Without a section `users` (`items`), the users (items) are those of the events and have no features.
+    Without a section `users` (`items`), the users (items) are those of the events and have no features. The section
+    `impressions` may be left out too.
     """
     if data is None:
         raise InputError(f"your own data needs its folder: --data DIR, with a {YAML_NAME} in it")
     config = read_config(data / YAML_NAME)
-    events = config["events"]
-    columns = {name: events[key] for key, name in _EVENT_COLUMNS.items() if key in events}
+    impressions = config.get("impressions")
     return canonicalise(
         config_schema(config),
-        events=_raw_table(data, events, columns),
+        events=_log_table(data, config["events"], _EVENT_COLUMNS),
         users=_entity_table(data, config, Entity.USER),
         items=_entity_table(data, config, Entity.ITEM),
+        impressions=_log_table(data, impressions, _IMPRESSION_COLUMNS) if impressions else None,
         as_of=as_of,
     )
 
@@ -104,7 +110,9 @@ def read_config(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from error
     config = _checked(raw, YAML_NAME, _TOP, ("dataset", "seen_items_may_return", "events"))
-    _checked(config["events"], f"{YAML_NAME}, events", _EVENTS, ("file", "user", "item", "timestamp"))
+    _checked(config["events"], f"{YAML_NAME}, events", _EVENTS, ("file", *_LOG))
+    if "impressions" in config:
+        _checked(config["impressions"], f"{YAML_NAME}, impressions", _IMPRESSIONS, ("file", *_LOG))
     for name in ("users", "items"):
         if name in config:
             _check_entities(config[name], f"{YAML_NAME}, {name}")
@@ -149,6 +157,10 @@ def _feature(name: str, spec: Mapping[str, Any], where: str) -> Feature:
         return Feature.from_dict({"name": name} | length | options)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _log_table(folder: Path, section: Mapping[str, Any], names: Mapping[str, str]) -> RawTable:
+    return _raw_table(folder, section, {name: section[key] for key, name in names.items() if key in section})
 
 
 def _entity_table(folder: Path, config: Mapping[str, Any], entity: Entity) -> RawTable | None:

@@ -30,7 +30,9 @@ from feature_repo.schema import ENTITY_TIME
 class Encoder:
     """Encodes one entity's features. `key` is the entity's id column; its codes come from `vocabularies[key]`.
 
-    sentences: of each text feature with a sentence encoder, the hash of that encoder's content.
+    sentences: of each text feature with a sentence encoder, the hash of that encoder's content. own_ids: so many of the
+    key's values, the first ones, have a vector of their own in the tower; None for all. The others are known by name
+    only, so that a history can say how often and when.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Encoder:
     vocabularies: dict[str, tuple[str, ...]]
     scales: dict[str, Scale]
     sentences: dict[str, str] = field(default_factory=dict)
+    own_ids: int | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.vocabularies.items():
@@ -56,15 +59,18 @@ class Encoder:
         frame: pl.DataFrame,
         *,
         ids: Iterable[str],
+        rare: Iterable[str] = (),
         items: Iterable[str] = (),
     ) -> Encoder:
         """Learn vocabularies and scales from training rows.
 
-        frame: event_timestamp (the moment of each row) and the features' columns. ids: the vocabulary of the key.
-        items: item ids that training interacts with, the vocabulary of histories.
+        frame: event_timestamp (the moment of each row) and the features' columns. ids: the vocabulary of the key;
+        rare: further ones, which get no vector of their own. items: item ids that training interacts with, the
+        vocabulary of histories.
         """
         used = tuple(feature for feature in features if feature.tower)
-        vocabularies, scales, sentences = {key: tuple(ids)}, {}, {}
+        own, shared = tuple(ids), tuple(rare)
+        vocabularies, scales, sentences = {key: (*own, *shared)}, {}, {}
         for feature in used:
             if feature.kind in CODED and not feature.hashed:
                 vocabularies[feature.name] = vocabulary(frame, key, feature)
@@ -76,18 +82,28 @@ class Encoder:
                 refuse_stopped_clock(frame, feature)
             elif feature.encoder:
                 sentences[feature.name] = content_hash(feature)
-        return cls(key=key, features=used, vocabularies=vocabularies, scales=scales, sentences=sentences)
+        return cls(
+            key=key,
+            features=used,
+            vocabularies=vocabularies,
+            scales=scales,
+            sentences=sentences,
+            own_ids=len(own) if shared else None,
+        )
 
     def extended(self, names: Iterable[str], values: Iterable[str]) -> Encoder:
-        """With values behind those of some vocabularies; one that is known keeps its code, and so does every other."""
-        new = tuple(values)
+        """With values behind those of some vocabularies; one that is known keeps its code, and so does every other.
+        Where the key's grows, all of its values have vectors of their own."""
+        names, new = tuple(names), tuple(values)
         grown = {name: tuple(dict.fromkeys((*self.vocabularies[name], *new))) for name in names}
-        return replace(self, vocabularies=self.vocabularies | grown)
+        own_ids = None if self.key in names else self.own_ids
+        return replace(self, vocabularies=self.vocabularies | grown, own_ids=own_ids)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The arrays that `encode` produces, the id's code first."""
-        identity = Input(name=self.key, kind=InputKind.CODE, size=len(self.vocabularies[self.key]) + RESERVED)
+        size, own = len(self.vocabularies[self.key]) + RESERVED, self.own_ids
+        identity = Input(name=self.key, kind=InputKind.CODE, size=size, own=None if own is None else own + RESERVED)
         known = {feature.name: len(self.vocabularies.get(feature.name, ())) for feature in self.features}
         described = (each for feature in self.features for each in describe(feature, known[feature.name]))
         return (identity, *described)
@@ -151,7 +167,8 @@ class Encoder:
 
     def to_json(self) -> str:
         raw = asdict(self) | {"features": [feature.to_dict() for feature in self.features]}
-        return json.dumps({name: value for name, value in raw.items() if value or name != "sentences"})
+        absent: dict[str, object] = {"sentences": {}, "own_ids": None}
+        return json.dumps({name: value for name, value in raw.items() if name not in absent or value != absent[name]})
 
     @classmethod
     def from_json(cls, text: str) -> Encoder:
@@ -162,4 +179,5 @@ class Encoder:
             vocabularies={name: tuple(values) for name, values in raw["vocabularies"].items()},
             scales={n: Scale(mean=s["mean"], std=s["std"], edges=tuple(s["edges"])) for n, s in raw["scales"].items()},
             sentences=raw.get("sentences", {}),
+            own_ids=raw.get("own_ids"),
         )

@@ -34,12 +34,14 @@ class InputKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """One tower input. `size`: vocabulary size V (codes, bags, histories); `width`: second axis of the array."""
+    """One tower input. `size`: vocabulary size V (codes, bags, histories); `width`: second axis of the array. `own`:
+    codes below it have a vector of their own, those from it on share that of UNKNOWN; None where all have one."""
 
     name: str
     kind: InputKind
     size: int = 0
     width: int = 1
+    own: int | None = None
 
 
 def describe(feature: Feature, known: int) -> Iterator[Input]:

@@ -20,6 +20,8 @@ from orchestration.workspace import Workspace, fill
 from training.split import temporal_split
 
 TABLES = ("events", "users", "items")
+IMPRESSIONS = "impressions.parquet"
+"""Beside the tables, where a dataset has them: read by a training that wants them, and by nothing else."""
 
 
 @dg.multi_asset(
@@ -70,12 +72,15 @@ def read_tables(source: Source) -> Tables:
     schema = Schema.from_json((source.folder / "schema.json").read_text())
     notes = tuple(json.loads((source.folder / "notes.json").read_text()))
     frames = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
-    return Tables(schema=schema, notes=notes, **frames)
+    shown = source.folder / IMPRESSIONS
+    return Tables(schema=schema, notes=notes, impressions=pl.read_parquet(shown) if shown.exists() else None, **frames)
 
 
 def _write(tables: Tables, folder: Path) -> None:
     for name in TABLES:
         getattr(tables, name).write_parquet(folder / f"{name}.parquet")
+    if tables.impressions is not None:
+        tables.impressions.write_parquet(folder / IMPRESSIONS)
     (folder / "schema.json").write_text(tables.schema.to_json())
     (folder / "notes.json").write_text(json.dumps(tables.notes))
 

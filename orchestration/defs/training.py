@@ -88,7 +88,8 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
 
 
 def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> str:
-    """What decides a version: data, schema, moments, recipe, seed, code, and the release that it goes on from."""
+    """What decides a version: data, schema, moments, recipe, seed, code, and the release that it goes on from; not the
+    device that it is trained on."""
     schema = read_schema(source)
     parts = (
         source.sha256,
@@ -182,6 +183,7 @@ def _fit(
         schema=tables.schema,
         config=_recipe(workspace, source),
         validation_start=source.validation_start,
+        impressions=tables.impressions,
         warm_start=parent.folder if parent else None,
         checkpoints=checkpoints,
         **given,

@@ -1,12 +1,13 @@
 """Speed of training: samples per second, peak memory, kernels against the roofline, and how it scales.
 
     python -m tests.benchmarks.bench_training --pairs train.parquet [--tfrs PYTHON]
-        [--part systems|kernels|scaling] [--json]
+        [--part systems|kernels|scaling] [--device cuda] [--json]
 
 The samples are interactions of the file, each with 50 other items of its user; every system trains the same model (the
 mean of the history against one item table, D = 64, softmax over the batch with logQ, Adam) in a process of its own.
 PYTHON is the interpreter of an environment with `pip install tensorflow-cpu==2.21.0 tensorflow-recommenders==0.7.7
-tf-keras`; without it those rows are left out. Rates are the best of several runs of four steps.
+tf-keras`; without it those rows are left out. With --device the plain formula and this trainer run there, TensorFlow
+and the kernels on the CPU all the same; peak memory is the host's. Rates are the best of several runs of four steps.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from tests.benchmarks.speed.kernels import kernel_rows
 from tests.benchmarks.speed.ours import Ours, samples_per_second
 from tests.benchmarks.speed.plain import Plain
 from tests.benchmarks.speed.world import Samples, from_pairs, made_up
+from training.trainer.device import available
 
 LENGTH, DIM, SECONDS = 50, 64, 6.0
 BATCHES = (2048, 4096)
@@ -38,13 +41,21 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, help="parquet with user_id and item_id")
     parser.add_argument("--tfrs", type=Path, help="interpreter with TensorFlow Recommenders")
     parser.add_argument("--part", choices=("systems", "kernels", "scaling"))
+    parser.add_argument("--device", default="cpu", help="where the plain formula and this trainer run")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", nargs=5, metavar=("SYSTEM", "FILE", "DIM", "BATCH", "OUT"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--one", nargs=6, metavar=("SYSTEM", "FILE", "DIM", "BATCH", "DEVICE", "OUT"), help=argparse.SUPPRESS
+    )
     arguments = parser.parse_args()
     if arguments.one:
         measure_one(*arguments.one)
         return
-    parts = {"systems": lambda: systems(arguments), "kernels": kernel_rows, "scaling": scaling}
+    parts = {
+        "systems": lambda: systems(arguments),
+        "kernels": kernel_rows,
+        "scaling": partial(scaling, arguments.device),
+    }
+    available(arguments.device)
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
     for name in [arguments.part] if arguments.part else list(parts):
         if name == "systems" and arguments.pairs is None:
@@ -59,7 +70,7 @@ def systems(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         from_pairs(arguments.pairs, length=LENGTH, number=200_000, seed=0).save(path)
         for batch in BATCHES:
             names = ["plain", "ours float32", "ours bfloat16"] + (["tensorflow"] if arguments.tfrs else [])
-            measured = {name: in_process(name, path, DIM, batch, arguments.tfrs) for name in names}
+            measured = {name: in_process(name, path, DIM, batch, arguments.device, arguments.tfrs) for name in names}
             for name, (rate, memory) in measured.items():
                 yield {
                     "system": name,
@@ -70,7 +81,7 @@ def systems(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 }
 
 
-def in_process(name: str, path: Path, dim: int, batch: int, tfrs: Path | None) -> tuple[float, float]:
+def in_process(name: str, path: Path, dim: int, batch: int, device: str, tfrs: Path | None) -> tuple[float, float]:
     """Samples per second and peak memory (GiB) of one system."""
     if name == "tensorflow":
         command = [str(tfrs), str(TENSORFLOW), str(path), str(dim), str(batch), str(SECONDS)]
@@ -81,20 +92,21 @@ def in_process(name: str, path: Path, dim: int, batch: int, tfrs: Path | None) -
         return float(values["samples_per_second"]), float(values["peak_kib"]) / 2**20
     with tempfile.NamedTemporaryFile() as out:
         module = [sys.executable, "-m", "tests.benchmarks.bench_training"]
-        subprocess.run([*module, "--one", name, str(path), str(dim), str(batch), out.name], check=True)
+        subprocess.run([*module, "--one", name, str(path), str(dim), str(batch), device, out.name], check=True)
         measured = json.loads(Path(out.name).read_text())
     return measured["rate"], measured["peak"]
 
 
-def measure_one(name: str, path: str, dim: str, batch: str, out: str) -> None:
-    samples, size = Samples.load(Path(path)), {"dim": int(dim), "batch_size": int(batch)}
+def measure_one(name: str, path: str, dim: str, batch: str, device: str, out: str) -> None:
+    samples = Samples.load(Path(path))
+    size: dict[str, Any] = {"dim": int(dim), "batch_size": int(batch), "device": device}
     system = Plain(samples, **size) if name == "plain" else Ours(samples, **size, precision=name.split()[1])
     rate = samples_per_second(system, seconds=SECONDS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     Path(out).write_text(json.dumps({"rate": rate, "peak": peak}))
 
 
-def scaling() -> Iterator[dict[str, Any]]:
+def scaling(device: str) -> Iterator[dict[str, Any]]:
     """One size at a time is changed. `per pair`: nanoseconds of a step for each of the B x B logits and each of the D
     dimensions; `per place`: for each of the B x L places of histories and each dimension."""
     base = {"batch": 4096, "dim": DIM, "items": 100_000, "length": LENGTH}
@@ -111,7 +123,7 @@ def scaling() -> Iterator[dict[str, Any]]:
             samples = made_up(items=size["items"], length=max(1, size["length"]), number=number, seed=0)
             if not size["length"]:
                 samples.history_IL[:] = 1  # a history of one and the same item: nothing to look up
-            system = Ours(samples, dim=size["dim"], batch_size=size["batch"])
+            system = Ours(samples, dim=size["dim"], batch_size=size["batch"], device=device)
             rate = samples_per_second(system, seconds=3.0)
             pair = 1e9 / rate / size["batch"] / size["dim"]
             yield {"changed": name, **size, "samples/s": round(rate), "ns per pair and dim": round(pair, 4)}

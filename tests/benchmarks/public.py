@@ -1,10 +1,11 @@
 """Public benchmarks of interactions without times: full ranking over the corpus, training items masked.
 
     python -m tests.benchmarks.public --train T.parquet --test E.parquet [--users U.parquet --items I.parquet]
-        [--recipe pairs] [--dim 64] [--seeds 1] [--baselines] [--json]
+        [--recipe pairs | --settings 0.1 1.22] [--dim 64] [--seeds 1] [--baselines] [--device cuda] [--json]
 
 T and E hold user_id and item_id. Settings are chosen on a validation part that is cut from T; then the recipe is
-trained on all of T and the test part is ranked once for each seed. Recall@20 has the denominator |relevant|, NDCG@20
+trained on all of T and the test part is ranked once for each seed. --settings: temperature and exponent that an earlier
+choice has found, which is then left out. Recall@20 has the denominator |relevant|, NDCG@20
 the ideal of min(|relevant|, 20); both are means over the users of E. Prints a table, or one line of JSON.
 """
 
@@ -29,7 +30,7 @@ from training.evaluate import Holdout, MakeSearch, Scores, exact_search
 from training.metrics import is_relevant, ndcg_at_k, recall_at_k
 from training.pairs import ITEM, USER, Pairs, fit_pairs, read_pairs
 from training.recipes import TrainConfig
-from training.recipes.pairs import PAIR_RECIPES
+from training.recipes.pairs import PAIR_RECIPES, ids_only, with_settings
 from training.recipes.text import to_flat
 from training.towers import TwoTower, embed
 
@@ -95,9 +96,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--users", type=Path)
     parser.add_argument("--items", type=Path)
     parser.add_argument("--recipe", choices=sorted(PAIR_RECIPES), default="pairs")
+    parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"))
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--baselines", action="store_true", help="also popularity, ALS, and EASE where it fits")
+    parser.add_argument("--device", default="cpu", help="where the towers are trained")
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
         "--validation-only", action="store_true", help="measure on the validation part, never on the test"
@@ -189,21 +192,22 @@ def run_recipe(arguments: argparse.Namespace, validation: Part, final: Part) -> 
     recipe = PAIR_RECIPES[arguments.recipe]
 
     def score(config: TrainConfig) -> float:
-        model, _ = fit_pairs(validation.pairs, config, seed=0)
+        model, _ = fit_pairs(validation.pairs, config, seed=0, device=arguments.device)
         recall, ndcg = measure(tower_search(model, validation), validation.holdout)
         settings = {name: value for name, value in to_flat(config).items() if "parameters" in name or "temper" in name}
         print(f"  validation {recall:.4f} {ndcg:.4f}  {settings}", flush=True) if not arguments.json else None
         return recall + ndcg
 
     pairs = validation.pairs
-    config = recipe(
-        items=len(pairs.item_N[ITEM]), interactions=len(pairs.user_I),
-        dim=arguments.dim, score=score,
-    )  # fmt: skip
+    given = {"items": len(pairs.item_N[ITEM]), "interactions": len(pairs.user_I), "dim": arguments.dim}
+    if arguments.settings:
+        config = with_settings(ids_only(**given), *arguments.settings)
+    else:
+        config = recipe(**given, score=score)
     part = validation if arguments.validation_only else final
     result = Result("two_tower", settings={**to_flat(config), "chosen_seconds": time.perf_counter() - start})
     for seed in range(arguments.seeds):
-        model, _ = fit_pairs(part.pairs, config, seed=seed)
+        model, _ = fit_pairs(part.pairs, config, seed=seed, device=arguments.device)
         recall, ndcg = measure(tower_search(model, part), part.holdout)
         result.recall.append(recall)
         result.ndcg.append(ndcg)

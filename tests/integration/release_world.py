@@ -108,16 +108,24 @@ class _Tower(torch.nn.Module):
 
 
 class _Rescorer(torch.nn.Module):
-    """<u, v> + 0.3·log count − 0.2·log age."""
+    """<u, v> + 0.3·log count − 0.2·log age of the history, or <u, v> + 0.5·sin(40·<u, v>) of candidates."""
+
+    def __init__(self, candidates: int) -> None:
+        super().__init__()
+        self.candidates = candidates
 
     def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        score = torch.einsum("bd,bld->bl", inputs["user_embedding"], inputs["history_embeddings"])
+        user, name = inputs["user_embedding"], "candidate_embeddings" if self.candidates else "history_embeddings"
+        score = torch.einsum("bd,bld->bl", user, inputs[name])
+        if self.candidates:
+            return score + 0.5 * torch.sin(40 * score)
         score = score + 0.3 * inputs["history_counts"] - 0.2 * inputs["history_ages"]
         return score.masked_fill(inputs["history_items"] < RESERVED, -torch.inf)
 
 
-def write_artifacts(folder: Path, schema_: Schema, *, slope: float = 0.1) -> Path:
-    """The files of a model version; another slope gives another model. With a re-scorer if a tower sees the history."""
+def write_artifacts(folder: Path, schema_: Schema, *, slope: float = 0.1, candidates: int = 0) -> Path:
+    """The files of a model version; another slope gives another model. With a re-scorer of so many candidates, or of
+    histories if a tower sees them."""
     folder.mkdir(parents=True)
     for entity, frame, name in ((Entity.USER, USERS, "liked"), (Entity.ITEM, ITEMS, "department")):
         features = schema_.features_of(entity)
@@ -125,9 +133,15 @@ def write_artifacts(folder: Path, schema_: Schema, *, slope: float = 0.1) -> Pat
         inputs = {key: torch.from_numpy(np.array(value)) for key, value in encoder.encode(frame).items()}
         tower = _Tower(name, slope if entity is Entity.ITEM else 0.0)
         _write_program(folder / f"{entity.value}_tower.pt2", tower, inputs)
-        if "history_items" in inputs:
-            vectors = {"user_embedding": torch.zeros(3, 2), "history_embeddings": torch.zeros(3, 4, 2)}
-            _write_program(folder / "rescorer.pt2", _Rescorer(), inputs | vectors)
+        repeats = "history_items" in inputs
+        if entity is Entity.USER and (repeats or candidates):
+            given = {"user_embedding": torch.zeros(3, 2)}
+            if candidates:
+                given["candidate_embeddings"] = torch.zeros(3, candidates, 2)
+            else:
+                given |= inputs | {"history_embeddings": torch.zeros(3, 4, 2)}
+            _write_program(folder / "rescorer.pt2", _Rescorer(candidates), given)
+            (folder / "rescorer.json").write_text(json.dumps({"candidates": candidates}))
         (folder / f"{entity.value}_encoder.json").write_text(encoder.to_json())
     (folder / "schema.json").write_text(schema_.to_json())
     (folder / "recipe.json").write_text("{}")

@@ -163,6 +163,13 @@ def test_where_seen_items_never_return_the_rescorer_rests(world: World) -> None:
     assert "food00" not in [each.item_id for each in retriever.recommend("anna", 40).items]
 
 
+def test_a_version_from_before_there_were_candidates_is_served_as_ever(world: World, tmp_path: Path) -> None:
+    folder = write_artifacts(tmp_path / "artifacts", schema(repeats=True))
+    (folder / "rescorer.json").unlink()
+    old = Retriever(replace(world.release, towers=Towers.from_folder(folder)), Online(), world.milvus)
+    assert old.recommend("anna", 40) == Retriever(world.release, Online(), world.milvus).recommend("anna", 40)
+
+
 def test_a_version_without_a_rescorer_is_served_as_ever(tmp_path: Path) -> None:
     towers = Towers.from_folder(write_artifacts(tmp_path / "artifacts", schema()))
     assert towers.rescorer is None

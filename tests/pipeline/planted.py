@@ -28,7 +28,17 @@ from serving.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.settings import Settings
 from tests.worlds import taste_groups
-from training.recipes import MLP, RECIPES, SALES, Optimisation, RepeatTerm, TowerConfig, TrainConfig
+from training.recipes import (
+    MLP,
+    RECIPES,
+    SALES,
+    Impressions,
+    MLPScorer,
+    Optimisation,
+    RepeatTerm,
+    TowerConfig,
+    TrainConfig,
+)
 
 POLICY: dict[str, Any] = {
     "margins": [{"baseline": "popularity", "metrics": ["all/recall@20"], "margin": 0.2}],
@@ -54,6 +64,16 @@ def quick() -> TrainConfig:
 def repeating() -> TrainConfig:
     """`quick` with a term for what a user had before."""
     return replace(quick(), repeat=RepeatTerm())
+
+
+def scoring() -> TrainConfig:
+    """`quick` with a scorer of few candidates."""
+    return replace(quick(), scorer=MLPScorer(candidates=30))
+
+
+def shown() -> TrainConfig:
+    """`quick` with what was shown in vain as negatives."""
+    return replace(quick(), hard=Impressions(number=2))
 
 
 def write_world(folder: Path, tables: Tables) -> Path:
@@ -119,7 +139,10 @@ class Home:
         logger = logging.getLogger()
         handlers, level = list(logger.handlers), logger.level
         paths = {"GATEHOUSE_HOME": str(self.settings.home), "GATEHOUSE_POLICY": str(self.settings.gate_policy)}
-        with patch.dict(os.environ, paths), patch.dict(RECIPES, quick=quick, repeating=repeating):
+        with (
+            patch.dict(os.environ, paths),
+            patch.dict(RECIPES, quick=quick, repeating=repeating, scoring=scoring, shown=shown),
+        ):
             prepare_home(self.settings)
             try:
                 yield

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from orchestration.answer import open_retriever
-from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated, _search
 from orchestration.values import Judged
 from serving.manifest import read
 from serving.registry import Registry
 from tests.pipeline.planted import Home, repeating, world, write_world
+from training.evaluate import exact_search
 from training.recipes.text import from_json
 
 DATASET = "again"
@@ -38,13 +39,35 @@ def test_answers_merge_the_index_and_the_rescored_history(home: Home, judged: Ju
     assert release.rescorer is not None
     user_QD, items = release.embed_users(users), home.embeddings(judged)
     vectors = dict(zip(items["item_id"], items["embedding"].to_numpy(), strict=True))
-    anew = dict(release.rescorer.score(users, user_QD, vectors).select("item_id", "score").iter_rows())
+    places = release.rescorer.places(users, vectors)
+    anew = dict(release.rescorer.score(users, user_QD, vectors, places).select("item_id", "score").iter_rows())
     assert len(anew) > 10
     wanted = {id_: anew.get(id_, float(vector @ user_QD[0])) for id_, vector in vectors.items()}
     got = {item.item_id: item.score for item in answer.items}
     assert got.keys() == wanted.keys()
     np.testing.assert_allclose([got[id_] for id_ in wanted], list(wanted.values()), atol=1e-4)
     assert [item.score for item in answer.items] == sorted(got.values(), reverse=True)
+
+
+def test_a_release_with_a_scorer_serves_what_was_judged(home: Home) -> None:
+    """From the online store, the tower and the index the same list as from what the gate measures."""
+    again = home.run(write_world(home.root / "scored", world("scored")), recipe="scoring")
+    measured = Evaluated.from_json(again.path.read_text())
+    assert home.champion("scored") == 1
+    folder = Registry(home.settings, "scored").download(1)
+    assert json.loads((folder / "rescorer.json").read_text()) == {"candidates": 30}
+    with open_retriever(home.settings, "scored") as retriever:
+        answer = retriever.recommend("u001", 160)
+        users = retriever._store.read_online(retriever.release.schema.views[0].entity, ["u001"])
+        release = retriever.release
+    assert release.rescorer is not None
+    user_QD, items = release.embed_users(users), home.embeddings(again)
+    item_ND = items["embedding"].to_numpy()
+    search = _search(release.towers, users, user_QD, items["item_id"], item_ND)()
+    assert items["item_id"].gather(search(np.arange(1), 160)[0]).to_list() == [each.item_id for each in answer.items]
+    plain = items["item_id"].gather(exact_search(user_QD, item_ND)(np.arange(1), 160)[0]).to_list()
+    assert [each.item_id for each in answer.items[:20]] != plain[:20]
+    assert measured.systems[TWO_TOWER].metrics["all/recall@20"] > 0.3
 
 
 def test_a_champion_is_measured_with_its_rescorer(home: Home, judged: Judged) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,31 +43,33 @@ cli.main()
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """checkpoints: what the killed run left. trained: numbers of the epochs that were trained afterwards; told: of
-    those that the record heard of, and whether they belong to the training after the trial."""
+    """before: files that other killed runs of the home left. checkpoints: what this one left. trained: numbers of the
+    epochs that were trained afterwards; told: of those that the record heard of, and whether they belong to the
+    training after the trial."""
 
+    before: set[Path]
     checkpoints: list[str]
     trained: list[int]
     told: list[tuple[int, bool]]
     judged: Judged
 
 
-def checkpoints(home: Home) -> list[str]:
-    return sorted(path.name for path in home.settings.home.rglob("checkpoints_*/*"))
+def checkpoints(home: Home) -> set[Path]:
+    return set(home.settings.home.rglob("checkpoints_*/*"))
 
 
 @pytest.fixture(scope="module")
 def resumed(home: Home, released: Released) -> Resumed:
-    folder = write_world(home.root / DATASET, world(DATASET))
+    folder, before = write_world(home.root / DATASET, world(DATASET)), checkpoints(home)
     command = (sys.executable, "-c", SCRIPT, "run", "--data", str(folder), "--recipe", "quick")
     with home.entered():
         done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    left = checkpoints(home)
+    left = sorted(path.name for path in checkpoints(home) - before)
     with pytest.MonkeyPatch.context() as patch:
         trained, told = noted_epochs(patch)
         judged = home.run(folder)
-    return Resumed(checkpoints=left, trained=trained, told=told, judged=judged)
+    return Resumed(before=before, checkpoints=left, trained=trained, told=told, judged=judged)
 
 
 def noted_epochs(patch: pytest.MonkeyPatch) -> tuple[list[int], list[tuple[int, bool]]]:
@@ -104,6 +107,7 @@ def test_its_version_is_that_of_a_run_that_nobody_killed(home: Home, released: R
 
 
 def test_the_checkpoints_are_gone_when_the_version_is_there(home: Home, resumed: Resumed) -> None:
-    assert checkpoints(home) == []
-    assert list(home.settings.home.rglob("checkpoints_*")) == []
+    assert checkpoints(home) == resumed.before
+    folders = set(home.settings.home.rglob("checkpoints_*"))
+    assert folders == {path.parent for path in resumed.before}
     assert home.leftovers() == []

@@ -2,6 +2,7 @@
 
 from training.evaluate.evaluation import Evaluation, evaluate
 from training.evaluate.holdout import Holdout, View, item_sets
+from training.evaluate.reranked import Rescore, reranked_search
 from training.evaluate.search import (
     MakeSearch,
     Scores,
@@ -17,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Holdout",
     "MakeSearch",
+    "Rescore",
     "Scores",
     "Search",
     "View",
@@ -24,6 +26,7 @@ __all__ = [
     "exact_search",
     "index_recall",
     "item_sets",
+    "reranked_search",
     "rescored_search",
     "score_search",
     "top_k",

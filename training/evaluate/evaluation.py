@@ -14,7 +14,15 @@ import numpy as np
 
 from training.evaluate.holdout import ITEM_GROUPS, Holdout, View
 from training.evaluate.search import MakeSearch
-from training.metrics import METRICS, Interval, bootstrap_intervals, is_relevant, recall_ceiling, recall_curve
+from training.metrics import (
+    METRICS,
+    Interval,
+    bootstrap_intervals,
+    is_relevant,
+    paired_interval,
+    recall_ceiling,
+    recall_curve,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -32,6 +40,8 @@ class Evaluation:
     metrics: "{view}/{metric}@{k}", and recall and ndcg by slice as "{view}/{slice}/{metric}@{k}": means over users. A
         view or slice without users has no entry.
     intervals: 95 % bootstrap over users for recall and ndcg of each view.
+    leads: how far the version that is judged lies before this system: 95 % of the paired differences over the same
+        users, for the metrics of `intervals`; empty for the version itself.
     ceilings: "{view}/recall@{k}" that the best possible lists would reach.
     repeat_share: share of the items on the lists of `all`, cut at 20, that their user had before.
     users: how many users stand behind each "{view}" and "{view}/{slice}".
@@ -48,6 +58,7 @@ class Evaluation:
     users: dict[str, int]
     curves: dict[str, list[float]]
     flags: tuple[str, ...] = ()
+    leads: dict[str, Interval] = field(default_factory=dict)
     per_user: dict[str, np.ndarray] = field(default_factory=dict)
     query_rows: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -58,8 +69,17 @@ class Evaluation:
     @classmethod
     def from_json(cls, text: str) -> Evaluation:
         raw = json.loads(text)
-        intervals = {name: (low, high) for name, (low, high) in raw["intervals"].items()}
-        return cls(**{**raw, "intervals": intervals, "flags": tuple(raw["flags"])})
+        pairs = {
+            each: {name: (low, high) for name, (low, high) in raw[each].items()} for each in ("intervals", "leads")
+        }
+        return cls(**{**raw, **pairs, "flags": tuple(raw["flags"])})
+
+    def beside(self, version: Evaluation, *, seed: int) -> Evaluation:
+        """With its leads. ValueError if both were not measured on the same users."""
+        leads = {
+            name: paired_interval(version.per_user[name], values, seed=seed) for name, values in self.per_user.items()
+        }
+        return replace(self, leads=leads)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -74,16 +74,20 @@ def score_search(scores: Scores, *, exclude: csr_array | None = None, corpus: np
         found = np.full((len(rows), k), -1, dtype=np.int32)
         for start in range(0, len(rows), BLOCK):
             block = rows[start : start + BLOCK]
-            scores_BN = scores(block)
-            if corpus is not None:
-                scores_BN[:, ~corpus] = -np.inf
-            if exclude is not None:
-                masked = exclude[block].tocoo()
-                scores_BN[masked.row, masked.col] = -np.inf
-            found[start : start + BLOCK] = top_k(scores_BN, k)
+            found[start : start + BLOCK] = top_k(masked(scores(block), block, exclude, corpus), k)
         return found
 
     return search
+
+
+def masked(scores_BN: np.ndarray, rows: np.ndarray, exclude: csr_array | None, corpus: np.ndarray | None) -> np.ndarray:
+    """The same array with -inf wherever a mask forbids the item."""
+    if corpus is not None:
+        scores_BN[:, ~corpus] = -np.inf
+    if exclude is not None:
+        forbidden = exclude[rows].tocoo()
+        scores_BN[forbidden.row, forbidden.col] = -np.inf
+    return scores_BN
 
 
 def exact_search(

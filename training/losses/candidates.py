@@ -25,8 +25,8 @@ class Candidates:
     into the columns. hidden: pairs that are no negatives (the positives themselves, and other known positives where
     the recipe says so). first_negative: the columns from here on are negatives; those before are only positives.
     history: pairs whose item is in the user's history; a positive outside it is ranked only against what is outside it
-    too. repeats: the items of histories with terms of their own, which `softmax` ranks beside the negatives; their
-    pairs with columns are hidden then, and history is None. hard_RH: columns of each row's own hard negatives, -1 where
+    too. repeats: the items of histories with terms of their own, which `softmax` ranks whole beside what is outside.
+    hard_RH: columns of each row's own hard negatives, -1 where
     there is none; columns that only stand there lie behind `last_negative`. precision: of the products in the softmax
     family.
     """
@@ -74,8 +74,13 @@ class Candidates:
         all_R = self._log_sum_exp(log_q_C, self.hidden)
         if self.history is None:
             return self.of_row(all_R)
-        outside_R = self._log_sum_exp(log_q_C, self.hidden.and_also(self.history))
+        outside_R = self.outside_log_sum_exp(log_q_C)
         return torch.where(self.repeats_P, self.of_row(all_R), self.of_row(outside_R))
+
+    def outside_log_sum_exp(self, log_q_C: Tensor) -> Tensor:
+        """The same over the negatives outside each row's history: float32 [R]."""
+        assert self.history is not None
+        return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history))
 
     @cached_property
     def repeats_P(self) -> Tensor:
@@ -122,12 +127,12 @@ class Candidates:
 
     def cut(self, dim: int, *, unit: bool) -> Candidates:
         """The candidates by the first `dim` coordinates of their embeddings, made unit vectors anew where cosines are
-        compared. [Kusupati et al., Matryoshka representation learning, NeurIPS 2022, equation 1]"""
+        compared. The term of repeats is one for all of them, and learns from the whole. [Kusupati et al., Matryoshka
+        representation learning, NeurIPS 2022, equation 1]"""
         user_RD, item_CD = self.user_RD[:, :dim], self.item_CD[:, :dim]
         if unit:
             user_RD, item_CD = F.normalize(user_RD, dim=1), F.normalize(item_CD, dim=1)
-        repeats = self.repeats.cut(dim, unit=unit) if self.repeats else None
-        return replace(self, user_RD=user_RD, item_CD=item_CD, repeats=repeats)
+        return replace(self, user_RD=user_RD, item_CD=item_CD, repeats=None)
 
     def mean(self, loss_P: Tensor) -> Tensor:
         """Weighted mean over the positives."""

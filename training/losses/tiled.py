@@ -27,8 +27,8 @@ class Pairs:
     column_H: Tensor
 
     @classmethod
-    def none(cls) -> Pairs:
-        empty = torch.empty(0, dtype=torch.int64)
+    def none(cls, device: torch.device | None = None) -> Pairs:
+        empty = torch.empty(0, dtype=torch.int64, device=device)
         return cls(row_H=empty, column_H=empty)
 
     def and_also(self, other: Pairs) -> Pairs:

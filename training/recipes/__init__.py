@@ -14,8 +14,9 @@ from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.repeat import RepeatTerm
 from training.recipes.reward import Reward
-from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Popularity, Streaming, Uniform
+from training.recipes.sampling import Corpus, HardNegatives, Impressions, InBatch, Mixed, Popularity, Streaming, Uniform
 from training.recipes.score import Cosine, Dot
+from training.recipes.scorer import MLPScorer
 from training.recipes.self_supervised import SelfSupervised
 from training.recipes.towers import TowerConfig
 
@@ -31,8 +32,10 @@ __all__ = [
     "GRUHistory",
     "Gated",
     "HardNegatives",
+    "Impressions",
     "InBatch",
     "Loss",
+    "MLPScorer",
     "MeanPooling",
     "Mixed",
     "MultiHeadPooling",

@@ -9,8 +9,9 @@ from training.recipes.loss import UNIFORM, Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.repeat import RepeatTerm
 from training.recipes.reward import Reward
-from training.recipes.sampling import Corpus, HardNegatives, InBatch, Mixed, Sampler, Streaming
+from training.recipes.sampling import Corpus, HardNegatives, Impressions, InBatch, Mixed, Sampler, Streaming
 from training.recipes.score import Cosine, Score
+from training.recipes.scorer import MLPScorer
 from training.recipes.self_supervised import SelfSupervised
 from training.recipes.towers import TowerConfig
 
@@ -22,13 +23,15 @@ class TrainConfig:
     """One training run, composed of what the towers are, how they are compared, and how they are moved.
 
     dim: of the embeddings. prefixes: smaller dimensions at which the first coordinates alone must serve too
-    (Matryoshka). tower, score, loss, sampler: see there. hard: negatives of each user's own, besides the sampler's.
-    memory: so many earlier batches whose item embeddings serve as further negatives, as they were. hide_known: no item
+    (Matryoshka). tower, score, loss, sampler: see there. hard: negatives of each user's own, mined or shown,
+    besides the sampler's. memory: so many earlier batches whose item embeddings serve as further negatives, as they
+    were. hide_known: no item
     that the user is known to have taken anywhere in the training part is a negative for this user. all_negative: on the
     contrary every column is a negative of every row, its positives too. frequency: None
     counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
     its user's history is ranked only against items outside it. repeat: a term of its own for the items of a user's
-    history, which are then all ranked exactly and beside everything else, so that strata has no effect; None for none.
+    history, which are then all ranked exactly and beside everything else; None for none. scorer: what ranks the best of
+    the index anew; None for the order of the index.
     self_supervised: a loss of items alone beside that of interactions; None for none.
     behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
     the towers do not see. min_count: interactions below which an item gets no id of its own
@@ -43,20 +46,21 @@ class TrainConfig:
     score: Score = field(default_factory=Cosine)
     loss: Loss = field(default_factory=Loss)
     sampler: Sampler = field(default_factory=InBatch)
-    hard: HardNegatives | None = None
+    hard: HardNegatives | Impressions | None = None
     memory: int = 0
     hide_known: bool = False
     all_negative: bool = False
     frequency: Streaming | None = None
     strata: bool = True
     repeat: RepeatTerm | None = None
+    scorer: MLPScorer | None = None
     optimisation: Optimisation = field(default_factory=Optimisation)
     self_supervised: SelfSupervised | None = None
     behavioural: BehaviouralVectors | None = None
     leave_out: tuple[str, ...] = ()
     min_count: int = 10
-    half_life_days: float = 60.0
-    discovery_weight: float = 1.75
+    half_life_days: float = 90.0
+    discovery_weight: float = 4.5
     reward: Reward | None = None
 
     def __post_init__(self) -> None:
@@ -69,6 +73,11 @@ class TrainConfig:
         self._refuse_samplers_that_do_not_fit()
         if self.repeat:
             self._refuse_what_hides_repeats()
+        if self.scorer and self.loss.name != "softmax":
+            raise ValueError(
+                "a scorer goes on where the towers end, by the softmax of their score with its own added, but they "
+                f"are trained by {self.loss.name!r}: use Loss('softmax'), or leave scorer out"
+            )
 
     def _refuse_samplers_that_do_not_fit(self) -> None:
         if self.all_negative and (self.hide_known or self.loss.name not in UNIFORM):
@@ -96,10 +105,20 @@ class TrainConfig:
             raise ValueError("with Corpus() every item is a negative already: leave hard negatives out")
 
     def _refuse_what_hides_repeats(self) -> None:
+        if not self.strata:
+            raise ValueError(
+                "repeat ranks what a user had apart from what is outside, and without strata the towers do not: leave "
+                "strata on, or repeat out"
+            )
         if self.hide_known:
             raise ValueError(
                 "hide_known takes what a user is known to take out of the ranking, and repeat learns how to rank just "
                 "that: leave one out"
+            )
+        if self.scorer:
+            raise ValueError(
+                "repeat sets its level against the towers' scores of everything else, and a scorer changes these: "
+                "leave one out"
             )
         if self.loss.name != "softmax":
             raise ValueError(

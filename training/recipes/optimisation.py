@@ -29,8 +29,8 @@ class Optimisation:
     parts: int = 1
     epochs: int = 10
     patience: int = 2
-    learning_rate: float = 1.5e-3
-    embedding_rate: float = 2.5e-3
+    learning_rate: float = 1.75e-3
+    embedding_rate: float = 1.8e-3
     tables: Literal["sparse_adam", "rowwise_adagrad", "adam"] = "sparse_adam"
     schedule: Literal["constant", "cosine"] = "constant"
     warm_up: float = 0.0

@@ -17,12 +17,13 @@ Score = Callable[[TrainConfig], float]
 """How good a recipe is on the validation part."""
 WHOLE = 100_000
 """Up to so many items all of them are negatives; of a larger corpus a uniform sample."""
-TEMPERATURES, EXPONENTS = (0.08, 0.12, 0.17), (1.06, 1.14, 1.22)
+TEMPERATURES, EXPONENTS = (0.08, 0.1, 0.13, 0.17), (1.06, 1.14, 1.22)
 ROUNDS = (0.15, 0.4)
 """How long each round of the choice trains, as a share of the whole training."""
-STEPS, EPOCHS = 1600, 40
-"""Steps and epochs of the whole training: batches are as large as they may be for so many of both. Whole users come
-together, and each row is one product with every item."""
+EPOCHS, STEPS, FEWEST_STEPS = 60, 7000, 1600
+"""Epochs and steps of the whole training: batches are as large as they may be for so many of both. Small data, whose
+batches would be smaller than 256 interactions, get more epochs, for the fewest steps. Whole users come together, and
+each row is one product with every item."""
 
 
 def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
@@ -30,7 +31,7 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
     as a plain two-tower. All items pass in every step, so the gradient is exact and needs no logQ.
     """
     batch_size = max(256, interactions * EPOCHS // STEPS)
-    epochs = max(EPOCHS, STEPS * batch_size // interactions)
+    epochs = max(EPOCHS, FEWEST_STEPS * batch_size // interactions)
     return TrainConfig(
         dim=dim,
         tower=TowerConfig(user=None, item=None, user_id=True, id_dropout=0.0),
@@ -43,7 +44,7 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
             batch_size=batch_size,
             epochs=epochs,
             patience=epochs,
-            embedding_rate=0.02,
+            embedding_rate=0.01,
             tables="adam",
             schedule="cosine",
             precision="bfloat16",
@@ -59,7 +60,7 @@ def pairs(*, items: int, interactions: int, dim: int, score: Score) -> TrainConf
     halving [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared.
     """
     base = ids_only(items=items, interactions=interactions, dim=dim)
-    left = [_with(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
+    left = [with_settings(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
     for share in ROUNDS:
         epochs = max(1, round(share * base.optimisation.epochs))
         left = sorted(left, key=lambda config: score(_shortened(config, epochs)), reverse=True)
@@ -67,7 +68,8 @@ def pairs(*, items: int, interactions: int, dim: int, score: Score) -> TrainConf
     return left[0]
 
 
-def _with(config: TrainConfig, temperature: float, exponent: float) -> TrainConfig:
+def with_settings(config: TrainConfig, temperature: float, exponent: float) -> TrainConfig:
+    """The recipe with another temperature and exponent of the bilateral softmax."""
     loss = Loss(config.loss.name, {"exponent": exponent})
     return replace(config, score=Cosine(temperature=temperature, learned=False), loss=loss)
 

@@ -15,15 +15,23 @@ class RepeatTerm:
     which of them are due. It lives in the re-scorer, and the index stays what it is. [RepeatNet: Ren et al., AAAI 2019;
     SLRC: Wang et al., WWW 2019; Bhagat et al., Buy It Again, KDD 2018]
 
-    width: of the hidden layer. embedding: of the item vectors that are the term's own. dropout: share of the places of
-    a history at which, in training, an item speaks through its categories alone, so that these are learned for items
-    that are rare.
+    days: an item counts as taken again if it is within so many. outside: how much a positive outside the history weighs
+    in the term's loss against one inside, which sets the level of r: below 1, because the best scores of all that is
+    outside promise more than they hold. rate: at which the dense weights move; they are few, and start far from where
+    they belong. width: of the hidden layer. embedding: of the item vectors that are the term's own. dropout: share of
+    the hidden layer that is left out in training.
     """
 
+    days: int = 14
+    outside: float = 0.4
+    rate: float = 1e-2
     width: int = 32
     embedding: int = 8
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        at_least_one(self, width=self.width, embedding=self.embedding)
+        at_least_one(self, days=self.days, width=self.width, embedding=self.embedding)
+        for name in ("outside", "rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"RepeatTerm.{name} must be positive, got {getattr(self, name)}")
         shares(self, dropout=self.dropout)

@@ -80,6 +80,27 @@ class HardNegatives:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Impressions:
+    """Besides the sampler's negatives, `number` of each user's own: drawn anew for each batch from the `newest` items
+    that the user was shown and never took. For data with impressions only.
+
+    They help where what is shown is near to what is wanted and not taking it says that it is not. Where users take one
+    of many good items they teach the opposite: worse than random negatives in Huang et al., KDD 2020, section 6.1.
+    """
+
+    number: int = 4
+    newest: int = 100
+
+    def __post_init__(self) -> None:
+        _positive(self, "number")
+        if self.newest < self.number:
+            raise ValueError(
+                f"the newest {self.newest} items are fewer than the {self.number} that are drawn of them: raise "
+                "newest, or lower number"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Streaming:
     """Estimate how often an item is in a batch from the gaps between the batches that held it, in one pass.
     [Yi et al., RecSys 2019, algorithms 2 and 3]

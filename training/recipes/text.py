@@ -16,6 +16,7 @@ from training.recipes import (
     reward,
     sampling,
     score,
+    scorer,
     self_supervised,
     towers,
 )
@@ -67,7 +68,7 @@ def _object(value: Any) -> Any:
 
 def _types() -> dict[str, type]:
     """All declarations by their names. The package's `behavioural` is a recipe, and hides the module of that name."""
-    modules = (bodies, histories, loss, optimisation, repeat, reward, sampling, score, self_supervised, towers)
+    modules = (bodies, histories, loss, optimisation, repeat, reward, sampling, score, scorer, self_supervised, towers)
     found = [
         each for module in modules for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)
     ]

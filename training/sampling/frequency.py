@@ -42,12 +42,12 @@ class Streamed:
     next hundred batches. [Yi et al., RecSys 2019, algorithms 2 and 3]
     """
 
-    def __init__(self, config: Streaming, *, start: float = 1e4) -> None:
+    def __init__(self, config: Streaming, *, start: float = 1e4, device: torch.device | None = None) -> None:
         self.rate, self.size, self.step = config.rate, config.size, 0
         generator = torch.Generator().manual_seed(0)
         self.factor_M = torch.randint(1, 1 << 31, (config.tables,), generator=generator) | 1
-        self.last_MS = torch.zeros(config.tables, config.size)
-        self.gap_MS = torch.full((config.tables, config.size), start)
+        self.last_MS = torch.zeros(config.tables, config.size, device=device)
+        self.gap_MS = torch.full((config.tables, config.size), start, device=device)
 
     def update(self, item_C: Tensor) -> None:
         """The next batch held these items; one that stands there twice counts once."""

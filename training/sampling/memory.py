@@ -27,8 +27,8 @@ class Memory:
         item_M = torch.cat([items for items, _ in reversed(self.batches)])
         vector_MD = torch.cat([vectors for _, vectors in reversed(self.batches)])
         distinct, inverse_M = torch.unique(item_M, return_inverse=True)
-        nowhere = torch.full(distinct.shape, len(item_M))
-        first = nowhere.scatter_reduce(0, inverse_M, torch.arange(len(item_M)), reduce="amin")
+        nowhere = torch.full_like(distinct, len(item_M))
+        first = nowhere.scatter_reduce(0, inverse_M, torch.arange(len(item_M), device=item_M.device), reduce="amin")
         first = first[~torch.isin(distinct, item_C)]
         return item_M[first], vector_MD[first]
 

@@ -29,4 +29,4 @@ def mine(model: TwoTower, data: TrainingSet, config: HardNegatives) -> Tensor:
     model.train()
     last = min(config.last, data.size)
     ids_UK = search(np.arange(len(newest_U)), last)
-    return torch.from_numpy(ids_UK[:, config.first - 1 :].astype(np.int64))
+    return torch.from_numpy(ids_UK[:, config.first - 1 :].astype(np.int64)).to(model.device)

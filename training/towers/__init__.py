@@ -1,8 +1,9 @@
 """The towers: encoded features to embeddings. A tower knows nothing of losses."""
 
+from training.towers.distinct import distinct
 from training.towers.embedding import embed
 from training.towers.items import ItemVectors, codes_of, items_of_codes
-from training.towers.repeat import Rescorer
+from training.towers.rescorer import Rescorer
 from training.towers.tower import ItemTower, UserTower
 from training.towers.two_tower import TwoTower, new_model
 
@@ -13,6 +14,7 @@ __all__ = [
     "TwoTower",
     "UserTower",
     "codes_of",
+    "distinct",
     "embed",
     "items_of_codes",
     "new_model",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, Input, InputKind
+from training.towers.distinct import distinct
 from training.towers.inputs import Features
 
 START_STD = 0.3
@@ -24,8 +25,9 @@ class ItemVectors(nn.Module):
 
     So an item in a user's history speaks for itself and for its kind.
 
-    identity: the item id. categories: the item's categorical inputs. codes_of: for each of them int32 [V], the code of
-    every item of the id vocabulary, which is how a history finds its items' categories.
+    identity: the item id; items beyond its own ones have the vector of UNKNOWN for their id. categories: the item's
+    categorical inputs. codes_of: for each of them int32 [V], the code of every item of the id vocabulary, which is how
+    a history finds its items' categories.
     """
 
     def __init__(
@@ -40,21 +42,28 @@ class ItemVectors(nn.Module):
         self.key = identity.name
         self.id_dropout = id_dropout
         self.names = tuple(category.name for category in categories)
-        self.ids = id_table(identity.size, dim)
+        self.size = identity.size
+        self.ids = id_table(identity.own or identity.size, dim)
         self.tables = nn.ModuleDict({each.name: _table(each.size, dim, sparse=False) for each in categories})
         for name in self.names:
             self.register_buffer(f"codes_of_{name}", codes_of[name])
 
     def forward(self, features: Features) -> Tensor:
         """[B, D] of items given by their features. Id dropout trains the row UNKNOWN that unknown items get."""
-        vectors_BD = self.ids(dropped(features[self.key], self.id_dropout if self.training else 0.0))
+        codes_B = self._own(features[self.key])
+        vectors_BD = self.ids(dropped(codes_B, self.id_dropout if self.training else 0.0))
         for name in self.names:
             vectors_BD = vectors_BD + self.tables[name](features[name])
         return vectors_BD
 
+    def _own(self, items: Tensor) -> Tensor:
+        """Codes as rows of the id table."""
+        rows = self.ids.num_embeddings
+        return items if rows == self.size else torch.where(items < rows, items, UNKNOWN)
+
     def of(self, items: Tensor) -> Tensor:
         """[..., D] of items given by their id codes, of any shape."""
-        vectors = self.ids(items)
+        vectors = self.ids(self._own(items))
         for name in self.names:
             vectors = vectors + self.tables[name](self.get_buffer(f"codes_of_{name}")[items])
         return vectors
@@ -67,8 +76,11 @@ class ItemVectors(nn.Module):
         """
         if not self.training:
             return (weights_BL[:, :, None] * self.of(items_BL.long())).sum(dim=1)
-        items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
-        return F.embedding_bag(places_BL, self.of(items_U), per_sample_weights=weights_BL, mode="sum")
+        items_U, places_BL = distinct(items_BL.long(), self.size)
+        vectors_UD = self.of(items_U)
+        # In bfloat16 the weights come from matrix products and the vectors from tables, which stay float32.
+        weights_BL = weights_BL.to(vectors_UD.dtype)
+        return F.embedding_bag(places_BL, vectors_UD, per_sample_weights=weights_BL, mode="sum")
 
     def gathered(self, items_BL: Tensor) -> Tensor:
         """[B, L, D] of items given by their id codes, for models that read them one by one.
@@ -77,7 +89,7 @@ class ItemVectors(nn.Module):
         """
         if not self.training:
             return self.of(items_BL.long())
-        items_U, places_BL = torch.unique(items_BL.long(), return_inverse=True)
+        items_U, places_BL = distinct(items_BL.long(), self.size)
         return F.embedding(places_BL, self.of(items_U))
 
 
@@ -113,7 +125,7 @@ def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Te
 
 def items_of_codes(code_N: Tensor, size: int) -> Tensor:
     """int64 [V]: the item of each id code, -1 for the codes that are no single item's."""
-    item_V = torch.full((size,), -1)
+    item_V = torch.full((size,), -1, device=code_N.device)
     (own,) = (code_N >= RESERVED).nonzero(as_tuple=True)
     item_V[code_N[own].long()] = own
     return item_V

@@ -62,7 +62,7 @@ class Masking(nn.Module):
         for each in (each for arrays in self.features.values() for each in arrays if each.kind is InputKind.BAG):
             codes_BL = features[each.name]
             there_BL = codes_BL != PAD
-            order_BL = torch.rand(codes_BL.shape, generator=rng).masked_fill(~there_BL, 2.0)
+            order_BL = torch.rand(codes_BL.shape, generator=rng).to(codes_BL.device).masked_fill(~there_BL, 2.0)
             rank_BL = order_BL.argsort(dim=1).argsort(dim=1)
             out_BL = rank_BL < there_BL.sum(dim=1, keepdim=True) // 2
             shown[each.name] = codes_BL.masked_fill(out_BL, PAD)

@@ -1,7 +1,6 @@
 """The repeat term: what makes an item of a user's history due again, besides what the embeddings say of it.
 
-Legend: B rows, L places of a history, E dimension of the term's own item vectors, W width of the hidden layer, D
-dimension of the embeddings.
+Legend: B rows, L places of a history, E dimension of the term's own item vectors, W width of the hidden layer.
 """
 
 from __future__ import annotations
@@ -16,16 +15,17 @@ from training.recipes.repeat import RepeatTerm
 from training.towers.inputs import Features
 from training.towers.items import ItemVectors
 
-FACTS, SUMMARIES = 4, 5
+FACTS, ITEM_FACTS, SUMMARIES = 4, 3, 5
 
 
 class RepeatScorer(nn.Module):
     """r(u, i) for every place of a user's history: float32 [B, L], -inf where no item with an id of its own stands.
 
-        r = w·x + MLP(x, y),  x = (a, c, a − g_i, a + c − a_oldest, e_i)
-    with a the log age, c the log count, e_i a vector of the item and its categories, g_i = <γ, e_i> + γ_0 the log of
-    the item's typical gap, a_oldest − c about that of this user and item, and y what is known of the user: summaries of
-    the history, and the numbers among the features. It starts as count / sqrt(age), as histories are pooled.
+        r = w·x + MLP(x, y),  x = (a, c, a + c − a_oldest, s, f_i, e_i)
+    with a the log age, c the log count, a_oldest − c about the log of the typical gap of this user and item, s the
+    logit without r, f_i what is known of the item's repetitions (see `repeat_facts`), e_i a vector of the item and its
+    categories, and y what is known of the user: summaries of the history, and the numbers among the features. It starts
+    as count / sqrt(age), as histories are pooled.
     """
 
     def __init__(
@@ -46,22 +46,22 @@ class RepeatScorer(nn.Module):
         self.numbers = tuple(each.name for each in user_inputs if each.kind is InputKind.NUMBER)
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         self.vectors = ItemVectors(item_inputs[0], categories, codes_of, config.embedding, id_dropout=0.0)
-        self.gap = nn.Linear(config.embedding, 1)
-        self.linear = nn.Linear(FACTS + config.embedding, 1, bias=False)
+        self.register_buffer("facts_VF", torch.zeros(item_inputs[0].size, ITEM_FACTS))
+        width = FACTS + ITEM_FACTS + config.embedding
+        self.linear = nn.Linear(width, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()[0, :2] = torch.tensor([-0.5, 1.0])
-        self.of_place = nn.Linear(FACTS + config.embedding, config.width)
+        self.of_place = nn.Linear(width, config.width)
         self.of_user = nn.Linear(SUMMARIES + 2 * len(self.numbers), config.width, bias=False)
         self.exit = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, score_BL: Tensor) -> Tensor:
         items_BL, age_BL, count_BL = (features[f"{self.history}_{part}"] for part in ("items", "ages", "counts"))
         user_BY = torch.cat([summaries(items_BL, age_BL, count_BL), *(features[name] for name in self.numbers)], dim=1)
-        vector_BLE = self.vectors.gathered(items_BL)
-        overdue_BL = age_BL - self.gap(vector_BLE).squeeze(-1)
         own_BL = age_BL + count_BL - age_BL.amax(dim=1, keepdim=True)
-        facts_BL4 = torch.stack([age_BL, count_BL, overdue_BL, own_BL], dim=-1)
-        place_BLX = torch.cat([facts_BL4, vector_BLE], dim=-1)
+        facts_BL4 = torch.stack([age_BL, count_BL, own_BL, score_BL], dim=-1)
+        of_item_BLF = self.get_buffer("facts_VF")[items_BL.long()]
+        place_BLX = torch.cat([facts_BL4, of_item_BLF, self.vectors.gathered(items_BL)], dim=-1)
         hidden_BLW = self.of_place(place_BLX) + self.of_user(user_BY)[:, None]
         term_BL = (self.linear(place_BLX) + self.exit(hidden_BLW)).squeeze(-1)
         return term_BL.masked_fill(items_BL < RESERVED, -torch.inf)
@@ -84,20 +84,3 @@ def summaries(items_BL: Tensor, age_BL: Tensor, count_BL: Tensor) -> Tensor:
         ],
         dim=1,
     )
-
-
-class Rescorer(nn.Module):
-    """<u, v_i> + τ·r(u, i) for the items of users' histories: float32 [B, L], -inf where no known item stands.
-
-    On the scale of the index, whose scores are <u, v_i>, so that both merge into one list. Input: the user tower's
-    features, `user_embedding` [B, D] and `history_embeddings` [B, L, D], place by place.
-    """
-
-    def __init__(self, scorer: RepeatScorer, temperature: Tensor) -> None:
-        super().__init__()
-        self.scorer = scorer
-        self.register_buffer("temperature", temperature.detach().clone())
-
-    def forward(self, features: Features) -> Tensor:
-        score_BL = torch.einsum("bd,bld->bl", features["user_embedding"], features["history_embeddings"])
-        return score_BL + self.get_buffer("temperature") * self.scorer(features)

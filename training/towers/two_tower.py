@@ -15,12 +15,14 @@ from training.towers.bodies import SharedMiddle
 from training.towers.items import ItemVectors
 from training.towers.masking import Masking
 from training.towers.repeat import RepeatScorer
+from training.towers.scorer import PairScorer
 from training.towers.tower import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
     """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for one),
-    how their embeddings become a logit, and where a recipe asks for one the term for repeated items."""
+    how their embeddings become a logit, and where a recipe asks for them the term for repeated items and the scorer of
+    candidates."""
 
     def __init__(
         self,
@@ -44,8 +46,14 @@ class TwoTower(nn.Module):
         self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
         self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
         self.repeat = RepeatScorer(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
+        # Made last, so that the towers start from the same weights with it and without.
+        self.scorer = PairScorer(config.dim, config.scorer) if config.scorer else None
         for table in self.id_tables:
             table.sparse = config.optimisation.tables != "adam"
+
+    @property
+    def device(self) -> torch.device:
+        return self.log_temperature.device
 
     @property
     def temperature(self) -> Tensor:

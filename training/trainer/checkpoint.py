@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from training.recipes.text import to_json
+from training.trainer.device import random_state, set_random_state
 
 if TYPE_CHECKING:
     from training.trainer.loop import Run
@@ -22,7 +22,7 @@ def save_checkpoint(path: Path, run: Run) -> None:
     from safetensors.torch import save_file
 
     tensors = _prefixed("model", run.model.state_dict()) | _prefixed("best", run.best_weights)
-    tensors |= _prefixed("comparison", run.comparison.state()) | {"torch_rng": torch.get_rng_state()}
+    tensors |= _prefixed("comparison", run.comparison.state()) | _prefixed("random", random_state(run.model.device))
     if run.views:
         tensors |= _prefixed("views", run.views.state())
     if run.average:
@@ -55,7 +55,7 @@ def save_checkpoint(path: Path, run: Run) -> None:
 def load_checkpoint(path: Path, run: Run) -> None:
     """Put a run that has just been made into the state of the file.
 
-    ValueError if the file is of another recipe, seed, number of epochs or training set, or is no checkpoint.
+    ValueError if the file is of another recipe, seed, number of epochs, device or training set, or is no checkpoint.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -86,7 +86,7 @@ def load_checkpoint(path: Path, run: Run) -> None:
     run.optimisers.step_number = progress["step_number"]
     run.history, run.waited, run.best_score = progress["history"], progress["waited"], progress["best_score"]
     run.rng.bit_generator.state = progress["rng"]
-    torch.set_rng_state(tensors["torch_rng"])
+    set_random_state(run.model.device, _part("random", tensors))
 
 
 def _identity(run: Run) -> dict[str, Any]:
@@ -95,6 +95,7 @@ def _identity(run: Run) -> dict[str, Any]:
         "recipe": to_json(run.config),
         "seed": run.seed,
         "number of epochs": run.epochs,
+        "device": run.model.device.type,
         "training set": [len(run.data.query_I), len(run.data.user_Q), run.data.size],
     }
 

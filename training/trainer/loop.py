@@ -11,11 +11,13 @@ import numpy as np
 import torch
 
 from training.recipes.config import TrainConfig
+from training.recipes.sampling import HardNegatives
 from training.sampling.mining import mine
 from training.towers import TwoTower
 from training.trainer.batch_statistics import settle
 from training.trainer.checkpoint import load_checkpoint, save_checkpoint
 from training.trainer.comparison import Comparison
+from training.trainer.device import available
 from training.trainer.optimisers import Optimisers, averaged
 from training.trainer.self_supervised import SelfSupervision
 from training.trainer.step import backpropagate
@@ -38,6 +40,7 @@ def train(
     epochs: int | None = None,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
     checkpoint: Path | None = None,
+    device: str = "cpu",
 ) -> list[dict[str, float]]:
     """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
 
@@ -45,9 +48,10 @@ def train(
     step. validate returns metrics with SCORE among them, higher is better; without it, `epochs` are run and the last
     one is kept. Returns the metrics of each epoch. The same data, config and seed give the same weights on the same
     machine. checkpoint: a file that is written after every epoch; where it is there, training goes on from it and ends
-    as if it had never stopped; on_epoch hears of the epochs before it again. FloatingPointError when the loss stops
-    being finite.
+    as if it had never stopped; on_epoch hears of the epochs before it again. device: where the steps run; the model
+    ends on the CPU. ValueError for a device that is not there. FloatingPointError when the loss stops being finite.
     """
+    model.to(available(device))
     run = Run(data, model, config, seed=seed, epochs=epochs or config.optimisation.epochs)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(checkpoint, run)
@@ -61,7 +65,7 @@ def train(
             save_checkpoint(checkpoint, run)
         on_epoch(len(run.history), run.history[-1])
     model.load_state_dict(run.best_weights)
-    model.eval()
+    model.eval().cpu()
     return run.history
 
 
@@ -77,7 +81,7 @@ class Run:
         self.views = SelfSupervision(data, views, model, seed) if views else None
         settings = config.optimisation
         steps = epochs * len(data.batches(settings.batch_size, self.rng))
-        self.optimisers = Optimisers(model, settings, steps)
+        self.optimisers = Optimisers(model, config, steps)
         self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
         self.history: list[dict[str, float]] = []
         self.waited = 0
@@ -95,7 +99,7 @@ class Run:
         from tqdm import tqdm
 
         hard = self.config.hard
-        if hard and self.history and len(self.history) % hard.epochs == 0:
+        if isinstance(hard, HardNegatives) and self.history and len(self.history) % hard.epochs == 0:
             self.comparison.mined_UM = mine(self.model, self.data, hard)
         self.model.train()
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
@@ -109,7 +113,7 @@ class Run:
         return total / len(batches)
 
     def _batch(self, rows: np.ndarray) -> Batch:
-        return self.data.batch(rows, whole_corpus=self.config.whole_corpus)
+        return self.data.batch(rows, whole_corpus=self.config.whole_corpus).to(self.model.device)
 
     def note(self, metrics: dict[str, float]) -> None:
         """Keep an epoch's metrics, and its weights if they are the best."""

@@ -9,32 +9,46 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from training.recipes.config import TrainConfig
 from training.recipes.optimisation import Optimisation
 from training.towers import TwoTower
+from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 
 
 class Optimisers:
-    """One optimiser for the id tables, of which a batch moves few rows, and Adam for everything else.
+    """One optimiser for the id tables, of which a batch moves few rows, and Adam for everything else; another Adam for
+    a repeat term or a scorer, which have rates of their own.
 
     steps: how many there will be, for the warm-up and the cosine; a constant schedule does not look at it.
     """
 
-    def __init__(self, model: TwoTower, config: Optimisation, steps: int) -> None:
-        self.config, self.steps, self.step_number = config, steps, 0
-        tables = model.tables
-        ids = {id(table) for table in tables}
-        dense = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in ids]
-        self.weights = [*tables, *dense]
-        self.optimisers = [_of_tables(tables, config), _of_dense(dense, config)]
+    def __init__(self, model: TwoTower, config: TrainConfig, steps: int) -> None:
+        self.config, self.steps, self.step_number = config.optimisation, steps, 0
+        parts: list[tuple[nn.Module, float]] = []
+        if model.repeat and config.repeat:
+            parts.append((model.repeat, config.repeat.rate))
+        if model.scorer and config.scorer:
+            parts.append((model.scorer, config.scorer.learning_rate))
+        ids = {id(table) for table in model.tables}
+        apart = [([weight for weight in part.parameters() if id(weight) not in ids], rate) for part, rate in parts]
+        others = ids | {id(weight) for weights, _ in apart for weight in weights}
+        towers = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in others]
+        self.optimisers, self.rates = [_of_tables(model.tables, self.config)], [self.config.embedding_rate]
+        # Clipped apart: what a term or a scorer learns must not shorten the steps of the towers.
+        self.clipped = [[*model.tables, *towers], *(weights for weights, _ in apart)]
+        for weights, rate in [(towers, self.config.learning_rate), *apart]:
+            if weights:
+                self.optimisers.append(_of_dense(weights, self.config))
+                self.rates.append(rate)
 
     def step(self) -> None:
         """One update from the gradients that are there, and no gradient afterwards."""
         self.step_number += 1
         factor = self._schedule()
-        rates = (self.config.embedding_rate, self.config.learning_rate)
         if self.config.clip is not None:
-            _clip(self.weights, self.config.clip)
-        for optimiser, rate in zip(self.optimisers, rates, strict=True):
+            for weights in self.clipped:
+                _clip(weights, self.config.clip)
+        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
             optimiser.step()
@@ -53,7 +67,7 @@ class Optimisers:
 def _of_tables(tables: list[nn.Parameter], config: Optimisation) -> torch.optim.Optimizer:
     match config.tables:
         case "sparse_adam":
-            return torch.optim.SparseAdam(tables, lr=config.embedding_rate)
+            return SparseAdam(tables, lr=config.embedding_rate)
         case "rowwise_adagrad":
             return RowwiseAdagrad(tables, lr=config.embedding_rate)
         case "adam":
@@ -68,32 +82,6 @@ def _of_dense(weights: list[nn.Parameter], config: Optimisation) -> torch.optim.
         {"params": others, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
-
-
-class RowwiseAdagrad(torch.optim.Optimizer):
-    """Adagrad with one accumulator per row: s_r += mean_d g_rd²; w_r −= rate · g_r / (√s_r + ε).
-
-    Of a sparse gradient only its rows are read and moved. The state is 1 / D of Adagrad's and 1 / 2D of Adam's.
-    [Gupta et al., 2014; as in TorchRec's EmbeddingBagCollection]
-    """
-
-    def __init__(self, parameters: list[nn.Parameter], lr: float, eps: float = 1e-8) -> None:
-        super().__init__(parameters, {"lr": lr, "eps": eps})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if "sum" not in state:
-                    state["sum"] = torch.zeros(len(weight), device=weight.device)
-                gradient = weight.grad.to_sparse(1).coalesce() if not weight.grad.is_sparse else weight.grad.coalesce()
-                rows, values = gradient.indices()[0], gradient.values()
-                state["sum"][rows] += values.square().mean(dim=1)
-                scale = group["lr"] / (state["sum"][rows].sqrt() + group["eps"])
-                weight.index_add_(0, rows, values * scale[:, None], alpha=-1.0)
 
 
 def _clip(weights: list[nn.Parameter], largest: float) -> None:

@@ -16,10 +16,10 @@ class Places:
     """
 
     def __init__(self, item_C: Tensor, items: int) -> None:
-        place_C = torch.arange(len(item_C))
-        nowhere_N = torch.full((items,), len(item_C))
+        place_C = torch.arange(len(item_C), device=item_C.device)
+        nowhere_N = torch.full((items,), len(item_C), device=item_C.device)
         self.first_N = nowhere_N.scatter_reduce(0, item_C, place_C, reduce="amin")
-        self.last_N = torch.full((items,), -1).scatter_reduce(0, item_C, place_C, reduce="amax")
+        self.last_N = torch.full_like(nowhere_N, -1).scatter_reduce(0, item_C, place_C, reduce="amax")
 
     def pairs(self, row_P: Tensor, item_P: Tensor) -> Pairs:
         """Pairs of a row and an item as pairs of the row and each column that holds the item."""

@@ -30,16 +30,17 @@ class SelfSupervision:
         if model.masking is None:
             raise ValueError("the recipe is self-supervised, but the towers were built by one that is not")
         self.config, self.masking, self.size = config, model.masking, data.size
+        self.device = model.device
         if self.size < 2:
             raise ValueError(f"self_supervised tells items apart, and the corpus has {self.size}; leave it out")
         self.rng = torch.Generator().manual_seed(seed)
-        self.corpus = {name: torch.from_numpy(array) for name, array in data.corpus.items()}
+        self.corpus = {name: torch.from_numpy(array).to(model.device) for name, array in data.corpus.items()}
         self.names = tuple(self.masking.features)
         self.nearest = self._nearest(data) if config.masking == "correlated" else []
 
     def loss(self, embed: Callable[[Features], Tensor]) -> Tensor:
         """weight · L_self of one step. embed: the item tower."""
-        item_M = self.draw()
+        item_M = self.draw().to(self.device)
         features = {name: array[item_M] for name, array in self.corpus.items()}
         first_MD, second_MD = (
             F.normalize(embed(self.masking(self.masking.thinned(features, self.rng), hidden)), dim=1)
@@ -88,4 +89,4 @@ class SelfSupervision:
 def info_nce(first_MD: Tensor, second_MD: Tensor, temperature: float) -> Tensor:
     """L_self = −1/M Σ_i log(exp(<z_i, z'_i>/τ) / Σ_j exp(<z_i, z'_j>/τ)) of unit vectors z and z' of two views."""
     logits_MM = first_MD @ second_MD.T / temperature
-    return F.cross_entropy(logits_MM, torch.arange(len(logits_MM)))
+    return F.cross_entropy(logits_MM, torch.arange(len(logits_MM), device=logits_MM.device))

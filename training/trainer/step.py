@@ -13,6 +13,7 @@ from training.recipes.score import Cosine
 from training.towers import TwoTower
 from training.towers.inputs import Features
 from training.trainer.comparison import Columns, Comparison
+from training.trainer.device import random_state, set_random_state
 from training.trainer.self_supervised import SelfSupervision
 from training.training_set import Batch
 
@@ -24,9 +25,10 @@ def backpropagate(
     config: TrainConfig,
     views: SelfSupervision | None = None,
 ) -> float:
-    """Gradients of the batch's loss into the model, and of that of the items' views where there is one; the loss.
+    """Gradients of the batch's loss into the model, and of that of the items' views where there is one; the loss. Where
+    there is a scorer, gradients of its own loss go into it besides, and nowhere else.
 
-    FloatingPointError if it is not finite; no gradient is left then.
+    FloatingPointError if one is not finite; no gradient is left then.
     """
     if views is None:
         return _interactions(model, batch, comparison, config)
@@ -41,8 +43,17 @@ def _interactions(model: TwoTower, batch: Batch, comparison: Comparison, config:
     if config.optimisation.parts > 1:
         return _in_parts(model, batch, columns, comparison, config)
     user_RD, item_CD = _embed(model.user, batch.users, config), _embed(model.item, columns.features, config)
-    loss = _finite(compare(config, comparison.candidates(model, batch, columns, user_RD, item_CD)))
+    return _compared(model, comparison.candidates(model, batch, columns, user_RD, item_CD), comparison, config)
+
+
+def _compared(model: TwoTower, candidates: Candidates, comparison: Comparison, config: TrainConfig) -> float:
+    """Gradients of the recipe's loss, and of the scorer's where there is one; the recipe's loss."""
+    loss = _finite(compare(config, candidates))
+    rescoring = comparison.rescoring
+    own = _finite(rescoring.loss(model.scorer, candidates)) if rescoring and model.scorer else None
     loss.backward()
+    if own is not None:
+        own.backward()
     return loss.item()
 
 
@@ -69,19 +80,19 @@ def _in_parts(model: TwoTower, batch: Batch, columns: Columns, comparison: Compa
     embedded = []
     with torch.no_grad():
         for tower, part in parts:
-            states.append(torch.get_rng_state())
+            states.append(random_state(model.device))
             embedded.append(_embed(tower, part, config))
-    after = torch.get_rng_state()
+    after = random_state(model.device)
     leaves = [each.detach().requires_grad_() for each in embedded]
     half = config.optimisation.parts
     user_RD, item_CD = torch.cat(leaves[:half]), torch.cat(leaves[half:])
-    loss = _finite(compare(config, comparison.candidates(model, batch, columns, user_RD, item_CD)))
-    loss.backward()
+    candidates = comparison.candidates(model, batch, columns, user_RD, item_CD)
+    loss = _compared(model, candidates, comparison, config)
     for (tower, part), state, leaf in zip(parts, states, leaves, strict=True):
-        torch.set_rng_state(state)
+        set_random_state(model.device, state)
         _embed(tower, part, config).backward(leaf.grad)
-    torch.set_rng_state(after)
-    return loss.item()
+    set_random_state(model.device, after)
+    return loss
 
 
 def _parts(features: Features, parts: int) -> Iterator[Features]:

@@ -5,6 +5,16 @@ from tests.benchmarks.recovery.experiment import Experiment
 from tests.benchmarks.recovery.incremental import INCREMENTAL_IDS
 from tests.benchmarks.recovery.logq import LOGQ
 from tests.benchmarks.recovery.mixed import MIXED_NEGATIVES
+from tests.benchmarks.recovery.rescored import SCORER
 from tests.benchmarks.recovery.self_supervised import SELF_SUPERVISED
+from tests.benchmarks.recovery.shown import SHOWN_IN_VAIN
 
-EXPERIMENTS: tuple[Experiment, ...] = (LOGQ, MIXED_NEGATIVES, SELF_SUPERVISED, COLD_START, INCREMENTAL_IDS)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    LOGQ,
+    MIXED_NEGATIVES,
+    SELF_SUPERVISED,
+    COLD_START,
+    INCREMENTAL_IDS,
+    SCORER,
+    SHOWN_IN_VAIN,
+)

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from feature_repo.encode import RESERVED, Input, InputKind
 from tests.benchmarks.speed.world import Samples
@@ -55,7 +56,9 @@ def training_set(samples: Samples) -> TrainingSet:
 class Ours:
     """`step(n)` trains on the n-th batch."""
 
-    def __init__(self, samples: Samples, *, dim: int, batch_size: int, precision: str = "float32") -> None:
+    def __init__(
+        self, samples: Samples, *, dim: int, batch_size: int, precision: str = "float32", device: str = "cpu"
+    ) -> None:
         config = recipe(dim=dim, batch_size=batch_size, precision=precision)
         size, length = samples.items + RESERVED, samples.history_IL.shape[1]
         user = [
@@ -64,12 +67,13 @@ class Ours:
         ]
         model = new_model(user, [Input(name="item_id", kind=InputKind.CODE, size=size)], {}, config, seed=0)
         self.data = training_set(samples)
-        self.run = Run(self.data, model.train(), config, seed=0, epochs=1)
+        self.run = Run(self.data, model.train().to(device), config, seed=0, epochs=1)
         self.batches = self.data.batches(batch_size, np.random.default_rng(0))
 
     def step(self, number: int) -> int:
         rows = self.batches[number % len(self.batches)]
-        backpropagate(self.run.model, self.data.batch(rows), self.run.comparison, self.run.config)
+        batch = self.data.batch(rows).to(self.run.model.device)
+        backpropagate(self.run.model, batch, self.run.comparison, self.run.config)
         self.run.optimisers.step()
         return len(rows)
 
@@ -84,5 +88,7 @@ def samples_per_second(system: object, *, seconds: float = 6.0) -> float:
         for _ in range(4):
             number += 1
             done += system.step(number)  # type: ignore[attr-defined]
+        if torch.accelerator.is_available():
+            torch.accelerator.synchronize()
         rates.append(done / (time.perf_counter() - start))
     return max(rates)

@@ -74,6 +74,7 @@ def read(
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
     as_of: datetime | None = None,
+    shown: pl.DataFrame | None = None,
 ) -> Tables:
     """The good tables, with those given in their place."""
     event_columns = {
@@ -99,8 +100,14 @@ def read(
             columns={"user_id": "who", "city": "town"},
         ),
         items=RawTable(name="items.csv", frame=good_items() if items is None else items, columns=item_columns),
+        impressions=None if shown is None else impressions_file(shown),
         as_of=as_of,
     )
+
+
+def impressions_file(shown: pl.DataFrame) -> RawTable:
+    columns = {"user_id": "who", "item_id": "what", "timestamp": "when", "created": "loaded"}
+    return RawTable(name="shown.csv", frame=shown, columns=columns)
 
 
 def set_rows(frame: pl.DataFrame, column: str, rows: list[int], value: object) -> pl.DataFrame:
@@ -285,6 +292,54 @@ class TestUnknownIds:
         events = set_rows(set_rows(good_events(), "who", [1, 2], "ghost"), "what", [3, 4], "thing")
         with pytest.raises(InputError, match=r"2\.0% of the events"):
             read(events=events)
+
+
+class TestImpressions:
+    def test_they_are_read_like_events_and_absent_where_there_is_no_file(self) -> None:
+        tables = read(shown=good_events().sample(fraction=1, shuffle=True, seed=3))
+        assert tables.impressions is not None
+        assert tables.impressions.equals(tables.events.drop("value"))
+        assert tables.notes == ()
+        assert read().impressions is None
+
+    @pytest.mark.parametrize(
+        ("column", "value", "problem"),
+        [
+            ("who", None, "null or blank id"),
+            ("when", None, "null time"),
+            ("loaded", datetime(2030, 1, 1), "after as_of"),
+        ],
+    )
+    def test_what_is_wrong_is_named_as_for_events(self, column: str, value: object, problem: str) -> None:
+        with pytest.raises(InputError) as error:
+            read(shown=set_rows(good_events(), column, [5], value), as_of=datetime(2025, 1, 1))
+        assert_names(error, "shown.csv", f"'{column}'", problem, "1 rows")
+
+    def test_a_missing_column_and_an_empty_table(self) -> None:
+        with pytest.raises(InputError, match=r"shown\.csv, column 'what': missing column"):
+            read(shown=good_events().drop("what"))
+        with pytest.raises(InputError, match=r"shown\.csv: empty table"):
+            read(shown=good_events().clear())
+
+    def test_unknown_ids_are_dropped_and_noted_up_to_one_percent(self) -> None:
+        tables = read(shown=set_rows(good_events(), "what", [3, 50], "ghost"))
+        assert tables.impressions is not None
+        assert (tables.impressions.height, tables.events.height) == (198, 200)
+        (note,) = tables.notes
+        assert "shown.csv, column 'what': 1 ids missing from items.csv, such as ghost: 2 impressions dropped" in note
+        with pytest.raises(InputError, match=r"1\.5% of the impressions are of unknown ids"):
+            read(shown=set_rows(good_events(), "what", [3, 50, 90], "ghost"))
+
+    def test_where_no_file_lists_users_those_without_an_event_are_dropped_however_many(self) -> None:
+        events = RawTable(
+            name="e", frame=good_events(), columns={"user_id": "who", "item_id": "what", "timestamp": "when"}
+        )
+        shown = impressions_file(good_events().with_columns(who=pl.col("who").replace("u7", "idle")))
+        plain = Schema(dataset="shop", seen_items_may_return=True, views=())
+        tables = canonicalise(plain, events=events, users=None, items=None, impressions=shown)
+        assert tables.impressions is not None
+        assert tables.impressions.height == 190
+        assert any("1 ids missing from the events, such as idle: 10 impressions" in note for note in tables.notes)
 
 
 class TestBadUsersAndItems:

@@ -62,6 +62,14 @@ def test_one_changed_value_changes_it(table: str, column: str, change: pl.Expr) 
     assert fingerprint(Tables(**{**vars(TABLES), table: changed})).sha256 != fingerprint(TABLES).sha256
 
 
+def test_impressions_change_it_and_none_leave_it_as_it_was() -> None:
+    shown = replace(TABLES, impressions=TABLES.events.select("user_id", "item_id", "timestamp", "created"))
+    assert shown.impressions is not None
+    fewer = replace(shown, impressions=shown.impressions.head(-1))
+    assert len({fingerprint(tables).sha256 for tables in (TABLES, shown, fewer)}) == 3
+    assert (fingerprint(TABLES).impressions, fingerprint(fewer).impressions) == (0, shown.impressions.height - 1)
+
+
 def test_a_value_moved_to_the_next_row_changes_it() -> None:
     moved = TABLES.events.with_columns(pl.col("value").shift(1))
     assert fingerprint(replace(TABLES, events=moved)).sha256 != fingerprint(TABLES).sha256

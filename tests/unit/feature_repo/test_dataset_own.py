@@ -40,6 +40,14 @@ items:
     picture: {kind: vector, dim: 4}
 """
 
+SHOWN = """
+impressions:
+  file: shown.parquet
+  user: user_id
+  item: product
+  timestamp: at
+"""
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
@@ -80,6 +88,16 @@ class TestFiles:
         tables = own.load(with_config(shop, users, ""))
         assert tables.users.columns == ["user_id"]
         assert set(tables.users["user_id"]) == set(tables.events["user_id"])
+
+    def test_impressions_are_read_where_the_yaml_names_them(self, shop: Path) -> None:
+        own_columns = {"item_id": "product", "timestamp": "at"}
+        tiny.generate(seed=6).events.rename(own_columns).write_parquet(shop / "shown.parquet")
+        shop.joinpath(own.YAML_NAME).write_text(CONFIG + SHOWN)
+        found = own.load(shop).impressions
+        wanted = tiny.generate(seed=6).events.select("user_id", "item_id", "timestamp", created="timestamp")
+        assert found is not None
+        assert found.equals(wanted)
+        assert own.load(with_config(shop, CONFIG, CONFIG)).impressions is None
 
     def test_events_decide_which_standard_features_there_are(self, shop: Path) -> None:
         full = own.load(shop).schema
@@ -147,6 +165,8 @@ class TestYaml:
             ("seen_items_may_return: true", "seen_items_may_return: maybe", "'maybe'; wanted bool"),
             ("value: value", "price: value", "events: unknown key 'price'; there are file, "),
             ("  timestamp: timestamp\n", "", "events: missing timestamp"),
+            (CONFIG, CONFIG + SHOWN.replace("  item: product\n", ""), "gatehouse.yaml, impressions: missing item"),
+            (CONFIG, CONFIG + SHOWN + "  value: paid\n", "impressions: unknown key 'value'; there are file, "),
             (
                 "  created: created",
                 "  epoch: days",
@@ -247,6 +267,17 @@ class TestInit:
         features = yaml.safe_load(inspect_folder(tmp_path))["items"]["features"]
         assert features["tags"]["kind"] == "multi_valued"
         assert features["picture"] == {"kind": "vector", "dim": 4}
+
+    def test_a_file_named_after_impressions_is_no_log_of_events_however_large(self, tmp_path: Path) -> None:
+        tiny.write(tmp_path, seed=7)
+        expected = tiny.generate(seed=7)
+        twice = pl.concat([expected.events, expected.events.with_columns(pl.col("timestamp").dt.offset_by("-1h"))])
+        twice.write_parquet(tmp_path / "impressions.parquet")
+        init_folder(tmp_path)
+        tables = own.load(tmp_path)
+        assert tables.events.equals(expected.events)
+        assert tables.impressions is not None
+        assert tables.impressions.height == 2 * expected.events.height
 
     def test_a_folder_without_events_is_told_what_was_seen(self, tmp_path: Path) -> None:
         tiny.write(tmp_path, seed=7)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from tests.unit.training import test_losses as losses
 from tests.unit.training import test_recipes as recipes
+from tests.unit.training import test_repeat as repeat
+from tests.unit.training import test_repeat_labels as labels
+from tests.unit.training import test_repeat_loss as repeat_loss
 from tests.unit.training import test_tiled as tiled
 from tests.unit.training.mistake import Mistake
-from training.recipes import Loss
+from training.recipes import Loss, Mixed
 
 IN_LOSSES = [
     Mistake(
@@ -149,5 +152,44 @@ IN_LOSSES = [
         right="F.normalize(user_RD, dim=1), F.normalize(item_CD, dim=1)",
         wrong="user_RD, item_CD",
         test=losses.test_a_prefix_is_compared_by_itself,
+    ),
+    Mistake(
+        name="what a user takes among what she does not",
+        module="training.losses.softmax",
+        right="kept_RL = logit_RL.masked_fill(again_RL, -torch.inf)",
+        wrong="kept_RL = logit_RL",
+        test=repeat_loss.test_the_loss_is_its_formula,
+        arguments=(0,),
+    ),
+    Mistake(
+        name="a positive inside its history that counts for each place",
+        module="training.losses.softmax",
+        right="loss_RL.sum(dim=1) / again_RL.sum(dim=1).clamp_min(1)",
+        wrong="loss_RL.sum(dim=1)",
+        test=repeat_loss.test_the_loss_is_its_formula,
+        arguments=(0,),
+    ),
+    Mistake(
+        name="a repeat term set against scores with dropout",
+        module="training.trainer.owned",
+        right="        model.eval()\n",
+        wrong="",
+        test=repeat.test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_sample,
+        arguments=(Mixed(number=4),),
+    ),
+    Mistake(
+        name="novelty in the level of the repeat term",
+        module="training.trainer.owned",
+        right="self.outside_weight * c.weight_P",
+        wrong="c.weight_P",
+        test=repeat.test_the_level_is_set_by_how_often_discoveries_happen_times_what_the_recipe_says,
+    ),
+    Mistake(
+        name="a window of days that is one day too long",
+        module="training.again",
+        right="next_qL < keys_qL + days",
+        wrong="next_qL <= keys_qL + days",
+        test=labels.test_taken_again_is_a_search_through_the_days_that_follow,
+        arguments=(1,),
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.unit.training import test_frequency as frequency
 from tests.unit.training import test_hard_negatives as hard_negatives
+from tests.unit.training import test_impressions as impressions
 from tests.unit.training import test_sampling as sampling
 from tests.unit.training import test_temperature as temperature
 from tests.unit.training import test_trainer as trainer
@@ -106,6 +107,22 @@ IN_TRAINING = [
         right=", exclude=data.known)",
         wrong=")",
         test=trainer.test_mining_takes_the_wanted_ranks_and_nothing_known,
+    ),
+    Mistake(
+        name="impressions before they were known",
+        module="training.impressions",
+        right='pl.max_horizontal("timestamp", "created") < until',
+        wrong='pl.col("timestamp") < until',
+        test=impressions.test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part,
+        arguments=(0,),
+    ),
+    Mistake(
+        name="what the user took on another occasion a negative of his",
+        module="training.impressions",
+        right='.join(positives, on=[USER, ITEM], how="anti")',
+        wrong="",
+        test=impressions.test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part,
+        arguments=(0,),
     ),
     Mistake(
         name="mined ranks counted from 0",

@@ -187,6 +187,20 @@ class TestInTowers:
         np.testing.assert_array_equal(table(result).numpy(), vectors_VF)
         assert not table(result).requires_grad
 
+    def test_items_below_min_count_have_no_vector(self) -> None:
+        tables, queries, items, positives = frames()
+        config = replace(BEHAVIOURAL, min_count=50)
+        result, _ = _start(tables.schema, queries, items, at(items, CUT, week=True), positives, config, 0)
+        known, own = result.item_encoder.vocabularies["item_id"], result.item_encoder.own_ids
+        assert own is not None and 0 < own < len(known)
+        np.testing.assert_array_equal(
+            table(result).numpy(), factorise(positives, known[:own], BehaviouralVectors(factors=8), seed=0)[0]
+        )
+        (part,) = (part for part in result.model.eval().item.modules() if isinstance(part, ItemBehaviour))
+        codes = torch.tensor([RESERVED + own - 1, RESERVED + own, UNKNOWN], dtype=torch.int32)
+        frequent, rare, unknown = part({"item_id": codes})
+        assert torch.equal(rare, unknown) and rare[-1] == 1 and frequent[-1] == 0
+
     def test_exported_towers_carry_their_vectors(self, tmp_path: Path) -> None:
         from safetensors.torch import load_file
 

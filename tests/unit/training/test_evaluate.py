@@ -238,13 +238,18 @@ def test_intervals_surround_their_metric_and_serve_paired_comparison(holdout: Ho
     better = evaluate(oracle, holdout, seed=0)
     low, _ = paired_interval(better.per_user["all/ndcg@20"], result.per_user["all/ndcg@20"], seed=0)
     assert low > 0.3
+    beside = result.beside(better, seed=0)
+    assert beside.leads["all/ndcg@20"][0] == low
+    assert beside.leads.keys() == result.intervals.keys()
+    assert better.leads == {}
     assert result.curves["all"][19] == pytest.approx(result.metrics["all/recall@20"])
 
 
 def test_the_summary_survives_json(holdout: Holdout, random_search) -> None:
     result = evaluate(random_search, holdout, seed=0)
+    result = result.beside(result, seed=0)
     back = Evaluation.from_json(result.to_json())
-    for name in ("metrics", "intervals", "ceilings", "repeat_share", "users", "curves", "flags"):
+    for name in ("metrics", "intervals", "leads", "ceilings", "repeat_share", "users", "curves", "flags"):
         assert getattr(back, name) == getattr(result, name)
     assert back.per_user == {}
 

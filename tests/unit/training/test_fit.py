@@ -204,7 +204,7 @@ def test_early_stopping_ranks_by_what_is_served(monkeypatch: pytest.MonkeyPatch)
         added.append(scores[2])
         return rescored_search(*scores, **masks)
 
-    monkeypatch.setattr("training.fit.rescored_search", noted)
+    monkeypatch.setattr("training.served.rescored_search", noted)
     result = fitted(0, REPEATING)
     assert result.model.repeat is not None
     assert len(added) == 2 * len(result.epochs)  # with and without what was seen

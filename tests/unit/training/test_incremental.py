@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 NEW = ["i000", "i001", "i002"]
 """Items that the release does not know; the newest events hold the first two."""
 RARE = "i003"
-"""One that neither the release nor the update gives an id of its own."""
+"""One that the release does not know either, nor the encoders of `since`."""
 TOWERS = replace(CONFIG.tower, user=MLP(hidden=(16,), norm="batch"), item=MLP(hidden=(16,), norm="batch"), user_id=True)
 RECIPES = {
     "batch norm, user ids": replace(CONFIG, tower=TOWERS),
@@ -84,7 +84,7 @@ def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
     )
     encoders = extended(released, items=NEW, users=["u001", *few["user_id"].unique(maintain_order=True)])
     corpus = at(items, VALIDATION, week=True).with_columns(kind=pl.lit("k1"))  # a release keeps what it knew
-    return encoded(queries, items, weighted(few, released.config), *encoders, corpus), *encoders
+    return encoded(queries, items, weighted(few, released.config), *encoders, corpus, again_days=0), *encoders
 
 
 def touched_codes(data: TrainingSet) -> set[int]:
@@ -110,7 +110,7 @@ def test_only_the_ids_of_the_events_move(released: Released) -> None:
             assert torch.equal(new[same], start[same]), name
             assert (new[sorted(tables[name])] != start[sorted(tables[name])]).any(dim=1).all(), name
             assert len(new) > len(old)
-        elif "codes_of" in name:
+        elif "codes_of" in name or name == "repeat.facts_VF":
             assert torch.equal(after[name][: len(old)], old), name
         elif name == "repeat.vectors.ids.weight":  # of its touched rows those move that somebody had before
             same = [row for row in range(len(old)) if row not in tables["item.vectors.ids.weight"]]
@@ -183,10 +183,16 @@ def test_renumbered_ids_are_refused(released: Released) -> None:
         update(released, data, users, replace(items, vocabularies=turned), seed=0)
 
 
-def updated(released: Released, *, events: pl.DataFrame | None = None, since: datetime = VALIDATION) -> Fitted:
-    tables, queries, items, positives = frames()
+def updated(
+    released: Released,
+    *,
+    events: pl.DataFrame | None = None,
+    positives: pl.DataFrame | None = None,
+    since: datetime = VALIDATION,
+) -> Fitted:
+    tables, queries, items, every = frames()
     return fit_update(
-        released.folder, queries=queries, item_snapshots=items, positives=positives,
+        released.folder, queries=queries, item_snapshots=items, positives=every if positives is None else positives,
         events=tables.events if events is None else events, since=since, cut=CUT, seed=0,
         on_epoch=lambda epoch, metrics: None,
     )  # fmt: skip
@@ -205,8 +211,10 @@ def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[
     )
     new = weighted(positives, released.config).join(days.unique(), on=keys, how="anti", maintain_order="left")
     assert 0 < (new["query_time"] < VALIDATION).sum() < (new["query_time"] >= VALIDATION).sum()
-    encoders = extended(released, items=[*NEW, RARE], users=new["user_id"].unique(maintain_order=True))
-    data = encoded(queries, items, new, *encoders, at(items, CUT, week=True))
+    ids = [new[key].unique(maintain_order=True) for key in ("item_id", "user_id")]
+    assert {*NEW, RARE} <= set(ids[0])
+    encoders = extended(released, items=ids[0], users=ids[1])
+    data = encoded(queries, items, new, *encoders, at(items, CUT, week=True), again_days=0)
     wanted, got = update(released, data, *encoders, seed=0), updated(released, events=events)
     assert got.item_encoder == encoders[1] and got.user_encoder == encoders[0]
     assert got.epochs == wanted.epochs
@@ -215,13 +223,38 @@ def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[
     assert len(new.filter(pl.col("weight") < 1)) > 20  # repetitions of what came before
 
 
-def test_only_a_frequent_item_gets_an_id_by_an_update(folders: dict[str, Path], tmp_path: Path) -> None:
-    released, positives = read_release(folders["batch norm, user ids"]), frames()[3]
-    counts = {item: positives.filter(pl.col("item_id") == item).height for item in [*NEW, RARE]}
-    bound = sorted(counts.values())[1]
-    write_release(tmp_path / "files", replace(released.config, min_count=bound))
-    kept = updated(read_release(tmp_path / "files")).item_encoder.vocabularies["item_id"]
-    assert {item for item in counts if item in kept} == {item for item, count in counts.items() if count >= bound}
+def test_an_update_gives_rows_to_items_that_the_release_knew_by_name_only(tmp_path: Path) -> None:
+    """However few their interactions: codes stay, rows start as that of UNKNOWN, and move with events."""
+    write_release(tmp_path / "files", replace(RECIPES["repeat term"], min_count=50))
+    released = read_release(tmp_path / "files")
+    old, own = released.item_encoder.vocabularies["item_id"], released.item_encoder.own_ids
+    assert own is not None and 9 < own < len(old) - 9
+    quiet = frames()[0].events.filter((pl.col("timestamp") < VALIDATION) | (pl.col("item_id") != old[-1]))
+    positives = frames()[3].filter((pl.col("query_time") < VALIDATION) | (pl.col("item_id") != old[-1]))
+    result = updated(released, events=quiet, positives=positives)
+    assert result.item_encoder.own_ids is None
+    assert result.item_encoder.vocabularies["item_id"][: len(old)] == old
+    rows, unknown = result.model.item.vectors.ids.weight, released.model.item.vectors.ids.weight[UNKNOWN]
+    assert len(rows) == RESERVED + len(result.item_encoder.vocabularies["item_id"])
+    rare = rows[RESERVED + own : RESERVED + len(old)]
+    assert (rare[:-1] != unknown).any(dim=1).all() and torch.equal(rare[-1], unknown)
+    assert all(len(table) == len(rows) for table in result.model.tables)
+
+
+@pytest.mark.parametrize("bound", [45, 55])
+def test_a_warm_start_finds_the_rows_of_rare_items_too(tmp_path: Path, bound: int) -> None:
+    """One that was frequent keeps its row, one that has become so starts as UNKNOWN, one that is rare has none."""
+    write_release(tmp_path / "files", replace(CONFIG, min_count=50))
+    released, (tables, queries, items, positives) = read_release(tmp_path / "files"), frames()
+    corpus, config = at(items, VALIDATION, week=True), replace(CONFIG, min_count=bound)
+    warm, _ = _start(tables.schema, queries, items, corpus, positives, config, 1, released)
+    before, after = (each.item_encoder for each in (released, warm))
+    rows, former = warm.model.item.vectors.ids.weight, released.model.item.vectors.ids.weight
+    assert before.own_ids and after.own_ids and len(rows) == RESERVED + after.own_ids
+    kept = {item: RESERVED + n for n, item in enumerate(before.vocabularies["item_id"][: before.own_ids])}
+    wanted = [kept.get(item, UNKNOWN) for item in after.vocabularies["item_id"][: after.own_ids]]
+    assert torch.equal(rows[RESERVED:], former[wanted])
+    assert 0 < wanted.count(UNKNOWN) < len(wanted)
 
 
 def test_nothing_since_is_refused(folders: dict[str, Path]) -> None:

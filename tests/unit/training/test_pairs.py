@@ -96,9 +96,9 @@ def test_the_choice_ends_with_what_the_validation_part_prefers() -> None:
     def score(config: object) -> float:
         settings = to_flat(config)  # type: ignore[arg-type]
         asked.append(settings["optimisation.epochs"])
-        return -abs(settings["score.temperature"] - 0.12) - abs(settings["loss.parameters.exponent"] - 1.06)
+        return -abs(settings["score.temperature"] - 0.13) - abs(settings["loss.parameters.exponent"] - 1.06)
 
     chosen = to_flat(PAIR_RECIPES["pairs"](items=50, interactions=100, dim=4, score=score))
-    assert (chosen["score.temperature"], chosen["loss.parameters.exponent"]) == (0.12, 1.06)
+    assert (chosen["score.temperature"], chosen["loss.parameters.exponent"]) == (0.13, 1.06)
     assert asked == sorted(asked) and len(set(asked)) > 1
     assert chosen["optimisation.epochs"] > max(asked)

@@ -18,9 +18,11 @@ from training.recipes import (
     Gated,
     GRUHistory,
     HardNegatives,
+    Impressions,
     Loss,
     MeanPooling,
     Mixed,
+    MLPScorer,
     MultiHeadPooling,
     Optimisation,
     Popularity,
@@ -56,6 +58,8 @@ from training.recipes.text import from_json, to_flat, to_json
         (Popularity, "beta", -0.5),
         (Streaming, "rate", 0.0),
         (HardNegatives, "first", 0),
+        (Impressions, "number", 0),
+        (Impressions, "newest", 3),
     ],
 )
 def test_a_senseless_value_is_named(kind: type, field: str, value: object) -> None:
@@ -75,9 +79,13 @@ def test_a_senseless_value_is_named(kind: type, field: str, value: object) -> No
         ({"frequency": Streaming(), "sampler": Corpus()}, "a streaming frequency"),
         ({"frequency": Streaming(), "memory": 1}, "leave one out"),
         ({"hard": HardNegatives(), "sampler": Corpus()}, "every item is a negative already"),
+        ({"hard": Impressions(), "sampler": Corpus()}, "every item is a negative already"),
         ({"all_negative": True}, "leaves positives among their own negatives"),
+        ({"repeat": RepeatTerm(), "strata": False}, "without strata the towers do not: leave strata on"),
+        ({"repeat": RepeatTerm(), "scorer": MLPScorer()}, "a scorer changes these: leave one out"),
         ({"repeat": RepeatTerm(), "hide_known": True}, "hide_known takes .* leave one out"),
         ({"repeat": RepeatTerm(), "loss": Loss("info_nce")}, "got the loss 'info_nce': use Loss\\('softmax'\\)"),
+        ({"scorer": MLPScorer(), "loss": Loss("info_nce")}, "trained by 'info_nce': use Loss\\('softmax'\\)"),
         ({"repeat": RepeatTerm(), "sampler": Uniform()}, "Uniform\\(number=1024\\) draws its sample apart"),
     ],
 )
@@ -97,7 +105,9 @@ def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named()
 
 @pytest.mark.parametrize("config", [
     *(recipe(name) for name in RECIPES),
-    replace(TrainConfig(), repeat=RepeatTerm(width=5, embedding=2, dropout=0.3), sampler=Mixed()),
+    replace(TrainConfig(), repeat=RepeatTerm(days=7, outside=1.0, rate=0.1, width=5, embedding=2), sampler=Mixed()),
+    TrainConfig(hard=Impressions(number=2, newest=50)),
+    TrainConfig(scorer=MLPScorer(widths=(32, 8), candidates=50), sampler=Uniform()),
     TrainConfig(loss=Loss("bilateral_softmax", {"exponent": 1.2}), sampler=Corpus(), prefixes=(8, 16)),
     TrainConfig(score=Dot(), frequency=Streaming(rate=0.1), hard=HardNegatives(number=2), sampler=Mixed(number=9)),
 ])  # fmt: skip
@@ -134,8 +144,17 @@ def test_a_share_of_one_would_leave_nothing(part: Callable[..., Any], share: flo
         (lambda: Residual(width=1.5), r"Residual\.width .* got 1\.5"),  # type: ignore[arg-type]
         (lambda: Cross(layers=0), r"Cross\.layers .* got 0"),
         (lambda: Cross(rank=0), r"Cross\.rank .* got 0"),
+        (lambda: RepeatTerm(days=0), r"RepeatTerm\.days .* whole number from 1, got 0"),
+        (lambda: RepeatTerm(days=1.5), r"RepeatTerm\.days .* got 1\.5"),  # type: ignore[arg-type]
+        (lambda: RepeatTerm(outside=0.0), r"RepeatTerm\.outside must be positive, got 0\.0"),
+        (lambda: RepeatTerm(rate=-0.1), r"RepeatTerm\.rate must be positive, got -0\.1"),
         (lambda: RepeatTerm(width=0), r"RepeatTerm\.width .* got 0"),
         (lambda: RepeatTerm(embedding=0), r"RepeatTerm\.embedding .* got 0"),
+        (lambda: MLPScorer(widths=()), "names no layer"),
+        (lambda: MLPScorer(widths=(8, 0)), r"MLPScorer\.widths .* got 0"),
+        (lambda: MLPScorer(candidates=0), r"MLPScorer\.candidates .* got 0"),
+        (lambda: MLPScorer(candidates=10_000), "10,000, more than the 8,192 that fit"),
+        (lambda: MLPScorer(learning_rate=0.0), "must be positive, got 0.0"),
         (lambda: GRUHistory(width=0), r"GRUHistory\.width .* got 0"),
         (lambda: MultiHeadPooling(heads=0), r"MultiHeadPooling\.heads .* got 0"),
         (lambda: TowerConfig(embedding_dim=0), r"TowerConfig\.embedding_dim .* got 0"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.recovery import cold_start, logq, mixed
+from tests.benchmarks.recovery import cold_start, logq, mixed, rescored, shown
 from tests.benchmarks.recovery.experiment import Measure
 from tests.benchmarks.recovery.experiments import EXPERIMENTS
 
@@ -32,6 +32,18 @@ def test_content_and_id_dropout_serve_users_and_items_that_came_later() -> None:
     found = cold_start.measure(0, users=5_000, epochs=10)
     assert found["cold users: Recall@20 / popularity's"] > 1.5
     assert found["cold items: Recall@20 gain of id dropout"] > 0.0
+
+
+def test_a_scorer_finds_what_no_product_of_the_towers_can_say_and_adds_nothing_to_what_one_says() -> None:
+    found = rescored.measure(0, users=6_000, epochs=20)
+    assert found["Recall@20 gain"] > 0.01
+    assert abs(found["a product to find: Recall@20 gain"]) < 0.02
+
+
+def test_what_was_shown_in_vain_undoes_promotion_and_near_misses_mislead() -> None:
+    found = shown.measure(0)
+    assert found["promoted: Recall@20 gain, 16 a row"] > 0.02
+    assert found["near misses: Recall@20 gain, 16 a row"] < -0.03
 
 
 def test_a_measure_holds_only_if_every_seed_is_within() -> None:

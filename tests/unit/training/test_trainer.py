@@ -13,24 +13,30 @@ from training.losses import Candidates
 from training.recipes import (
     MLP,
     Corpus,
+    GRUHistory,
     HardNegatives,
     InBatch,
     Loss,
+    MeanPooling,
     Mixed,
+    MultiHeadPooling,
     Popularity,
+    SelfAttention,
     TowerConfig,
     TrainConfig,
     Uniform,
     WeightedPooling,
     base,
 )
+from training.recipes.histories import History
 from training.recipes.sampling import Sampler
 from training.sampling import Memory
 from training.sampling.mining import mine
-from training.towers import TwoTower, embed, new_model
+from training.towers import TwoTower, distinct, embed, new_model
 from training.trainer import SCORE, train
 from training.trainer.comparison import Comparison
 from training.trainer.optimisers import averaged
+from training.trainer.sparse_optimisers import SparseAdam
 from training.trainer.step import backpropagate
 from training.training_set import TrainingSet
 
@@ -73,6 +79,15 @@ def test_the_mean_spans_the_same_share_of_a_short_and_of_a_long_training(share: 
         if step in (100, 1_000):
             mean = average.module.log_temperature.item()
             assert mean == pytest.approx(step / (1 + share), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "history", [WeightedPooling(), MeanPooling(), MultiHeadPooling(), GRUHistory(width=4), SelfAttention(width=4)]
+)
+def test_every_history_trains_in_bfloat16(history: History) -> None:
+    config = replace(CONFIG, tower=replace(CONFIG.tower, history=history))
+    config = replace(config, optimisation=replace(config.optimisation, precision="bfloat16"))
+    assert np.isfinite(train(small_data(), small_model(config), config, seed=0, epochs=1)[0]["loss"])
 
 
 def test_the_best_epoch_is_kept_and_the_wait_for_a_better_one_ends() -> None:
@@ -239,3 +254,29 @@ def test_dropout_repeats_itself_in_parts() -> None:
         model = small_model(config)
         losses.append([epoch["loss"] for epoch in train(data, model, config, seed=3, epochs=3)])
     assert losses[0] == losses[1]
+
+
+def test_sparse_adam_makes_the_steps_of_torch() -> None:
+    torch.manual_seed(0)
+    start, weights, states = torch.randn(30, 4), [], []
+    for make in (SparseAdam, torch.optim.SparseAdam):
+        weight = torch.nn.Parameter(start.clone())
+        optimiser, draws = make([weight], lr=0.05), torch.Generator().manual_seed(1)
+        for _ in range(20):
+            rows = torch.randint(0, 20, (9,), generator=draws)  # some twice; the last ten never
+            gradient = torch.randn(9, 4, generator=draws)
+            weight.grad = torch.sparse_coo_tensor(rows[None], gradient, weight.shape, check_invariants=True)
+            optimiser.step()
+        weights.append(weight.detach())
+        states.append(optimiser.state[weight])
+    assert torch.allclose(*weights, atol=1e-6)
+    assert torch.equal(weights[0][20:], start[20:])
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert torch.allclose(*(state[name] for state in states), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [7, 400, 100_000])
+def test_distinct_is_unique(size: int) -> None:
+    codes = torch.randint(0, size, (40, 25), generator=torch.Generator().manual_seed(size))
+    for ours, wanted in zip(distinct(codes, size), torch.unique(codes, return_inverse=True), strict=True):
+        assert torch.equal(ours, wanted)
