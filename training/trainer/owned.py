@@ -20,8 +20,8 @@ from training.training_set import Batch
 class Owned:
     """What the users of a batch had before, whole: dropout of histories is the tower's affair.
 
-    item_U: the distinct items, rows of the corpus. place_RL: which of them stands at
-    each place, -1 where none. outside_weight: how much of its weight a positive outside the history keeps.
+    item_U: the distinct items, rows of the corpus. place_RL: which of them stands at each place, -1 where none.
+    outside_weight: how much of its weight a positive outside the history keeps.
     """
 
     item_U: Tensor
