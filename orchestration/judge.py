@@ -26,6 +26,7 @@ from serving.towers import Towers
 from training.baselines import Log, baseline_search, fit_baselines
 from training.evaluate import (
     Evaluation,
+    Holdout,
     MakeSearch,
     evaluate,
     exact_search,
@@ -112,14 +113,7 @@ def evaluate_version(
         embedded = champion.embed_users(asked), corpus["item_id"], champion.embed_items(corpus)
         searches[CHAMPION] = _search(champion.towers, asked, *embedded)
     core_N = _core(before)
-    systems, core = {}, {}
-    for name, search in searches.items():
-        log(f"evaluating {name}")
-        systems[name] = evaluate(search, holdout, seed=seed)
-        if core_N.any():
-            core[name] = evaluate(search, holdout, seed=seed, corpus=core_N)
-    for part in (systems, core):
-        part |= {name: each.beside(part[TWO_TOWER], seed=seed) for name, each in part.items() if name != TWO_TOWER}
+    systems, core = _measured(searches, holdout, core_N, seed, log)
     log("measuring index recall")
     return Evaluated(
         systems=systems,
@@ -138,6 +132,21 @@ def evaluate_version(
         champion_cut=champion.manifest.cut if champion else None,
         champion_note=note,
     )
+
+
+def _measured(
+    searches: dict[str, MakeSearch], holdout: Holdout, core_N: np.ndarray, seed: int, log: Callable[[str], None]
+) -> tuple[dict[str, Evaluation], dict[str, Evaluation]]:
+    """Every system on the whole corpus and on the core corpus, the others beside the version."""
+    systems, core = {}, {}
+    for name, search in searches.items():
+        log(f"evaluating {name}")
+        systems[name] = evaluate(search, holdout, seed=seed)
+        if core_N.any():
+            core[name] = evaluate(search, holdout, seed=seed, corpus=core_N)
+    for part in (systems, core):
+        part |= {name: each.beside(part[TWO_TOWER], seed=seed) for name, each in part.items() if name != TWO_TOWER}
+    return systems, core
 
 
 def _search(

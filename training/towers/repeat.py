@@ -19,7 +19,7 @@ FACTS, ITEM_FACTS, SUMMARIES = 4, 3, 5
 
 
 class RepeatScorer(nn.Module):
-    """r(u, i) for every place of a user's history: float32 [B, L], -inf where no item with an id of its own stands.
+    """r(u, i) for every place of a user's history: float32 [B, L], -inf where no known item stands.
 
         r = w·x + MLP(x, y),  x = (a, c, a + c − a_oldest, s, f_i, e_i)
     with a the log age, c the log count, a_oldest − c about the log of the typical gap of this user and item, s the

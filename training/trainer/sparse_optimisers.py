@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SparseAdam(torch.optim.Optimizer):
-    """`torch.optim.SparseAdam`, whose state and steps are the same, in a third of the passes over memory.
+    """`torch.optim.SparseAdam`, whose state and steps are the same, in fewer passes over memory.
 
     Moments of a row move only when it has a gradient; bias is corrected by the number of all steps. [Kingma and Ba,
     ICLR 2015, algorithm 1]
