@@ -6,12 +6,14 @@ interactions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from feature_repo.encode import Encoder
+from feature_repo.encode import Encoder, Input, InputKind
 from feature_repo.schema import ENTITY_TIME, Entity, Feature
 from training.recipes import TrainConfig
 from training.towers import TwoTower, codes_of, new_model
@@ -21,11 +23,15 @@ from training.training_set import Arrays, TrainingSet
 USER, ITEM = Entity.USER.key, Entity.ITEM.key
 MOMENT = pl.datetime(2000, 1, 1, time_unit="us")
 """Every snapshot's: without times no feature has an age."""
+HISTORY = "history"
+"""Input of the user tower: the items that the user took."""
+PLACES = 400
+"""Of so many of them at most: of a longer history a random choice, the same for all epochs."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairs:
-    """user_U, item_N: encoded users and items. user_I, item_I: the interactions, each pair once."""
+    """user_U, item_N: encoded users and items, without histories. user_I, item_I: the interactions, each pair once."""
 
     user_encoder: Encoder
     item_encoder: Encoder
@@ -36,14 +42,36 @@ class Pairs:
 
     def only(self, kept_I: np.ndarray) -> Pairs:
         """The same users and items with some of the interactions."""
-        return Pairs(**{**vars(self), "user_I": self.user_I[kept_I], "item_I": self.item_I[kept_I]})
+        return replace(self, user_I=self.user_I[kept_I], item_I=self.item_I[kept_I])
+
+    @cached_property
+    def users(self) -> Arrays:
+        """Encoded users, each with the history that these interactions, and no others, make: what serving knows."""
+        order = np.lexsort((np.random.default_rng(0).random(len(self.user_I)), self.user_I))
+        user_I, codes_I = self.user_I[order], self.item_N[ITEM][self.item_I[order]]
+        counts_U = np.bincount(user_I, minlength=len(self.user_U[USER]))
+        place_I = np.arange(len(user_I)) - np.repeat(np.cumsum(counts_U) - counts_U, counts_U)
+        kept_I = place_I < PLACES
+        items_UL = np.zeros((len(counts_U), min(PLACES, counts_U.max(initial=1))), np.int32)
+        items_UL[user_I[kept_I], place_I[kept_I]] = codes_I[kept_I]
+        once_UL = np.where(items_UL > 0, np.log1p(1), 0).astype(np.float32)
+        facts = {f"{HISTORY}_ages": np.zeros_like(once_UL), f"{HISTORY}_counts": once_UL}
+        return self.user_U | {f"{HISTORY}_items": items_UL} | facts
+
+    def user_inputs(self, leave_out: Collection[str] = ()) -> tuple[Input, ...]:
+        """What a user tower is given: id, features and the history, without those to leave out."""
+        items_UL = self.users[f"{HISTORY}_items"]
+        size = self.item_encoder.inputs[0].size
+        history = Input(name=HISTORY, kind=InputKind.HISTORY, size=size, width=items_UL.shape[1])
+        own = _inputs(self.user_encoder, leave_out)
+        return own if HISTORY in leave_out else (*own, history)
 
     def training_set(self) -> TrainingSet:
         """One query per user, in the order of users."""
         order = np.lexsort((self.item_I, self.user_I))
         users = len(self.user_U[USER])
         return TrainingSet(
-            queries=self.user_U,
+            queries=self.users,
             user_Q=np.arange(users),
             items=self.item_N,
             item_S=np.arange(len(self.item_N[ITEM])),
@@ -65,7 +93,8 @@ def read_pairs(
     """Encode users, items and their interactions.
 
     interactions: user_id, item_id (text); a pair that is there twice counts once. users, items: user_id or item_id,
-    each once, and the columns of the features. ValueError for an interaction of a user or an item that is not there.
+    each once, and the columns of the features. A further input of users is their history, which is not encoded from a
+    column but made of the interactions. ValueError for an interaction of a user or an item that is not there.
     """
     encoders = {}
     encoded = {}
@@ -102,8 +131,8 @@ def fit_pairs(
 ) -> tuple[TwoTower, list[dict[str, float]]]:
     """Towers trained on the pairs, and the metrics of each epoch. See `train`."""
     model = new_model(
-        pairs.user_encoder.inputs,
-        pairs.item_encoder.inputs,
+        pairs.user_inputs(config.leave_out),
+        _inputs(pairs.item_encoder, config.leave_out),
         codes_of(pairs.item_encoder, pairs.item_N),
         config,
         seed=seed,
@@ -119,3 +148,8 @@ def fit_pairs(
         device=device,
     )
     return model, history
+
+
+def _inputs(encoder: Encoder, leave_out: Collection[str]) -> tuple[Input, ...]:
+    kept = tuple(feature for feature in encoder.features if feature.name not in leave_out)
+    return replace(encoder, features=kept).inputs

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from itertools import product
 
+from training.recipes.bodies import MLP
 from training.recipes.config import TrainConfig
+from training.recipes.histories import MeanPooling
 from training.recipes.loss import Loss
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, Uniform
@@ -17,10 +20,10 @@ Score = Callable[[TrainConfig], float]
 """How good a recipe is on the validation part."""
 WHOLE = 100_000
 """Up to so many items all of them are negatives; of a larger corpus a uniform sample."""
-TEMPERATURES, EXPONENTS = (0.08, 0.1, 0.13, 0.17), (1.06, 1.14, 1.22)
-ROUNDS = (0.15, 0.4)
+TEMPERATURES, EXPONENTS = (0.08, 0.1, 0.14, 0.2), (1.06, 1.14, 1.22)
+ROUNDS = (0.1, 0.3)
 """How long each round of the choice trains, as a share of the whole training."""
-EPOCHS, STEPS, FEWEST_STEPS = 60, 7000, 1600
+EPOCHS, STEPS, FEWEST_STEPS = 80, 9500, 1600
 """Epochs and steps of the whole training: batches are as large as they may be for so many of both. Small data, whose
 batches would be smaller than 256 interactions, get more epochs, for the fewest steps. Whole users come together, and
 each row is one product with every item."""
@@ -40,11 +43,12 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
         sampler=Corpus() if items <= WHOLE else Uniform(number=8192),
         strata=False,
         all_negative=True,
+        leave_out=("history",),
         optimisation=Optimisation(
             batch_size=batch_size,
             epochs=epochs,
             patience=epochs,
-            embedding_rate=0.01,
+            embedding_rate=0.005,
             tables="adam",
             schedule="cosine",
             precision="bfloat16",
@@ -53,19 +57,28 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
     )
 
 
-def pairs(*, items: int, interactions: int, dim: int, score: Score) -> TrainConfig:
-    """`ids_only` with the temperature and the exponent that are best on the validation part.
+def best_settings(base: TrainConfig, score: Score) -> TrainConfig:
+    """The recipe with the temperature and the exponent that are best on the validation part.
 
-    All pairs of both grids are trained for a few epochs, the best third of them for longer, and so on: successive
-    halving [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared.
+    All pairs of both grids are trained for a few epochs, the best third of them for longer: successive halving
+    [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared.
     """
-    base = ids_only(items=items, interactions=interactions, dim=dim)
     left = [with_settings(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
     for share in ROUNDS:
-        epochs = max(1, round(share * base.optimisation.epochs))
-        left = sorted(left, key=lambda config: score(_shortened(config, epochs)), reverse=True)
+        left = sorted(left, key=lambda config: score(_shortened(config, share)), reverse=True)
         left = left[: max(1, len(left) // 3)]
     return left[0]
+
+
+def best_inputs(base: TrainConfig, score: Score, *, features: bool) -> TrainConfig:
+    """The recipe with those inputs that are best on the validation part. features: whether there are side features."""
+    names = [name for name, additions in INPUTS.items() if features or with_features not in additions]
+    return max((with_inputs(base, name) for name in names), key=lambda config: score(_shortened(config, ROUNDS[-1])))
+
+
+def with_inputs(base: TrainConfig, name: str) -> TrainConfig:
+    """`ids_only` with the inputs of that name: see INPUTS."""
+    return reduce(lambda config, addition: addition(config), INPUTS[name], base)
 
 
 def with_settings(config: TrainConfig, temperature: float, exponent: float) -> TrainConfig:
@@ -74,8 +87,25 @@ def with_settings(config: TrainConfig, temperature: float, exponent: float) -> T
     return replace(config, score=Cosine(temperature=temperature, learned=False), loss=loss)
 
 
-def _shortened(config: TrainConfig, epochs: int) -> TrainConfig:
+def with_features(config: TrainConfig) -> TrainConfig:
+    """The recipe with a body in both towers, which read the side features."""
+    return replace(config, tower=replace(config.tower, user=MLP(), item=MLP(), id_dropout=0.1))
+
+
+def with_history(config: TrainConfig) -> TrainConfig:
+    """The recipe with the mean of what the user took beside the user's own vector. What is read is ranked all the same:
+    with items only in one of both places, history and id would tell apart which place they are in."""
+    return replace(config, leave_out=(), tower=replace(config.tower, history=MeanPooling(dropout=0.5), id_dropout=0.1))
+
+
+INPUTS: dict[str, tuple[Callable[[TrainConfig], TrainConfig], ...]] = {
+    "ids_only": (),
+    "features": (with_features,),
+    "history": (with_history,),
+    "all": (with_features, with_history),
+}
+
+
+def _shortened(config: TrainConfig, share: float) -> TrainConfig:
+    epochs = max(1, round(share * config.optimisation.epochs))
     return replace(config, optimisation=replace(config.optimisation, epochs=epochs, patience=epochs))
-
-
-PAIR_RECIPES: dict[str, Callable[..., TrainConfig]] = {"pairs": pairs}

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.encode import UNKNOWN
 from feature_repo.schema import Feature, Kind
 from training.evaluate import Holdout, evaluate, exact_search
 from training.pairs import Pairs, fit_pairs, read_pairs
-from training.recipes import Corpus, Cosine, Uniform
-from training.recipes.pairs import PAIR_RECIPES, WHOLE, ids_only
+from training.recipes import Corpus, Cosine, TrainConfig, Uniform
+from training.recipes.pairs import WHOLE, best_inputs, best_settings, ids_only, with_inputs
 from training.recipes.text import to_flat
 from training.towers import embed
 
@@ -89,6 +90,76 @@ def test_a_large_corpus_gets_a_sample_of_negatives() -> None:
     assert isinstance(ids_only(items=WHOLE + 1, interactions=9, dim=4).sampler, Uniform)
 
 
+def test_a_history_is_what_the_user_took_of_the_interactions_that_are_known() -> None:
+    taken, users, items = tables()
+    pairs = read_pairs(taken, users, items)
+    known = pairs.only(np.arange(len(pairs.user_I)) % 2 == 0)
+    wanted = [set(known.item_N["item_id"][known.item_I[known.user_I == user]]) for user in range(USERS)]
+    assert [set(row[row > 0]) for row in known.users["history_items"]] == wanted
+    assert known.users["history_items"].shape == (USERS, 5)
+
+
+def test_of_a_long_history_a_random_part_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.pairs.PLACES", 4)
+    pairs = read_pairs(*tables())
+    rows = pairs.users["history_items"]
+    assert rows.shape == (USERS, 4) and (rows > 0).all()
+    assert all(len(set(row)) == 4 for row in rows)
+    firsts = np.sort(pairs.item_N["item_id"][pairs.item_I.reshape(USERS, 10)], axis=1)[:, :4]
+    assert (np.sort(rows, axis=1) != firsts).any()
+
+
+def test_a_recipe_reads_only_its_inputs() -> None:
+    """Ids alone give a user the same embedding whatever the history; a history moves it."""
+    pairs = read_pairs(*tables())
+    base = ids_only(items=ITEMS, interactions=len(pairs.user_I), dim=8)
+    moved = {}
+    for name in ("ids_only", "history"):
+        model, _ = fit_pairs(pairs, with_inputs(base, name), seed=0, epochs=1)
+        other = pairs.users | {"history_items": pairs.users["history_items"][::-1].copy()}
+        moved[name] = not np.array_equal(embed(model.user, pairs.users), embed(model.user, other))
+    assert moved == {"ids_only": False, "history": True}
+
+
+def test_a_user_without_id_is_known_by_history_and_an_item_without_clicks_by_its_features() -> None:
+    """Both have the code of what is unknown; group and colour say it all."""
+    taken, users, items = tables()
+    new_user, new_item = pl.col("user_id") == "u3", pl.col("item_id") == "i5"
+    pairs = read_pairs(
+        taken.filter(~new_user, ~new_item),
+        users.filter(~new_user),
+        items.filter(~new_item),
+        item_features=(Feature(name="colour", kind=Kind.CATEGORICAL),),
+    )
+    base = ids_only(items=ITEMS, interactions=len(pairs.user_I), dim=8)
+    config = replace(with_inputs(base, "all"), score=Cosine(temperature=0.3, learned=False))
+    model, _ = fit_pairs(pairs, config, seed=0, epochs=150)
+    user = {name: array[:1].copy() for name, array in pairs.users.items()} | {"user_id": np.full(1, UNKNOWN, np.int32)}
+    item = {name: array[[2]].copy() for name, array in pairs.item_N.items()} | {
+        "item_id": np.full(1, UNKNOWN, np.int32)
+    }
+    score_N = (embed(model.user, user) @ embed(model.item, pairs.item_N).T)[0]
+    group_N = np.array([int(name[1:]) % GROUPS for name in items.filter(~new_item)["item_id"]])
+    assert score_N[group_N == 0].min() > score_N[group_N != 0].max()
+    score_U = (embed(model.user, pairs.users) @ embed(model.item, item).T)[:, 0]
+    group_U = np.array([int(name[1:]) % GROUPS for name in users.filter(~new_user)["user_id"]])
+    assert np.median(score_U[group_U == group_N[2]]) > np.quantile(score_U[group_U != group_N[2]], 0.95)
+
+
+def test_the_choice_of_inputs_asks_for_features_only_where_there_are_some() -> None:
+    base = ids_only(items=50, interactions=100, dim=4)
+    asked: list[TrainConfig] = []
+
+    def score(config: TrainConfig) -> float:
+        asked.append(config)
+        return float(not config.leave_out)
+
+    assert best_inputs(base, score, features=False) == with_inputs(base, "history")
+    assert all(config.tower.item is None for config in asked) and len(asked) == 2
+    assert best_inputs(base, score, features=True) == with_inputs(base, "history")
+    assert len(asked) == 6
+
+
 def test_the_choice_ends_with_what_the_validation_part_prefers() -> None:
     """A score that peaks at one pair of settings; how long they were trained must not matter to who wins."""
     asked = []
@@ -96,9 +167,9 @@ def test_the_choice_ends_with_what_the_validation_part_prefers() -> None:
     def score(config: object) -> float:
         settings = to_flat(config)  # type: ignore[arg-type]
         asked.append(settings["optimisation.epochs"])
-        return -abs(settings["score.temperature"] - 0.13) - abs(settings["loss.parameters.exponent"] - 1.06)
+        return -abs(settings["score.temperature"] - 0.14) - abs(settings["loss.parameters.exponent"] - 1.06)
 
-    chosen = to_flat(PAIR_RECIPES["pairs"](items=50, interactions=100, dim=4, score=score))
-    assert (chosen["score.temperature"], chosen["loss.parameters.exponent"]) == (0.13, 1.06)
+    chosen = to_flat(best_settings(ids_only(items=50, interactions=100, dim=4), score))
+    assert (chosen["score.temperature"], chosen["loss.parameters.exponent"]) == (0.14, 1.06)
     assert asked == sorted(asked) and len(set(asked)) > 1
     assert chosen["optimisation.epochs"] > max(asked)

@@ -1,0 +1,1 @@
+"""Public benchmarks of interactions without times: full ranking over the corpus, training items masked."""

@@ -1,0 +1,156 @@
+"""Users and items that training has not seen: what side features and histories are worth.
+
+    python -m tests.benchmarks.public.cold --train T.parquet --users U.parquet --items I.parquet --settings 0.2 1.06
+        [--dim 64] [--seeds 1]
+
+A tenth of the users and a tenth of the items of T are held out with all they did. Asked is, over the whole of T's other
+users or items: what a new user takes, of whom only the side features are known; what a new user takes further when half
+is known; and which of the new items each known user takes, ranked among the new ones alone. Ids have a trained default.
+Recall@20, means over users and seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode import Encoder
+from feature_repo.schema import ENTITY_TIME
+from tests.benchmarks.public.data import Tables, as_log, read_tables
+from tests.benchmarks.public.systems import K, measure
+from training.baselines import Log, baseline_search, ease, popularity
+from training.evaluate import Holdout, Scores, exact_search
+from training.pairs import ITEM, MOMENT, USER, Pairs, fit_pairs, read_pairs
+from training.recipes.pairs import INPUTS, ids_only, with_inputs, with_settings
+from training.towers import embed
+from training.training_set import Arrays
+
+NEW_SHARE = 0.1
+QUESTIONS = ("new users, nothing known", "new users, half known", "new items")
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """known: what is trained on. given, asked: the two halves of what the new users took of the known items. item_M:
+    the new items, encoded; taken: known users and which of these they took."""
+
+    known: Pairs
+    given: Pairs
+    asked: Pairs
+    item_M: Arrays
+    taken: tuple[np.ndarray, np.ndarray]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("train", "users", "items"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"), required=True)
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--seeds", type=int, default=1)
+    arguments = parser.parse_args()
+    tables = read_tables(arguments.train, arguments.train, arguments.users, arguments.items)
+    worlds = [split(tables, seed=seed) for seed in range(arguments.seeds)]
+    print(f"| Recall@{K} | {' | '.join(QUESTIONS)} |\n|---|{'---:|' * len(QUESTIONS)}")
+    for name in INPUTS:
+        rows = [two_tower(name, world, arguments, seed) for seed, world in enumerate(worlds)]
+        show(f"two_tower {name}", np.mean(rows, axis=0))
+    for name, fit in (("popularity", popularity), ("ease", ease)):
+        show(name, np.mean([baseline(fit, world) for world in worlds], axis=0))
+
+
+def show(name: str, recalls: np.ndarray) -> None:
+    cells = ["" if np.isnan(recall) else f"{recall:.4f}" for recall in recalls]
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def split(tables: Tables, *, seed: int) -> World:
+    """Hold out users, items, and half of what the new users took."""
+    rng = np.random.default_rng(seed)
+    users, new_users = _apart(tables.users, rng)
+    items, new_items = _apart(tables.items, rng)
+    of_known, known_items = pl.col(USER).is_in(users[USER].implode()), pl.col(ITEM).is_in(items[ITEM].implode())
+    known = read_pairs(
+        tables.train.filter(of_known, known_items),
+        users,
+        items,
+        user_features=tables.user_features,
+        item_features=tables.item_features,
+    )
+    first, second = tables.train.filter(~of_known, known_items), tables.train.filter(of_known, ~known_items)
+    user_I, item_I = _rows(first[USER], new_users), _rows(first[ITEM], items)
+    is_given_I = rng.random(len(user_I)) < 0.5
+    new = replace(known, user_U=_encoded(known.user_encoder, new_users), user_I=user_I, item_I=item_I)
+    return World(
+        known=known,
+        given=new.only(is_given_I),
+        asked=new.only(~is_given_I),
+        item_M=_encoded(known.item_encoder, new_items),
+        taken=(_rows(second[USER], users), _rows(second[ITEM], new_items)),
+    )
+
+
+def _apart(entities: pl.DataFrame, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
+    is_new = rng.random(entities.height) < NEW_SHARE
+    return entities.filter(~is_new), entities.filter(is_new)
+
+
+def _rows(ids: pl.Series, entities: pl.DataFrame) -> np.ndarray:
+    return ids.replace_strict(entities[ids.name], np.arange(entities.height)).to_numpy().astype(np.int64)
+
+
+def _encoded(encoder: Encoder, entities: pl.DataFrame) -> Arrays:
+    """Of whom training knows nothing: their ids are UNKNOWN."""
+    return encoder.encode(entities.with_columns(MOMENT.alias(ENTITY_TIME)))
+
+
+def holdouts(world: World) -> list[Holdout]:
+    """What is asked in each of the questions. The same is relevant in the first two; only in the second, what is given
+    is masked."""
+    nothing = (np.empty(0, np.int64), np.empty(0, np.int64))
+    given, asked = ((each.user_I, each.item_I) for each in (world.given, world.asked))
+    sizes = (len(world.known.item_N[ITEM]), len(world.known.item_N[ITEM]), len(world.item_M[ITEM]))
+    questions = ((nothing, asked), (given, asked), (nothing, world.taken))
+    return [
+        Holdout.from_interactions(before=before, after=after, items=size, seen_items_may_return=False)
+        for (before, after), size in zip(questions, sizes, strict=True)
+    ]
+
+
+def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int) -> list[float]:
+    """Recall of each question."""
+    known = world.known
+    base = ids_only(items=len(known.item_N[ITEM]), interactions=len(known.user_I), dim=arguments.dim)
+    base = with_settings(base, *arguments.settings)
+    base = replace(base, tower=replace(base.tower, id_dropout=0.1))
+    model, _ = fit_pairs(known, with_inputs(base, name), seed=seed)
+    item_ND, item_MD = embed(model.item, known.item_N), embed(model.item, world.item_M)
+    pairs = ((world.given.only(np.empty(0, np.int64)), item_ND), (world.given, item_ND), (known, item_MD))
+    return [
+        measure(partial(exact_search, embed(model.user, users.users)[holdout.users_Q], items), holdout)[0]
+        for holdout, (users, items) in zip(holdouts(world), pairs, strict=True)
+    ]
+
+
+def baseline(fit: Callable[[Log], Scores], world: World) -> list[float]:
+    """Fitted on what is known of the old users and of the new ones, who stand behind them. None can rank new items."""
+    known, given = world.known, world.given
+    old = len(known.user_U[USER])
+    both = replace(
+        known,
+        user_U={USER: np.concatenate([known.user_U[USER], given.user_U[USER]])},
+        user_I=np.concatenate([known.user_I, old + given.user_I]),
+        item_I=np.concatenate([known.item_I, given.item_I]),
+    )
+    holdout = holdouts(world)[1]
+    return [np.nan, measure(baseline_search(fit(as_log(both)), old + holdout.users_Q), holdout)[0], np.nan]
+
+
+if __name__ == "__main__":
+    main()

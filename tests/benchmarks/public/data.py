@@ -1,0 +1,130 @@
+"""Files of interactions, users and items as parts to train on and to ask of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.guess import guess_feature
+from feature_repo.schema import Entity, Feature, Kind
+from training.baselines import Log
+from training.evaluate import Holdout
+from training.pairs import ITEM, USER, Pairs, read_pairs
+
+VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What is trained on and what is asked."""
+
+    pairs: Pairs
+    holdout: Holdout
+
+    @property
+    def log(self) -> Log:
+        return as_log(self.pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """Interactions to train on and to ask, each pair once; every user and item that is named anywhere, with the
+    features of its file."""
+
+    train: pl.DataFrame
+    test: pl.DataFrame
+    users: pl.DataFrame
+    items: pl.DataFrame
+    user_features: tuple[Feature, ...]
+    item_features: tuple[Feature, ...]
+
+
+def read_tables(train: Path, test: Path, users: Path | None = None, items: Path | None = None) -> Tables:
+    """The files; ids become text."""
+    parts = [_ids(pl.read_parquet(path)) for path in (train, test)]
+    user_table, user_features = _entities(users, parts, USER)
+    item_table, item_features = _entities(items, parts, ITEM)
+    return Tables(
+        train=parts[0],
+        test=parts[1],
+        users=user_table,
+        items=item_table,
+        user_features=user_features,
+        item_features=item_features,
+    )
+
+
+def read(train: Path, test: Path, users: Path | None = None, items: Path | None = None) -> tuple[Part, Part]:
+    """The part on which settings are chosen, cut from train, and the one that is reported."""
+    tables = read_tables(train, test, users, items)
+    together = pl.concat([tables.train, tables.test]).unique(maintain_order=True)
+    both = read_pairs(
+        together,
+        tables.users,
+        tables.items,
+        user_features=tables.user_features,
+        item_features=tables.item_features,
+    )
+    trained = together.join(tables.train, on=[USER, ITEM], how="semi").height
+    pairs, asked = both.only(np.arange(trained)), both.only(np.arange(trained, len(both.user_I)))
+    held = np.random.default_rng(0).random(trained) < VALIDATION_SHARE
+    known, validation = pairs.only(~held), pairs.only(held)
+    return Part(pairs=known, holdout=_holdout(known, validation)), Part(pairs=pairs, holdout=_holdout(pairs, asked))
+
+
+def as_log(pairs: Pairs) -> Log:
+    """What baselines learn from."""
+    return Log(
+        user_rows=pairs.user_I,
+        item_rows=pairs.item_I,
+        days=np.zeros(len(pairs.user_I)),
+        users=len(pairs.user_U[USER]),
+        items=len(pairs.item_N[ITEM]),
+    )
+
+
+def _ids(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(pl.col(USER, ITEM).cast(pl.String)).unique(maintain_order=True)
+
+
+def _entities(path: Path | None, frames: list[pl.DataFrame], key: str) -> tuple[pl.DataFrame, tuple[Feature, ...]]:
+    """Every user or item that is named anywhere, with the features of its file."""
+    named = pl.concat([frame.select(key) for frame in frames])
+    if path is None:
+        return named.unique().sort(key), ()
+    table = pl.read_parquet(path).with_columns(pl.col(key).cast(pl.String)).unique(key, keep="first")
+    entity = Entity.USER if key == USER else Entity.ITEM
+    features = []
+    for column in table.drop(key).get_columns():
+        guess = guess_feature(column, entity)
+        if guess and Kind(guess["kind"]) not in (Kind.TIMESTAMP, Kind.ID):
+            features.append(Feature(name=column.name, **{**guess, "kind": Kind(guess["kind"]), "filterable": False}))
+            table = _typed(table, features[-1])
+    kept = table.select(key, *[feature.name for feature in features])
+    everyone = pl.concat([named, table.select(key)]).unique().sort(key)
+    return everyone.join(kept, on=key, how="left", maintain_order="left"), tuple(features)
+
+
+def _typed(table: pl.DataFrame, feature: Feature) -> pl.DataFrame:
+    """A column as the encoder wants it."""
+    column = pl.col(feature.name)
+    match feature.kind:
+        case Kind.MULTI_VALUED if table[feature.name].dtype == pl.String:
+            return table.with_columns(column.str.split("|"))
+        case Kind.NUMERIC:
+            return table.with_columns(column.cast(pl.Float64))
+        case Kind.CATEGORICAL | Kind.TEXT:
+            return table.with_columns(column.cast(pl.String))
+    return table
+
+
+def _holdout(known: Pairs, asked: Pairs) -> Holdout:
+    return Holdout.from_interactions(
+        before=(known.user_I, known.item_I),
+        after=(asked.user_I, asked.item_I),
+        items=len(known.item_N[ITEM]),
+        seen_items_may_return=False,
+    )

@@ -1,0 +1,131 @@
+"""The two-tower and the baselines: settings chosen on one part, measured on the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.public.data import Part
+from training.baselines import Log, als, baseline_search, ease, popularity
+from training.evaluate import Holdout, MakeSearch, Scores, exact_search
+from training.metrics import is_relevant, ndcg_at_k, recall_at_k
+from training.pairs import ITEM, fit_pairs
+from training.recipes import TrainConfig
+from training.recipes.pairs import best_inputs, best_settings, ids_only, with_inputs, with_settings
+from training.recipes.text import to_flat
+from training.towers import TwoTower, embed
+
+K = 20
+EASE_ITEMS = 20_000
+"""EASE inverts a matrix with a row for each of the users or items, whichever are fewer."""
+
+
+@dataclass
+class Result:
+    """The metrics of one system, over the seeds."""
+
+    system: str
+    recall: list[float] = field(default_factory=list)
+    ndcg: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        means = {f"recall@{K}": float(np.mean(self.recall)), f"ndcg@{K}": float(np.mean(self.ndcg))}
+        return {**means, "seeds": len(self.recall), "seconds": round(self.seconds, 1), "settings": self.settings}
+
+
+def measure(make_search: MakeSearch, holdout: Holdout) -> tuple[float, float]:
+    """Recall@20 with the denominator |relevant| and NDCG@20 with the ideal of min(|relevant|, 20), means over users."""
+    relevant = holdout.relevant
+    search = make_search(exclude=holdout.seen)
+    hits_QK = is_relevant(search(np.arange(relevant.shape[0]), K), relevant)
+    counts_Q = np.diff(relevant.indptr)
+    return float(recall_at_k(hits_QK, counts_Q, K).mean()), float(ndcg_at_k(hits_QK, counts_Q, K).mean())
+
+
+def tower_search(model: TwoTower, part: Part) -> MakeSearch:
+    user_QD = embed(model.user, part.pairs.users)[part.holdout.users_Q]
+    return partial(exact_search, user_QD, embed(model.item, part.pairs.item_N))
+
+
+def choose(
+    recipe: str,
+    part: Part,
+    *,
+    dim: int,
+    device: str,
+    settings: tuple[float, float] | None = None,
+    show: Callable[[str], None] = lambda line: None,
+) -> TrainConfig:
+    """The recipe as the validation part wants it. recipe: of INPUTS, or "pairs" for the best of them. settings:
+    temperature and exponent, which are otherwise chosen."""
+
+    def score(config: TrainConfig) -> float:
+        model, _ = fit_pairs(part.pairs, config, seed=0, device=device)
+        recall, ndcg = measure(tower_search(model, part), part.holdout)
+        show(f"  validation {recall:.4f} {ndcg:.4f}  {described(config)}")
+        return recall + ndcg
+
+    pairs = part.pairs
+    base = ids_only(items=len(pairs.item_N[ITEM]), interactions=len(pairs.user_I), dim=dim)
+    base = with_settings(base, *settings) if settings else best_settings(base, score)
+    if recipe != "pairs":
+        return with_inputs(base, recipe)
+    features = bool(pairs.user_encoder.features or pairs.item_encoder.features)
+    return best_inputs(base, score, features=features)
+
+
+def described(config: TrainConfig) -> str:
+    """What was chosen of it, in a few words."""
+    flat = to_flat(config)
+    inputs = [name for name, there in (("history", not config.leave_out), ("features", config.tower.item)) if there]
+    return (
+        f"temperature {flat['score.temperature']}, exponent {flat['loss.parameters.exponent']}, "
+        f"{config.optimisation.epochs} epochs, ids {' '.join(inputs)}"
+    ).strip()
+
+
+def run_recipe(recipe: str, final: Part, config: TrainConfig, *, seeds: int, device: str) -> Result:
+    """Train on all of train, measure once for every seed."""
+    start = time.perf_counter()
+    result = Result(f"two_tower {recipe}", settings=to_flat(config))
+    for seed in range(seeds):
+        model, _ = fit_pairs(final.pairs, config, seed=seed, device=device)
+        recall, ndcg = measure(tower_search(model, final), final.holdout)
+        result.recall.append(recall)
+        result.ndcg.append(ndcg)
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+def run_baselines(validation: Part, final: Part) -> list[Result]:
+    """Popularity, ALS and, where it fits, EASE: a few settings of each are compared on the validation part."""
+    options: dict[str, list[tuple[dict[str, Any], Callable[[Log], Scores]]]] = {
+        "popularity": [({}, popularity)],
+        "als": [
+            ({"regularization": strength, "alpha": alpha}, partial(als, seed=0, regularization=strength, alpha=alpha))
+            for strength in (1.0, 10.0)
+            for alpha in (1.0, 10.0)
+        ],
+        "ease": [({"strength": each}, partial(ease, regularization=each)) for each in (100.0, 300.0, 1000.0)],
+    }
+    results = []
+    for name, settings in options.items():
+        if name == "ease" and min(final.log.users, final.log.items) > EASE_ITEMS:
+            continue
+        start = time.perf_counter()
+        scores = [sum(measure_baseline(fit, validation)) if settings[1:] else 0.0 for _, fit in settings]
+        chosen, fit = settings[int(np.argmax(scores))]
+        recall, ndcg = measure_baseline(fit, final)
+        results.append(Result(name, [recall], [ndcg], time.perf_counter() - start, chosen))
+    return results
+
+
+def measure_baseline(fit: Callable[[Log], Scores], part: Part) -> tuple[float, float]:
+    return measure(baseline_search(fit(part.log), part.holdout.users_Q), part.holdout)
