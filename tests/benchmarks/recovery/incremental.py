@@ -21,8 +21,8 @@ import torch
 from feature_repo.encode import Encoder
 from tests.benchmarks.recovery.experiment import Experiment, Measure
 from training.incremental import extended, update
-from training.pairs import MOMENT, Pairs, fit_pairs, read_pairs
-from training.recipes import MeanPooling, Optimisation, TowerConfig, TrainConfig
+from training.pairs import HISTORY, MOMENT, Pairs, fit_pairs, read_pairs
+from training.recipes import Optimisation, TowerConfig, TrainConfig
 from training.released import Released
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
@@ -36,7 +36,8 @@ EPOCHS = 21
 """Of an update: each takes a twelfth of the time of an epoch of all events."""
 CONFIG = TrainConfig(
     dim=32,
-    tower=TowerConfig(user=None, item=None, user_id=True, history=MeanPooling()),
+    tower=TowerConfig(user=None, item=None, user_id=True),
+    leave_out=(HISTORY,),
     strata=False,
     optimisation=Optimisation(batch_size=512, epochs=25, embedding_rate=2e-2, averaged_share=None),
 )
