@@ -6,8 +6,8 @@
 
 T and E hold user_id and item_id; metrics are those of tests.benchmarks.public: full ranking, training items masked. All
 systems train the same thing, a vector of D numbers for each user and item with cosines between them, each in a process
-of its own that hands over its vectors after every epoch. Seconds are those of training: the clock stands still while
-vectors are measured. A system ends at the target, at the end of its epochs or after --limit seconds; then it has
+of its own that hands over its vectors after every epoch. Seconds are those of training: they begin when the data is
+read, include what is built on the way (TensorFlow's graph), and stand still while vectors are measured. A system ends at the target, at the end of its epochs or after --limit seconds; then it has
 reached the target `never`, and the table says how far it came.
 
 --settings, --epochs and --rate: of this trainer, and of the same loss in plain PyTorch unless --set gives it others.
@@ -56,8 +56,9 @@ def main() -> None:
         if not arguments.choose:
             race.run(name, settings[name])
             continue
-        best = walk(settings[name], SYSTEMS[name].grid, lambda each, name=name: race.rank(name, each))  # type: ignore
-        print(f"chosen: --set {name} {' '.join(f'{key}={value}' for key, value in best.items())}", flush=True)
+        best = walk(settings[name], SYSTEMS[name].grid, partial(race.rank, name))
+        chosen = f"--set {name} {' '.join(f'{key}={value}' for key, value in best.items())}"
+        print(json.dumps({"chosen": chosen}) if arguments.json else f"chosen: {chosen}", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

@@ -18,23 +18,24 @@ class System:
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
-IN_BATCH: Settings = {"temperature": 0.1, "rate": 0.01, "batch": 1024, "epochs": 20}
+IN_BATCH: Settings = {"temperature": 0.1, "rate": 0.01, "batch": 512, "epochs": 20}
 IN_BATCH_GRID = {
-    "temperature": (0.07, 0.1, 0.14, 0.2),
+    "temperature": (0.07, 0.1, 0.13, 0.17),
     "rate": (0.003, 0.01, 0.03),
-    "batch": (512, 1024, 2048),
+    "batch": (256, 512, 1024),
     "epochs": (10, 20, 40),
 }
 BILATERAL: Settings = {"temperature": 0.12, "exponent": 1.22, "rate": 0.02, "epochs": 20, "steps": 117}
-"""Of this trainer; plain PyTorch with the same loss takes what is given for it. steps: in an epoch, each of whole users;
-about as many as the recipe takes."""
+"""Of this trainer; plain PyTorch with the same loss takes what is given for it. steps: in an epoch, each of whole users
+and about as many as the recipe takes."""
+BILATERAL_GRID = {"steps": (30, 60, 117), "rate": (0.01, 0.02, 0.04), "epochs": (10, 20, 30)}
 
 SYSTEMS = {
-    "ours": System(title="this trainer", settings=BILATERAL),
+    "ours": System(title="this trainer", settings=BILATERAL, grid=BILATERAL_GRID),
     "full_softmax": System(
         title="PyTorch, the same loss as one matrix",
         settings=BILATERAL | {"precision": "float32"},
-        grid={"precision": ("float32", "bfloat16"), "steps": (30, 60, 117, 240), "rate": (0.01, 0.02, 0.04)},
+        grid={"precision": ("float32", "bfloat16")} | BILATERAL_GRID,
     ),
     "in_batch": System(title="PyTorch, in-batch with logQ", settings=IN_BATCH, grid=IN_BATCH_GRID),
     "tfrs_retrieval": System(title="TensorFlow Recommenders", settings=IN_BATCH, grid=IN_BATCH_GRID),
