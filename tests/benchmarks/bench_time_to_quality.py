@@ -7,8 +7,9 @@
 T and E hold user_id and item_id; metrics are those of tests.benchmarks.public: full ranking, training items masked. All
 systems train the same thing, a vector of D numbers for each user and item with cosines between them, each in a process
 of its own that hands over its vectors after every epoch. Seconds are those of training: they begin when the data is
-read, include what is built on the way (TensorFlow's graph), and stand still while vectors are measured. A system ends at the target, at the end of its epochs or after --limit seconds; then it has
-reached the target `never`, and the table says how far it came.
+read, include what is built on the way (TensorFlow's graph), and stand still while vectors are measured. A system ends
+at the target, at the end of its epochs or after --limit seconds; the epoch that passes the limit is its last one. Where
+it has reached the target `never`, the best epoch tells how far it came, and `> x` how long it had.
 
 --settings, --epochs and --rate: of this trainer, and of the same loss in plain PyTorch unless --set gives it others.
 --choose: instead, look for each system's settings on a part that is cut from T; E is not ranked, and --target is one
@@ -40,12 +41,13 @@ from training.evaluate import exact_search
 from training.pairs import ITEM, USER
 
 ROOT = Path(__file__).parents[2]
-COLUMNS = ("system", "settings", "seconds to target", "best Recall@20", "after seconds", "epochs", "x this trainer")
+COLUMNS = ("system", "settings", "seconds to target", "best Recall@20", "after seconds", "and epochs", "x this trainer")
 
 
 def main() -> None:
     arguments = _arguments()
-    names = [name for name in arguments.only or SYSTEMS if name != "tfrs_retrieval" or arguments.tfrs]
+    wanted = arguments.only or [name for name in SYSTEMS if name != "tfrs_retrieval" or arguments.tfrs]
+    names = [name for name in SYSTEMS if name in wanted]  # this trainer first: the others are compared with it
     settings = {name: settings_of(name, arguments) for name in names}
     validation, final = read(arguments)
     race = Race(validation if arguments.choose else final, arguments)
@@ -81,6 +83,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := {given[0] for given in arguments.set} - set(SYSTEMS):
         parser.error(f"--set got {', '.join(unknown)}; wanted one of {', '.join(SYSTEMS)}")
+    if "tfrs_retrieval" in (arguments.only or ()) and arguments.tfrs is None:
+        parser.error("--tfrs is wanted for the system tfrs_retrieval")
     return arguments
 
 
