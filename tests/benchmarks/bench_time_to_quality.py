@@ -33,7 +33,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.benchmarks.public import Part, measure, read
+from tests.benchmarks.public.data import Part, read
+from tests.benchmarks.public.systems import measure
 from tests.benchmarks.time_to_quality.curve import Curve, Point, first_past, highest, rank, ratio
 from tests.benchmarks.time_to_quality.systems import SYSTEMS, Settings, overridden, walk
 from tests.benchmarks.time_to_quality.task import GO_ON, STOP, Task
@@ -49,7 +50,7 @@ def main() -> None:
     wanted = arguments.only or [name for name in SYSTEMS if name != "tfrs_retrieval" or arguments.tfrs]
     names = [name for name in SYSTEMS if name in wanted]  # this trainer first: the others are compared with it
     settings = {name: settings_of(name, arguments) for name in names}
-    validation, final = read(arguments)
+    validation, final = read(arguments.train, arguments.test)
     race = Race(validation if arguments.choose else final, arguments)
     if not arguments.json:
         print(f"{torch.get_num_threads()} threads; target {arguments.target}, limit {arguments.limit:.0f} s\n")
