@@ -1,6 +1,7 @@
 """The item vectors that both towers share.
 
-Legend: B rows, L history length, U distinct items of a batch, V item vocabulary, D dimension of the embedding.
+Legend: B rows, L history length, T places with a weight, U distinct items of a batch, V item vocabulary, D dimension of the
+embedding.
 """
 
 from __future__ import annotations
@@ -71,16 +72,20 @@ class ItemVectors(nn.Module):
     def pooled(self, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
         """[B, D]: Σ_l weight_l · v_l of items given by their id codes.
 
-        In training the vectors of the batch's distinct items are built once and then summed by one fused kernel; an
-        exported program, whose shapes must not depend on data, gathers them row by row. Both give the same.
+        In training the vectors of the batch's distinct items are built once and then summed by one fused kernel, and
+        places without weight, padded or dropped, are not even read; an exported program, whose shapes must not depend
+        on data, gathers them row by row. Both give the same.
         """
         if not self.training:
             return (weights_BL[:, :, None] * self.of(items_BL.long())).sum(dim=1)
-        items_U, places_BL = distinct(items_BL.long(), self.size)
+        counts_B = (weights_BL != 0).sum(dim=1)
+        (kept_T,) = weights_BL.flatten().nonzero(as_tuple=True)
+        items_U, places_T = distinct(items_BL.flatten()[kept_T].long(), self.size)
         vectors_UD = self.of(items_U)
         # In bfloat16 the weights come from matrix products and the vectors from tables, which stay float32.
-        weights_BL = weights_BL.to(vectors_UD.dtype)
-        return F.embedding_bag(places_BL, vectors_UD, per_sample_weights=weights_BL, mode="sum")
+        weights_T = weights_BL.flatten().index_select(0, kept_T).to(vectors_UD.dtype)
+        starts_B = counts_B.cumsum(0) - counts_B
+        return F.embedding_bag(places_T, vectors_UD, starts_B, per_sample_weights=weights_T, mode="sum")
 
     def gathered(self, items_BL: Tensor) -> Tensor:
         """[B, L, D] of items given by their id codes, for models that read them one by one.
