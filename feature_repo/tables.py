@@ -21,17 +21,20 @@ from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
 from feature_repo.snapshots import WINDOWS, item_snapshots, seen_events, user_snapshots, week_of, with_known
 
 
-def feature_tables(tables: Tables, entity: Entity, moments: Sequence[datetime]) -> dict[str, pl.DataFrame]:
+def feature_tables(
+    tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, snapshots: pl.DataFrame | None = None
+) -> dict[str, pl.DataFrame]:
     """One table per view of the entity: key, event_timestamp, created, then the view's columns.
 
     User views have a row at the start of each of the user's active days and, for every user, at each of `moments`.
     Item statistics have a row at each weekly snapshot at which a value may differ from the row before; profiles have
     one row per entity, true from before the first snapshot. Raises ValueError for a view that nothing here computes.
+    snapshots: distinct keys and event_timestamps, sorted by both, to have rows at instead of all these.
     """
     events = with_known(tables.events)
-    if entity is Entity.USER:
+    if snapshots is None and entity is Entity.USER:
         snapshots = user_snapshots(events, tables.users, moments)
-    else:
+    elif snapshots is None:
         snapshots = item_snapshots(events, moments)
     seen = seen_events(events, snapshots, entity)
     build: dict[str, Callable[[View], pl.DataFrame]] = {

@@ -1,4 +1,9 @@
-"""Baselines that a two-tower model has to beat: each learns from a `Log` and is scored by the same protocol."""
+"""Baselines that a two-tower model has to beat: each learns from a `Log` and is scored by the same protocol.
+
+Those that look at the user's own history take another log as `asked`: the same users and items, but what is known of
+each user when it is asked, with days before that. Only the user's own history is then another one; neighbours,
+relations between items and popularity stay those of the log that was learned from.
+"""
 
 from __future__ import annotations
 

@@ -23,8 +23,7 @@ def item_knn(log: Log, *, neighbours: int = 20, shrinkage: float = 10.0) -> Scor
     from implicit.nearest_neighbours import ItemItemRecommender
     from scipy.sparse import csr_array, csr_matrix, diags_array
 
-    bought = log.matrix()
-    bought.data[:] = 1
+    bought = log.histories()
     users_N = np.bincount(bought.indices, minlength=log.items)
     weighted = bought @ diags_array(1 / np.sqrt(np.maximum(users_N, 1) + shrinkage))
     model = ItemItemRecommender(K=neighbours, num_threads=0)

@@ -18,7 +18,14 @@ MAX_ITEMS = 20_000
 """A matrix of this side takes 3.2 GB in float64, and minutes to invert."""
 
 
-def ease(log: Log, *, regularization: float = 500.0, min_users: int = 1, max_items: int = MAX_ITEMS) -> Scores:
+def ease(
+    log: Log,
+    *,
+    asked: Log | None = None,
+    regularization: float = 500.0,
+    min_users: int = 1,
+    max_items: int = MAX_ITEMS,
+) -> Scores:
     """EASE [Steck, WWW 2019]: scores(u) = x_u B, where B [n, n] is the minimum of |X - XB|² + lambda |B|² with a zero
     diagonal, X [U, n] the binary histories.
 
@@ -33,8 +40,7 @@ def ease(log: Log, *, regularization: float = 500.0, min_users: int = 1, max_ite
     Raises:
         ValueError: the matrix to invert, of the side min(U, n), is larger than `max_items`.
     """
-    bought = log.matrix()
-    bought.data[:] = 1
+    bought = log.histories()
     users_N = np.bincount(bought.indices, minlength=log.items)
     kept_n, order_N = np.flatnonzero(users_N >= max(min_users, 1)), popularity_order(log)
     history = bought[:, kept_n]
@@ -44,12 +50,13 @@ def ease(log: Log, *, regularization: float = 500.0, min_users: int = 1, max_ite
             f"{max_items:,} of one of them, as a matrix of that side is inverted in memory (8 bytes a cell): raise "
             "min_users, or max_items where there is more memory"
         )
+    own = asked.histories()[:, kept_n] if asked else history
     by_users = history.shape[0] < history.shape[1]
-    projection, diagonal_n = (_by_users if by_users else _by_items)(history, regularization)
-    empty_U = np.diff(history.indptr) == 0
+    projection, diagonal_n = (_by_users if by_users else _by_items)(history, own, regularization)
+    empty_U = np.diff(own.indptr) == 0
 
     def scores(user_rows: np.ndarray) -> np.ndarray:
-        scores_bn = history[user_rows].toarray() - projection(user_rows) / diagonal_n
+        scores_bn = own[user_rows].toarray() - projection(user_rows) / diagonal_n
         scores_bN = order_N - 1 + scores_bn.min(axis=1, keepdims=True, initial=0)  # below all that are kept
         scores_bN[:, kept_n] = scores_bn
         scores_bN[empty_U[user_rows]] = order_N
@@ -59,26 +66,30 @@ def ease(log: Log, *, regularization: float = 500.0, min_users: int = 1, max_ite
 
 
 Projection = Callable[[np.ndarray], np.ndarray]
-"""User rows [b] -> their rows of XP, dense [b, n]."""
+"""User rows [b] -> their rows of AP, dense [b, n], A being the histories that are asked about."""
 
 
-def _by_items(history: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:
-    """XP and diag P [n] from the items' matrix."""
+def _by_items(history: csr_array, own: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:
+    """AP and diag P [n] from the items' matrix; own: A."""
     inverse_nn = _inverse(history.T.tocsr(), regularization)
-    return lambda user_rows: history[user_rows] @ inverse_nn, inverse_nn.diagonal()
+    return lambda user_rows: own[user_rows] @ inverse_nn, inverse_nn.diagonal()
 
 
-def _by_users(history: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:
-    """The same from the users' matrix K = (XX' + lambda I)^-1: XP = KX, and P = (I - X'KX) / lambda."""
+def _by_users(history: csr_array, own: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:
+    """The same from the users' matrix K = (XX' + lambda I)^-1: P = (I - X'KX) / lambda, so that XP = KX."""
     inverse_UU, items_nU = _inverse(history, regularization), history.T.tocsr()
 
     def projection(user_rows: np.ndarray) -> np.ndarray:
         return (items_nU @ inverse_UU[user_rows].T).T
 
+    def projection_of_others(user_rows: np.ndarray) -> np.ndarray:
+        weights_bU = (own[user_rows] @ items_nU).toarray() @ inverse_UU
+        return (own[user_rows].toarray() - (items_nU @ weights_bU.T).T) / regularization
+
     leverage_n = np.zeros(history.shape[1])
     for rows in np.split(np.arange(history.shape[0]), range(BLOCK, history.shape[0], BLOCK)):
         leverage_n += history[rows].multiply(projection(rows)).sum(axis=0)
-    return projection, (1 - leverage_n) / regularization
+    return projection if own is history else projection_of_others, (1 - leverage_n) / regularization
 
 
 def _inverse(rows: csr_array, regularization: float) -> np.ndarray:

@@ -40,3 +40,9 @@ class Log:
         # implicit takes matrices with 32-bit indices only.
         rows = (self.user_rows.astype(np.int32), self.item_rows.astype(np.int32))
         return csr_array((data, rows), shape=(self.users, self.items))
+
+    def histories(self) -> csr_array:
+        """Who had what, binary float64 [users, items]."""
+        bought = self.matrix()
+        bought.data[:] = 1
+        return bought

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def user_knn(log: Log, *, neighbours: int = 50, shrinkage: float = 0.0) -> Scores:
+def user_knn(log: Log, *, asked: Log | None = None, neighbours: int = 50, shrinkage: float = 0.0) -> Scores:
     """User-kNN [Herlocker et al., SIGIR 1999; here binary]: an item scores the sum of similarity over those of the k
     nearest other users that had it.
 
@@ -31,9 +31,8 @@ def user_knn(log: Log, *, neighbours: int = 50, shrinkage: float = 0.0) -> Score
     near users the lower user row comes first. Items that score nothing follow by popularity. The defaults are the best
     of 20 to 900 neighbours and shrinkage 0 to 100; 100 neighbours found more discoveries.
     """
-    bought = _histories(log)
-    scaled = _scaled(bought, -0.5, shrinkage)
-    similarity = _product(scaled, scaled)
+    bought = log.histories()
+    similarity = _product(_scaled((asked or log).histories(), -0.5, shrinkage), _scaled(bought, -0.5, shrinkage))
 
     def weights(user_rows: np.ndarray) -> np.ndarray:
         similarity_bU = similarity(user_rows)
@@ -43,7 +42,9 @@ def user_knn(log: Log, *, neighbours: int = 50, shrinkage: float = 0.0) -> Score
     return _voted(weights, bought, log)
 
 
-def up_cf(log: Log, *, recency: int = 25, alpha: float = 0.75, locality: float = 5.0) -> Scores:
+def up_cf(
+    log: Log, *, asked: Log | None = None, recency: int = 25, alpha: float = 0.75, locality: float = 5.0
+) -> Scores:
     """UP-CF@r [Faggioli, Polato, Aiolli, UMAP 2020]: score(u, i) = sum over all users v, u itself among them, of
     sim(u, v)^q · UWP_v(i).
 
@@ -53,17 +54,31 @@ def up_cf(log: Log, *, recency: int = 25, alpha: float = 0.75, locality: float =
     locality, takes weight from all but the most similar; there is no limit on the number of neighbours. Items that
     score nothing follow by popularity. The defaults are the best of r 10 to 100, alpha 0.25 to 1 and q 2 to 20.
     """
-    bought, own = _histories(log), baskets(log)
-    similarity = _product(_scaled(bought, -alpha), _scaled(bought, alpha - 1))
+    similarity = _product(_scaled((asked or log).histories(), -alpha), _scaled(log.histories(), alpha - 1))
+
+    def weights(user_rows: np.ndarray) -> np.ndarray:
+        similarity_bU = similarity(user_rows)
+        similarity_bU[np.arange(len(user_rows)), user_rows] = 0
+        return similarity_bU**locality
+
+    vectors = _user_wise_popularity(log, recency)
+    own = _user_wise_popularity(asked, recency) if asked else vectors
+    return _voted(weights, vectors, log, own=own)  # everybody is wholly similar to itself
+
+
+def _user_wise_popularity(log: Log, recency: int) -> csr_array:
+    """The vectors of `up_cf`, [U, N]."""
+    own = baskets(log)
     share = 1 / np.minimum(own.counts_U, recency)[own.log.user_rows]
     vectors = own.log.matrix(np.where(own.places < recency, share, 0))
     vectors.eliminate_zeros()
-    return _voted(lambda user_rows: similarity(user_rows) ** locality, vectors, log)
+    return vectors
 
 
 def tifu_knn(
     log: Log,
     *,
+    asked: Log | None = None,
     neighbours: int = 300,
     group_size: int = 7,
     within_decay: float = 1.0,
@@ -85,22 +100,21 @@ def tifu_knn(
     order, are 900, 3, 0.9, 0.6 and 0.2.
     """
     vectors = _item_frequency(log, group_size, within_decay, group_decay)
-    overlap, norms_U = _product(vectors, vectors), vectors.power(2).sum(axis=1)
-    unknown_U = np.diff(vectors.indptr) == 0
+    own = _item_frequency(asked, group_size, within_decay, group_decay) if asked else vectors
+    overlap, norms_U = _product(own, vectors), vectors.power(2).sum(axis=1)
+    nobody_U, unknown_U = (np.diff(each.indptr) == 0 for each in (vectors, own))
 
     def weights(user_rows: np.ndarray) -> np.ndarray:
-        itself = np.arange(len(user_rows)), user_rows
         # The squared distance |u|² + |v|² - 2 uv, less what is the same for all v.
         closeness_bU = 2 * overlap(user_rows) - norms_U
-        closeness_bU[:, unknown_U] = -np.inf
-        closeness_bU[itself] = -np.inf
+        closeness_bU[:, nobody_U] = -np.inf
+        closeness_bU[np.arange(len(user_rows)), user_rows] = -np.inf
         near_bU = _nearest(closeness_bU, neighbours)
         weights_bU = near_bU * ((1 - alpha) / np.maximum(near_bU.sum(axis=1, keepdims=True), 1))
-        weights_bU[itself] = alpha
         weights_bU[unknown_U[user_rows]] = 0  # nothing is near to a user of whom nothing is known
         return weights_bU
 
-    return _voted(weights, vectors, log)
+    return _voted(weights, vectors, log, own=alpha * own)
 
 
 def _item_frequency(log: Log, group_size: int, within_decay: float, group_decay: float) -> csr_array:
@@ -111,13 +125,6 @@ def _item_frequency(log: Log, group_size: int, within_decay: float, group_decay:
     group, place = np.divmod(own.places, group_size)
     size = np.minimum(group_size, counts - group * group_size)
     return own.log.matrix(within_decay**place * group_decay**group / (size * groups))
-
-
-def _histories(log: Log) -> csr_array:
-    """Who had what, binary [U, N]."""
-    bought = log.matrix()
-    bought.data[:] = 1
-    return bought
 
 
 def _scaled(bought: csr_array, power: float, shrinkage: float = 0.0) -> csr_array:
@@ -143,12 +150,19 @@ def _nearest(closeness_bU: np.ndarray, k: int) -> np.ndarray:
     return near_bU
 
 
-def _voted(weights: Callable[[np.ndarray], np.ndarray], vectors: csr_array, log: Log) -> Scores:
-    """Scores by weights [b, U] · vectors [U, N], then by popularity."""
+def _voted(
+    weights: Callable[[np.ndarray], np.ndarray], vectors: csr_array, log: Log, *, own: csr_array | None = None
+) -> Scores:
+    """Scores by weights [b, U] · vectors [U, N], with the users' own vote [U, N] if they have one, then by
+    popularity."""
     vectors_NU, order_N = vectors.T.tocsr(), popularity_order(log)
 
     def scores(user_rows: np.ndarray) -> np.ndarray:
         # Weights as a dense factor: a row of the result is nearly full, where a sparse product is many times slower.
-        return voted_first((vectors_NU @ weights(user_rows).T).T, order_N)
+        votes_bN = (vectors_NU @ weights(user_rows).T).T
+        if own is not None:
+            mine = own[user_rows].tocoo()
+            votes_bN[mine.row, mine.col] += mine.data
+        return voted_first(votes_bN, order_N)
 
     return scores

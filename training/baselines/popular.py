@@ -30,17 +30,18 @@ def recent_popularity(log: Log, *, days: float = RECENT_DAYS) -> Scores:
     return _same_for_all(recent_N + popularity_order(log))
 
 
-def personal_frequency(log: Log) -> Scores:
+def personal_frequency(log: Log, *, asked: Log | None = None) -> Scores:
     """The user's own items by how often, equal ones by popularity; then all others by popularity."""
-    return filled_up(log.matrix(), popularity_order(log))
+    return filled_up((asked or log).matrix(), popularity_order(log))
 
 
-def personal_recency(log: Log, *, half_life: float = HALF_LIFE_DAYS) -> Scores:
+def personal_recency(log: Log, *, asked: Log | None = None, half_life: float = HALF_LIFE_DAYS) -> Scores:
     """As `personal_frequency`, but an interaction counts half as much after every `half_life` days.
 
     The default was chosen on two weeks inside the training part of completejourney (14 to 365 days).
     """
-    return filled_up(log.matrix(0.5 ** (log.days / half_life)), popularity_order(log))
+    own = asked or log
+    return filled_up(own.matrix(0.5 ** (own.days / half_life)), popularity_order(log))
 
 
 def popularity_order(log: Log) -> np.ndarray:

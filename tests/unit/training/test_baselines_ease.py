@@ -31,8 +31,8 @@ def random_counts(users: int, items: int, *, seed: int = 0) -> np.ndarray:
     return counts
 
 
-def naive(histories: np.ndarray) -> np.ndarray:
-    """x B for all users, B column by column: the ridge regression of an item on all others."""
+def naive(histories: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+    """x B for all users (of `asked`), B column by column: the ridge regression of an item on all others."""
     binary = (histories > 0).astype(float)
     items = binary.shape[1]
     weights = np.zeros((items, items))
@@ -41,7 +41,7 @@ def naive(histories: np.ndarray) -> np.ndarray:
         inputs = binary[:, others]
         gram = inputs.T @ inputs + LAMBDA * np.eye(len(others))
         weights[others, item] = np.linalg.solve(gram, inputs.T @ binary[:, item])
-    return binary @ weights
+    return (binary if asked is None else asked > 0) @ weights
 
 
 def ranked(scores: Scores, users: int, k: int) -> list[list[int]]:
@@ -67,6 +67,16 @@ def test_each_item_is_regressed_on_all_others(users: int, items: int) -> None:
     histories = random_counts(users, items)
     scores = ease(log_of(histories), regularization=LAMBDA)
     np.testing.assert_allclose(scores(np.arange(users)), naive(histories), atol=1e-9)
+
+
+@pytest.mark.parametrize(("users", "items"), [(50, 12), (12, 50)])
+def test_histories_asked_later_are_scored_by_what_was_learned_before(users: int, items: int) -> None:
+    histories, later = random_counts(users, items), random_counts(users, items, seed=1)
+    later[3] = 0
+    scores = ease(log_of(histories), asked=log_of(later), regularization=LAMBDA)
+    busy = np.flatnonzero(later.any(axis=1))
+    np.testing.assert_allclose(scores(busy), naive(histories, later)[busy], atol=1e-9)
+    np.testing.assert_array_equal(scores(np.array([3])), popularity(log_of(histories))(np.array([3])))
 
 
 def test_the_matrix_of_the_users_gives_what_the_matrix_of_the_items_gives() -> None:

@@ -10,7 +10,16 @@ from functools import partial
 import numpy as np
 import pytest
 
-from training.baselines import Log, baseline_search, popularity, tifu_knn, up_cf, user_knn
+from training.baselines import (
+    Log,
+    baseline_search,
+    personal_frequency,
+    personal_recency,
+    popularity,
+    tifu_knn,
+    up_cf,
+    user_knn,
+)
 from training.baselines.baskets import baskets
 from training.evaluate import Scores
 
@@ -243,3 +252,32 @@ def test_users_without_a_history_are_nobodys_neighbours_in_tifu() -> None:
     """A vector of zeros would be nearer to user 0 than that of user 1 is."""
     log = everyday({0: [0, 1], 1: [2, 3, 4]}, users=9, items=5)
     assert ranked(tifu_knn(log, neighbours=1, alpha=0.0), [0], 3) == [[2, 3, 4]]
+
+
+@pytest.fixture(scope="module")
+def later() -> Log:
+    """What users had when they were asked later: other items than in `log`; users 0 and 1 have nothing any more."""
+    rng = np.random.default_rng(5)
+    users, items = rng.integers(2, USERS, 600), (NEVER_SOLD * rng.random(600)).astype(int)
+    return Log(user_rows=users, item_rows=items, days=30 * rng.random(600), users=USERS, items=ITEMS)
+
+
+@pytest.mark.parametrize("baseline", [*ALL, personal_frequency, personal_recency])
+def test_a_user_asked_later_is_scored_as_if_its_own_history_alone_had_changed(log: Log, later: Log, baseline) -> None:
+    found_UN, order_N = baseline(log, asked=later)(np.arange(USERS)), popularity(log)([0])[0]
+    np.testing.assert_allclose(baseline(log, asked=log)(np.arange(USERS)), baseline(log)(np.arange(USERS)))
+    for user in (0, 1, 2, 20, STRANGER):
+        parts = [(log, log.user_rows != user), (later, later.user_rows == user)]
+        rows, items, days = (
+            np.concatenate([getattr(part, name)[chosen] for part, chosen in parts])
+            for name in ("user_rows", "item_rows", "days")
+        )
+        changed = Log(user_rows=rows, item_rows=items, days=days, users=USERS, items=ITEMS)
+        order = popularity(changed)([0])[0]
+        # Popularity is that of each log: it is taken off, or left out where it only follows the votes.
+        wanted_N, found_N = baseline(changed)(np.array([user]))[0], found_UN[user]
+        if baseline in ALL:
+            np.testing.assert_allclose(np.maximum(found_N, 0), np.maximum(wanted_N, 0), atol=1e-12)
+        else:
+            np.testing.assert_allclose(found_N - order_N, wanted_N - order, atol=1e-12)
+    assert ranked(baseline(log, asked=later), [0], ITEMS) == ranked(popularity(log), [0], ITEMS)

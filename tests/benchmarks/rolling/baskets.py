@@ -1,0 +1,84 @@
+"""The users' baskets after the cut, and what is known when each of them begins.
+
+U users, N items, Q queries of one round: the users that have a basket of that number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.schema import ENTITY_TIME, Entity
+from feature_repo.snapshots import day_of, with_known
+from training.baselines import Log
+from training.evaluate import Holdout
+
+USER, ITEM = Entity.USER.key, Entity.ITEM.key
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Round:
+    """The t-th basket of every user that has so many.
+
+    asked: user_id and event_timestamp, the moment at which the basket begins, in the order of the queries. holdout:
+    relevant is the basket, seen what the user had before the moment. log: the same past as a baseline is asked with
+    it, of all U users; users without such a basket have nothing in it.
+    """
+
+    asked: pl.DataFrame
+    holdout: Holdout
+    log: Log
+
+
+def baskets_after(events: pl.DataFrame, cut: datetime, number: int) -> pl.DataFrame:
+    """user_id, basket, event_timestamp (of its first event) and place of the first baskets of each user, from 0.
+
+    A basket is what has one basket_id or, where the events have none, one day. Baskets that began before the cut are
+    left out. Of baskets that begin at the same moment, the one of the lower name comes first.
+    """
+    found = _with_baskets(events).group_by(USER, "basket").agg(pl.col("timestamp").min().alias(ENTITY_TIME))
+    found = found.filter(pl.col(ENTITY_TIME) >= cut).sort(USER, ENTITY_TIME, "basket")
+    return found.with_columns(place=pl.int_range(pl.len()).over(USER)).filter(pl.col("place") < number)
+
+
+def rounds(tables: Tables, cut: datetime, number: int) -> Iterator[Round]:
+    """One for each place of a basket, from the first, as long as any user has one.
+
+    Known of a user at a moment are the events of which both times lie before it, whatever basket they are of.
+    """
+    events, baskets = _with_baskets(with_known(tables.events)), baskets_after(tables.events, cut, number)
+    coded = events.with_columns(
+        user=pl.col(USER).replace_strict(tables.users[USER], np.arange(len(tables.users))),
+        item=pl.col(ITEM).replace_strict(tables.items[ITEM], np.arange(len(tables.items))),
+    )
+    for (_,), chosen in baskets.sort("place", USER).group_by("place", maintain_order=True):
+        yield _round(tables, coded, chosen)
+
+
+def _round(tables: Tables, events: pl.DataFrame, chosen: pl.DataFrame) -> Round:
+    """The round of one basket of each user. events: with known, basket, and the rows of user and item."""
+    taken = events.join(chosen, on=[USER, "basket"], how="semi")
+    known = events.join(chosen.select(USER, ENTITY_TIME), on=USER).filter(pl.col("known") < pl.col(ENTITY_TIME))
+    before, after = ((each["user"].to_numpy(), each["item"].to_numpy()) for each in (known, taken))
+    items = len(tables.items)
+    holdout = Holdout.from_interactions(
+        before=before, after=after, items=items, seen_items_may_return=tables.schema.seen_items_may_return
+    )
+    # Baselines take days for baskets: counted from the end of the day that is asked in, they are those of the calendar.
+    end = day_of(pl.col(ENTITY_TIME)) + timedelta(days=1, microseconds=-1)
+    days = known.select((end - pl.col("timestamp")).dt.total_microseconds() / 86_400e6).to_series().to_numpy()
+    return Round(
+        asked=tables.users[holdout.users_Q].select(USER).join(chosen, on=USER, maintain_order="left"),
+        holdout=holdout,
+        log=Log(user_rows=before[0], item_rows=before[1], days=days, users=len(tables.users), items=items),
+    )
+
+
+def _with_baskets(events: pl.DataFrame) -> pl.DataFrame:
+    day = pl.format("day {}", day_of(pl.col("timestamp")).dt.date())
+    return events.with_columns(basket=pl.coalesce("basket_id", day) if "basket_id" in events.columns else day)

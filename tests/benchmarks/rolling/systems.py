@@ -1,0 +1,77 @@
+"""The systems of a round: the release as it serves, and baselines, all of the cut and asked with the later past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
+from feature_repo.tables import feature_tables
+from orchestration import judge
+from serving.index import Fields
+from serving.milvus import MilvusIndex
+from serving.release import Release
+from serving.settings import Settings
+from tests.benchmarks.rolling.baskets import Round
+from training.baselines import (
+    Log,
+    baseline_search,
+    ease,
+    personal_frequency,
+    personal_recency,
+    popularity,
+    tifu_knn,
+    up_cf,
+    user_knn,
+)
+from training.evaluate import MakeSearch, Scores
+
+USER, ITEM = Entity.USER.key, Entity.ITEM.key
+ASKED: Mapping[str, Callable[..., Scores]] = {
+    "personal_frequency": personal_frequency,
+    "personal_recency": personal_recency,
+    "tifu_knn": tifu_knn,
+    "up_cf": up_cf,
+    "user_knn": user_knn,
+    "ease": ease,
+}
+"""Baselines that look at the user's own history."""
+
+
+def baseline_searches(before: Log, of_round: Round) -> dict[str, Callable[[], MakeSearch]]:
+    """By name, made when they are called for: each takes memory. before: the interactions before the cut."""
+
+    def made(baseline: Callable[[], Scores]) -> MakeSearch:
+        return baseline_search(baseline(), of_round.holdout.users_Q)
+
+    scores = {name: partial(baseline, before, asked=of_round.log) for name, baseline in ASKED.items()}
+    scores["popularity"] = partial(popularity, before)
+    return {name: partial(made, baseline) for name, baseline in scores.items()}
+
+
+def release_search(release: Release, item_ND: np.ndarray, tables: Tables, of_round: Round) -> MakeSearch:
+    """What the release answers: towers and re-scorer as they are, the users with their features as of the moment."""
+    users = features_at(tables, of_round.asked)
+    return judge._search(release.towers, users, release.embed_users(users), tables.items[ITEM], item_ND)
+
+
+def features_at(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:
+    """The users' features at given moments, by the code that makes the snapshots of training: those of a moment see
+    what was known before it. asked: user_id, event_timestamp; the rows keep their order."""
+    snapshots = asked.select(USER, ENTITY_TIME)
+    features = snapshots.sort(ENTITY_TIME)
+    for table in feature_tables(tables, Entity.USER, snapshots=snapshots.unique().sort(USER, ENTITY_TIME)).values():
+        rows = table.drop(CREATED_TIME).sort(ENTITY_TIME)
+        features = features.join_asof(rows, on=ENTITY_TIME, by=USER, check_sortedness=False)
+    return snapshots.join(features, on=[USER, ENTITY_TIME], maintain_order="left")
+
+
+def item_vectors(settings: Settings, release: Release, items: pl.Series) -> np.ndarray:
+    """The embeddings that the release serves, from its own collection: float32 [N, D], in the order of the ids."""
+    with MilvusIndex(settings, Fields.of(release.schema)) as index:
+        vectors = index.vectors(release.manifest.collection, items.to_list())
+    return np.stack([vectors[item] for item in items])
