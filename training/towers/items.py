@@ -1,7 +1,7 @@
 """The item vectors that both towers share.
 
-Legend: B rows, L history length, T places with a weight, U distinct items of a batch, V item vocabulary, D dimension of the
-embedding.
+Legend: B rows, L history length, T places with a weight, U distinct items of a batch, V item vocabulary, D dimension of
+the embedding.
 """
 
 from __future__ import annotations
