@@ -103,15 +103,15 @@ def evaluate_version(
     asked = users[holdout.users_Q]
     towers = Towers.from_folder(registry.download(value.version.version))
     user_QD = towers.user.embed(asked)
-    searches: dict[str, MakeSearch] = {TWO_TOWER: _search(towers, asked, user_QD, corpus["item_id"], vectors_ND)}
-    before = _log(tables.events, users["user_id"], corpus["item_id"], source.cut)
+    searches: dict[str, MakeSearch] = {TWO_TOWER: served_search(towers, asked, user_QD, corpus["item_id"], vectors_ND)}
+    before = interactions_before(tables.events, users["user_id"], corpus["item_id"], source.cut)
     log("fitting baselines")
     scores = fit_baselines(before, seed=seed)
     searches |= {name: baseline_search(score, holdout.users_Q) for name, score in scores.items()}
     champion, note = _champion(settings, registry, value, asked, corpus)
     if champion and not note:
         embedded = champion.embed_users(asked), corpus["item_id"], champion.embed_items(corpus)
-        searches[CHAMPION] = _search(champion.towers, asked, *embedded)
+        searches[CHAMPION] = served_search(champion.towers, asked, *embedded)
     core_N = _core(before)
     systems, core = _measured(searches, holdout, core_N, seed, log)
     log("measuring index recall")
@@ -149,7 +149,7 @@ def _measured(
     return systems, core
 
 
-def _search(
+def served_search(
     towers: Towers, asked: pl.DataFrame, user_QD: np.ndarray, corpus: pl.Series, item_ND: np.ndarray
 ) -> MakeSearch:
     """Exact search by the scores that a version serves: with those of its re-scorer, where it has one."""
@@ -197,7 +197,7 @@ def _champion(
     return release, None
 
 
-def _log(events: pl.DataFrame, users: pl.Series, corpus: pl.Series, cut: datetime) -> Log:
+def interactions_before(events: pl.DataFrame, users: pl.Series, corpus: pl.Series, cut: datetime) -> Log:
     """What the baselines learn from: the events that happened and were known before the cut."""
     known = events.filter(pl.max_horizontal("timestamp", "created") < cut)
     days = (pl.lit(cut) - pl.col("timestamp")).dt.total_seconds() / 86_400

@@ -87,7 +87,7 @@ def inner_split(tables: Tables) -> tuple[Log, Holdout]:
     users, corpus, start = tables.users["user_id"], tables.items["item_id"], split.validation_start
     may_return = tables.schema.seen_items_may_return
     holdout = temporal_holdout(events, users, corpus, start, split.cut, may_return)
-    return judge._log(events, users, corpus, start), holdout
+    return judge.interactions_before(events, users, corpus, start), holdout
 
 
 def walk(name: str, log: Log, holdout: Holdout) -> list[dict[str, Any]]:

@@ -57,7 +57,9 @@ def measure(dataset: str, seed: int, number: int) -> tuple[dict[str, Evaluation]
     settings = Settings.from_environment(os.environ)
     release, tables = released(settings, dataset, seed), load(dataset)
     item_ND = item_vectors(settings, release, tables.items["item_id"])
-    before = judge._log(tables.events, tables.users["user_id"], tables.items["item_id"], release.manifest.cut)
+    before = judge.interactions_before(
+        tables.events, tables.users["user_id"], tables.items["item_id"], release.manifest.cut
+    )
     measured: dict[str, list[Evaluation]] = defaultdict(list)
     holdouts = []
     for of_round in rounds(tables, release.manifest.cut, number):

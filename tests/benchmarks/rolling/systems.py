@@ -56,7 +56,7 @@ def baseline_searches(before: Log, of_round: Round) -> dict[str, Callable[[], Ma
 def release_search(release: Release, item_ND: np.ndarray, tables: Tables, of_round: Round) -> MakeSearch:
     """What the release answers: towers and re-scorer as they are, the users with their features as of the moment."""
     users = features_at(tables, of_round.asked)
-    return judge._search(release.towers, users, release.embed_users(users), tables.items[ITEM], item_ND)
+    return judge.served_search(release.towers, users, release.embed_users(users), tables.items[ITEM], item_ND)
 
 
 def features_at(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:

@@ -95,7 +95,7 @@ def test_baselines_learn_only_from_what_was_known_before_the_cut() -> None:
             "created": [CUT - 2 * day, CUT + day, CUT],
         }
     )
-    log = judge._log(events, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), CUT)
+    log = judge.interactions_before(events, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), CUT)
     assert (log.user_rows.tolist(), log.item_rows.tolist(), log.days.tolist()) == ([0], [0], [2.0])
 
 

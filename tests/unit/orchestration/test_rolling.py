@@ -133,7 +133,7 @@ def test_only_the_users_own_history_goes_on_after_the_cut() -> None:
 def _lists(log: list[Event]) -> dict[str, list[int]]:
     """What the baselines have for the second basket of u0, by name."""
     tables = tables_of(log)
-    before = judge._log(tables.events, tables.users["user_id"], tables.items["item_id"], CUT)
+    before = judge.interactions_before(tables.events, tables.users["user_id"], tables.items["item_id"], CUT)
     of_round = list(rounds(tables, CUT, 2))[1]
     row = of_round.asked["user_id"].to_list().index("u0")
     searches = baseline_searches(before, of_round)
