@@ -37,7 +37,8 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         means = {f"recall@{K}": float(np.mean(self.recall)), f"ndcg@{K}": float(np.mean(self.ndcg))}
-        return {**means, "seeds": len(self.recall), "seconds": round(self.seconds, 1), "settings": self.settings}
+        each = [[round(value, 5) for value in pair] for pair in zip(self.recall, self.ndcg, strict=True)]
+        return {**means, "of_seeds": each, "seconds": round(self.seconds, 1), "settings": self.settings}
 
 
 def measure(make_search: MakeSearch, holdout: Holdout) -> tuple[float, float]:
