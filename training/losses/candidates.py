@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.losses.one_pass import Expected, fits, log_sum_exp_in_one_pass
 from training.losses.repeats import Repeats
 from training.losses.tiled import Pairs, log_sum_exp
 
@@ -69,18 +70,31 @@ class Candidates:
         """Negative columns."""
         return self.negatives.stop - self.negatives.start
 
-    def negative_log_sum_exp(self, log_q_C: Tensor) -> Tensor:
-        """log Σ_n exp(logit − log_q) of each positive's negatives, hard ones uncorrected: float32 [P]."""
-        all_R = self._log_sum_exp(log_q_C, self.hidden)
+    def negative_log_sum_exp(self, log_q_C: Tensor, logit_P: Tensor | None = None) -> Tensor:
+        """log Σ_n exp(logit − log_q) of each positive's negatives, hard ones uncorrected: float32 [P].
+
+        logit_P: the l of a loss log(e^l + e^z) − l, z being the result; None for a loss in which z stands by itself.
+        The gradients are then at hand when they are asked for; with another loss they are as right, and cost more.
+        """
         if self.history is None:
-            return self.of_row(all_R)
-        outside_R = self.outside_log_sum_exp(log_q_C)
+            return self.of_row(self._log_sum_exp(log_q_C, self.hidden, self._expected(logit_P, self.weight_P)))
+        inside_P = self.weight_P * self.repeats_P
+        all_R = self._log_sum_exp(log_q_C, self.hidden, self._expected(logit_P, inside_P))
+        outside_R = self.outside_log_sum_exp(log_q_C, self._expected(logit_P, self.weight_P - inside_P))
         return torch.where(self.repeats_P, self.of_row(all_R), self.of_row(outside_R))
 
-    def outside_log_sum_exp(self, log_q_C: Tensor) -> Tensor:
+    def outside_log_sum_exp(self, log_q_C: Tensor, expected: Expected | None = None) -> Tensor:
         """The same over the negatives outside each row's history: float32 [R]."""
         assert self.history is not None
-        return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history))
+        return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history), expected)
+
+    def _expected(self, logit_P: Tensor | None, weight_P: Tensor) -> Expected | None:
+        """What comes to each row, where it is known and of use."""
+        if self.hard_RH is not None or not torch.is_grad_enabled() or not fits(len(self.user_RD), self.number):
+            return None
+        return Expected(
+            row_P=self.row_P, weight_P=weight_P, logit_P=None if logit_P is None else (logit_P - self.shift).detach()
+        )
 
     @cached_property
     def repeats_P(self) -> Tensor:
@@ -89,20 +103,15 @@ class Candidates:
         columns = len(self.item_CD)
         return torch.isin(self.row_P * columns + self.column_P, self.history.row_H * columns + self.history.column_H)
 
-    def _log_sum_exp(self, log_q_C: Tensor, hidden: Pairs) -> Tensor:
+    def _log_sum_exp(self, log_q_C: Tensor, hidden: Pairs, expected: Expected | None) -> Tensor:
         columns = self.negatives
         here_H = (hidden.column_H >= columns.start) & (hidden.column_H < columns.stop)
         inside = Pairs(row_H=hidden.row_H[here_H], column_H=hidden.column_H[here_H] - columns.start)
-        sum_R = (
-            log_sum_exp(
-                self.scale * self.user_RD,
-                self.item_CD[columns],
-                -log_q_C[columns],
-                inside,
-                precision=self.precision,
-            )
-            + self.shift
-        )
+        compared = (self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], inside)
+        if expected is None:
+            sum_R = log_sum_exp(*compared, precision=self.precision) + self.shift
+        else:
+            sum_R = log_sum_exp_in_one_pass(*compared, expected, precision=self.precision) + self.shift
         if self.hard_RH is None:
             return sum_R
         return torch.logaddexp(sum_R, self.hard_logits_RH.logsumexp(dim=1))

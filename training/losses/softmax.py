@@ -25,7 +25,7 @@ def softmax(c: Candidates) -> Tensor:
     candidates have repeats, `repeat_softmax` is added. [Yi et al., RecSys 2019, equations 3-5]
     """
     positive_P = c.positive_P - c.log_q_C[c.column_P]
-    loss = c.mean(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C)) - positive_P)
+    loss = c.mean(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C, positive_P)) - positive_P)
     return loss if c.repeats is None else loss + repeat_softmax(c, c.repeats)
 
 
@@ -55,7 +55,7 @@ def info_nce(c: Candidates) -> Tensor:
     """As `softmax`, without correction: −s_p + log(e^{s_p} + Σ_n e^{s_n}). With in-batch negatives it learns
     log p(i|u) − log q(i): taste, with popularity taken out. [van den Oord et al., 2018, equation 4]
     """
-    sum_P = c.negative_log_sum_exp(torch.zeros_like(c.log_q_C))
+    sum_P = c.negative_log_sum_exp(torch.zeros_like(c.log_q_C), c.positive_P)
     return c.mean(torch.logaddexp(c.positive_P, sum_P) - c.positive_P)
 
 
@@ -67,7 +67,7 @@ def refined_softmax(c: Candidates) -> Tensor:
     here are distinct, and q_n is the probability that n is one of them. The gradient is that of
     log(e^{s_p} + e^Z) − s_p. [arXiv 2507.09331, RecSys 2025, equation 8]
     """
-    gap_P = c.negative_log_sum_exp(c.log_q_C) - c.positive_P
+    gap_P = c.negative_log_sum_exp(c.log_q_C, c.positive_P) - c.positive_P
     return c.mean(gap_P.detach().sigmoid() * gap_P)
 
 

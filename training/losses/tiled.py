@@ -51,7 +51,7 @@ def log_sum_exp(
 class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, user_RD, item_CD, offset_C, row_H, column_H, precision):  # type: ignore[no-untyped-def]
-        tiles = _Tiles(user_RD, item_CD, offset_C, row_H, column_H, precision)
+        tiles = Tiles(user_RD, item_CD, offset_C, row_H, column_H, precision)
         sum_rows = tiles.log_sum if tiles.bounded else tiles.log_sum_with_maximum
         log_R = torch.cat([sum_rows(rows) for rows in tiles.rows()])
         ctx.save_for_backward(log_R)
@@ -61,7 +61,7 @@ class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_R):  # type: ignore[no-untyped-def]
         (log_R,) = ctx.saved_tensors
-        tiles: _Tiles = ctx.tiles
+        tiles: Tiles = ctx.tiles
         # A row without candidates has -inf here, and no share of any column.
         log_R = log_R.masked_fill(log_R == -torch.inf, 0.0)
         # 2^logit / 2^log is divided once per row where neither can overflow, else inside of every exponential.
@@ -80,7 +80,7 @@ class _LogSumExp(torch.autograd.Function):
         return user_grad_RD * factor_R[:, None], item_grad_CD, None, None, None, None
 
 
-class _Tiles:
+class Tiles:
     """The base-2 logits of any tile, with hidden pairs at -inf.
 
     bounded: no logit is so large that its power of two could overflow or all of a row's vanish, by the lengths of the
@@ -95,25 +95,30 @@ class _Tiles:
         row_H: Tensor,
         column_H: Tensor,
         precision: torch.dtype,
+        *,
+        height: int = ROWS,
+        width: int = COLUMNS,
     ) -> None:
+        self.height, self.width = height, width
         self.precision, self.wide = precision, torch.promote_types(precision, torch.float32)
         self.bounded = _largest(user_RD, item_CD, offset_C) * LOG2_E < SAFE
         self.user_RD = (user_RD * LOG2_E).to(precision)
         self.item_CD = item_CD.to(precision)
         self.offset_C = (offset_C * LOG2_E).to(precision) if offset_C.any() else None
-        self.buffer = torch.empty(ROWS * COLUMNS, dtype=precision, device=user_RD.device)
-        self.width = -(-len(item_CD) // COLUMNS)
-        tile_H = (row_H // ROWS) * self.width + column_H // COLUMNS
+        cells = min(height, len(user_RD)) * min(width, len(item_CD))
+        self.buffer = torch.empty(cells, dtype=precision, device=user_RD.device)
+        self.across = -(-len(item_CD) // width)
+        tile_H = (row_H // height) * self.across + column_H // width
         order_H = torch.argsort(tile_H)
-        self.row_H, self.column_H = row_H[order_H] % ROWS, column_H[order_H] % COLUMNS
-        tiles = torch.arange(self.width * -(-len(user_RD) // ROWS) + 1, device=row_H.device)
+        self.row_H, self.column_H = row_H[order_H] % height, column_H[order_H] % width
+        tiles = torch.arange(self.across * -(-len(user_RD) // height) + 1, device=row_H.device)
         self.starts = torch.searchsorted(tile_H[order_H], tiles).tolist()
 
     def rows(self) -> Iterator[slice]:
-        return _blocks(len(self.user_RD), ROWS)
+        return _blocks(len(self.user_RD), self.height)
 
     def columns(self) -> Iterator[slice]:
-        return _blocks(len(self.item_CD), COLUMNS)
+        return _blocks(len(self.item_CD), self.width)
 
     def logits(self, rows: slice, columns: slice) -> Tensor:
         """One tile, in a buffer that the next one reuses."""
@@ -124,7 +129,7 @@ class _Tiles:
             torch.mm(user_rD, item_Dc, out=logits_rc)
         else:
             torch.addmm(self.offset_C[columns], user_rD, item_Dc, out=logits_rc)
-        tile = rows.start // ROWS * self.width + columns.start // COLUMNS
+        tile = rows.start // self.height * self.across + columns.start // self.width
         start, stop = self.starts[tile], self.starts[tile + 1]
         if start < stop:
             logits_rc[self.row_H[start:stop], self.column_H[start:stop]] = -torch.inf

@@ -95,8 +95,8 @@ IN_LOSSES = [
     Mistake(
         name="logQ in a loss that learns taste",
         module="training.losses.softmax",
-        right="sum_P = c.negative_log_sum_exp(torch.zeros_like(c.log_q_C))",
-        wrong="sum_P = c.negative_log_sum_exp(c.log_q_C)",
+        right="sum_P = c.negative_log_sum_exp(torch.zeros_like(c.log_q_C), c.positive_P)",
+        wrong="sum_P = c.negative_log_sum_exp(c.log_q_C, c.positive_P)",
         test=losses.test_a_loss_is_its_formula,
         arguments=("info_nce", "plain"),
     ),
