@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.losses.repeats import Repeats
-from training.losses.tiled import Pairs, log_sum_exp
+from training.losses.tiled import Pairs, log_sum_exp_and_logits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,23 +89,36 @@ class Candidates:
         columns = len(self.item_CD)
         return torch.isin(self.row_P * columns + self.column_P, self.history.row_H * columns + self.history.column_H)
 
+    def uncorrected(self) -> tuple[Tensor, Tensor]:
+        """`negative_log_sum_exp` with log q = 0, and `positive_P`: float32 [P] each. Where positives are among the
+        columns of negatives both come from the same products, so a positive is rounded to `precision`: for a loss whose
+        gradient does not depend on it."""
+        zero_C = torch.zeros_like(self.log_q_C)
+        if self.first_negative or self.history is not None:
+            return self.negative_log_sum_exp(zero_C), self.positive_P
+        asked = Pairs(row_H=self.row_P, column_H=self.column_P)
+        all_R, positive_P = self._log_sum_exp_and_logits(zero_C, self.hidden, asked)
+        return self.of_row(all_R), positive_P
+
     def _log_sum_exp(self, log_q_C: Tensor, hidden: Pairs) -> Tensor:
+        return self._log_sum_exp_and_logits(log_q_C, hidden, Pairs.none(hidden.row_H.device))[0]
+
+    def _log_sum_exp_and_logits(self, log_q_C: Tensor, hidden: Pairs, asked: Pairs) -> tuple[Tensor, Tensor]:
         columns = self.negatives
         here_H = (hidden.column_H >= columns.start) & (hidden.column_H < columns.stop)
         inside = Pairs(row_H=hidden.row_H[here_H], column_H=hidden.column_H[here_H] - columns.start)
-        sum_R = (
-            log_sum_exp(
-                self.scale * self.user_RD,
-                self.item_CD[columns],
-                -log_q_C[columns],
-                inside,
-                precision=self.precision,
-            )
-            + self.shift
+        sum_R, logit_P = log_sum_exp_and_logits(
+            self.scale * self.user_RD,
+            self.item_CD[columns],
+            -log_q_C[columns],
+            inside,
+            asked,
+            precision=self.precision,
         )
+        sum_R, logit_P = sum_R + self.shift, logit_P + self.shift
         if self.hard_RH is None:
-            return sum_R
-        return torch.logaddexp(sum_R, self.hard_logits_RH.logsumexp(dim=1))
+            return sum_R, logit_P
+        return torch.logaddexp(sum_R, self.hard_logits_RH.logsumexp(dim=1)), logit_P
 
     @cached_property
     def hard_logits_RH(self) -> Tensor:
