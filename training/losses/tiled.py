@@ -112,8 +112,7 @@ class _ByTile:
         self.width = -(-columns // COLUMNS)
         tile_row_H, tile_column_H = pairs.row_H // ROWS, pairs.column_H // COLUMNS
         tile_H = tile_row_H * self.width + tile_column_H
-        # Stable, for then the shares of a pair that stands there twice are added in the same order every time.
-        self.order_H = torch.argsort(tile_H, stable=True)
+        self.order_H = torch.argsort(tile_H)
         before_H = tile_column_H * COLUMNS
         width_H = (columns - before_H).clamp_max(COLUMNS)
         place_H = (pairs.row_H - tile_row_H * ROWS) * width_H + pairs.column_H - before_H
