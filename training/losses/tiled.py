@@ -45,7 +45,9 @@ def log_sum_exp(
     sums are float32 or wider. The backward pass computes each tile again instead of keeping it: one product more, and
     no R x C in memory. Exponentials are powers of two, which vector units compute several times faster.
     """
-    return log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, Pairs.none(item_CD.device), precision=precision)[0]
+    return log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, Pairs.none(item_CD.device), precision=precision)[
+        0
+    ]
 
 
 def log_sum_exp_and_logits(
@@ -147,7 +149,8 @@ class _Tiles:
         self.user_RD = (user_RD * LOG2_E).to(precision)
         self.item_CD = item_CD.to(precision)
         self.offset_C = (offset_C * LOG2_E).to(precision) if offset_C.any() else None
-        self.buffer = torch.empty(ROWS * COLUMNS, dtype=precision, device=user_RD.device)
+        size = min(len(user_RD), ROWS) * min(len(item_CD), COLUMNS)
+        self.buffer = torch.empty(size, dtype=precision, device=user_RD.device)
         self.hidden, self.asked = (_ByTile(pairs, len(user_RD), len(item_CD)) for pairs in (hidden, asked))
         self.row_P = asked.row_H
         self.read_P = torch.empty(len(asked.row_H), dtype=precision, device=user_RD.device)

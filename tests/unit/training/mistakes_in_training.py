@@ -8,6 +8,7 @@ from tests.unit.training import test_impressions as impressions
 from tests.unit.training import test_sampling as sampling
 from tests.unit.training import test_temperature as temperature
 from tests.unit.training import test_trainer as trainer
+from tests.unit.training import test_unit as unit
 from tests.unit.training.mistake import Mistake
 from training.recipes import InBatch, Mixed, Popularity, Uniform
 
@@ -174,5 +175,12 @@ IN_TRAINING = [
         wrong="scale=1 / model.temperature**2,",
         test=temperature.test_a_logit_is_the_cosine_over_the_temperature,
         arguments=(0.5,),
+    ),
+    Mistake(
+        name="a unit vector whose gradient grows it",
+        module="training.towers.unit",
+        right="value=-1",
+        wrong="value=0",
+        test=unit.test_values_and_gradients_are_those_of_normalize,
     ),
 ]
