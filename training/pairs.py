@@ -60,18 +60,19 @@ class Pairs:
 
     def user_inputs(self, leave_out: Collection[str] = ()) -> tuple[Input, ...]:
         """What a user tower is given: id, features and the history, without those to leave out."""
+        own = _inputs(self.user_encoder, leave_out)
+        if HISTORY in leave_out:
+            return own
         items_UL = self.users[f"{HISTORY}_items"]
         size = self.item_encoder.inputs[0].size
-        history = Input(name=HISTORY, kind=InputKind.HISTORY, size=size, width=items_UL.shape[1])
-        own = _inputs(self.user_encoder, leave_out)
-        return own if HISTORY in leave_out else (*own, history)
+        return *own, Input(name=HISTORY, kind=InputKind.HISTORY, size=size, width=items_UL.shape[1])
 
-    def training_set(self) -> TrainingSet:
-        """One query per user, in the order of users."""
+    def training_set(self, leave_out: Collection[str] = ()) -> TrainingSet:
+        """One query per user, in the order of users; without histories where these are left out."""
         order = np.lexsort((self.item_I, self.user_I))
         users = len(self.user_U[USER])
         return TrainingSet(
-            queries=self.users,
+            queries=self.user_U if HISTORY in leave_out else self.users,
             user_Q=np.arange(users),
             items=self.item_N,
             item_S=np.arange(len(self.item_N[ITEM])),
@@ -138,7 +139,7 @@ def fit_pairs(
         seed=seed,
     )
     history = train(
-        pairs.training_set(),
+        pairs.training_set(config.leave_out),
         model,
         config,
         seed=seed,

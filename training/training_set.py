@@ -133,7 +133,7 @@ class TrainingSet:
         An item is one column, with the features of one of its snapshots in the batch; with `whole_corpus` every item is
         one, with the features of the corpus.
         """
-        query_R, row = np.unique(self.query_I[chosen], return_inverse=True)
+        query_R, row = _distinct(self.query_I[chosen])
         snapshots = self.item_I[chosen]
         item_C, items = np.arange(self.size), self.corpus
         column = self.item_S[snapshots]
@@ -150,3 +150,10 @@ class TrainingSet:
             weight_P=torch.from_numpy(self.weight_I[chosen]),
             again_RL=None if self.again_QL is None else torch.from_numpy(self.again_QL[query_R]),
         )
+
+
+def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values in order, and the place of each value among them: sorts one value of each run."""
+    starts = np.flatnonzero(np.r_[True, np.diff(values) != 0])
+    found, place = np.unique(values[starts], return_inverse=True)
+    return found, np.repeat(place, np.diff(np.r_[starts, len(values)]))

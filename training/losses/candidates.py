@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from training.losses.one_pass import Expected, fits, log_sum_exp_in_one_pass
 from training.losses.repeats import Repeats
-from training.losses.tiled import Pairs, log_sum_exp
+from training.losses.tiled import Pairs, log_sum_exp, log_sum_exp_and_logits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,15 +103,34 @@ class Candidates:
         columns = len(self.item_CD)
         return torch.isin(self.row_P * columns + self.column_P, self.history.row_H * columns + self.history.column_H)
 
+    def uncorrected(self) -> tuple[Tensor, Tensor]:
+        """`negative_log_sum_exp` with log q = 0, and `positive_P`: float32 [P] each. Where positives are among the
+        columns of negatives both come from the same products, so a positive is rounded to `precision`: for a loss whose
+        gradient does not depend on it."""
+        zero_C = torch.zeros_like(self.log_q_C)
+        if self.first_negative or self.history is not None:
+            return self.negative_log_sum_exp(zero_C), self.positive_P
+        asked = Pairs(row_H=self.row_P, column_H=self.column_P)
+        compared = self._compared(zero_C, self.hidden)
+        sum_R, logit_P = log_sum_exp_and_logits(*compared, asked, precision=self.precision)
+        return self.of_row(self._with_hard(sum_R + self.shift)), logit_P + self.shift
+
     def _log_sum_exp(self, log_q_C: Tensor, hidden: Pairs, expected: Expected | None) -> Tensor:
+        compared = self._compared(log_q_C, hidden)
+        if expected is None:
+            sum_R = log_sum_exp(*compared, precision=self.precision)
+        else:
+            sum_R = log_sum_exp_in_one_pass(*compared, expected, precision=self.precision)
+        return self._with_hard(sum_R + self.shift)
+
+    def _compared(self, log_q_C: Tensor, hidden: Pairs) -> tuple[Tensor, Tensor, Tensor, Pairs]:
+        """Users, negative columns and their offsets, and what is hidden of these."""
         columns = self.negatives
         here_H = (hidden.column_H >= columns.start) & (hidden.column_H < columns.stop)
         inside = Pairs(row_H=hidden.row_H[here_H], column_H=hidden.column_H[here_H] - columns.start)
-        compared = (self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], inside)
-        if expected is None:
-            sum_R = log_sum_exp(*compared, precision=self.precision) + self.shift
-        else:
-            sum_R = log_sum_exp_in_one_pass(*compared, expected, precision=self.precision) + self.shift
+        return self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], inside
+
+    def _with_hard(self, sum_R: Tensor) -> Tensor:
         if self.hard_RH is None:
             return sum_R
         return torch.logaddexp(sum_R, self.hard_logits_RH.logsumexp(dim=1))

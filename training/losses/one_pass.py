@@ -60,15 +60,16 @@ def log_sum_exp_in_one_pass(
     exponentials. The items' gradient needs what comes to each row; it is taken to be `expected` times one factor. Where
     another gradient comes, everything is computed again with that one: slower, and as right.
     """
-    result: Tensor = _OnePass.apply(user_RD, item_CD, offset_C, hidden.row_H, hidden.column_H, expected, precision)
+    result: Tensor = _OnePass.apply(user_RD, item_CD, offset_C, hidden, expected, precision)
     return result
 
 
 class _OnePass(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, user_RD, item_CD, offset_C, row_H, column_H, expected, precision):  # type: ignore[no-untyped-def]
+    def forward(ctx, user_RD, item_CD, offset_C, hidden, expected, precision):  # type: ignore[no-untyped-def]
         height = min(ROWS, CELLS // max(len(item_CD), 1))
-        tiles = Tiles(user_RD, item_CD, offset_C, row_H, column_H, precision, height=height, width=len(item_CD))
+        nothing = Pairs.none(user_RD.device)
+        tiles = Tiles(user_RD, item_CD, offset_C, hidden, nothing, precision, height=height, width=len(item_CD))
         log_R, user_grad_RD, item_grad_CD, expected_R = _pass(tiles, expected)
         ctx.tiles = tiles
         ctx.save_for_backward(user_grad_RD, item_grad_CD, expected_R)
@@ -83,7 +84,7 @@ class _OnePass(torch.autograd.Function):
             rows = torch.arange(len(grad_R), device=grad_R.device)
             came = Expected(row_P=rows, weight_P=grad_R, logit_P=None)
             factor, item_grad_CD = 1.0, _pass(ctx.tiles, came)[2]
-        return user_grad_RD * grad_R[:, None], item_grad_CD * factor, None, None, None, None, None
+        return user_grad_RD * grad_R[:, None], item_grad_CD * factor, None, None, None, None
 
 
 def _pass(tiles: Tiles, expected: Expected) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -76,5 +76,5 @@ def bilateral_softmax(c: Candidates, *, exponent: float = 1.0) -> Tensor:
     exponent lets the noise of negatives count for less. No logQ: for uniform negatives or the whole corpus.
     [Wu et al., 2023, equation 14]
     """
-    sum_P = c.negative_log_sum_exp(torch.zeros_like(c.log_q_C))
-    return c.mean(exponent * (sum_P - math.log(c.number)) - c.positive_P)
+    sum_P, positive_P = c.uncorrected()
+    return c.mean(exponent * (sum_P - math.log(c.number)) - positive_P)

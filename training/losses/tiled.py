@@ -45,39 +45,88 @@ def log_sum_exp(
     sums are float32 or wider. The backward pass computes each tile again instead of keeping it: one product more, and
     no R x C in memory. Exponentials are powers of two, which vector units compute several times faster.
     """
-    return _LogSumExp.apply(user_RD, item_CD, offset_C, hidden.row_H, hidden.column_H, precision)
+    return log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, Pairs.none(item_CD.device), precision=precision)[
+        0
+    ]
+
+
+def log_sum_exp_and_logits(
+    user_RD: Tensor,
+    item_CD: Tensor,
+    offset_C: Tensor,
+    hidden: Pairs,
+    asked: Pairs,
+    *,
+    precision: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """`log_sum_exp`, float32 [R], and <u_r, v_c> + offset_c of the pairs asked for, hidden or not: float32 [P].
+
+    These are read from the tiles, and their gradients are added to the tiles' own: nothing of P x D is in memory. They
+    are as exact as `precision`.
+    """
+    found: tuple[Tensor, Tensor] = _LogSumExp.apply(user_RD, item_CD, offset_C, hidden, asked, precision)
+    return found
 
 
 class _LogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, user_RD, item_CD, offset_C, row_H, column_H, precision):  # type: ignore[no-untyped-def]
-        tiles = Tiles(user_RD, item_CD, offset_C, row_H, column_H, precision)
+    def forward(ctx, user_RD, item_CD, offset_C, hidden, asked, precision):  # type: ignore[no-untyped-def]
+        tiles = Tiles(user_RD, item_CD, offset_C, hidden, asked, precision)
         sum_rows = tiles.log_sum if tiles.bounded else tiles.log_sum_with_maximum
         log_R = torch.cat([sum_rows(rows) for rows in tiles.rows()])
         ctx.save_for_backward(log_R)
         ctx.tiles = tiles
-        return log_R * LN_2
+        return log_R * LN_2, tiles.asked_logits() * LN_2
 
     @staticmethod
-    def backward(ctx, grad_R):  # type: ignore[no-untyped-def]
+    def backward(ctx, grad_R, grad_P):  # type: ignore[no-untyped-def]
         (log_R,) = ctx.saved_tensors
         tiles: Tiles = ctx.tiles
         # A row without candidates has -inf here, and no share of any column.
         log_R = log_R.masked_fill(log_R == -torch.inf, 0.0)
         # 2^logit / 2^log is divided once per row where neither can overflow, else inside of every exponential.
-        factor_R = grad_R * (-log_R).exp2() if tiles.bounded else grad_R
-        user_grad_RD, item_grad_CD = torch.zeros_like(tiles.user_RD, dtype=tiles.wide), None
+        factor_R = grad_R * (-log_R).exp2()
+        # What a pair adds to its cell is divided by the factor that comes later, so then no factor may be 0.
+        inside = not tiles.bounded or bool(len(grad_P) and (factor_R == 0).any())
+        if inside:
+            nothing_R = grad_R == 0
+            log_R, factor_R = log_R.masked_fill(nothing_R, torch.inf), grad_R.masked_fill(nothing_R, 1.0)
+        share_P = tiles.shares(grad_P, factor_R)
+        user_grad_RD = torch.zeros_like(tiles.user_RD, dtype=tiles.wide)
         item_grad_CD = torch.zeros_like(tiles.item_CD, dtype=tiles.wide)
         for rows in tiles.rows():
             weighted_rD = (tiles.user_RD[rows] * (factor_R[rows, None] * LN_2)).to(tiles.precision)
             for columns in tiles.columns():
                 share_rc = tiles.logits(rows, columns)
-                if not tiles.bounded:
+                if inside:
                     share_rc.sub_(log_R[rows, None])
                 share_rc.exp2_()
+                tiles.add(rows, columns, share_P)
                 user_grad_RD[rows] += share_rc @ tiles.item_CD[columns]
                 item_grad_CD[columns] += share_rc.T @ weighted_rD
         return user_grad_RD * factor_R[:, None], item_grad_CD, None, None, None, None
+
+
+class _ByTile:
+    """Pairs in the order of the tiles in which they lie, with their places in the flat memory of these."""
+
+    def __init__(self, pairs: Pairs, rows: int, columns: int, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self.across = -(-columns // width)
+        tile_row_H, tile_column_H = pairs.row_H // height, pairs.column_H // width
+        tile_H = tile_row_H * self.across + tile_column_H
+        self.order_H = torch.argsort(tile_H)
+        before_H = tile_column_H * width
+        width_H = (columns - before_H).clamp_max(width)
+        place_H = (pairs.row_H - tile_row_H * height) * width_H + pairs.column_H - before_H
+        self.place_H = place_H[self.order_H]
+        tiles = torch.arange(self.across * -(-rows // height) + 1, device=tile_H.device)
+        self.starts = torch.searchsorted(tile_H[self.order_H], tiles).tolist()
+
+    def of(self, rows: slice, columns: slice) -> slice:
+        """Those of one tile."""
+        tile = rows.start // self.height * self.across + columns.start // self.width
+        return slice(self.starts[tile], self.starts[tile + 1])
 
 
 class Tiles:
@@ -92,8 +141,8 @@ class Tiles:
         user_RD: Tensor,
         item_CD: Tensor,
         offset_C: Tensor,
-        row_H: Tensor,
-        column_H: Tensor,
+        hidden: Pairs,
+        asked: Pairs,
         precision: torch.dtype,
         *,
         height: int = ROWS,
@@ -107,12 +156,10 @@ class Tiles:
         self.offset_C = (offset_C * LOG2_E).to(precision) if offset_C.any() else None
         cells = min(height, len(user_RD)) * min(width, len(item_CD))
         self.buffer = torch.empty(cells, dtype=precision, device=user_RD.device)
-        self.across = -(-len(item_CD) // width)
-        tile_H = (row_H // height) * self.across + column_H // width
-        order_H = torch.argsort(tile_H)
-        self.row_H, self.column_H = row_H[order_H] % height, column_H[order_H] % width
-        tiles = torch.arange(self.across * -(-len(user_RD) // height) + 1, device=row_H.device)
-        self.starts = torch.searchsorted(tile_H[order_H], tiles).tolist()
+        size = (len(user_RD), len(item_CD), height, width)
+        self.hidden, self.asked = _ByTile(hidden, *size), _ByTile(asked, *size)
+        self.row_P = asked.row_H
+        self.read_P = torch.empty(len(asked.row_H), dtype=precision, device=user_RD.device)
 
     def rows(self) -> Iterator[slice]:
         return _blocks(len(self.user_RD), self.height)
@@ -120,8 +167,8 @@ class Tiles:
     def columns(self) -> Iterator[slice]:
         return _blocks(len(self.item_CD), self.width)
 
-    def logits(self, rows: slice, columns: slice) -> Tensor:
-        """One tile, in a buffer that the next one reuses."""
+    def logits(self, rows: slice, columns: slice, *, read: bool = False) -> Tensor:
+        """One tile, in a buffer that the next one reuses. read: keep the logits asked for."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         logits_rc = self.buffer[: height * width].view(height, width)
         user_rD, item_Dc = self.user_RD[rows], self.item_CD[columns].T
@@ -129,17 +176,33 @@ class Tiles:
             torch.mm(user_rD, item_Dc, out=logits_rc)
         else:
             torch.addmm(self.offset_C[columns], user_rD, item_Dc, out=logits_rc)
-        tile = rows.start // self.height * self.across + columns.start // self.width
-        start, stop = self.starts[tile], self.starts[tile + 1]
-        if start < stop:
-            logits_rc[self.row_H[start:stop], self.column_H[start:stop]] = -torch.inf
+        asked, hidden = self.asked.of(rows, columns), self.hidden.of(rows, columns)
+        if read and asked.start < asked.stop:
+            self.read_P[asked] = self.buffer[self.asked.place_H[asked]]
+        if hidden.start < hidden.stop:
+            self.buffer[self.hidden.place_H[hidden]] = -torch.inf
         return logits_rc
+
+    def asked_logits(self) -> Tensor:
+        """The logits that were read, in the order in which they were asked for."""
+        logit_P = torch.empty_like(self.read_P, dtype=self.wide)
+        return logit_P.index_copy_(0, self.asked.order_H, self.read_P.to(self.wide))
+
+    def shares(self, grad_P: Tensor, factor_R: Tensor) -> Tensor:
+        """Gradients of the logits asked for, divided by their rows' factors, in the order of tiles."""
+        return (grad_P / factor_R.index_select(0, self.row_P))[self.asked.order_H].to(self.precision)
+
+    def add(self, rows: slice, columns: slice, share_P: Tensor) -> None:
+        """Add to the tile in the buffer. In one dimension a sum has one order, however many threads there are."""
+        asked = self.asked.of(rows, columns)
+        if asked.start < asked.stop:
+            self.buffer.index_add_(0, self.asked.place_H[asked], share_P[asked])
 
     def log_sum(self, rows: slice) -> Tensor:
         """Base-2 log-sum-exp of some rows over all columns."""
         sum_r = torch.zeros(rows.stop - rows.start, device=self.buffer.device, dtype=self.wide)
         for columns in self.columns():
-            sum_r += self.logits(rows, columns).exp2_().sum(dim=1, dtype=self.wide)
+            sum_r += self.logits(rows, columns, read=True).exp2_().sum(dim=1, dtype=self.wide)
         return sum_r.log2_()
 
     def log_sum_with_maximum(self, rows: slice) -> Tensor:
@@ -149,7 +212,7 @@ class Tiles:
         highest_r1 = torch.full((size, 1), lowest, device=self.buffer.device, dtype=self.wide)
         sum_r = torch.zeros(size, device=self.buffer.device, dtype=self.wide)
         for columns in self.columns():
-            logits_rc = self.logits(rows, columns)
+            logits_rc = self.logits(rows, columns, read=True)
             # The maximum of a block that is hidden as a whole is -inf, and -inf minus itself is no number.
             new_r1 = torch.maximum(highest_r1, logits_rc.amax(dim=1, keepdim=True))
             sum_r *= (highest_r1 - new_r1).squeeze(1).exp2_()

@@ -45,7 +45,7 @@ class ItemVectors(nn.Module):
         self.names = tuple(category.name for category in categories)
         self.size = identity.size
         self.ids = id_table(identity.own or identity.size, dim)
-        self.tables = nn.ModuleDict({each.name: _table(each.size, dim, sparse=False) for each in categories})
+        self.tables = nn.ModuleDict({each.name: _started(nn.Embedding(each.size, dim)) for each in categories})
         for name in self.names:
             self.register_buffer(f"codes_of_{name}", codes_of[name])
 
@@ -105,14 +105,25 @@ def dropped(codes_B: Tensor, share: float) -> Tensor:
     return codes_B.masked_fill(torch.rand(codes_B.shape, device=codes_B.device) < share, UNKNOWN)
 
 
+class IdTable(nn.Embedding):
+    """An embedding that gives codes which follow each other, as those of a whole corpus do, as one block of its rows:
+    the gradient of a block is copied, that of single rows is summed row by row."""
+
+    def forward(self, codes: Tensor) -> Tensor:
+        # A sparse gradient names its rows, and an exported program, which never trains, must not depend on data.
+        if self.training and not self.sparse and codes.dim() == 1 and len(codes) and bool((codes.diff() == 1).all()):
+            first = int(codes[0])
+            return self.weight[first : first + len(codes)]
+        return super().forward(codes)
+
+
 def id_table(size: int, dim: int) -> nn.Embedding:
     """Vectors of ids, of which a batch moves only a few rows."""
-    return _table(size, dim, sparse=True)
+    return _started(IdTable(size, dim, sparse=True))
 
 
-def _table(size: int, dim: int, *, sparse: bool) -> nn.Embedding:
-    table = nn.Embedding(size, dim, sparse=sparse)
-    nn.init.normal_(table.weight, std=START_STD * dim**-0.5)
+def _started(table: nn.Embedding) -> nn.Embedding:
+    nn.init.normal_(table.weight, std=START_STD * table.embedding_dim**-0.5)
     return table
 
 

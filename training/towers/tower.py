@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from feature_repo.encode import Input, InputKind
 from training.recipes.towers import TowerConfig
@@ -17,6 +16,7 @@ from training.towers.bodies import SharedMiddle, build_body
 from training.towers.histories import build_history
 from training.towers.inputs import Features, SideFeatures
 from training.towers.items import ItemVectors, dropped, id_table
+from training.towers.unit import unit
 
 
 class ItemTower(nn.Module):
@@ -45,7 +45,7 @@ class ItemTower(nn.Module):
         embedding_BD = self.vectors(features)
         if self.body is not None:
             embedding_BD = embedding_BD + self.body(torch.cat([embedding_BD, *self.side(features)], dim=1))
-        return F.normalize(embedding_BD, dim=1) if self.unit else embedding_BD
+        return unit(embedding_BD) if self.unit else embedding_BD
 
 
 class UserTower(nn.Module):
@@ -94,4 +94,4 @@ class UserTower(nn.Module):
         if self.body is not None:
             parts.insert(0, self.body(torch.cat([*read, *self.side(features)], dim=1)))
         embedding_BD = sum(parts[1:], parts[0])
-        return F.normalize(embedding_BD, dim=1) if self.unit else embedding_BD
+        return unit(embedding_BD) if self.unit else embedding_BD

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -16,10 +18,20 @@ class Places:
     """
 
     def __init__(self, item_C: Tensor, items: int) -> None:
-        place_C = torch.arange(len(item_C), device=item_C.device)
-        nowhere_N = torch.full((items,), len(item_C), device=item_C.device)
-        self.first_N = nowhere_N.scatter_reduce(0, item_C, place_C, reduce="amin")
-        self.last_N = torch.full_like(nowhere_N, -1).scatter_reduce(0, item_C, place_C, reduce="amax")
+        self.item_C, self.items = item_C, items
+
+    @cached_property
+    def first_N(self) -> Tensor:
+        return self._of(len(self.item_C), "amin")
+
+    @cached_property
+    def last_N(self) -> Tensor:
+        return self._of(-1, "amax")
+
+    def _of(self, nowhere: int, reduce: str) -> Tensor:
+        nowhere_N = torch.full((self.items,), nowhere, device=self.item_C.device)
+        place_C = torch.arange(len(self.item_C), device=self.item_C.device)
+        return nowhere_N.scatter_reduce(0, self.item_C, place_C, reduce=reduce)
 
     def pairs(self, row_P: Tensor, item_P: Tensor) -> Pairs:
         """Pairs of a row and an item as pairs of the row and each column that holds the item."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from tests.unit.training import test_frequency as frequency
 from tests.unit.training import test_hard_negatives as hard_negatives
+from tests.unit.training import test_id_table as id_table
 from tests.unit.training import test_impressions as impressions
 from tests.unit.training import test_sampling as sampling
 from tests.unit.training import test_temperature as temperature
 from tests.unit.training import test_trainer as trainer
+from tests.unit.training import test_unit as unit
 from tests.unit.training.mistake import Mistake
 from training.recipes import InBatch, Mixed, Popularity, Uniform
 
@@ -174,5 +176,20 @@ IN_TRAINING = [
         wrong="scale=1 / model.temperature**2,",
         test=temperature.test_a_logit_is_the_cosine_over_the_temperature,
         arguments=(0.5,),
+    ),
+    Mistake(
+        name="a unit vector whose gradient grows it",
+        module="training.towers.unit",
+        right="value=-1",
+        wrong="value=0",
+        test=unit.test_values_and_gradients_are_those_of_normalize,
+    ),
+    Mistake(
+        name="a block of rows that begins with the first row of the table",
+        module="training.towers.items",
+        right="first = int(codes[0])",
+        wrong="first = 0",
+        test=id_table.test_rows_and_gradients_are_those_of_an_embedding,
+        arguments=([3, 4, 5, 6], False),
     ),
 ]

@@ -165,6 +165,33 @@ def test_the_refined_softmax_has_the_gradient_of_a_softmax_with_an_uncorrected_p
     assert torch.allclose(c.user_RD.grad, twin.user_RD.grad, atol=1e-6)
 
 
+@pytest.mark.parametrize("changes", [{}, {"first_negative": 1}], ids=["of the tiles", "apart"])
+def test_the_bilateral_softmax_has_the_gradients_of_its_formula(changes: dict[str, object]) -> None:
+    """Positives among their own negatives; one row without any, and one whose positives weigh nothing."""
+    c = candidates(3)
+    there = c.row_P != 2
+    weight_P = c.weight_P.double().masked_fill(c.row_P == 4, 0.0)
+    vectors = c.user_RD.detach().double(), c.item_CD.detach().double()
+    found = []
+    for loss in (bilateral_loss, lambda c: LOSSES["bilateral_softmax"](c, exponent=1.3)):
+        user_RD, item_CD = (each.clone().requires_grad_() for each in vectors)
+        made = candidates(
+            3, user_RD=user_RD, item_CD=item_CD, hidden=Pairs.none(), precision=torch.float64, row_P=c.row_P[there],
+            column_P=c.column_P[there], weight_P=weight_P[there], log_q_C=c.log_q_C.double(), **changes,
+        )  # fmt: skip
+        value = loss(made)
+        value.backward()
+        found.append([value, user_RD.grad, item_CD.grad])
+    for wanted, got in zip(*found, strict=True):
+        assert torch.allclose(got, wanted, rtol=1e-8, atol=1e-8)
+
+
+def bilateral_loss(c: Candidates) -> torch.Tensor:
+    logits_RC = c.scale * c.user_RD @ c.item_CD.T
+    sum_R = logits_RC[:, c.first_negative :].exp().mean(dim=1).log()
+    return c.mean(1.3 * sum_R[c.row_P] - logits_RC[c.row_P, c.column_P])
+
+
 def square(seed: int = 0, *, temperature: float = 0.2) -> Candidates:
     """One positive per row, on the diagonal: what other libraries compute."""
     generator = torch.Generator().manual_seed(seed)

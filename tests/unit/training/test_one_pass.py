@@ -83,7 +83,7 @@ def test_nothing_expected_is_no_gradient_lost(passes: list[int]) -> None:
 
 
 @pytest.mark.parametrize("strata", [False, True])
-@pytest.mark.parametrize("name", ["softmax", "info_nce", "refined_softmax", "bilateral_softmax"])
+@pytest.mark.parametrize("name", ["softmax", "info_nce", "refined_softmax"])
 def test_losses_expect_the_gradient_that_comes(name: str, strata: bool, passes: list[int]) -> None:
     """Otherwise every step would pay for both."""
     c = candidates(1)

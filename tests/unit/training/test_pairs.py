@@ -99,6 +99,13 @@ def test_a_history_is_what_the_user_took_of_the_interactions_that_are_known() ->
     assert known.users["history_items"].shape == (USERS, 5)
 
 
+def test_histories_that_are_left_out_are_not_made() -> None:
+    pairs = read_pairs(*tables())
+    assert set(pairs.training_set(("history",)).queries) == {"user_id"}
+    assert "history_items" in pairs.training_set().queries
+    assert [each.name for each in pairs.user_inputs(("history",))] == ["user_id"]
+
+
 def test_of_a_long_history_a_random_part_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.pairs.PLACES", 4)
     pairs = read_pairs(*tables())

@@ -9,7 +9,7 @@ import torch
 
 from tests.unit.training.candidates_world import pairs_of
 from training.losses import Pairs, log_sum_exp
-from training.losses.tiled import COLUMNS, ROWS
+from training.losses.tiled import COLUMNS, ROWS, log_sum_exp_and_logits
 
 SIZES = [(1, 1), (ROWS, COLUMNS), (ROWS + 1, COLUMNS + 1), (2 * ROWS - 1, 2 * COLUMNS + 3), (5, 2 * COLUMNS)]
 
@@ -78,3 +78,70 @@ def test_memory_stays_that_of_a_tile() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     log_sum_exp(user_RD, item_CD, torch.zeros(rows), Pairs.none()).sum().backward()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # KiB
+
+
+def asked_of(rows: int, columns: int) -> Pairs:
+    """Some pairs of all rows but the last, in no order, some of them twice."""
+    generator = torch.Generator().manual_seed(rows * columns)
+    row_P, column_P = (torch.randint(0, size, (50,), generator=generator) for size in (max(1, rows - 1), columns))
+    return Pairs(row_H=torch.cat([row_P, row_P[:9]]), column_H=torch.cat([column_P, column_P[:9]]))
+
+
+@pytest.mark.parametrize("length", [0.5, 10.0], ids=["bounded", "unbounded"])
+@pytest.mark.parametrize("weighted", [True, False], ids=["all rows weigh", "a row of weight 0"])
+@pytest.mark.parametrize(("rows", "columns"), SIZES)
+def test_logits_asked_for_and_their_gradients_are_those_of_the_plain_formula(
+    rows: int, columns: int, weighted: bool, length: float
+) -> None:
+    """Hidden pairs, too, where they are asked for, and without a share in their sums."""
+    *inputs, hidden_RC = (each.double() for each in world(rows, columns, length=length))
+    user_RD, item_CD, offset_C = inputs
+    hidden_RC = hidden_RC > 0
+    hidden_RC[:, 0] = False
+    asked = asked_of(rows, columns)
+    weight_R, weight_P = torch.linspace(0.5, 2, rows).double(), torch.linspace(-1, 3, len(asked.row_H)).double()
+    weight_R[0] *= weighted
+    found = []
+    for kind in ("tiled", "plain"):
+        leaves = user_RD.clone().requires_grad_(), item_CD.clone().requires_grad_()
+        if kind == "tiled":
+            sum_R, logit_P = log_sum_exp_and_logits(
+                *leaves, offset_C, pairs_of(hidden_RC), asked, precision=torch.float64
+            )
+        else:
+            sum_R = plain(*leaves, offset_C, hidden_RC)
+            logit_P = (leaves[0] @ leaves[1].T + offset_C)[asked.row_H, asked.column_H]
+        ((sum_R * weight_R).sum() + (logit_P * weight_P).sum()).backward()
+        found.append([sum_R, logit_P, *(leaf.grad for leaf in leaves)])
+    for got, wanted in zip(*found, strict=True):
+        assert torch.allclose(got, wanted, rtol=1e-8, atol=1e-8)
+
+
+def test_logits_alone_have_their_gradients() -> None:
+    user_RD, item_CD, offset_C, _ = world(4, 6)
+    leaves = user_RD.clone().requires_grad_(), item_CD.clone().requires_grad_()
+    asked = asked_of(4, 6)
+    log_sum_exp_and_logits(*leaves, offset_C, Pairs.none(), asked)[1].sum().backward()
+    counts_RC = torch.zeros(4, 6).index_put((asked.row_H, asked.column_H), torch.ones(59), accumulate=True)
+    assert leaves[0].grad is not None and leaves[1].grad is not None
+    assert torch.allclose(leaves[0].grad, counts_RC @ item_CD, atol=1e-5)
+    assert torch.allclose(leaves[1].grad, counts_RC.T @ user_RD, atol=1e-5)
+
+
+def test_pairs_asked_for_twice_give_the_same_gradients_every_time_with_several_threads() -> None:
+    generator = torch.Generator().manual_seed(0)
+    user_RD, item_CD = (torch.randn(n, 64, generator=generator) for n in (300, 5000))
+    row_P, column_P = (torch.randint(0, 300, (200_000,), generator=generator) for _ in range(2))
+    asked = Pairs(row_H=row_P, column_H=column_P)
+    weight_P = torch.randn(200_000, generator=generator)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    found = []
+    for _ in range(4):
+        leaves = user_RD.clone().requires_grad_(), item_CD.clone().requires_grad_()
+        sum_R, logit_P = log_sum_exp_and_logits(*leaves, torch.zeros(5000), Pairs.none(), asked)
+        (sum_R.sum() + (logit_P * weight_P).sum()).backward()
+        found.append([leaf.grad for leaf in leaves])
+    torch.set_num_threads(before)
+    for grads in found[1:]:
+        assert all(torch.equal(*pair) for pair in zip(grads, found[0], strict=True))
