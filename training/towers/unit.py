@@ -14,9 +14,9 @@ SHORTEST = 1e-12
 
 
 def unit(vector_BD: Tensor) -> Tensor:
-    """v / |v|, float32 [B, D]: `normalize`, whose gradient reads and writes every vector two or three times as often.
-    That is a fourth of a step where all items of a corpus pass. What needs no gradient is left to `normalize`, which
-    exported programs know."""
+    """v / |v|, float32 [B, D]: `normalize`, whose gradient passes over memory two or three times as often, which tells
+    where all items of a corpus come in every step. What needs no gradient is left to `normalize`: exported programs
+    know it."""
     return _Unit.apply(vector_BD) if vector_BD.requires_grad else F.normalize(vector_BD, dim=1)
 
 
