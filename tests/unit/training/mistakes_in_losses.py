@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.training import test_losses as losses
+from tests.unit.training import test_one_pass as one_pass
 from tests.unit.training import test_recipes as recipes
 from tests.unit.training import test_repeat as repeat
 from tests.unit.training import test_repeat_labels as labels
@@ -145,6 +146,21 @@ IN_LOSSES = [
         wrong="pass",
         test=tiled.test_value_and_gradients_are_those_of_the_plain_formula,
         arguments=(5, 2 * tiled.COLUMNS),
+    ),
+    Mistake(
+        name="another gradient than the expected one taken for it",
+        module="training.losses.one_pass",
+        right="<= close * factor.abs()",
+        wrong="> -torch.inf",
+        test=one_pass.test_a_gradient_that_was_not_expected_is_right_too,
+    ),
+    Mistake(
+        name="items' gradients that leave out the sums of the rows",
+        module="training.losses.one_pass",
+        right="(expectations[-1][:, None] * inverse_r1 * LN_2)",
+        wrong="(expectations[-1][:, None] * LN_2)",
+        test=losses.test_gradients_are_those_of_finite_differences,
+        arguments=("softmax",),
     ),
     Mistake(
         name="the gradient of a positive's logit with the wrong sign",

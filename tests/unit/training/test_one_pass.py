@@ -48,17 +48,33 @@ def gradients(value: Callable[[Tensor, Tensor], Tensor], user_RD: Tensor, item_C
 
 
 @pytest.mark.parametrize("scale", [1.0, 500.0], ids=["bounded", "unbounded"])
-@pytest.mark.parametrize("is_expected", [True, False])
 @pytest.mark.parametrize("cells", [1 << 21, 5 * C], ids=["one tile", "rows in several tiles"])
-def test_both_passes_give_the_same(
-    scale: float, is_expected: bool, cells: int, passes: list[int], monkeypatch: pytest.MonkeyPatch
+def test_the_expected_gradient_takes_one_pass(
+    scale: float, cells: int, passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether the gradient that comes is the expected one, up to a factor, or another."""
+    """Up to a factor, as the mean over a batch has."""
     monkeypatch.setattr(one_pass, "CELLS", cells)
+    assert_both_give_the_same(scale, 3 * torch.linspace(1, 2, R, dtype=torch.float64))
+    assert len(passes) == 1
+
+
+@pytest.mark.parametrize("scale", [1.0, 500.0], ids=["bounded", "unbounded"])
+def test_another_gradient_takes_two(scale: float, passes: list[int]) -> None:
+    assert_both_give_the_same(scale, torch.ones(R, dtype=torch.float64))
+    assert len(passes) == 2
+
+
+def test_a_gradient_that_was_not_expected_is_right_too() -> None:
+    """Nothing was expected, for one."""
+    assert_both_give_the_same(1.0, torch.ones(R, dtype=torch.float64))
+    assert_both_give_the_same(1.0, torch.zeros(R, dtype=torch.float64))
+
+
+def assert_both_give_the_same(scale: float, weight_R: Tensor) -> None:
+    """Values and gradients of both functions, where so much is expected of each row."""
     user_RD, item_CD, offset_C, hidden = compared(scale)
-    weight_R = torch.linspace(1, 2, R, dtype=torch.float64) if is_expected else torch.ones(R, dtype=torch.float64)
     weight_R[:3] = 0
-    expected = Expected(row_P=torch.arange(R), weight_P=3 * weight_R, logit_P=None)
+    expected = Expected(row_P=torch.arange(R), weight_P=weight_R, logit_P=None)
     wide = torch.float64
     found = gradients(
         lambda u, v: log_sum_exp_in_one_pass(u, v, offset_C, hidden, expected, precision=wide), user_RD, item_CD
@@ -66,20 +82,6 @@ def test_both_passes_give_the_same(
     wanted = gradients(lambda u, v: log_sum_exp(u, v, offset_C, hidden, precision=wide), user_RD, item_CD)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
-    assert len(passes) == (1 if is_expected else 2)
-
-
-def test_nothing_expected_is_no_gradient_lost(passes: list[int]) -> None:
-    user_RD, item_CD, offset_C, hidden = compared()
-    expected = Expected(row_P=torch.arange(R), weight_P=torch.zeros(R), logit_P=None)
-    found = gradients(
-        lambda u, v: log_sum_exp_in_one_pass(u, v, offset_C, hidden, expected, precision=torch.float64),
-        user_RD,
-        item_CD,
-    )
-    wanted = gradients(lambda u, v: log_sum_exp(u, v, offset_C, hidden, precision=torch.float64), user_RD, item_CD)
-    torch.testing.assert_close(found[2], wanted[2], rtol=1e-9, atol=1e-9)
-    assert len(passes) == 2
 
 
 @pytest.mark.parametrize("strata", [False, True])
