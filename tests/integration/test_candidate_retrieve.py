@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy.sparse import lil_array
 
-from orchestration.judge import _search
+from orchestration.judge import served_search
 from serving.index import ExactIndex, Fields
 from serving.milvus import MilvusIndex
 from serving.registry import Registry
@@ -103,7 +103,7 @@ def test_a_version_is_judged_by_the_scores_that_it_serves(release: Release, k: i
     """Under the masks of the views too: what a mask forbids is no candidate."""
     users = random_users(300)
     user_QD, item_ND = release.embed_users(users), release.embed_items(ITEMS)
-    make = _search(release.towers, users, user_QD, ITEMS["item_id"], item_ND)
+    make = served_search(release.towers, users, user_QD, ITEMS["item_id"], item_ND)
     corpus = np.arange(len(ITEMS)) % 5 > 0
     for mask in (None, corpus):
         allowed = ITEMS.filter(pl.Series(corpus) if mask is not None else pl.lit(True))["item_id"].to_list()

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestration.judge import _search
+from orchestration.judge import served_search
 from serving.index import ExactIndex, Fields
 from serving.manifest import ReleaseError, read
 from serving.milvus import MilvusIndex
@@ -130,12 +130,12 @@ def test_lists_are_those_of_a_sort_of_all_scores(world: World, k: int, where: st
 def test_a_version_is_judged_by_the_scores_that_it_serves(world: World) -> None:
     users, vectors = random_users(300), vectors_of(world.release)
     user_QD, item_ND = world.release.embed_users(users), world.release.embed_items(ITEMS)
-    search = _search(world.release.towers, users, user_QD, ITEMS["item_id"], item_ND)()
+    search = served_search(world.release.towers, users, user_QD, ITEMS["item_id"], item_ND)()
     for ids_K, user, user_D in zip(search(np.arange(len(users)), 9), users.iter_slices(1), user_QD, strict=True):
         wanted = [id_ for id_, _ in reference(user, user_D, vectors, ITEMS, 9)]
         assert ITEMS["item_id"].gather(ids_K).to_list() == wanted
     towers = replace(world.release.towers, schema=schema(seen_items_may_return=False, repeats=True))
-    plain = _search(towers, users, user_QD, ITEMS["item_id"], item_ND)()
+    plain = served_search(towers, users, user_QD, ITEMS["item_id"], item_ND)()
     assert (plain(np.arange(300), 9) == exact_search(user_QD, item_ND)(np.arange(300), 9)).all()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestration.answer import open_retriever
-from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated, _search
+from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated, served_search
 from orchestration.values import Judged
 from serving.manifest import read
 from serving.registry import Registry
@@ -63,7 +63,7 @@ def test_a_release_with_a_scorer_serves_what_was_judged(home: Home) -> None:
     assert release.rescorer is not None
     user_QD, items = release.embed_users(users), home.embeddings(again)
     item_ND = items["embedding"].to_numpy()
-    search = _search(release.towers, users, user_QD, items["item_id"], item_ND)()
+    search = served_search(release.towers, users, user_QD, items["item_id"], item_ND)()
     assert items["item_id"].gather(search(np.arange(1), 160)[0]).to_list() == [each.item_id for each in answer.items]
     plain = items["item_id"].gather(exact_search(user_QD, item_ND)(np.arange(1), 160)[0]).to_list()
     assert [each.item_id for each in answer.items[:20]] != plain[:20]
