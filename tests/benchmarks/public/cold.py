@@ -139,17 +139,24 @@ def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int)
 
 
 def baseline(fit: Callable[[Log], Scores], world: World) -> list[float]:
-    """Fitted on what is known of the old users and of the new ones, who stand behind them. None can rank new items."""
-    known, given = world.known, world.given
-    old = len(known.user_U[USER])
-    both = replace(
+    """Fitted on the known users and on what is given of the new ones, who stand behind. None can rank new items."""
+    nothing = world.given.only(np.empty(0, np.int64))
+    old = len(world.known.user_U[USER])
+    recalls = []
+    for given, holdout in zip((nothing, world.given), holdouts(world)[:2], strict=True):
+        scores = fit(as_log(_behind(world.known, given)))
+        recalls.append(measure(baseline_search(scores, old + holdout.users_Q), holdout)[0])
+    return [*recalls, np.nan]
+
+
+def _behind(known: Pairs, given: Pairs) -> Pairs:
+    """The users of both, with their interactions."""
+    return replace(
         known,
         user_U={USER: np.concatenate([known.user_U[USER], given.user_U[USER]])},
-        user_I=np.concatenate([known.user_I, old + given.user_I]),
+        user_I=np.concatenate([known.user_I, len(known.user_U[USER]) + given.user_I]),
         item_I=np.concatenate([known.item_I, given.item_I]),
     )
-    holdout = holdouts(world)[1]
-    return [np.nan, measure(baseline_search(fit(as_log(both)), old + holdout.users_Q), holdout)[0], np.nan]
 
 
 if __name__ == "__main__":
