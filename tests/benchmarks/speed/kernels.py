@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from tests.benchmarks.speed.roofline import Roofline, best_seconds, measure_roofline
 from training.losses import Pairs, log_sum_exp
+from training.losses.one_pass import Expected, log_sum_exp_in_one_pass
 
 SIZE, DIM, LENGTH, ITEMS = 4096, 64, 50, 40_000
 
@@ -29,8 +30,8 @@ def kernel_rows() -> Iterator[dict[str, Any]]:
 
 def _softmax(precision: torch.dtype, roof: Roofline) -> Iterator[dict[str, Any]]:
     """Forward: one product and an exponential of each pair. Backward: the tile again, exponentials too, and two more
-    products. Each moves its inputs and outputs once; tiles stay in the cache. The last row: with the tiles kept, one
-    product and one exponential of each pair less would be needed."""
+    products. In one pass nothing is computed again: one product and one exponential of each pair less. Each moves its
+    inputs and outputs once; tiles stay in the cache."""
     generator = torch.Generator().manual_seed(0)
     user_RD, item_CD = (F.normalize(torch.randn(SIZE, DIM, generator=generator), dim=1) for _ in range(2))
     user_RD = (10 * user_RD).requires_grad_()
@@ -48,7 +49,13 @@ def _softmax(precision: torch.dtype, roof: Roofline) -> Iterator[dict[str, Any]]
         yield _row("log-sum-exp forward", precision, roof, best_seconds(forward), product, vectors, pairs)
     seconds = best_seconds(lambda: forward().backward())
     yield _row("log-sum-exp and its gradients", precision, roof, seconds, 4 * product, 3 * vectors, 2 * pairs)
-    yield _row("the same, without the product anew", precision, roof, seconds, 3 * product, 3 * vectors, pairs)
+
+    def in_one_pass() -> None:
+        expected = Expected(row_P=diagonal, weight_P=torch.ones(SIZE), logit_P=None)
+        log_sum_exp_in_one_pass(user_RD, item_CD, offset_C, hidden, expected, precision=precision).sum().backward()
+
+    seconds = best_seconds(in_one_pass)
+    yield _row("the same in one pass", precision, roof, seconds, 3 * product, 3 * vectors, pairs)
 
 
 def _lookup(roof: Roofline) -> Iterator[dict[str, Any]]:
