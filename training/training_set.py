@@ -135,9 +135,10 @@ class TrainingSet:
         """
         query_R, row = _distinct(self.query_I[chosen])
         snapshots = self.item_I[chosen]
-        item_C, items = np.arange(self.size), self.corpus
         column = self.item_S[snapshots]
-        if not whole_corpus:
+        if whole_corpus:
+            item_C, items = np.arange(self.size), self.corpus
+        else:
             item_C, first, column = np.unique(column, return_index=True, return_inverse=True)
             items = {name: array[snapshots[first]] for name, array in self.items.items()}
         return Batch(

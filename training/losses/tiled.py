@@ -45,9 +45,9 @@ def log_sum_exp(
     sums are float32 or wider. The backward pass computes each tile again instead of keeping it: one product more, and
     no R x C in memory. Exponentials are powers of two, which vector units compute several times faster.
     """
-    return log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, Pairs.none(item_CD.device), precision=precision)[
-        0
-    ]
+    nothing = Pairs.none(item_CD.device)
+    log_R, _ = log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, nothing, precision=precision)
+    return log_R
 
 
 def log_sum_exp_and_logits(

@@ -60,6 +60,7 @@ class Comparison:
         self.repeated = model.repeat.history if model.repeat else None
         # The novelty of discoveries is for the towers to learn from; how often they happen is what sets the level of r.
         self.outside_weight = config.repeat.outside / config.discovery_weight if config.repeat else 1.0
+        self.places = Places(data.size, self.device)
         self.item_of_V = items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.size)
 
     def columns(self, batch: Batch) -> Columns:
@@ -92,7 +93,7 @@ class Comparison:
         features = columns.features
         if self.config.memory:
             columns, item_CD = self._with_memory(batch.size, columns, item_CD)
-        places = Places(columns.item_C[: columns.last_negative], self.data.size)
+        self.places.move(columns.item_C[: columns.last_negative])
         candidates = Candidates(
             user_RD=user_RD,
             item_CD=item_CD,
@@ -102,8 +103,8 @@ class Comparison:
             column_P=batch.column_P,
             weight_P=batch.weight_P,
             log_q_C=columns.log_q_C,
-            hidden=self._hidden(batch, places),
-            history=self._history(batch, places) if self.histories else None,
+            hidden=self._hidden(batch),
+            history=self._history(batch) if self.histories else None,
             hard_RH=columns.hard_RH,
             first_negative=columns.first_negative,
             last_negative=columns.last_negative,
@@ -114,22 +115,22 @@ class Comparison:
         owned = Owned.of(batch, self.repeated, self.item_of_V, self.data.size, self.outside_weight)
         return replace(candidates, repeats=owned.repeats(model, batch, features, self.corpus, candidates))
 
-    def _hidden(self, batch: Batch, places: Places) -> Pairs:
+    def _hidden(self, batch: Batch) -> Pairs:
         """The batch's positives, or everything that its users are known to have taken, or nothing."""
         if self.config.all_negative:
             return Pairs.none(self.device)
         if not self.config.hide_known:
-            return places.pairs(batch.row_P, batch.item_C[batch.column_P])
+            return self.places.pairs(batch.row_P, batch.item_C[batch.column_P])
         known = self.data.known[batch.user_R].tocoo()
         row_H, item_H = (torch.from_numpy(each).long().to(self.device) for each in (known.row, known.col))
-        return places.pairs(row_H, item_H)
+        return self.places.pairs(row_H, item_H)
 
-    def _history(self, batch: Batch, places: Places) -> Pairs:
+    def _history(self, batch: Batch) -> Pairs:
         """Pairs whose item is in the user's history. Items without a code of their own are in nobody's."""
         code_RL = torch.cat([batch.users[f"{name}_items"] for name in self.histories], dim=1)
         item_RL = self.item_of_V[code_RL.long()]
         row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
-        return places.pairs(row_H, item_RL[row_H, place_H])
+        return self.places.pairs(row_H, item_RL[row_H, place_H])
 
     def _with_memory(self, interactions: int, columns: Columns, item_CD: Tensor) -> tuple[Columns, Tensor]:
         """The columns with the remembered ones behind the batch's and before the hard ones; their embeddings.

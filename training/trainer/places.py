@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
 from training.losses import Pairs
+
+NOWHERE = torch.iinfo(torch.int64).max
+"""The first column of an item that has none."""
 
 
 class Places:
     """The columns of every item of the corpus. An item has two where it is in the batch as a positive and was drawn as
     a negative besides.
 
-    item_C: the item of each column. items: size N of the corpus.
+    Made once and moved from batch to batch: a step touches the items of two batches, not the corpus.
+
+    items: size N of the corpus.
     """
 
-    def __init__(self, item_C: Tensor, items: int) -> None:
-        self.item_C, self.items = item_C, items
+    def __init__(self, items: int, device: torch.device) -> None:
+        self.item_C = torch.empty(0, dtype=torch.int64, device=device)
+        self.first_N = torch.full((items,), NOWHERE, device=device)
+        self.last_N = torch.full((items,), -1, device=device)
 
-    @cached_property
-    def first_N(self) -> Tensor:
-        return self._of(len(self.item_C), "amin")
-
-    @cached_property
-    def last_N(self) -> Tensor:
-        return self._of(-1, "amax")
-
-    def _of(self, nowhere: int, reduce: str) -> Tensor:
-        nowhere_N = torch.full((self.items,), nowhere, device=self.item_C.device)
-        place_C = torch.arange(len(self.item_C), device=self.item_C.device)
-        return nowhere_N.scatter_reduce(0, self.item_C, place_C, reduce=reduce)
+    def move(self, item_C: Tensor) -> None:
+        """To the columns of another batch. item_C: the item of each."""
+        self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1
+        place_C = torch.arange(len(item_C), device=item_C.device)
+        self.first_N.scatter_reduce_(0, item_C, place_C, reduce="amin")
+        self.last_N.scatter_reduce_(0, item_C, place_C, reduce="amax")
+        self.item_C = item_C
 
     def pairs(self, row_P: Tensor, item_P: Tensor) -> Pairs:
         """Pairs of a row and an item as pairs of the row and each column that holds the item."""
