@@ -107,5 +107,5 @@ def _pass(tiles: Tiles, expected: Expected) -> tuple[Tensor, Tensor, Tensor, Ten
         inverse_r1 = torch.where(sum_r > 0, 1 / sum_r, 0.0)[:, None]
         user_grad_RD[rows] = share_rC @ tiles.item_CD * inverse_r1
         weighted_rD = tiles.user_RD[rows] * (expectations[-1][:, None] * inverse_r1 * LN_2)
-        item_grad_CD += share_rC.T @ weighted_rD.to(tiles.precision)
+        item_grad_CD += (share_rC.T @ weighted_rD.to(tiles.precision)).to(tiles.wide)
     return torch.cat(logs), user_grad_RD, item_grad_CD, torch.cat(expectations)

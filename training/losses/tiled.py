@@ -14,7 +14,8 @@ from torch import Tensor
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
 ROWS, COLUMNS = 512, 2048
-"""A tile: small enough for the last level of cache, large enough for the products to run at full speed."""
+"""A tile: small enough for the last level of cache, large enough for the products to run at full speed. Of fewer logits
+all are one tile, which is still there in the backward pass."""
 SAFE = 60.0
 """Powers of two up to this size, and sums of 2^60 of them, are far from the ends of float32."""
 
@@ -71,7 +72,9 @@ def log_sum_exp_and_logits(
 class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, user_RD, item_CD, offset_C, hidden, asked, precision):  # type: ignore[no-untyped-def]
-        tiles = Tiles(user_RD, item_CD, offset_C, hidden, asked, precision)
+        rows, columns = len(user_RD), len(item_CD)
+        height, width = (rows, columns) if 0 < rows * columns <= ROWS * COLUMNS else (ROWS, COLUMNS)
+        tiles = Tiles(user_RD, item_CD, offset_C, hidden, asked, precision, height=height, width=width)
         sum_rows = tiles.log_sum if tiles.bounded else tiles.log_sum_with_maximum
         log_R = torch.cat([sum_rows(rows) for rows in tiles.rows()])
         ctx.save_for_backward(log_R)
@@ -97,13 +100,14 @@ class _LogSumExp(torch.autograd.Function):
         for rows in tiles.rows():
             weighted_rD = (tiles.user_RD[rows] * (factor_R[rows, None] * LN_2)).to(tiles.precision)
             for columns in tiles.columns():
-                share_rc = tiles.logits(rows, columns)
                 if inside:
-                    share_rc.sub_(log_R[rows, None])
-                share_rc.exp2_()
+                    share_rc = tiles.logits(rows, columns).sub_(log_R[rows, None]).exp2_()
+                else:
+                    share_rc = tiles.powers(rows, columns)
                 tiles.add(rows, columns, share_P)
-                user_grad_RD[rows] += share_rc @ tiles.item_CD[columns]
-                item_grad_CD[columns] += share_rc.T @ weighted_rD
+                # Not `grad[rows] += ...`, which copies the sum onto itself; and a sum of two precisions is slow.
+                user_grad_RD[rows].add_((share_rc @ tiles.item_CD[columns]).to(tiles.wide))
+                item_grad_CD[columns].add_((share_rc.T @ weighted_rD).to(tiles.wide))
         return user_grad_RD * factor_R[:, None], item_grad_CD, None, None, None, None
 
 
@@ -113,6 +117,11 @@ class _ByTile:
     def __init__(self, pairs: Pairs, rows: int, columns: int, height: int, width: int) -> None:
         self.height, self.width = height, width
         self.across = -(-columns // width)
+        if rows <= height and columns <= width:
+            self.order_H = torch.arange(len(pairs.row_H), device=pairs.row_H.device)
+            self.place_H = pairs.row_H * columns + pairs.column_H
+            self.starts = [0, len(pairs.row_H)]
+            return
         tile_row_H, tile_column_H = pairs.row_H // height, pairs.column_H // width
         tile_H = tile_row_H * self.across + tile_column_H
         self.order_H = torch.argsort(tile_H)
@@ -156,6 +165,7 @@ class Tiles:
         self.offset_C = (offset_C * LOG2_E).to(precision) if offset_C.any() else None
         cells = min(height, len(user_RD)) * min(width, len(item_CD))
         self.buffer = torch.empty(cells, dtype=precision, device=user_RD.device)
+        self.powers_of: tuple[slice, slice] | None = None
         size = (len(user_RD), len(item_CD), height, width)
         self.hidden, self.asked = _ByTile(hidden, *size), _ByTile(asked, *size)
         self.row_P = asked.row_H
@@ -169,8 +179,8 @@ class Tiles:
 
     def logits(self, rows: slice, columns: slice, *, read: bool = False) -> Tensor:
         """One tile, in a buffer that the next one reuses. read: keep the logits asked for."""
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        logits_rc = self.buffer[: height * width].view(height, width)
+        self.powers_of = None
+        logits_rc = self._tile(rows, columns)
         user_rD, item_Dc = self.user_RD[rows], self.item_CD[columns].T
         if self.offset_C is None:
             torch.mm(user_rD, item_Dc, out=logits_rc)
@@ -183,6 +193,17 @@ class Tiles:
             self.buffer[self.hidden.place_H[hidden]] = -torch.inf
         return logits_rc
 
+    def _tile(self, rows: slice, columns: slice) -> Tensor:
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        return self.buffer[: height * width].view(height, width)
+
+    def powers(self, rows: slice, columns: slice, *, read: bool = False) -> Tensor:
+        """Two to the logits of one tile, which are not computed again where they were the last thing computed."""
+        if self.powers_of != (rows, columns):
+            self.logits(rows, columns, read=read).exp2_()
+            self.powers_of = (rows, columns)
+        return self._tile(rows, columns)
+
     def asked_logits(self) -> Tensor:
         """The logits that were read, in the order in which they were asked for."""
         logit_P = torch.empty_like(self.read_P, dtype=self.wide)
@@ -194,6 +215,7 @@ class Tiles:
 
     def add(self, rows: slice, columns: slice, share_P: Tensor) -> None:
         """Add to the tile in the buffer. In one dimension a sum has one order, however many threads there are."""
+        self.powers_of = None
         asked = self.asked.of(rows, columns)
         if asked.start < asked.stop:
             self.buffer.index_add_(0, self.asked.place_H[asked], share_P[asked])
@@ -202,7 +224,7 @@ class Tiles:
         """Base-2 log-sum-exp of some rows over all columns."""
         sum_r = torch.zeros(rows.stop - rows.start, device=self.buffer.device, dtype=self.wide)
         for columns in self.columns():
-            sum_r += self.logits(rows, columns, read=True).exp2_().sum(dim=1, dtype=self.wide)
+            sum_r += self.powers(rows, columns, read=True).sum(dim=1, dtype=self.wide)
         return sum_r.log2_()
 
     def log_sum_with_maximum(self, rows: slice) -> Tensor:

@@ -93,7 +93,8 @@ class Comparison:
         features = columns.features
         if self.config.memory:
             columns, item_CD = self._with_memory(batch.size, columns, item_CD)
-        self.places.move(columns.item_C[: columns.last_negative])
+        if self.histories or not self.config.all_negative:
+            self.places.move(columns.item_C[: columns.last_negative])
         candidates = Candidates(
             user_RD=user_RD,
             item_CD=item_CD,

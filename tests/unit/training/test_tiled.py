@@ -9,9 +9,16 @@ import torch
 
 from tests.unit.training.candidates_world import pairs_of
 from training.losses import Pairs, log_sum_exp
-from training.losses.tiled import COLUMNS, ROWS, log_sum_exp_and_logits
+from training.losses.tiled import COLUMNS, ROWS, Tiles, log_sum_exp_and_logits
 
-SIZES = [(1, 1), (ROWS, COLUMNS), (ROWS + 1, COLUMNS + 1), (2 * ROWS - 1, 2 * COLUMNS + 3), (5, 2 * COLUMNS)]
+SIZES = [
+    (1, 1),
+    (ROWS, COLUMNS),
+    (ROWS + 1, COLUMNS + 1),
+    (2 * ROWS - 1, 2 * COLUMNS + 3),
+    (5, 2 * COLUMNS),
+    (ROWS + 1, 2 * COLUMNS),
+]
 
 
 def world(rows: int, columns: int, *, length: float = 4.0) -> tuple[torch.Tensor, ...]:
@@ -45,19 +52,21 @@ def test_value_and_gradients_are_those_of_the_plain_formula(rows: int, columns: 
         assert torch.allclose(got.grad.double(), wanted.grad, atol=1e-4)
 
 
-def test_logits_of_any_size_neither_overflow_nor_vanish() -> None:
-    user_RD, item_CD, offset_C, hidden_RC = world(9, 2 * COLUMNS, length=100.0)
+@pytest.mark.parametrize("rows", [9, ROWS + 9], ids=["one tile", "several tiles"])
+def test_logits_of_any_size_neither_overflow_nor_vanish(rows: int) -> None:
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS, length=100.0)
     got_R = log_sum_exp(user_RD, item_CD, offset_C, pairs_of(hidden_RC))
     assert torch.allclose(got_R, plain(user_RD, item_CD, offset_C, hidden_RC), rtol=1e-5)
 
 
-def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_gradient() -> None:
-    user_RD, item_CD, offset_C, hidden_RC = world(3, 2 * COLUMNS)
+@pytest.mark.parametrize("rows", [3, ROWS + 3], ids=["one tile", "several tiles"])
+def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_gradient(rows: int) -> None:
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS)
     hidden_RC[1] = True
     user_RD.requires_grad_()
     got_R = log_sum_exp(user_RD, item_CD, offset_C, pairs_of(hidden_RC))
     assert got_R[1] == -torch.inf
-    torch.logaddexp(got_R, torch.zeros(3)).sum().backward()
+    torch.logaddexp(got_R, torch.zeros(rows)).sum().backward()
     assert user_RD.grad is not None
     assert (user_RD.grad[1] == 0).all() and torch.isfinite(user_RD.grad).all()
 
@@ -71,6 +80,33 @@ def test_bfloat16_products_stay_near() -> None:
     assert (exact_R - got_R).abs().mean() < 0.01
 
 
+@pytest.mark.parametrize(("rows", "computed"), [(9, 1), (ROWS + 9, 8)], ids=["one tile", "four tiles"])
+def test_one_tile_is_kept_for_the_gradients_several_are_computed_again(
+    rows: int, computed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bool] = []
+    logits = Tiles.logits
+
+    def counted(tiles: Tiles, rows: slice, columns: slice, *, read: bool = False) -> torch.Tensor:
+        calls.append(read)
+        return logits(tiles, rows, columns, read=read)
+
+    monkeypatch.setattr(Tiles, "logits", counted)
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS, length=0.5)
+    log_sum_exp(user_RD.requires_grad_(), item_CD, offset_C, pairs_of(hidden_RC)).sum().backward()
+    assert len(calls) == computed
+
+
+@pytest.mark.parametrize("length", [0.5, 10.0], ids=["bounded", "unbounded"])
+def test_gradients_asked_for_twice_are_the_same(length: float) -> None:
+    """What is kept of the forward pass has the shares of the pairs in it after the first time."""
+    user_RD, item_CD, offset_C, hidden_RC = world(9, 30, length=length)
+    user_RD.requires_grad_()
+    sum_R, logit_P = log_sum_exp_and_logits(user_RD, item_CD, offset_C, pairs_of(hidden_RC), asked_of(9, 30))
+    first, second = (torch.autograd.grad(sum_R.sum() + logit_P.sum(), user_RD, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
 def test_memory_stays_that_of_a_tile() -> None:
     """12,000 x 12,000 logits take 576 MB."""
     rows = 12_000
@@ -81,9 +117,10 @@ def test_memory_stays_that_of_a_tile() -> None:
 
 
 def asked_of(rows: int, columns: int) -> Pairs:
-    """Some pairs of all rows but the last, in no order, some of them twice."""
+    """Some pairs of all rows but the last, of the first for sure, in no order, some of them twice."""
     generator = torch.Generator().manual_seed(rows * columns)
     row_P, column_P = (torch.randint(0, size, (50,), generator=generator) for size in (max(1, rows - 1), columns))
+    row_P[7] = 0
     return Pairs(row_H=torch.cat([row_P, row_P[:9]]), column_H=torch.cat([column_P, column_P[:9]]))
 
 
