@@ -51,6 +51,7 @@ _KINDS_OF_OPTION: dict[str, tuple[Kind, ...]] = {
     "cycles": (Kind.TIMESTAMP, Kind.MOMENT),
     "ngrams": (Kind.TEXT,),
     "encoder": (Kind.TEXT,),
+    "half_life_days": (Kind.HISTORY,),
 }
 
 
@@ -74,6 +75,7 @@ class Feature:
       moment is the time of the query itself: it has no column, and needs cycles.
     - ngrams (text): (shortest, longest) character n-grams of its words, which are hashed after the words; `length`
       counts both.
+    - half_life_days (history): after so many an interaction counts half in an item's decayed count.
     - encoder (text): path of a sentence encoder that makes a vector of `dim` numbers of it; see `encode.sentences`.
     """
 
@@ -94,6 +96,7 @@ class Feature:
     cycles: tuple[str, ...] = ()
     ngrams: tuple[int, int] | None = None
     encoder: str | None = None
+    half_life_days: float = 30.0
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -127,6 +130,8 @@ class Feature:
             )
         if self.min_count < 1:
             raise ValueError(f"{self.name!r}: min_count {self.min_count}, wanted at least 1")
+        if self.half_life_days <= 0:
+            raise ValueError(f"{self.name!r}: half_life_days {self.half_life_days}, wanted more than 0")
         if self.scale not in ("log", "linear"):
             raise ValueError(f"{self.name!r}: scale {self.scale!r}, wanted log or linear")
         if any(cycle not in CYCLES or self.cycles.count(cycle) > 1 for cycle in self.cycles):
@@ -140,12 +145,13 @@ class Feature:
 
     @property
     def columns(self) -> dict[str, Column]:
-        """The stored columns: one, three aligned lists (items, times, counts) for a history, none for a moment."""
+        """The stored columns: one, none for a moment, four aligned lists for a history (see `history.user_history`)."""
         if self.kind is Kind.HISTORY:
             return {
                 f"{self.name}_items": Column.STRINGS,
                 f"{self.name}_times": Column.INTS,
                 f"{self.name}_counts": Column.INTS,
+                f"{self.name}_decayed": Column.INTS,
             }
         return {} if self.kind is Kind.MOMENT else {self.name: _COLUMN_OF[self.kind]}
 

@@ -1,4 +1,9 @@
-"""The user history: the last distinct items of each user snapshot, with the last time and the count of each."""
+"""The user history: the last distinct items of each user snapshot, with the last time, the count and the decayed count
+of each.
+
+A decayed count Σ_k 2^{−(t − t_k)/h} of interactions at times t_k changes with the time t of the query, so what is
+stored is a moment, T = h·log2 Σ_k 2^{t_k/h}: an interaction at T alone would count as much as all of them, at any t.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,9 @@ import polars as pl
 
 from feature_repo.schema import Feature
 
+COLUMNS = ("item", "time", "count", "decayed")
+PARTS = ("items", "times", "counts", "decayed")
+MICROSECONDS_PER_DAY = 86_400_000_000
 ROWS_AT_ONCE = 4_000_000
 """Bound on the (snapshot, item) rows in memory at a time, but for a user who has more."""
 
@@ -16,12 +24,13 @@ def user_history(seen: pl.DataFrame, snapshots: pl.DataFrame, feature: Feature) 
     """Lists of at most `feature.length` distinct items per snapshot, newest first (ties by item id).
 
     seen: as `seen_events` gives it. snapshots: user_id, event_timestamp, sorted by both.
-    Returns the snapshots with `{name}_items` (strings), `{name}_times` (microseconds) and `{name}_counts`; lists are
-    empty where nothing is known yet.
+    Returns the snapshots with `{name}_items` (strings), `{name}_times` (microseconds), `{name}_counts` and
+    `{name}_decayed` (the moments T, microseconds); lists are empty where nothing is known yet.
     """
     assert feature.length is not None, "a history declares its length"
-    names = {part: f"{feature.name}_{part}" for part in ("items", "times", "counts")}
-    lists = pl.concat([_newest(block, feature.length) for block in _blocks(_stays(seen, snapshots))])
+    names = {part: f"{feature.name}_{part}" for part in PARTS}
+    stays = _stays(seen, snapshots, feature.half_life_days)
+    lists = pl.concat([_newest(block, feature.length) for block in _blocks(stays)])
     return (
         snapshots.with_row_index("row")
         .join(lists.rename(names), on="row", how="left", maintain_order="left")
@@ -30,24 +39,30 @@ def user_history(seen: pl.DataFrame, snapshots: pl.DataFrame, feature: Feature) 
     )
 
 
-def _stays(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
-    """item, time, count and the snapshot rows [enter, leave) of one user during which they hold, newest time first.
+def _stays(seen: pl.DataFrame, snapshots: pl.DataFrame, half_life_days: float) -> pl.DataFrame:
+    """item, time, count, decayed and the snapshot rows [enter, leave) of one user during which they hold, newest time
+    first.
 
     `end`, the row after the user's last, tells the user.
     """
     items = pl.Enum(seen["item_id"].unique().sort())  # sorts and groups faster than strings, in the same order
     ends = snapshots.with_row_index("row").select(end=pl.col("row").max().over("user_id") + 1)["end"]
-    pair = ["end", "item"]
+    pair, half_life = ["end", "item"], half_life_days * MICROSECONDS_PER_DAY
+    newest = seen["timestamp"].cast(pl.Int64).max() or 0
+    share = 2.0 ** ((pl.col("timestamp").cast(pl.Int64) - newest) / half_life)
     return (
         seen.group_by(pl.col("item_id").cast(items).alias("item"), "enter")
-        .agg(time=pl.col("timestamp").max().cast(pl.Int64), count=pl.len().cast(pl.Int64))
+        .agg(time=pl.col("timestamp").max().cast(pl.Int64), count=pl.len().cast(pl.Int64), decayed=share.sum())
         .with_columns(end=pl.lit(ends).gather("enter"))
         .sort(*pair, "enter")
         .with_columns(
             time=pl.col("time").cum_max().over(pair),
             count=pl.col("count").cum_sum().over(pair),
+            decayed=newest + half_life * pl.col("decayed").cum_sum().over(pair).log(2),
             leave=pl.col("enter").shift(-1).over(pair).fill_null(pl.col("end")),
         )
+        # The share of what lies too far back is 0, which has no logarithm; T is never before the last time.
+        .with_columns(decayed=pl.max_horizontal(pl.col("decayed").round(), pl.col("time")).cast(pl.Int64))
         .sort("time", "item", descending=[True, False])
     )
 
@@ -59,10 +74,10 @@ def _blocks(stays: pl.DataFrame) -> Iterator[pl.DataFrame]:
     numbered = stays.join(numbers, on="end", how="left", maintain_order="left")
     for block in numbers["block"].unique().sort() if len(numbers) else [0]:
         part = numbered.filter(pl.col("block") == block)
-        yield part.select("item", "time", "count", row=pl.int_ranges("enter", "leave", dtype=pl.UInt32)).explode("row")
+        yield part.select(*COLUMNS, row=pl.int_ranges("enter", "leave", dtype=pl.UInt32)).explode("row")
 
 
 def _newest(block: pl.DataFrame, length: int) -> pl.DataFrame:
-    """row, items, times, counts: the first of each row. Grouping keeps their order, so that nothing is sorted here."""
-    first = [pl.col(name).head(length).alias(f"{name}s") for name in ("item", "time", "count")]
+    """row and PARTS: the first of each row. Grouping keeps their order, so that nothing is sorted here."""
+    first = [pl.col(name).head(length).alias(part) for name, part in zip(COLUMNS, PARTS, strict=True)]
     return block.group_by("row").agg(first).with_columns(pl.col("items").cast(pl.List(pl.String)))

@@ -153,7 +153,7 @@ def user_activity(*, value: bool, basket: bool) -> View:
 
 
 def user_history(length: int = 200) -> View:
-    """The user's last distinct items before the snapshot, newest first, with last time and count."""
+    """The user's last distinct items before the snapshot, newest first, with last time, count and decayed count."""
     feature = Feature(name="history", kind=Kind.HISTORY, length=length, description="last items, newest first")
     return View(name="user_history", entity=Entity.USER, features=(feature,), description="last items with counts")
 

@@ -1,4 +1,4 @@
-"""Histories: items, ages and counts.
+"""Histories: items, ages, counts and decayed counts.
 
 Legend: N rows, L items kept.
 """
@@ -14,14 +14,27 @@ from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
 from feature_repo.feature import Feature
 from feature_repo.schema import ENTITY_TIME
 
+LN_2 = float(np.log(2))
+FAINTEST = -10.0
+"""Log of the smallest decayed count: what counts still less is as good as forgotten, and must not outweigh the rest."""
+
 
 def history(frame: pl.DataFrame, feature: Feature, known: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Codes of the items int32 [N, L], and float32 [N, L] the logs of their ages in days and of their counts."""
+    """Codes of the items int32 [N, L], and float32 [N, L] the logs of their ages in days, of their counts and of their
+    decayed counts, in which an interaction counts half after every half-life."""
     name, width = feature.name, feature.length or 1
     now = frame[ENTITY_TIME].dt.epoch("us").to_numpy()[:, None]
     items = padded(frame[f"{name}_items"], width, lambda flat: coded(flat, known))
     times = padded(frame[f"{name}_times"], width, lambda flat: flat.to_numpy(), np.int64)
     counts = padded(frame[f"{name}_counts"], width, lambda flat: flat.to_numpy(), np.float32)
     days = np.maximum(now - times, 0) / MICROSECONDS_PER_DAY  # a moment read back in whole seconds may lie before
+    moments = padded(frame[f"{name}_decayed"], width, lambda flat: flat.to_numpy(), np.int64)
+    half_lives = (moments - now) / (feature.half_life_days * MICROSECONDS_PER_DAY)
+    decayed = np.where(items == PAD, 0.0, np.maximum(LN_2 * half_lives, FAINTEST))
     ages = np.where(items == PAD, 0.0, np.log1p(days))
-    return {f"{name}_items": items, f"{name}_ages": ages.astype(np.float32), f"{name}_counts": np.log1p(counts)}
+    return {
+        f"{name}_items": items,
+        f"{name}_ages": ages.astype(np.float32),
+        f"{name}_counts": np.log1p(counts),
+        f"{name}_decayed": decayed.astype(np.float32),
+    }

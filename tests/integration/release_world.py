@@ -72,9 +72,10 @@ USERS = pl.DataFrame(
         "history_items": [["food00", "food03"], [], None],
         "history_times": [[_days_ago(1), _days_ago(90)], [], None],
         "history_counts": [[9, 1], [], None],
+        "history_decayed": [[_days_ago(-80), _days_ago(90)], [], None],
     },
     schema_overrides={"event_timestamp": pl.Datetime("us"), "history_items": pl.List(pl.String)}
-    | {f"history_{name}": pl.List(pl.Int64) for name in ("times", "counts")},
+    | {f"history_{name}": pl.List(pl.Int64) for name in ("times", "counts", "decayed")},
 )
 POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
 
@@ -108,7 +109,8 @@ class _Tower(torch.nn.Module):
 
 
 class _Rescorer(torch.nn.Module):
-    """<u, v> + 0.3·log count − 0.2·log age of the history, or <u, v> + 0.5·sin(40·<u, v>) of candidates."""
+    """<u, v> + 0.3·log count − 0.2·log age + 0.1·log decayed count of the history, or <u, v> + 0.5·sin(40·<u, v>) of
+    candidates."""
 
     def __init__(self, candidates: int) -> None:
         super().__init__()
@@ -119,7 +121,7 @@ class _Rescorer(torch.nn.Module):
         score = torch.einsum("bd,bld->bl", user, inputs[name])
         if self.candidates:
             return score + 0.5 * torch.sin(40 * score)
-        score = score + 0.3 * inputs["history_counts"] - 0.2 * inputs["history_ages"]
+        score = score + 0.3 * inputs["history_counts"] - 0.2 * inputs["history_ages"] + 0.1 * inputs["history_decayed"]
         return score.masked_fill(inputs["history_items"] < RESERVED, -torch.inf)
 
 

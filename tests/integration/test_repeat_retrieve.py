@@ -38,6 +38,8 @@ from tests.integration.release_world import (
 from training.evaluate import exact_search
 
 LENGTH = 4
+DAY = 86_400_000_000
+"""Microseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def random_users(number: int = 40) -> pl.DataFrame:
     sizes = rng.integers(0, 7, number)
     items = [rng.choice(names, size, replace=False).tolist() for size in sizes]
     now = int((NOW - datetime(1970, 1, 1)) / timedelta(microseconds=1))
-    times = [(now - rng.integers(0, 90, size) * 86_400_000_000).tolist() for size in sizes]
+    times = [(now - rng.integers(0, 90, size) * DAY).tolist() for size in sizes]
     return pl.DataFrame(
         {
             "user_id": [f"user{n:02}" for n in range(number)],
@@ -73,6 +75,7 @@ def random_users(number: int = 40) -> pl.DataFrame:
             "liked": rng.choice(["food", "toys"], number),
             "history_items": items,
             "history_times": times,
+            "history_decayed": [(now + rng.integers(-90, 90, size) * DAY).tolist() for size in sizes],
             "history_counts": [rng.integers(1, 30, size).tolist() for size in sizes],
         },
         schema=USERS.schema,
@@ -86,13 +89,15 @@ def vectors_of(release: Release) -> dict[str, np.ndarray]:
 
 
 def reference(user: pl.DataFrame, user_D: np.ndarray, vectors: dict[str, np.ndarray], items: pl.DataFrame, k: int):  # type: ignore[no-untyped-def]
-    """Every item's score in Python: the inner product, with count and age for those of the history that are known."""
+    """Every item's score in Python: the inner product, with count, age and decayed count for those of the history that
+    are known."""
     scores = {id_: float(vectors[id_] @ user_D) for id_ in items["item_id"]}
-    history = user.select("history_items", "history_times", "history_counts").row(0)
-    for id_, time, count in list(zip(*history, strict=True))[:LENGTH] if history[0] else []:
+    history = user.select("history_items", "history_times", "history_counts", "history_decayed").row(0)
+    for id_, time, count, moment in list(zip(*history, strict=True))[:LENGTH] if history[0] else []:
         if id_ in scores and id_ in set(ITEMS["item_id"]):
             days = (NOW - datetime(1970, 1, 1) - timedelta(microseconds=time)) / timedelta(days=1)
-            scores[id_] += 0.3 * np.log1p(count) - 0.2 * np.log1p(days)
+            half_lives = (moment - (NOW - datetime(1970, 1, 1)) / timedelta(microseconds=1)) / (30 * DAY)
+            scores[id_] += 0.3 * np.log1p(count) - 0.2 * np.log1p(days) + 0.1 * np.log(2) * half_lives
     return sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:k]
 
 

@@ -48,6 +48,7 @@ TYPES = {
     "history_items": pl.List(pl.String),
     "history_times": pl.List(pl.Int64),
     "history_counts": pl.List(pl.Int64),
+    "history_decayed": pl.List(pl.Int64),
     "face": pl.List(pl.Float32),
     "brand": pl.String,
 }
@@ -73,6 +74,7 @@ def log(view: View, rows: int, seed: int) -> pl.DataFrame:
             "history_items": world.choice([None, [], [f"i{number}", "j"]]),
             "history_times": world.choice([None, [], [2**52 + number]]),
             "history_counts": world.choice([None, [], [number, 2]]),
+            "history_decayed": world.choice([None, [], [2**52 - number]]),
             "face": world.choice([None, [0.1 * number, -1.0]]),
             "brand": world.choice([None, f"brand {number}"]),
         }

@@ -15,17 +15,17 @@ from training.recipes.repeat import RepeatTerm
 from training.towers.inputs import Features
 from training.towers.items import ItemVectors
 
-FACTS, ITEM_FACTS, SUMMARIES = 4, 3, 5
+FACTS, ITEM_FACTS, SUMMARIES = 5, 3, 5
 
 
 class RepeatScorer(nn.Module):
     """r(u, i) for every place of a user's history: float32 [B, L], -inf where no known item stands.
 
-        r = w·x + MLP(x, y),  x = (a, c, a + c − a_oldest, s, f_i, e_i)
-    with a the log age, c the log count, a_oldest − c about the log of the typical gap of this user and item, s the
-    logit without r, f_i what is known of the item's repetitions (see `repeat_facts`), e_i a vector of the item and its
-    categories, and y what is known of the user: summaries of the history, and the numbers among the features. It starts
-    as count / sqrt(age), as histories are pooled.
+        r = w·x + MLP(x, y),  x = (a, c, d, a + c − a_oldest, s, f_i, e_i)
+    with a the log age, c the log count, d the log of the decayed count, a_oldest − c about the log of the typical gap
+    of this user and item, s the logit without r, f_i what is known of the item's repetitions (see `repeat_facts`), e_i
+    a vector of the item and its categories, and y what is known of the user: summaries of the history, and the numbers
+    among the features. It starts as decayed count · count / sqrt(age).
     """
 
     def __init__(
@@ -50,18 +50,19 @@ class RepeatScorer(nn.Module):
         width = FACTS + ITEM_FACTS + config.embedding
         self.linear = nn.Linear(width, 1, bias=False)
         with torch.no_grad():
-            self.linear.weight.zero_()[0, :2] = torch.tensor([-0.5, 1.0])
+            self.linear.weight.zero_()[0, :3] = torch.tensor([-0.5, 1.0, 1.0])
         self.of_place = nn.Linear(width, config.width)
         self.of_user = nn.Linear(SUMMARIES + 2 * len(self.numbers), config.width, bias=False)
         self.exit = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
 
     def forward(self, features: Features, score_BL: Tensor) -> Tensor:
-        items_BL, age_BL, count_BL = (features[f"{self.history}_{part}"] for part in ("items", "ages", "counts"))
+        parts = ("items", "ages", "counts", "decayed")
+        items_BL, age_BL, count_BL, decayed_BL = (features[f"{self.history}_{part}"] for part in parts)
         user_BY = torch.cat([summaries(items_BL, age_BL, count_BL), *(features[name] for name in self.numbers)], dim=1)
         own_BL = age_BL + count_BL - age_BL.amax(dim=1, keepdim=True)
-        facts_BL4 = torch.stack([age_BL, count_BL, own_BL, score_BL], dim=-1)
+        facts_BLF = torch.stack([age_BL, count_BL, decayed_BL, own_BL, score_BL], dim=-1)
         of_item_BLF = self.get_buffer("facts_VF")[items_BL.long()]
-        place_BLX = torch.cat([facts_BL4, of_item_BLF, self.vectors.gathered(items_BL)], dim=-1)
+        place_BLX = torch.cat([facts_BLF, of_item_BLF, self.vectors.gathered(items_BL)], dim=-1)
         hidden_BLW = self.of_place(place_BLX) + self.of_user(user_BY)[:, None]
         term_BL = (self.linear(place_BLX) + self.exit(hidden_BLW)).squeeze(-1)
         return term_BL.masked_fill(items_BL < RESERVED, -torch.inf)

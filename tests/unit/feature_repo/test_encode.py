@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from feature_repo.encode import Encoder, InputKind
+from feature_repo.encode.history import FAINTEST
 from feature_repo.schema import Feature, Kind
 
 PAD, MISSING, UNKNOWN, FIRST = 0, 1, 2, 3
@@ -49,6 +50,7 @@ TYPES = {
     "face": pl.List(pl.Float32()),
     "history_items": pl.List(pl.String()),
     "history_times": pl.List(pl.Int64()),
+    "history_decayed": pl.List(pl.Int64()),
     "history_counts": pl.List(pl.Int64()),
     "sku": pl.String(),
     "labels": pl.List(pl.String()),
@@ -91,6 +93,7 @@ def random_frame(seed: int, rows: int = 60) -> pl.DataFrame:
             "history_items": bought if there else None,
             "history_times": [microseconds(NOW - age * DAY) for age in ages] if there else None,
             "history_counts": [dice.randrange(1, 9) for _ in bought] if there else None,
+            "history_decayed": [microseconds(NOW - (age - 9) * DAY) for age in ages] if there else None,
             "sku": maybe(dice.choice(["", "a-1", "é", "zz"])),
             "labels": maybe([maybe(dice.choice("xyzw")) for _ in range(dice.randrange(6))]),
             "stock": maybe(dice.choice([0.0, -3.5, 7.0, 1e-9, 1e300, -1e300, math.inf, math.nan])),
@@ -208,19 +211,34 @@ class TestAges:
             "history_items": ["i2", "i9", "i1", "i4"],
             "history_times": [microseconds(NOW - days * DAY) for days in (0, 2, 2.5, 9)],
             "history_counts": [1, 5, 2, 1],
+            "history_decayed": [microseconds(NOW - days * DAY) for days in (0, -30, 60, 9)],
         }
         encoder = fitted(features=only(Kind.HISTORY))
         found = encoder.encode(frame_of(history, history | {"event_timestamp": NOW + 3 * DAY}))
         assert found["history_items"].tolist() == [[FIRST + 1, UNKNOWN, FIRST]] * 2
         np.testing.assert_allclose(np.expm1(found["history_ages"]), [[0, 2, 2.5], [3, 5, 5.5]], atol=1e-5)
         np.testing.assert_allclose(np.expm1(found["history_counts"]), [[1, 5, 2]] * 2, rtol=1e-6)
+        decayed = np.array([[1, 2, 0.25], [1, 2, 0.25]]) * [[1], [2**-0.1]]
+        np.testing.assert_allclose(np.exp(found["history_decayed"]), decayed, rtol=1e-5)
+
+    def test_a_half_life_is_that_of_the_feature_and_what_is_forgotten_weighs_no_less_than_nothing(self) -> None:
+        week = [replace(feature, half_life_days=7.0) for feature in only(Kind.HISTORY)]
+        long_ago = {
+            "history_items": ["i2", "i1"],
+            "history_times": [microseconds(NOW - days * DAY) for days in (7, 9_000)],
+            "history_counts": [1, 1],
+            "history_decayed": [microseconds(NOW - days * DAY) for days in (7, 9_000)],
+        }
+        found = fitted(features=week).encode(frame_of(long_ago))
+        np.testing.assert_allclose(found["history_decayed"][0, :2], [np.log(0.5), FAINTEST], rtol=1e-6)
 
     def test_short_histories_end_in_zeros(self) -> None:
-        one = {"history_items": ["i1"], "history_times": [microseconds(NOW - DAY)], "history_counts": [1]}
-        none = {"history_items": [], "history_times": [], "history_counts": []}
+        one = {f"history_{part}": [microseconds(NOW - DAY)] for part in ("times", "decayed")}
+        one |= {"history_items": ["i1"], "history_counts": [1]}
+        none: dict[str, list[int]] = {f"history_{part}": [] for part in ("items", "times", "counts", "decayed")}
         found = fitted(features=only(Kind.HISTORY)).encode(frame_of(one, none, {}))
-        for name in ("history_items", "history_ages", "history_counts"):
-            assert found[name][0, 0] > 0
+        for name in ("history_items", "history_ages", "history_counts", "history_decayed"):
+            assert found[name][0, 0] != 0
             assert not found[name][0, 1:].any()
             assert not found[name][1:].any()
 
@@ -365,11 +383,11 @@ class TestEncoder:
         arrays = encoder.encode(random_frame(3, rows))
         names = []
         for each in encoder.inputs:
-            parts = ("_items", "_ages", "_counts") if each.kind is InputKind.HISTORY else ("",)
+            parts = ("_items", "_ages", "_counts", "_decayed") if each.kind is InputKind.HISTORY else ("",)
             for part in parts:
                 names.append(each.name + part)
                 flat = each.kind in (InputKind.CODE, InputKind.BUCKET)
-                numbers = each.kind in (InputKind.NUMBER, InputKind.VECTOR) or part in ("_ages", "_counts")
+                numbers = each.kind in (InputKind.NUMBER, InputKind.VECTOR) or part in ("_ages", "_counts", "_decayed")
                 assert arrays[names[-1]].shape == ((rows,) if flat else (rows, each.width))
                 assert arrays[names[-1]].dtype == (np.float32 if numbers else np.int32)
         assert list(arrays) == names

@@ -23,6 +23,7 @@ def frame_of(ids: list[str]) -> pl.DataFrame:
             "event_timestamp": [NOW] * len(ids),
             "history_items": [ids] * len(ids),
             "history_times": [[0] * len(ids)] * len(ids),
+            "history_decayed": [[0] * len(ids)] * len(ids),
             "history_counts": [[1] * len(ids)] * len(ids),
         },
         schema_overrides={"event_timestamp": pl.Datetime("us")},

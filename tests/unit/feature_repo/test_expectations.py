@@ -48,6 +48,7 @@ def table() -> pl.DataFrame:
             "past_items": [[], ["i"], ["i", "j"], None],
             "past_times": [[], [earlier], [earlier, earlier], None],
             "past_counts": [[], [1], [2, 1], None],
+            "past_decayed": [[], [earlier], [micros(START) + 9, earlier], None],
         },
         schema_overrides={
             "event_timestamp": pl.Datetime("us"),
@@ -162,6 +163,7 @@ def test_a_history_too_long_or_out_of_step_fails(tmp_path: Path) -> None:
         told("past_items", "has at most 2 elements", 1, "3.0"),
         told("past_times", "is as long as past_items", 1, "2.0 against 3.0"),
         told("past_counts", "is as long as past_items", 2, "0.0 against 1.0; 2.0 against 3.0"),
+        told("past_decayed", "is as long as past_items", 1, "2.0 against 3.0"),
     }
 
 

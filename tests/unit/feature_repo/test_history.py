@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,20 +15,25 @@ from feature_repo.schema import Entity
 from feature_repo.tables import feature_tables
 from tests.logs import MOMENTS, START, Event, microseconds, random_events, seen, tables_of
 
-LISTS = ["history_items", "history_times", "history_counts"]
+HALF_LIFE_DAYS = 30
+LISTS = ["history_items", "history_times", "history_counts", "history_decayed"]
 
 
 def history_table(events: list[Event], length: int, moments: tuple[datetime, ...] = MOMENTS) -> pl.DataFrame:
     return feature_tables(tables_of(events, length=length), Entity.USER, moments)["user_history"]
 
 
-def last_items(events: list[Event], length: int) -> tuple[list[str], list[int], list[int]]:
-    """Distinct items, newest first, equally new ones by id, with the last time and the count of each."""
+def last_items(events: list[Event], length: int) -> tuple[list[str], list[int], list[int], list[Any]]:
+    """Distinct items, newest first, equally new ones by id, with the last time, the count and the decayed count of
+    each."""
     times: dict[str, list[int]] = {}
     for event in events:
         times.setdefault(event["item_id"], []).append(microseconds(event["timestamp"]))
     items = sorted(times, key=lambda item: (-max(times[item]), item))[:length]
-    return items, [max(times[item]) for item in items], [len(times[item]) for item in items]
+    now, half_life = microseconds(START + timedelta(days=400)), HALF_LIFE_DAYS * 86_400_000_000
+    decayed = [sum(0.5 ** ((now - time) / half_life) for time in times[item]) for item in items]
+    moments = [pytest.approx(now + half_life * math.log2(each), abs=1000) for each in decayed]
+    return items, [max(times[item]) for item in items], [len(times[item]) for item in items], moments
 
 
 @pytest.mark.parametrize("length", [1, 4, 100])
@@ -40,18 +47,27 @@ def test_histories_are_the_last_items(seed: int, length: int) -> None:
     assert min(length, 10) <= longest <= length  # type: ignore[operator]
 
 
+def test_what_lies_back_so_far_that_it_counts_nothing_is_as_good_as_one_interaction_then() -> None:
+    """2^-1500, of events 120 years apart, is no number above 0."""
+    event = random_events(0, 1)[0] | {"user_id": "u0"}
+    old, new = START - timedelta(days=45_000), START
+    events = [event | {"item_id": id_, "timestamp": time, "created": time} for id_, time in (("i0", old), ("i1", new))]
+    table = history_table(events, 4, moments=(START + timedelta(days=1),)).filter(user_id="u0")
+    assert table["history_decayed"].to_list()[-1] == [microseconds(new), microseconds(old)]
+
+
 def test_silent_users_and_first_days_have_empty_lists() -> None:
     table = history_table(random_events(0), 4)
     first = table.group_by("user_id", maintain_order=True).first()
     assert table.select(LISTS).null_count().sum_horizontal().item() == 0
-    assert first.select(pl.col(LISTS).list.len().max()).row(0) == (0, 0, 0)
+    assert first.select(pl.col(LISTS).list.len().max()).row(0) == (0, 0, 0, 0)
     assert table.filter(user_id="u8")["history_items"].to_list() == [[]] * len(MOMENTS)
 
 
 def test_a_log_of_one_day_has_empty_histories() -> None:
     event = random_events(0, 1)[0] | {"timestamp": START, "created": START}
     table = history_table([event], 4, moments=())
-    assert table.select(LISTS).rows() == [([], [], [])]
+    assert table.select(LISTS).rows() == [([], [], [], [])]
 
 
 def test_a_late_old_event_adds_to_the_count_but_not_to_the_time() -> None:

@@ -181,7 +181,7 @@ def test_views_are_found_by_name_and_entity() -> None:
 
 
 def test_a_history_has_three_columns() -> None:
-    assert list(user_history().columns) == ["history_items", "history_times", "history_counts"]
+    assert list(user_history().columns) == ["history_items", "history_times", "history_counts", "history_decayed"]
 
 
 def test_views_declare_only_what_the_events_carry() -> None:

@@ -27,6 +27,8 @@ from training.towers import embed
 from training.trainer import SCORE
 
 VALIDATION, CUT = START + timedelta(days=50), START + timedelta(days=57)
+HALF_LIFE = 30 * 86_400_000_000
+"""Microseconds."""
 CONFIG = TrainConfig(
     dim=16,
     tower=TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=4),
@@ -230,18 +232,24 @@ def test_items_as_they_are_today_are_refused_beside_items_as_they_were(changed: 
 def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> None:
     """A snapshot is the start of the day: an item's count and last time are of earlier days only."""
     tables, queries, _, positives = frames()
-    stored = queries.explode("history_items", "history_times", "history_counts").drop_nulls("history_items")
+    lists = [f"history_{part}" for part in ("items", "times", "counts", "decayed")]
+    stored = queries.explode(lists).drop_nulls("history_items")
     facts = positives.join(
         stored, left_on=["user_id", "query_time", "item_id"], right_on=["user_id", ENTITY_TIME, "history_items"]
     )
     events = tables.events.select("user_id", "item_id", moment="timestamp")
     before = facts.join(events, on=["user_id", "item_id"]).filter(pl.col("moment") < pl.col("query_time"))
     counts = before.group_by("user_id", "query_time", "item_id").agg(
-        pl.len().alias("events"), pl.col("moment").max(), pl.first("history_counts", "history_times")
+        pl.len().alias("events"),
+        pl.col("moment").max(),
+        pl.first("history_counts", "history_times", "history_decayed"),
+        weight=(0.5 ** ((pl.col("query_time") - pl.col("moment")).dt.total_microseconds() / HALF_LIFE)).sum(),
     )
     assert len(counts) == len(facts) > 500
     assert (counts["events"] == counts["history_counts"]).all()
     assert (counts["moment"].dt.epoch("us") == counts["history_times"]).all()
+    half_lives = (counts["history_decayed"] - counts["query_time"].dt.epoch("us")) / HALF_LIFE
+    assert np.allclose(2.0 ** half_lives.to_numpy(), counts["weight"], rtol=1e-6)
 
 
 def test_a_diverging_run_stops_with_advice() -> None:

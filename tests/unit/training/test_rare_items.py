@@ -82,7 +82,7 @@ def test_the_repeat_term_ranks_them_by_their_own_facts() -> None:
     model.repeat.get_buffer("facts_VF")[OWN] = 2.0
     torch.nn.init.ones_(model.repeat.linear.weight)
     history = torch.tensor([[OWN, OWN + 3, UNKNOWN, OWN + 6, 0, 0]], dtype=torch.int32)  # items of one kind
-    alike = {f"history_{name}": torch.ones(1, LENGTH) for name in ("ages", "counts")}
+    alike = {f"history_{name}": torch.ones(1, LENGTH) for name in ("ages", "counts", "decayed")}
     features = tensors(users(1)) | alike | {"history_items": history}
     (term,) = model.repeat(features, torch.zeros(1, LENGTH)).tolist()
     assert term[0] != term[1] == term[3]

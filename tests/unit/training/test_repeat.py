@@ -46,6 +46,7 @@ def data_of(item_QL: np.ndarray, days_QL: np.ndarray, count_QL: np.ndarray, take
         "history_items": np.where(there_QL, item_QL + RESERVED, PAD).astype(np.int32),
         "history_ages": np.where(there_QL, np.log1p(days_QL), 0).astype(np.float32),
         "history_counts": np.where(there_QL, np.log1p(count_QL), 0).astype(np.float32),
+        "history_decayed": np.where(there_QL, np.log(count_QL) - days_QL / 30, 0).astype(np.float32),
         "basket_size": np.zeros((len(item_QL), 2), np.float32),
     }
     corpus = {

@@ -79,7 +79,10 @@ def users(rows: int, seed: int = 0) -> Arrays:
     rng = np.random.default_rng(seed)
     items = rng.integers(RESERVED, ITEMS, (rows, LENGTH))
     items[np.arange(LENGTH) >= np.r_[0, rng.integers(1, LENGTH + 1, rows - 1)][:, None]] = PAD
-    facts = {f"history_{name}": rng.random((rows, LENGTH), np.float32) * (items != PAD) for name in ("ages", "counts")}
+    facts = {
+        f"history_{name}": rng.random((rows, LENGTH), np.float32) * (items != PAD)
+        for name in ("ages", "counts", "decayed")
+    }
     price = rng.normal(3.0, 2.0, (rows, 2)).astype(np.float32)
     return {"history_items": items.astype(np.int32), **facts, "price": price}
 

@@ -57,7 +57,7 @@ def small_data(users: int = 8, items: int = 5, seed: int = 0) -> TrainingSet:
     """Users with two items in their history; each takes two items."""
     rng = np.random.default_rng(seed)
     rows = {"history_items": rng.integers(RESERVED, RESERVED + items, (users, 2)).astype(np.int32)}
-    rows |= {f"history_{name}": np.ones((users, 2), np.float32) for name in ("ages", "counts")}
+    rows |= {f"history_{name}": np.ones((users, 2), np.float32) for name in ("ages", "counts", "decayed")}
     codes = {"item_id": np.arange(RESERVED, RESERVED + items, dtype=np.int32)}
     codes |= {each.name: codes["item_id"] % (n + 3) + RESERVED for n, each in enumerate(SIDE)}
     taken = np.stack([rng.choice(items, 2, replace=False) for _ in range(users)])
