@@ -1,11 +1,13 @@
 """The search that chose the default recipe: on the training part alone, judged by the window inside it.
 
     python -m tests.benchmarks.search_recipe [--trials 12] [--epochs 2] [--minutes 60]
+    python -m tests.benchmarks.search_recipe --epochs 1 --try outside=0.25 days=28 --try outside=0.15
 
 Every trial trains towers on what happened before the validation window of completejourney and measures them on the
 window, as the trial of a pipeline run does; the hold-out is never looked at. The default recipe comes first. Trials are
 drawn by a tree of Parzen estimators [Bergstra et al., NeurIPS 2011] and ended after an epoch in which they fall behind
-the median. Prints one row per trial.
+the median. With --try no search is made: each names a trial, the default recipe with other values. Prints one row per
+epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from training.recipes import TrainConfig, base
 from training.split import Split, temporal_split
 from training.trainer import SCORE, train
 
-SHOWN = ("all/recall@20", "all/ndcg@20", "all/recall@100", "repeat/recall@20", "discovery/recall@20")
+METRICS = ("recall@20", "ndcg@20", "recall@100")
+SHOWN = tuple(f"{view}/{metric}" for view in ("all", "repeat", "discovery") for metric in METRICS)
 
 
 def main() -> None:
@@ -34,14 +37,17 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60.0, help="No trial begins later than this.")
+    parser.add_argument("--try", nargs="+", action="append", default=[], metavar="NAME=VALUE", dest="tried")
     arguments = parser.parse_args()
+    tried = [chosen(base()) | named(values) for values in arguments.tried]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=4),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=2),
+        pruner=optuna.pruners.NopPruner() if tried else optuna.pruners.MedianPruner(n_startup_trials=2),
     )
-    study.enqueue_trial(chosen(base()))
+    for values in tried or [chosen(base())]:
+        study.enqueue_trial(values)
     tables = load()
     split = temporal_split(tables.events["timestamp"])
     frames = [joined(tables, entity, split) for entity in (Entity.USER, Entity.ITEM)]
@@ -69,7 +75,7 @@ def main() -> None:
         train(data, towers.model, config, seed=0, validate=validate, on_epoch=on_epoch)
         return max(scores)
 
-    study.optimize(objective, n_trials=arguments.trials, timeout=60 * arguments.minutes)
+    study.optimize(objective, n_trials=len(tried) or arguments.trials, timeout=60 * arguments.minutes)
     print(f"best: {study.best_value:.4f} with {study.best_params}")
 
 
@@ -90,19 +96,32 @@ def row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def named(values: list[str]) -> dict[str, float]:
+    """NAME=VALUE as numbers. ValueError for a name that is not searched over."""
+    known, given = chosen(base()), [each.partition("=") for each in values]
+    if unknown := {name for name, _, _ in given} - set(known):
+        raise ValueError(f"got {', '.join(sorted(unknown))}; wanted some of {', '.join(known)}")
+    return {name: type(known[name])(value) for name, _, value in given}
+
+
 def chosen(config: TrainConfig) -> dict[str, float]:
     """What is searched over, as it is in a recipe."""
+    assert config.repeat is not None
     return {
         "discovery_weight": config.discovery_weight,
         "half_life_days": config.half_life_days,
         "history_dropout": config.tower.history.dropout,
         "learning_rate": config.optimisation.learning_rate,
         "embedding_rate": config.optimisation.embedding_rate,
+        "outside": config.repeat.outside,
+        "days": config.repeat.days,
     }
 
 
 def suggested(trial: optuna.Trial) -> TrainConfig:
     config = base()
+    assert config.repeat is not None
+    outside, days = trial.suggest_float("outside", 0.1, 1.0, log=True), trial.suggest_int("days", 7, 56)
     tower = replace(
         config.tower,
         history=replace(config.tower.history, dropout=trial.suggest_float("history_dropout", 0.2, 0.8)),
@@ -112,6 +131,7 @@ def suggested(trial: optuna.Trial) -> TrainConfig:
         discovery_weight=trial.suggest_float("discovery_weight", 1.0, 8.0, log=True),
         half_life_days=trial.suggest_float("half_life_days", 20.0, 240.0, log=True),
         tower=tower,
+        repeat=replace(config.repeat, outside=outside, days=days),
         optimisation=replace(
             config.optimisation,
             learning_rate=trial.suggest_float("learning_rate", 5e-4, 5e-3, log=True),

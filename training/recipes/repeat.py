@@ -22,8 +22,8 @@ class RepeatTerm:
     the hidden layer that is left out in training.
     """
 
-    days: int = 14
-    outside: float = 0.4
+    days: int = 28
+    outside: float = 0.25
     rate: float = 1e-2
     width: int = 32
     embedding: int = 8
