@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.benchmarks.public.data import Part, read
+from tests.benchmarks.public.data import Part, existing, read
 from tests.benchmarks.public.systems import measure
 from tests.benchmarks.time_to_quality.curve import Curve, Point, first_past, highest, rank, ratio
 from tests.benchmarks.time_to_quality.systems import SYSTEMS, Settings, overridden, walk
@@ -66,8 +66,8 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--train", type=existing, required=True)
+    parser.add_argument("--test", type=existing, required=True)
     parser.add_argument("--target", type=float, required=True, help="Recall@20")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds of training that a system has")
     parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"))

@@ -15,11 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.public.data import Part, read
+from tests.benchmarks.public.data import Part, existing, read
 from tests.benchmarks.public.systems import K, Result, choose, described, run_baselines, run_recipe
 from training.recipes.pairs import INPUTS
 
@@ -59,10 +58,10 @@ def two_tower(recipe: str, arguments: argparse.Namespace, validation: Part, fina
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--test", type=Path, required=True)
-    parser.add_argument("--users", type=Path)
-    parser.add_argument("--items", type=Path)
+    parser.add_argument("--train", type=existing, required=True)
+    parser.add_argument("--test", type=existing, required=True)
+    parser.add_argument("--users", type=existing)
+    parser.add_argument("--items", type=existing)
     parser.add_argument("--recipe", choices=["pairs", *INPUTS], nargs="+", default=["pairs"])
     parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"))
     parser.add_argument("--dim", type=int, default=64)

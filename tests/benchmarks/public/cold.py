@@ -15,14 +15,13 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
 from feature_repo.schema import ENTITY_TIME
-from tests.benchmarks.public.data import Tables, as_log, read_tables
+from tests.benchmarks.public.data import Tables, as_log, existing, read_tables
 from tests.benchmarks.public.systems import K, measure
 from training.baselines import Log, baseline_search, ease, popularity
 from training.evaluate import Holdout, Scores, exact_search
@@ -50,7 +49,7 @@ class World:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("train", "users", "items"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+        parser.add_argument(f"--{name}", type=existing, required=True)
     parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"), required=True)
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1)

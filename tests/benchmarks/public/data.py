@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,13 @@ class Tables:
     items: pl.DataFrame
     user_features: tuple[Feature, ...]
     item_features: tuple[Feature, ...]
+
+
+def existing(path: str) -> Path:
+    """The type of an argument that names a file; argparse says what is wrong with it."""
+    if not Path(path).is_file():
+        raise ArgumentTypeError(f"no file {path}")
+    return Path(path)
 
 
 def read_tables(train: Path, test: Path, users: Path | None = None, items: Path | None = None) -> Tables:

@@ -10,19 +10,18 @@ by n: about 1 for a random split. Beside it stands the same of a random tenth of
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.public.data import VALIDATION_SHARE, read
+from tests.benchmarks.public.data import VALIDATION_SHARE, existing, read
 
 BOUNDS = (10, 20, 50, 100, 300)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--train", type=existing, required=True)
+    parser.add_argument("--test", type=existing, required=True)
     arguments = parser.parse_args()
     _, final = read(arguments.train, arguments.test)
     item_I = final.pairs.item_I
