@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.bench_quality [--dataset completejourney] [--seeds 3] [--recipe base] [--json]
 
-Prints one table per corpus: mean, worst and best over the seeds, and whether the worst lies above popularity and ALS.
+Prints one table per corpus: mean, worst and best over the seeds, and whether the worst lies above popularity and ALS;
+and one of what the two-tower of the first seed leads by: 95 % intervals of the difference over the same users.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from orchestration.judge import TWO_TOWER, Evaluated
 from serving.settings import Settings
 from training.evaluate import Evaluation
 
+VIEWS = ("all", "repeat", "discovery")
 METRICS = ("recall@20", "ndcg@20", "recall@100")
 TO_BEAT = ("popularity", "als")
 
@@ -37,6 +39,7 @@ def main() -> None:
             print(json.dumps({"corpus": title, "rows": rows}))
         else:
             print_table(f"{arguments.dataset}, recipe {arguments.recipe}, {arguments.seeds} seeds, {title}", rows)
+            print_table(f"leads of seed 0, {title}", leads(getattr(runs[0], part)))
 
 
 def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
@@ -53,7 +56,7 @@ def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
 def compare(runs: Sequence[Mapping[str, Evaluation]]) -> list[dict[str, object]]:
     """One row per view and metric: the two-tower over the seeds, and every baseline (ALS over the seeds too)."""
     rows: list[dict[str, object]] = []
-    for view in ("all", "repeat", "discovery"):
+    for view in VIEWS:
         for metric in METRICS:
             name = f"{view}/{metric}"
             values = {system: np.mean([run[system].metrics[name] for run in runs]) for system in runs[0]}
@@ -69,6 +72,17 @@ def compare(runs: Sequence[Mapping[str, Evaluation]]) -> list[dict[str, object]]
                 }
                 | {system: value for system, value in values.items() if system not in (TWO_TOWER, "champion")}
             )
+    return rows
+
+
+def leads(systems: Mapping[str, Evaluation]) -> list[dict[str, object]]:
+    """One row per view and baseline."""
+    rows: list[dict[str, object]] = []
+    for view in VIEWS:
+        for name in systems:
+            found = {metric: systems[name].leads.get(f"{view}/{metric}") for metric in METRICS}
+            told = {metric: f"{lead[0]:+.4f} .. {lead[1]:+.4f}" for metric, lead in found.items() if lead}
+            rows += [{"view": view, "system": name} | told] if told else []
     return rows
 
 
