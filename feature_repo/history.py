@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
 from feature_repo.schema import Feature
 
 COLUMNS = ("item", "time", "count", "decayed")
 PARTS = ("items", "times", "counts", "decayed")
-MICROSECONDS_PER_DAY = 86_400_000_000
 ROWS_AT_ONCE = 4_000_000
 """Bound on the (snapshot, item) rows in memory at a time, but for a user who has more."""
 

@@ -16,7 +16,7 @@ from feature_repo.definitions import define
 from feature_repo.encode import Encoder
 from feature_repo.feature import CYCLES, Feature, Kind
 from feature_repo.schema import Entity, View
-from tests.unit.feature_repo.test_encode import NOW, frame_of, microseconds
+from tests.unit.feature_repo.encode_world import NOW, frame_of, microseconds
 
 DAY = timedelta(days=1)
 

@@ -8,7 +8,7 @@ import pytest
 
 from feature_repo.encode.text import word_parts
 from feature_repo.feature import Feature, Kind
-from tests.unit.feature_repo.test_encode import PAD, code_of, fitted, frame_of
+from tests.unit.feature_repo.encode_world import PAD, code_of, fitted, frame_of
 
 PLAIN = Feature(name="title", kind=Kind.TEXT, length=60)
 NGRAMS = replace(PLAIN, ngrams=(3, 5))

@@ -10,7 +10,7 @@ import pytest
 
 from feature_repo.encode import Encoder
 from feature_repo.feature import Feature, Kind
-from tests.unit.feature_repo.test_encode import FIRST, MISSING, PAD, UNKNOWN, code_of, fitted, frame_of
+from tests.unit.feature_repo.encode_world import FIRST, MISSING, PAD, UNKNOWN, code_of, fitted, frame_of
 
 TEN = [{"item_id": f"i{n}", "brand": "ab"[n % 2], "tags": ["x", "xy"[n % 2]]} for n in range(10)]
 

@@ -16,7 +16,7 @@ import torch
 from feature_repo.encode import Encoder, InputKind
 from feature_repo.feature import Feature, Kind
 from feature_repo.pt2 import UnsafeArchiveError
-from tests.unit.feature_repo.test_encode import assert_equal, frame_of
+from tests.unit.feature_repo.encode_world import assert_equal, frame_of
 
 TITLES = ["green tea", "Tea, green!", None, "", "coffee", "black tea", "green tea"]
 

@@ -6,6 +6,7 @@ from tests.unit.training import test_frequency as frequency
 from tests.unit.training import test_hard_negatives as hard_negatives
 from tests.unit.training import test_id_table as id_table
 from tests.unit.training import test_impressions as impressions
+from tests.unit.training import test_places as places
 from tests.unit.training import test_sampling as sampling
 from tests.unit.training import test_temperature as temperature
 from tests.unit.training import test_trainer as trainer
@@ -53,6 +54,13 @@ IN_TRAINING = [
         wrong="there_P, twice_P = last_P >= 0, torch.zeros_like(last_P, dtype=torch.bool)",
         test=trainer.test_no_positive_of_a_row_is_its_negative_whatever_draws_them,
         arguments=(Uniform(number=6), False),
+    ),
+    Mistake(
+        name="places of the batch before",
+        module="training.trainer.places",
+        right="self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1",
+        wrong="pass",
+        test=places.test_places_are_those_of_the_last_batch,
     ),
     Mistake(
         name="known positives taken by rows of the batch, not by users",
