@@ -1,8 +1,5 @@
 """The user history: the last distinct items of each user snapshot, with the last time, the count and the decayed count
 of each.
-
-A decayed count Σ_k 2^{−(t − t_k)/h} of interactions at times t_k changes with the time t of the query, so what is
-stored is a moment, T = h·log2 Σ_k 2^{t_k/h}: an interaction at T alone would count as much as all of them, at any t.
 """
 
 from __future__ import annotations
@@ -11,6 +8,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from feature_repo.decayed import decayed_moments
 from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
 from feature_repo.schema import Feature
 
@@ -48,21 +46,17 @@ def _stays(seen: pl.DataFrame, snapshots: pl.DataFrame, half_life_days: float) -
     items = pl.Enum(seen["item_id"].unique().sort())  # sorts and groups faster than strings, in the same order
     ends = snapshots.with_row_index("row").select(end=pl.col("row").max().over("user_id") + 1)["end"]
     pair, half_life = ["end", "item"], half_life_days * MICROSECONDS_PER_DAY
-    newest = seen["timestamp"].cast(pl.Int64).max() or 0
-    share = 2.0 ** ((pl.col("timestamp").cast(pl.Int64) - newest) / half_life)
-    return (
-        seen.group_by(pl.col("item_id").cast(items).alias("item"), "enter")
-        .agg(time=pl.col("timestamp").max().cast(pl.Int64), count=pl.len().cast(pl.Int64), decayed=share.sum())
+    events = (
+        seen.select("enter", "known", item=pl.col("item_id").cast(items), time=pl.col("timestamp").cast(pl.Int64))
         .with_columns(end=pl.lit(ends).gather("enter"))
-        .sort(*pair, "enter")
-        .with_columns(
-            time=pl.col("time").cum_max().over(pair),
-            count=pl.col("count").cum_sum().over(pair),
-            decayed=newest + half_life * pl.col("decayed").cum_sum().over(pair).log(2),
-            leave=pl.col("enter").shift(-1).over(pair).fill_null(pl.col("end")),
-        )
-        # The share of what lies too far back is 0, which has no logarithm; T is never before the last time.
-        .with_columns(decayed=pl.max_horizontal(pl.col("decayed").round(), pl.col("time")).cast(pl.Int64))
+        .sort(*pair, "known", "time")
+        .with_columns(count=pl.int_range(1, pl.len() + 1).over(pair), last=pl.col("time").cum_max().over(pair))
+    )
+    decayed = decayed_moments(events["time"].to_numpy(), events["count"].to_numpy() - 1, half_life)
+    return (
+        events.select(*pair, "enter", "count", time="last", decayed=pl.lit(decayed))
+        .unique([*pair, "enter"], keep="last", maintain_order=True)
+        .with_columns(leave=pl.col("enter").shift(-1).over(pair).fill_null(pl.col("end")))
         .sort("time", "item", descending=[True, False])
     )
 

@@ -47,13 +47,16 @@ def test_histories_are_the_last_items(seed: int, length: int) -> None:
     assert min(length, 10) <= longest <= length  # type: ignore[operator]
 
 
-def test_what_lies_back_so_far_that_it_counts_nothing_is_as_good_as_one_interaction_then() -> None:
+def test_what_is_120_years_old_is_counted_as_well_as_what_is_new() -> None:
     """2^-1500, of events 120 years apart, is no number above 0."""
+    half_life = timedelta(days=HALF_LIFE_DAYS)
     event = random_events(0, 1)[0] | {"user_id": "u0"}
     old, new = START - timedelta(days=45_000), START
-    events = [event | {"item_id": id_, "timestamp": time, "created": time} for id_, time in (("i0", old), ("i1", new))]
+    times = (("i0", old - half_life), ("i0", old), ("i0", old), ("i0", old + half_life), ("i1", new))
+    events = [event | {"item_id": id_, "timestamp": time, "created": time} for id_, time in times]
     table = history_table(events, 4, moments=(START + timedelta(days=1),)).filter(user_id="u0")
-    assert table["history_decayed"].to_list()[-1] == [microseconds(new), microseconds(old)]
+    moment = old + half_life * math.log2(0.5 + 1 + 1 + 2)
+    assert table["history_decayed"].to_list()[-1] == [microseconds(new), pytest.approx(microseconds(moment), abs=1)]
 
 
 def test_silent_users_and_first_days_have_empty_lists() -> None:
