@@ -23,7 +23,7 @@ class RepeatTerm:
     """
 
     days: int = 28
-    outside: float = 0.25
+    outside: float = 0.15
     rate: float = 1e-2
     width: int = 32
     embedding: int = 8
