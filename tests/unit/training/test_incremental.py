@@ -1,4 +1,4 @@
-"""What an update may move, and what a later training takes over from a release."""
+"""What an update may move."""
 
 from __future__ import annotations
 
@@ -12,62 +12,22 @@ import pytest
 import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder
-from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, fitted, frames
+from tests.unit.training.released_world import NEW, RARE, RECIPES, write_release
+from tests.unit.training.test_fit import CUT, VALIDATION, frames
 from training.export import export
-from training.fit import Fitted, _start, encoded, fit, weighted
+from training.fit import Fitted, encoded, weighted
 from training.incremental import extended, fit_update, update
 from training.interactions import at
-from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, RepeatTerm, Streaming, TrainConfig
-from training.released import Released, carry_over, read_release, rows_by_value
+from training.released import Released, read_release
 from training.towers import embed
-from training.trainer import train
 from training.training_set import TrainingSet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-NEW = ["i000", "i001", "i002"]
-"""Items that the release does not know; the newest events hold the first two."""
-RARE = "i003"
-"""One that the release does not know either, nor the encoders of `since`."""
-TOWERS = replace(CONFIG.tower, user=MLP(hidden=(16,), norm="batch"), item=MLP(hidden=(16,), norm="batch"), user_id=True)
-RECIPES = {
-    "batch norm, user ids": replace(CONFIG, tower=TOWERS),
-    "behavioural vectors": replace(CONFIG, tower=TOWERS, behavioural=BehaviouralVectors(factors=4, iterations=2)),
-    "row-wise, drawn negatives": replace(
-        CONFIG, sampler=Mixed(number=20), frequency=Streaming(size=64),
-        optimisation=replace(CONFIG.optimisation, tables="rowwise_adagrad"),
-    ),
-    "repeat term": replace(CONFIG, repeat=RepeatTerm()),
-    "dense tables, whole corpus": replace(
-        CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
-        optimisation=replace(CONFIG.optimisation, tables="adam"),
-    ),
-}  # fmt: skip
-
-
-def write_release(folder: Path, config: TrainConfig) -> Fitted:
-    """Towers that know all but the new items, trained for one epoch and exported."""
-    tables, queries, items, positives = frames()
-    known = positives.filter(~pl.col("item_id").is_in([*NEW, RARE]))
-    start, data = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), known, config, 0)
-    train(data, start.model, config, seed=0, epochs=1)
-    users, corpus = queries.head(3), items.head(3)
-    examples = (start.user_encoder.encode(users), start.item_encoder.encode(corpus))
-    export(
-        folder, start.model, user_encoder=start.user_encoder, item_encoder=start.item_encoder,
-        schema=tables.schema, config=config, popular=[("i003", 1)], examples=examples,
-    )  # fmt: skip
-    return start
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    class Folders(dict[str, Path]):
-        def __missing__(self, name: str) -> Path:
-            self[name] = tmp_path_factory.mktemp("release") / "files"
-            write_release(self[name], RECIPES[name])
-            return self[name]
-
-    return Folders()
+    return {name: write_release(tmp_path_factory.mktemp("release") / "files", RECIPES[name]) for name in RECIPES}
 
 
 @pytest.fixture(params=list(RECIPES))
@@ -145,7 +105,9 @@ def test_old_codes_stay_and_histories_know_the_same_items(released: Released) ->
     assert {n: v for n, v in items.vocabularies.items() if n != "item_id"} == {
         n: v for n, v in released.item_encoder.vocabularies.items() if n != "item_id"
     }
-    assert len(users.vocabularies["user_id"]) == (len(set(users.vocabularies["user_id"])) if TOWERS.user_id else 0)
+    assert len(users.vocabularies["user_id"]) == (
+        len(set(users.vocabularies["user_id"])) if released.config.tower.user_id else 0
+    )
     assert bool(users.vocabularies["user_id"]) == released.config.tower.user_id
     assert extended(released, items=[old[0], "x", "x"])[1].vocabularies["item_id"] == (*old, "x")
 
@@ -241,102 +203,6 @@ def test_an_update_gives_rows_to_items_that_the_release_knew_by_name_only(tmp_pa
     assert all(len(table) == len(rows) for table in result.model.tables)
 
 
-@pytest.mark.parametrize("bound", [45, 55])
-def test_a_warm_start_finds_the_rows_of_rare_items_too(tmp_path: Path, bound: int) -> None:
-    """One that was frequent keeps its row, one that has become so starts as UNKNOWN, one that is rare has none."""
-    write_release(tmp_path / "files", replace(CONFIG, min_count=50))
-    released, (tables, queries, items, positives) = read_release(tmp_path / "files"), frames()
-    corpus, config = at(items, VALIDATION, week=True), replace(CONFIG, min_count=bound)
-    warm, _ = _start(tables.schema, queries, items, corpus, positives, config, 1, released)
-    before, after = (each.item_encoder for each in (released, warm))
-    rows, former = warm.model.item.vectors.ids.weight, released.model.item.vectors.ids.weight
-    assert before.own_ids and after.own_ids and len(rows) == RESERVED + after.own_ids
-    kept = {item: RESERVED + n for n, item in enumerate(before.vocabularies["item_id"][: before.own_ids])}
-    wanted = [kept.get(item, UNKNOWN) for item in after.vocabularies["item_id"][: after.own_ids]]
-    assert torch.equal(rows[RESERVED:], former[wanted])
-    assert 0 < wanted.count(UNKNOWN) < len(wanted)
-
-
 def test_nothing_since_is_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match=r"no interaction became known between .* nothing to update by"):
         updated(read_release(folders["batch norm, user ids"]), since=CUT)
-
-
-def test_rows_are_found_again_by_value() -> None:
-    assert rows_by_value(["a", "b"], ["c", "b", "a"]).tolist() == [PAD, MISSING, UNKNOWN, UNKNOWN, 4, 3]
-
-
-def test_a_warm_start_carries_ids_by_value_and_everything_else_as_it_is(folders: dict[str, Path]) -> None:
-    """The vocabulary of all positives holds the new items before the known ones: every code is another."""
-    released = read_release(folders["batch norm, user ids"])
-    tables, queries, items, positives = frames()
-    warm, _ = _start(
-        tables.schema, queries, items, at(items, VALIDATION, week=True), positives, released.config, 1, released
-    )
-    old, new = released.item_encoder.vocabularies["item_id"], warm.item_encoder.vocabularies["item_id"]
-    assert new[:4] == (*NEW, RARE) and new[4:] == old
-    before, after = released.model.item.vectors.ids.weight, warm.model.item.vectors.ids.weight
-    assert torch.equal(after[RESERVED + 4 :], before[RESERVED:])
-    assert torch.equal(after[RESERVED : RESERVED + 4], before[UNKNOWN].expand(4, -1))
-    dense = dict(released.model.named_parameters())
-    for name, weight in warm.model.named_parameters():
-        assert "ids.weight" in name or torch.equal(weight, dense[name]), name
-    for name, buffer in warm.model.named_buffers():
-        assert "running" not in name or torch.equal(buffer, dict(released.model.named_buffers())[name]), name
-
-
-def test_side_tables_are_carried_by_value_too(folders: dict[str, Path]) -> None:
-    released = read_release(folders["batch norm, user ids"])
-    model = read_release(folders["batch norm, user ids"]).model
-    turned = {**released.item_encoder.vocabularies, "kind": released.item_encoder.vocabularies["kind"][::-1]}
-    carry_over(
-        released, model, released.config, released.user_encoder, replace(released.item_encoder, vocabularies=turned)
-    )
-    old, new = (each.item.side.parts[0].table.weight for each in (released.model, model))
-    assert released.model.item.side.parts[0].names[0] == "kind"
-    kinds = len(turned["kind"])
-    assert torch.equal(new[RESERVED : RESERVED + kinds], old[RESERVED : RESERVED + kinds].flip(0))
-    assert torch.equal(new[RESERVED + kinds :], old[RESERVED + kinds :])
-    assert torch.equal(model.item.vectors.tables["kind"].weight[RESERVED:],
-                       released.model.item.vectors.tables["kind"].weight[RESERVED:].flip(0))  # fmt: skip
-
-
-def test_a_warm_training_begins_where_the_release_ended(tmp_path: Path) -> None:
-    result, (tables, queries, items, positives) = fitted(), frames()
-    export(
-        tmp_path / "files", result.model, user_encoder=result.user_encoder, item_encoder=result.item_encoder,
-        schema=tables.schema, config=CONFIG, popular=[("i001", 3)], examples=result.examples,
-    )  # fmt: skip
-    config = replace(CONFIG, optimisation=replace(CONFIG.optimisation, epochs=1))
-    first = []
-    for start in (None, tmp_path / "files"):
-        fit(
-            schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
-            validation_start=VALIDATION, cut=CUT, config=config, seed=1, warm_start=start,
-            on_epoch=lambda epoch, metrics: first.append(metrics),
-        )  # fmt: skip
-    cold, _, warm, _ = first
-    assert warm["loss"] < 0.9 * cold["loss"]
-    assert warm["loss"] < 1.1 * result.epochs[-1]["loss"]
-
-
-def test_another_architecture_is_refused_by_name(folders: dict[str, Path]) -> None:
-    released = read_release(folders["batch norm, user ids"])
-    tables, queries, items, positives = frames()
-    corpus = at(items, VALIDATION, week=True)
-    for config, named in (
-        (replace(released.config, dim=8), "another dim than"),
-        (CONFIG, "another tower than"),
-        (replace(released.config, leave_out=("kind",)), "another features of item_id than"),
-    ):
-        with pytest.raises(ValueError, match=f"cannot start from .* {named}"):
-            _start(tables.schema, queries, items, corpus, positives, config, 0, released)
-
-
-def test_a_checkpoint_of_other_towers_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(folders["batch norm, user ids"], tmp_path / "mixed")
-    shutil.copy(folders["row-wise, drawn negatives"] / "checkpoint.safetensors", tmp_path / "mixed")
-    with pytest.raises(ValueError, match="does not fit the recipe and the encoders beside it"):
-        read_release(tmp_path / "mixed")
