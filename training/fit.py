@@ -20,11 +20,11 @@ from training.interactions import at, interactions
 from training.recipes import InBatch, TrainConfig
 from training.released import Released, carry_over, read_release
 from training.repeat_facts import repeat_facts
-from training.rewards import rewards
 from training.served import served_search
 from training.towers import TwoTower, codes_of, new_model
 from training.trainer import SCORE, OnEpoch, Validate, train
 from training.training_set import Arrays, TrainingSet
+from training.weights import weighted
 
 USER, ITEM = Entity.USER.key, Entity.ITEM.key
 
@@ -249,17 +249,6 @@ def encoded(
         weight_I=rows["weight"].to_numpy().astype(np.float32),
     )
     return data.with_again(queries[ENTITY_TIME].dt.epoch("d").to_numpy(), again_days) if again_days else data
-
-
-def weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
-    """Positives weighted by age (half for every half_life_days), novelty (discovery_weight) and value (reward)."""
-    age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
-    is_first = pl.col("query_time") == pl.col("query_time").min().over(USER, ITEM)
-    novelty = pl.when(is_first).then(config.discovery_weight).otherwise(1.0)
-    weight = pl.col("weight") * 0.5 ** (age / config.half_life_days) * novelty
-    if config.reward:
-        weight = weight * rewards(positives, config.reward)
-    return positives.with_columns(weight.cast(pl.Float32))
 
 
 def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:

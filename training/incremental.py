@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import RESERVED, Encoder, InputKind
-from training.fit import ITEM, USER, Fitted, encoded, weighted
+from training.fit import ITEM, USER, Fitted, encoded
 from training.interactions import at, interactions
 from training.recipes import TrainConfig
 from training.released import Released, carry_over, read_release, with_behaviour
@@ -30,6 +30,7 @@ from training.trainer.comparison import Comparison
 from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 from training.trainer.step import backpropagate
 from training.training_set import TrainingSet
+from training.weights import weighted
 
 
 def fit_update(

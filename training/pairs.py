@@ -67,19 +67,20 @@ class Pairs:
         size = self.item_encoder.inputs[0].size
         return *own, Input(name=HISTORY, kind=InputKind.HISTORY, size=size, width=items_UL.shape[1])
 
-    def training_set(self, leave_out: Collection[str] = ()) -> TrainingSet:
-        """One query per user, in the order of users; without histories where these are left out."""
+    def training_set(self, leave_out: Collection[str] = (), *, user_balance: float = 0.0) -> TrainingSet:
+        """One query per user, in the order of users; without histories where these are left out. user_balance: as the
+        recipe has it."""
         order = np.lexsort((self.item_I, self.user_I))
-        users = len(self.user_U[USER])
+        user_I, users = self.user_I[order], len(self.user_U[USER])
         return TrainingSet(
             queries=self.user_U if HISTORY in leave_out else self.users,
             user_Q=np.arange(users),
             items=self.item_N,
             item_S=np.arange(len(self.item_N[ITEM])),
             corpus=self.item_N,
-            query_I=self.user_I[order],
+            query_I=user_I,
             item_I=self.item_I[order],
-            weight_I=np.ones(len(order), np.float32),
+            weight_I=(np.bincount(user_I)[user_I] ** -user_balance).astype(np.float32),
         )
 
 
@@ -139,7 +140,7 @@ def fit_pairs(
         seed=seed,
     )
     history = train(
-        pairs.training_set(config.leave_out),
+        pairs.training_set(config.leave_out, user_balance=config.user_balance),
         model,
         config,
         seed=seed,

@@ -61,12 +61,15 @@ class TrainConfig:
     min_count: int = 10
     half_life_days: float = 90.0
     discovery_weight: float = 4.5
+    user_balance: float = 0.0
     reward: Reward | None = None
 
     def __post_init__(self) -> None:
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.user_balance <= 1:
+            raise ValueError(f"user_balance is 0 for interactions alike, 1 for users alike, got {self.user_balance}")
         if any(not 0 < prefix < self.dim for prefix in self.prefixes):
             raise ValueError(f"prefixes are dimensions below dim = {self.dim}, got {self.prefixes}")
         self.loss.refuse(self.score, self.sampler)

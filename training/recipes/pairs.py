@@ -21,6 +21,8 @@ Score = Callable[[TrainConfig], float]
 WHOLE = 100_000
 """Up to so many items all of them are negatives; of a larger corpus a uniform sample."""
 TEMPERATURES, EXPONENTS = (0.08, 0.1, 0.14, 0.2), (1.06, 1.14, 1.22)
+BALANCE = 0.45
+"""What is tried against 0: heavy users may drown what the others take, or be those that tell most."""
 ROUNDS = (0.1, 0.3)
 """How long each round of the choice trains, as a share of the whole training."""
 EPOCHS, STEPS, FEWEST_STEPS = 80, 9500, 1600
@@ -58,16 +60,17 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
 
 
 def best_settings(base: TrainConfig, score: Score) -> TrainConfig:
-    """The recipe with the temperature and the exponent that are best on the validation part.
+    """The recipe with the temperature, the exponent and the balance of users that are best on the validation part.
 
     All pairs of both grids are trained for a few epochs, the best third of them for longer: successive halving
-    [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared.
+    [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared. Then users are balanced, or not.
     """
     left = [with_settings(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
     for share in ROUNDS:
         left = sorted(left, key=lambda config: score(_shortened(config, share)), reverse=True)
         left = left[: max(1, len(left) // 3)]
-    return left[0]
+    balances = (replace(left[0], user_balance=balance) for balance in (0.0, BALANCE))
+    return max(balances, key=lambda config: score(_shortened(config, ROUNDS[-1])))
 
 
 def best_inputs(base: TrainConfig, score: Score, *, features: bool) -> TrainConfig:
@@ -81,10 +84,10 @@ def with_inputs(base: TrainConfig, name: str) -> TrainConfig:
     return reduce(lambda config, addition: addition(config), INPUTS[name], base)
 
 
-def with_settings(config: TrainConfig, temperature: float, exponent: float) -> TrainConfig:
-    """The recipe with another temperature and exponent of the bilateral softmax."""
+def with_settings(config: TrainConfig, temperature: float, exponent: float, balance: float = 0.0) -> TrainConfig:
+    """The recipe with another temperature and exponent of the bilateral softmax, and another balance of users."""
     loss = Loss(config.loss.name, {"exponent": exponent})
-    return replace(config, score=Cosine(temperature=temperature, learned=False), loss=loss)
+    return replace(config, score=Cosine(temperature=temperature, learned=False), loss=loss, user_balance=balance)
 
 
 def with_features(config: TrainConfig) -> TrainConfig:

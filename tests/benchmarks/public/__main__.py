@@ -1,13 +1,14 @@
 """Public benchmarks of interactions without times: full ranking over the corpus, training items masked.
 
     python -m tests.benchmarks.public --train T.parquet --test E.parquet [--users U.parquet --items I.parquet]
-        [--recipe pairs | ids_only features history all] [--settings 0.1 1.22] [--dim 64] [--seeds 1] [--baselines]
+        [--recipe pairs | ids_only features history all] [--settings 0.1 1.22 0] [--dim 64] [--seeds 1] [--baselines]
         [--device cuda] [--json]
 
 T and E hold user_id and item_id. Settings are chosen on a validation part that is cut from T; then the recipe is
 trained on all of T and the test part is ranked once for each seed. --recipe: what the towers read; `pairs`, the
 default, takes the best of the others on the validation part, and of several named each is a row. --settings:
-temperature and exponent that an earlier choice has found, which is then left out. Prints a table, or one line of JSON.
+temperature, exponent and balance of users that an earlier choice has found, which is then left out. Prints a table, or
+one line of JSON.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--users", type=existing)
     parser.add_argument("--items", type=existing)
     parser.add_argument("--recipe", choices=["pairs", *INPUTS], nargs="+", default=["pairs"])
-    parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"))
+    parser.add_argument("--settings", type=float, nargs=3, metavar=("TEMPERATURE", "EXPONENT", "BALANCE"))
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--baselines", action="store_true", help="also popularity, ALS, and EASE where it fits")

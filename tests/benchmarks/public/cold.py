@@ -1,7 +1,7 @@
 """Users and items that training has not seen: what side features and histories are worth.
 
-    python -m tests.benchmarks.public.cold --train T.parquet --users U.parquet --items I.parquet --settings 0.2 1.06
-        [--dim 64] [--seeds 1]
+    python -m tests.benchmarks.public.cold --train T.parquet --users U.parquet --items I.parquet
+        --settings 0.19 1.08 0.45 [--dim 64] [--seeds 1]
 
 A tenth of the users and a tenth of the items of T are held out with all they did. Asked is, over the whole of T's other
 users or items: what a new user takes, of whom only the side features are known; what a new user takes further when half
@@ -50,7 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("train", "users", "items"):
         parser.add_argument(f"--{name}", type=existing, required=True)
-    parser.add_argument("--settings", type=float, nargs=2, metavar=("TEMPERATURE", "EXPONENT"), required=True)
+    parser.add_argument(
+        "--settings", type=float, nargs=3, metavar=("TEMPERATURE", "EXPONENT", "BALANCE"), required=True
+    )
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()

@@ -61,11 +61,11 @@ def choose(
     *,
     dim: int,
     device: str,
-    settings: tuple[float, float] | None = None,
+    settings: tuple[float, float, float] | None = None,
     show: Callable[[str], None] = lambda line: None,
 ) -> TrainConfig:
     """The recipe as the validation part wants it. recipe: of INPUTS, or "pairs" for the best of them. settings:
-    temperature and exponent, which are otherwise chosen."""
+    temperature, exponent and balance, which are otherwise chosen."""
 
     def score(config: TrainConfig) -> float:
         model, _ = fit_pairs(part.pairs, config, seed=0, device=device)
@@ -88,7 +88,7 @@ def described(config: TrainConfig) -> str:
     inputs = [name for name, there in (("history", not config.leave_out), ("features", config.tower.item)) if there]
     return (
         f"temperature {flat['score.temperature']}, exponent {flat['loss.parameters.exponent']}, "
-        f"{config.optimisation.epochs} epochs, ids {' '.join(inputs)}"
+        f"balance {config.user_balance}, {config.optimisation.epochs} epochs, ids {' '.join(inputs)}"
     ).strip()
 
 

@@ -15,12 +15,13 @@ from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder
 from tests.unit.training.released_world import NEW, RARE, RECIPES, write_release
 from tests.unit.training.test_fit import CUT, VALIDATION, frames
 from training.export import export
-from training.fit import Fitted, encoded, weighted
+from training.fit import Fitted, encoded
 from training.incremental import extended, fit_update, update
 from training.interactions import at
 from training.released import Released, read_release
 from training.towers import embed
 from training.training_set import TrainingSet
+from training.weights import weighted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

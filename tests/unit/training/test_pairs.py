@@ -14,7 +14,7 @@ from feature_repo.schema import Feature, Kind
 from training.evaluate import Holdout, evaluate, exact_search
 from training.pairs import Pairs, fit_pairs, read_pairs
 from training.recipes import Corpus, Cosine, TrainConfig, Uniform
-from training.recipes.pairs import WHOLE, best_inputs, best_settings, ids_only, with_inputs
+from training.recipes.pairs import BALANCE, WHOLE, best_inputs, best_settings, ids_only, with_inputs
 from training.recipes.text import to_flat
 from training.towers import embed
 
@@ -167,16 +167,19 @@ def test_the_choice_of_inputs_asks_for_features_only_where_there_are_some() -> N
     assert len(asked) == 6
 
 
-def test_the_choice_ends_with_what_the_validation_part_prefers() -> None:
-    """A score that peaks at one pair of settings; how long they were trained must not matter to who wins."""
+@pytest.mark.parametrize("balance", [0.0, BALANCE])
+def test_the_choice_ends_with_what_the_validation_part_prefers(balance: float) -> None:
+    """A score that peaks at one set of settings; how long they were trained must not matter to who wins."""
     asked = []
 
-    def score(config: object) -> float:
-        settings = to_flat(config)  # type: ignore[arg-type]
+    def score(config: TrainConfig) -> float:
+        settings = to_flat(config)
         asked.append(settings["optimisation.epochs"])
-        return -abs(settings["score.temperature"] - 0.14) - abs(settings["loss.parameters.exponent"] - 1.06)
+        far = abs(settings["score.temperature"] - 0.14) + abs(settings["loss.parameters.exponent"] - 1.06)
+        return -far - abs(config.user_balance - balance)
 
     chosen = to_flat(best_settings(ids_only(items=50, interactions=100, dim=4), score))
     assert (chosen["score.temperature"], chosen["loss.parameters.exponent"]) == (0.14, 1.06)
+    assert chosen["user_balance"] == balance
     assert asked == sorted(asked) and len(set(asked)) > 1
     assert chosen["optimisation.epochs"] > max(asked)
