@@ -1,6 +1,6 @@
 """The search that chose the default recipe: on the training part alone, judged by the window inside it.
 
-    python -m tests.benchmarks.search_recipe [--trials 12] [--epochs 2] [--minutes 60]
+    python -m tests.benchmarks.search_recipe [--trials 12] [--epochs 2] [--minutes 60] [--seed 0]
     python -m tests.benchmarks.search_recipe --epochs 1 --try outside=0.25 days=28 --try outside=0.15
 
 Every trial trains towers on what happened before the validation window of completejourney and measures them on the
@@ -24,7 +24,7 @@ from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
 from feature_repo.tables import feature_tables
 from training.fit import start_trial, with_score
 from training.interactions import interactions, item_rows, query_rows
-from training.recipes import TrainConfig, base
+from training.recipes import InBatch, Mixed, TrainConfig, base
 from training.split import Split, temporal_split
 from training.trainer import SCORE, train
 
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60.0, help="No trial begins later than this.")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--try", nargs="+", action="append", default=[], metavar="NAME=VALUE", dest="tried")
     arguments = parser.parse_args()
     tried = [chosen(base()) | named(values) for values in arguments.tried]
@@ -57,7 +58,7 @@ def main() -> None:
         config = suggested(trial)
         config = replace(config, optimisation=replace(config.optimisation, epochs=arguments.epochs))
         frames_and_window = tables.schema, *frames, tables.events, split.validation_start, split.cut
-        towers, data, validate = start_trial(*frames_and_window, config, seed=0)
+        towers, data, validate = start_trial(*frames_and_window, config, seed=arguments.seed)
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             # One measure for all: a recipe's own weighs discoveries by its discovery_weight.
@@ -72,7 +73,7 @@ def main() -> None:
                 raise optuna.TrialPruned
 
         scores: list[float] = []
-        train(data, towers.model, config, seed=0, validate=validate, on_epoch=on_epoch)
+        train(data, towers.model, config, seed=arguments.seed, validate=validate, on_epoch=on_epoch)
         return max(scores)
 
     study.optimize(objective, n_trials=len(tried) or arguments.trials, timeout=60 * arguments.minutes)
@@ -105,8 +106,8 @@ def named(values: list[str]) -> dict[str, float]:
 
 
 def chosen(config: TrainConfig) -> dict[str, float]:
-    """What is searched over, as it is in a recipe."""
-    assert config.repeat is not None
+    """What is searched over, as it is in a recipe. uniform: negatives of the corpus beside those of the batch."""
+    assert config.repeat is not None and isinstance(config.sampler, InBatch | Mixed)
     return {
         "discovery_weight": config.discovery_weight,
         "half_life_days": config.half_life_days,
@@ -115,6 +116,7 @@ def chosen(config: TrainConfig) -> dict[str, float]:
         "embedding_rate": config.optimisation.embedding_rate,
         "outside": config.repeat.outside,
         "days": config.repeat.days,
+        "uniform": config.sampler.number if isinstance(config.sampler, Mixed) else 0,
     }
 
 
@@ -122,6 +124,7 @@ def suggested(trial: optuna.Trial) -> TrainConfig:
     config = base()
     assert config.repeat is not None
     outside, days = trial.suggest_float("outside", 0.1, 1.0, log=True), trial.suggest_int("days", 7, 56)
+    uniform = trial.suggest_categorical("uniform", (0, 1024, 4096))
     tower = replace(
         config.tower,
         history=replace(config.tower.history, dropout=trial.suggest_float("history_dropout", 0.2, 0.8)),
@@ -131,6 +134,7 @@ def suggested(trial: optuna.Trial) -> TrainConfig:
         discovery_weight=trial.suggest_float("discovery_weight", 1.0, 8.0, log=True),
         half_life_days=trial.suggest_float("half_life_days", 20.0, 240.0, log=True),
         tower=tower,
+        sampler=Mixed(number=uniform) if uniform else InBatch(),
         repeat=replace(config.repeat, outside=outside, days=days),
         optimisation=replace(
             config.optimisation,

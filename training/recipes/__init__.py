@@ -65,17 +65,18 @@ SALES = tuple(feature.name for feature in item_statistics(value=True).features)
 def base() -> TrainConfig:
     """The default recipe.
 
-    It leaves the item statistics out: in-batch negatives only show an item in the weeks in which it sells, so what the
-    towers would learn of its statistics is wrong for the items that do not sell. They need negatives from the whole
-    corpus. Items that a user had before get a term of their own, beside the index: without it the user's one vector has
-    to point at all of them.
+    Negatives are the items of the batch and some of the corpus, for most of which nobody asks. Items that a user had
+    before get a term of their own, beside the index: without it the user's one vector has to point at all of them. The
+    item statistics are left out: they are known of an item at the times at which it sells, and nothing else is drawn
+    as it was then.
     """
-    return TrainConfig(leave_out=SALES, repeat=RepeatTerm())
+    return TrainConfig(leave_out=SALES, sampler=Mixed(), repeat=RepeatTerm())
 
 
 def with_statistics() -> TrainConfig:
-    """The default recipe with the item statistics: shows what they cost without negatives from the whole corpus."""
-    return replace(base(), leave_out=())
+    """Two towers with the item statistics: shows what these cost where negatives are those of the batch alone, which
+    only show an item in the weeks in which it sells; see `without_repeats`."""
+    return replace(base(), leave_out=(), sampler=InBatch(), repeat=None)
 
 
 def behavioural() -> TrainConfig:

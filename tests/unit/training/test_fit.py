@@ -20,9 +20,20 @@ from feature_repo.tables import feature_tables
 from tests.worlds import START, group_of, taste_groups
 from training.evaluate import Search, exact_search, rescored_search
 from training.export import export
-from training.fit import Fitted, fit, with_score
+from training.fit import Fitted, fit, start_trial, with_score
 from training.interactions import at, interactions, item_rows, query_rows
-from training.recipes import MLP, SALES, HardNegatives, Mixed, Optimisation, RepeatTerm, TowerConfig, TrainConfig
+from training.recipes import (
+    MLP,
+    RECIPES,
+    SALES,
+    HardNegatives,
+    Mixed,
+    Optimisation,
+    RepeatTerm,
+    TowerConfig,
+    TrainConfig,
+    recipe,
+)
 from training.towers import embed
 from training.trainer import SCORE
 
@@ -227,6 +238,13 @@ def test_a_repeat_term_is_refused_where_seen_items_never_return() -> None:
 def test_items_as_they_are_today_are_refused_beside_items_as_they_were(changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="features that change with time: first_sale, popularity_28d"):
         fitted(0, replace(CONFIG, **changed))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_named_recipe_can_start(name: str) -> None:
+    tables, queries, items, _ = frames()
+    events = tables.events if "value" in tables.events.columns else tables.events.with_columns(value=pl.lit(1.0))
+    start_trial(tables.schema, queries, items, events, VALIDATION, CUT, recipe(name), seed=0)
 
 
 def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> None:

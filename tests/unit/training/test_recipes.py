@@ -119,7 +119,7 @@ def test_a_recipe_survives_as_text(config: TrainConfig) -> None:
 
 def test_a_recipe_of_a_newer_version_is_refused() -> None:
     with pytest.raises(ValueError, match="holds a 'Quantum'"):
-        from_json(to_json(base()).replace('"InBatch"', '"Quantum"'))
+        from_json(to_json(base()).replace('"Mixed"', '"Quantum"'))
 
 
 @pytest.mark.parametrize(

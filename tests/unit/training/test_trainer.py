@@ -26,7 +26,6 @@ from training.recipes import (
     TrainConfig,
     Uniform,
     WeightedPooling,
-    base,
 )
 from training.recipes.histories import History
 from training.recipes.sampling import Sampler
@@ -40,7 +39,7 @@ from training.trainer.sparse_optimisers import SparseAdam
 from training.trainer.step import backpropagate
 from training.training_set import TrainingSet
 
-CONFIG = replace(base(), dim=8, repeat=None)
+CONFIG = TrainConfig(dim=8)
 ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
 HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
 SIDE = [Input(name=name, kind=InputKind.BUCKET, size=RESERVED + 5) for name in ("price", "weight")]
