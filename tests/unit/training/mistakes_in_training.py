@@ -11,6 +11,7 @@ from tests.unit.training import test_sampling as sampling
 from tests.unit.training import test_temperature as temperature
 from tests.unit.training import test_trainer as trainer
 from tests.unit.training import test_unit as unit
+from tests.unit.training import test_weights as weights
 from tests.unit.training.mistake import Mistake
 from training.recipes import InBatch, Mixed, Popularity, Uniform
 
@@ -199,5 +200,13 @@ IN_TRAINING = [
         wrong="first = 0",
         test=id_table.test_rows_and_gradients_are_those_of_an_embedding,
         arguments=([3, 4, 5, 6], False),
+    ),
+    Mistake(
+        name="a user's interactions counted by days, not by rows",
+        module="training.weights",
+        right="balance = pl.len().over(USER).cast(pl.Float64) ** -config.user_balance",
+        wrong='balance = pl.col("query_time").n_unique().over(USER).cast(pl.Float64) ** -config.user_balance',
+        test=weights.test_the_interactions_of_one_who_has_many_count_less,
+        arguments=(0.5, 0.5),
     ),
 ]
