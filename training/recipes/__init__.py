@@ -74,8 +74,8 @@ def base() -> TrainConfig:
 
 
 def with_statistics() -> TrainConfig:
-    """Two towers with the item statistics: shows what these cost where negatives are those of the batch alone, which
-    only show an item in the weeks in which it sells; see `without_repeats`."""
+    """Two towers with the item statistics, and negatives of the batch alone, which show an item only in the weeks in
+    which it sells."""
     return replace(base(), leave_out=(), sampler=InBatch(), repeat=None)
 
 

@@ -36,7 +36,9 @@ class TrainConfig:
     behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
     the towers do not see. min_count: interactions below which an item gets no id of its own
     but the trained default. half_life_days: an interaction so much older counts half in the loss. discovery_weight: how
-    much more a user's first interaction with an item counts than a repetition.
+    much more a user's first interaction with an item counts than a repetition. user_balance: an interaction of one
+    who has n of them counts n^-user_balance: with 0 interactions are alike, with 1 users are, as in a measure that is a
+    mean over users [Covington et al., RecSys 2016, section 3.4: a fixed number of examples per user].
     reward: interactions weighted by their value; None for all alike.
     """
 
