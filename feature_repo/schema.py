@@ -19,18 +19,16 @@ from feature_repo.feature import Column, Feature, Kind
 __all__ = [
     "CREATED_TIME",
     "ENTITY_TIME",
+    "ITEM_ID",
     "RESERVED_COLUMNS",
+    "USER_ID",
     "Column",
     "Entity",
     "Feature",
     "Kind",
     "Schema",
     "View",
-    "item_statistics",
-    "user_activity",
-    "user_history",
 ]
-
 ENTITY_TIME = "event_timestamp"
 """Column of every feature table: from when on the row was true."""
 CREATED_TIME = "created"
@@ -49,7 +47,9 @@ class Entity(StrEnum):
         return f"{self.value}_id"
 
 
-RESERVED_COLUMNS = frozenset({Entity.USER.key, Entity.ITEM.key, ENTITY_TIME, CREATED_TIME})
+USER_ID, ITEM_ID = Entity.USER.key, Entity.ITEM.key
+"""The join keys."""
+RESERVED_COLUMNS = frozenset({USER_ID, ITEM_ID, ENTITY_TIME, CREATED_TIME})
 """The keys and times of the feature tables: no feature may have one of these names."""
 
 
@@ -133,42 +133,3 @@ class Schema:
             for view in raw["views"]
         )
         return cls(dataset=raw["dataset"], views=views, seen_items_may_return=raw["seen_items_may_return"])
-
-
-def user_activity(*, value: bool, basket: bool) -> View:
-    """What a user did before the snapshot. `value` and `basket`: whether the events carry those columns."""
-    windows = tuple(
-        Feature(name=f"events_{span}", kind=Kind.NUMERIC, minimum=0, max_null_share=0, description=f"events, {text}")
-        for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))
-    )
-    recency = (Feature(name="last_event", kind=Kind.TIMESTAMP, description="time of the last event"),)
-    first = (Feature(name="first_event", kind=Kind.TIMESTAMP, description="time of the first event"),)
-    spend = (
-        Feature(name="spend_28d", kind=Kind.NUMERIC, description="sum of event values, last 28 days"),
-        Feature(name="spend_all", kind=Kind.NUMERIC, description="sum of event values, ever"),
-    )
-    baskets = (Feature(name="basket_size", kind=Kind.NUMERIC, minimum=0, description="mean events per basket, ever"),)
-    features = windows + recency + first + (spend if value else ()) + (baskets if basket else ())
-    return View(name="user_activity", entity=Entity.USER, features=features, description="counts, recency, spend")
-
-
-def user_history(length: int = 200) -> View:
-    """The user's last distinct items before the snapshot, newest first, with last time, count and decayed count."""
-    feature = Feature(name="history", kind=Kind.HISTORY, length=length, description="last items, newest first")
-    return View(name="user_history", entity=Entity.USER, features=(feature,), description="last items with counts")
-
-
-def item_statistics(*, value: bool) -> View:
-    """What happened to an item before its weekly snapshot."""
-    counts = tuple(
-        Feature(name=f"popularity_{span}", kind=Kind.NUMERIC, minimum=0, description=f"events, {text}")
-        for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))
-    )
-    first = (Feature(name="first_sale", kind=Kind.TIMESTAMP, description="time of the first event"),)
-    price = (Feature(name="price_28d", kind=Kind.NUMERIC, description="mean event value, last 28 days"),)
-    return View(
-        name="item_statistics",
-        entity=Entity.ITEM,
-        features=counts + first + (price if value else ()),
-        description="popularity, price, age",
-    )

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from feature_repo.errors import InputError
-from feature_repo.store import Store
-from serving.index import Fields
-from serving.milvus import MilvusIndex
-from serving.release import Release
-from serving.retrieve import Retriever
+from feature_repo.store.store import Store
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.release.load import Release
+from serving.retriever import Retriever
 from serving.settings import Settings
 
 

@@ -73,8 +73,8 @@ def run(
     config |= {"update": update, "warm_start": warm_start}
     options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
     settings = prepare()
-    from orchestration.report import run_report, run_summary
-    from orchestration.run import run_pipeline
+    from orchestration.pipeline import run_pipeline
+    from orchestration.reporting.report import run_report, run_summary
 
     try:
         judged = run_pipeline(config | options, quiet=as_json)
@@ -105,7 +105,7 @@ def recommend(
     settings = prepare()
     name = dataset or current_dataset(settings)
     from orchestration.answer import open_retriever, recommend_all
-    from orchestration.text import recommendations_text
+    from orchestration.reporting.text import recommendations_text
 
     if out:
         rows = recommend_all(settings, name, k, where, out)
@@ -119,7 +119,7 @@ def recommend(
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, users and items.")]) -> None:
     """Look at your files and write gatehouse.yaml, for you to correct."""
-    from feature_repo.datasets.inspect import init_folder
+    from feature_repo.datasets.init_config import init_folder
 
     path = init_folder(folder)
     typer.echo(f"wrote {path}: read it, correct it, then run\n  gatehouse run --data {folder}")
@@ -130,7 +130,7 @@ def releases(dataset: Dataset = None, as_json: Json = False) -> None:
     """All versions: what they reached, what the gate said, which one serves."""
     settings = prepare()
     name = dataset or current_dataset(settings)
-    from orchestration.text import releases_text
+    from orchestration.reporting.text import releases_text
     from serving.registry import Registry
 
     versions = Registry(settings, name).versions()
@@ -148,7 +148,7 @@ def promote(
 ) -> None:
     """Make a version the champion. Refused unless its own verdict is passed, or a reason is given."""
     settings = prepare()
-    from serving.release import promote as move
+    from serving.release.promotion import promote as move
 
     manifest = move(settings, dataset or current_dataset(settings), version, override_reason=override)
     _moved(manifest.dataset, manifest.version, as_json)
@@ -158,7 +158,7 @@ def promote(
 def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
     """Make the champion's predecessor champion again."""
     settings = prepare()
-    from serving.release import rollback as move
+    from serving.release.promotion import rollback as move
 
     manifest = move(settings, dataset or current_dataset(settings))
     _moved(manifest.dataset, manifest.version, as_json)
@@ -168,7 +168,7 @@ def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
 def show_status(as_json: Json = False) -> None:
     """What runs, and what state is on disk."""
     settings = prepare()
-    from orchestration.status import status, status_text
+    from orchestration.local.status import status, status_text
 
     found = status(settings)
     typer.echo(json.dumps(found, indent=1) if as_json else status_text(found))
@@ -182,14 +182,14 @@ def bring_up(
 ) -> None:
     """Dagster, MLflow and the Milvus Lite server, on loopback. Ctrl-C stops them all."""
     settings = prepare()
-    from orchestration.services import up
+    from orchestration.local.services import up
 
     up(settings, dagster_port=dagster_port, mlflow_port=mlflow_port, milvus_port=milvus_port, echo=typer.echo)
 
 
 def prepare() -> Settings:
     """Settings from the environment, and the home folder ready for use."""
-    from orchestration.home import log_to_file, prepare_home
+    from orchestration.local.home import log_to_file, prepare_home
     from serving.settings import Settings
 
     settings = Settings.from_environment(os.environ)

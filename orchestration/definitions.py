@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+from orchestration.asset_values import json_io_manager
 from orchestration.defs import automation, checks, features, index, release, training
-from orchestration.terminal import terminal_logger
-from orchestration.values import json_io_manager
+from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from feature_repo.errors import InputError
-from serving.gate import Policy
+from serving.gate.policy import Policy
 from serving.registry import CHAMPION
 from serving.settings import Settings
 from training.recipes import recipe
@@ -22,7 +22,7 @@ from training.recipes import recipe
 class Workspace(dg.ConfigurableResource):
     """What to run on. The fields are those of `gatehouse run`; the launchpad sets them in the UI.
 
-    update, warm_start: `champion` or a version's number; `orchestration.parent` says what becomes of it.
+    update, warm_start: `champion` or a version's number; `orchestration.parent_version` says what becomes of it.
     """
 
     dataset: str = "completejourney"

@@ -120,7 +120,7 @@ class Run:
             copy = shutil.copytree(folder, Path(scratch) / FOLDER)  # MLflow takes the stored name from the source
             model = mlflow.pyfunc.log_model(
                 name="towers",
-                python_model=str(Path(__file__).with_name("pyfunc.py")),
+                python_model=str(Path(__file__).with_name("model") / "pyfunc.py"),
                 artifacts={FOLDER: str(copy)},
                 signature=ModelSignature(params=ParamSchema([ParamSpec("tower", "string", "user")])),
                 pip_requirements=["gatehouse"],

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import Schema, item_statistics, user_activity, user_history
+from feature_repo.schema import Schema
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 START = datetime(2024, 1, 1)  # a Monday
 DAYS = 120
@@ -61,7 +62,11 @@ def seen(events: list[Event], key: str, id_: str, moment: datetime) -> list[Even
 
 def tables_of(events: list[Event], *, value: bool = True, basket: bool = True, length: int = 4) -> Tables:
     """The log in canonical form, with all computed views."""
-    views = (user_activity(value=value, basket=basket), user_history(length), item_statistics(value=value))
+    views = (
+        user_activity_view(value=value, basket=basket),
+        user_history_view(length),
+        item_statistics_view(value=value),
+    )
     columns = [name for name in _TYPES if (value or name != "value") and (basket or name != "basket_id")]
     return Tables(
         schema=Schema(dataset="log", views=views, seen_items_may_return=True),

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import Entity, Feature, Kind, Schema, View, item_statistics, user_activity, user_history
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 START = datetime(2024, 1, 1)
 
@@ -71,10 +72,10 @@ def world_schema(dataset: str = "world") -> Schema:
         dataset=dataset,
         views=(
             View(name="user_profile", entity=Entity.USER, features=(region,)),
-            user_activity(value=True, basket=True),
-            user_history(20),
+            user_activity_view(value=True, basket=True),
+            user_history_view(20),
             View(name="item_profile", entity=Entity.ITEM, features=(kind, title)),
-            item_statistics(value=True),
+            item_statistics_view(value=True),
         ),
         seen_items_may_return=True,
     )

@@ -12,21 +12,23 @@ import polars as pl
 import torch
 
 from feature_repo.encode import Encoder
-from feature_repo.schema import ENTITY_TIME, Entity, Feature, Schema, item_statistics
-from training.behavioural import behaviour
-from training.evaluate import Holdout, evaluate
-from training.impressions import with_shown
-from training.interactions import at, interactions
+from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
+from feature_repo.standard_views import item_statistics_view
+from training.artifacts.load import Released, read_release
+from training.artifacts.warm_start import carry_over
+from training.data.als_factors import behaviour
+from training.data.assemble import assemble, fit_encoders, tower_features
+from training.data.exposures import with_shown
+from training.data.interactions import at, interactions
+from training.data.repeat import repeat_facts
+from training.data.sample_weights import weighted
+from training.data.training_set import Arrays, TrainingSet
+from training.evaluation.evaluate import evaluate
+from training.evaluation.holdout import temporal_holdout
 from training.recipes import InBatch, TrainConfig
-from training.released import Released, carry_over, read_release
-from training.repeat_facts import repeat_facts
-from training.served import served_search
+from training.retrieval.model_search import served_search
 from training.towers import TwoTower, codes_of, new_model
 from training.trainer import SCORE, OnEpoch, Validate, train
-from training.training_set import Arrays, TrainingSet
-from training.weights import weighted
-
-USER, ITEM = Entity.USER.key, Entity.ITEM.key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ def fit(
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
-    data = with_shown(data, impressions, positives, items[ITEM], cut, config)
+    data = with_shown(data, impressions, positives, items[ITEM_ID], cut, config)
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         on_epoch(epoch, {"refit": metrics["loss"]})
@@ -104,7 +106,9 @@ def start_trial(
     the arguments see `fit`; released: what to start from. ValueError for a recipe that cannot be trained on these data.
     """
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
-    holdout = temporal_holdout(events, users[USER], items[ITEM], validation_start, cut, schema.seen_items_may_return)
+    holdout = temporal_holdout(
+        events, users[USER_ID], items[ITEM_ID], validation_start, cut, schema.seen_items_may_return
+    )
     _refuse_stale_negatives(schema, config)
     if config.repeat and not schema.seen_items_may_return:
         raise ValueError(
@@ -113,7 +117,7 @@ def start_trial(
         )
     positives = interactions(events, validation_start)
     trial, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
-    data = with_shown(data, impressions, positives, items[ITEM], validation_start, config)
+    data = with_shown(data, impressions, positives, items[ITEM_ID], validation_start, config)
     user_arrays, item_arrays = trial.user_encoder.encode(users[holdout.users_Q]), trial.item_encoder.encode(items)
 
     def validate(model: TwoTower) -> dict[str, float]:
@@ -135,9 +139,9 @@ def _start(
 ) -> tuple[Fitted, TrainingSet]:
     """Towers to train with encoders fitted on some positives, and these positives as a training set. corpus: one row
     of every item, by item. released: what to start from."""
-    user_encoder, item_encoder = _encoders(schema, queries, items, positives, config)
+    user_encoder, item_encoder = fit_encoders(schema, queries, items, positives, config)
     days = config.repeat.days if config.repeat else 0
-    data = encoded(queries, items, weighted(positives, config), user_encoder, item_encoder, corpus, again_days=days)
+    data = assemble(queries, items, weighted(positives, config), user_encoder, item_encoder, corpus, again_days=days)
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
@@ -165,97 +169,11 @@ def with_score(metrics: dict[str, float], discovery_weight: float) -> dict[str, 
 def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
     """Drawn negatives and the items of histories have the corpus' features of one moment, positives those of theirs.
     Where a feature changes with time, the towers would tell them apart by that."""
-    statistics = {feature.name for feature in item_statistics(value=True).features}
-    changing = sorted(statistics & {feature.name for feature in _seen(schema, Entity.ITEM, config)})
+    statistics = {feature.name for feature in item_statistics_view(value=True).features}
+    changing = sorted(statistics & {feature.name for feature in tower_features(schema, Entity.ITEM, config)})
     if changing and (config.hard or config.repeat or not isinstance(config.sampler, InBatch)):
         raise ValueError(
             f"{config.sampler} with hard={config.hard} and repeat={config.repeat} takes items of the corpus as they "
             f"are at one moment, but the item tower sees features that change with time: {', '.join(changing)}. Name "
             "them in leave_out, or use InBatch() alone"
         )
-
-
-def temporal_holdout(
-    events: pl.DataFrame, users: pl.Series, corpus: pl.Series, start: datetime, end: datetime, seen_may_return: bool
-) -> Holdout:
-    """What users did in [start, end) against what was known of them before: rows are positions in users and corpus."""
-    coded = events.select(
-        pl.col("timestamp"),
-        known=pl.max_horizontal("timestamp", "created"),
-        user=pl.col(USER).replace_strict(users, np.arange(len(users))),
-        item=pl.col(ITEM).replace_strict(corpus, np.arange(len(corpus))),
-    )
-    before = coded.filter(pl.col("known") < start)
-    after = coded.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
-    pairs = [(part["user"].to_numpy(), part["item"].to_numpy()) for part in (before, after)]
-    return Holdout.from_interactions(
-        before=pairs[0], after=pairs[1], items=len(corpus), seen_items_may_return=seen_may_return
-    )
-
-
-def _encoders(
-    schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
-) -> tuple[Encoder, Encoder]:
-    """Encoders fitted on the snapshots that training sees. Items below config.min_count are known by name only."""
-    own = frequent(positives, config)
-    rare = positives[ITEM].unique().sort()
-    rare = rare.filter(~rare.is_in(own.implode()))
-    known = pl.concat([own, rare])
-    asked, sold = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
-    return (
-        Encoder.fit(USER, _seen(schema, Entity.USER, config), asked, ids=(), items=known),
-        Encoder.fit(ITEM, _seen(schema, Entity.ITEM, config), sold, ids=own, rare=rare, items=known),
-    )
-
-
-def frequent(positives: pl.DataFrame, config: TrainConfig) -> pl.Series:
-    """The items that have at least config.min_count positives, which gives them an id of their own."""
-    return positives.group_by(ITEM).len().filter(pl.col("len") >= config.min_count)[ITEM].sort()
-
-
-def _seen(schema: Schema, entity: Entity, config: TrainConfig) -> list[Feature]:
-    """The features that the towers see."""
-    return [feature for feature in schema.features_of(entity) if feature.name not in config.leave_out]
-
-
-def encoded(
-    queries: pl.DataFrame,
-    items: pl.DataFrame,
-    positives: pl.DataFrame,
-    user_encoder: Encoder,
-    item_encoder: Encoder,
-    corpus: pl.DataFrame,
-    *,
-    again_days: int,
-) -> TrainingSet:
-    """Positives as rows of the encoded snapshots that they use; where again_days is not 0, with what is taken again
-    within so many days."""
-    queries, items = _used(queries, positives, USER, "query_time"), _used(items, positives, ITEM, "item_time")
-    rows = (
-        positives.join(_numbered(queries, USER, "query_time"), on=[USER, "query_time"], maintain_order="left")
-        .join(_numbered(items, ITEM, "item_time"), on=[ITEM, "item_time"], maintain_order="left")
-        .sort("query_time_row", "item_time_row")
-    )
-    if rows.height != positives.height:
-        raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
-    data = TrainingSet(
-        queries=user_encoder.encode(queries),
-        user_Q=queries[USER].rank("dense").to_numpy().astype(np.int64) - 1,
-        items=item_encoder.encode(items),
-        item_S=items[ITEM].replace_strict(corpus[ITEM], np.arange(corpus.height)).to_numpy().astype(np.int64),
-        corpus=item_encoder.encode(corpus),
-        query_I=rows["query_time_row"].to_numpy().astype(np.int64),
-        item_I=rows["item_time_row"].to_numpy().astype(np.int64),
-        weight_I=rows["weight"].to_numpy().astype(np.float32),
-    )
-    return data.with_again(queries[ENTITY_TIME].dt.epoch("d").to_numpy(), again_days) if again_days else data
-
-
-def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
-    """The snapshots that positives point at, sorted."""
-    asked = positives.select(key, pl.col(time).alias(ENTITY_TIME))
-    return frame.join(asked, on=[key, ENTITY_TIME], how="semi").sort(key, ENTITY_TIME)
-
-
-def _numbered(frame: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
-    return frame.select(key, pl.col(ENTITY_TIME).alias(time)).with_row_index(f"{time}_row")

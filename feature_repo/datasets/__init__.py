@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from feature_repo.datasets import completejourney, movielens, own, tiny
+from feature_repo.datasets import completejourney, custom, movielens, tiny
 from feature_repo.datasets.canonical import Loader, Tables, default_as_of
 from feature_repo.errors import InputError
 
@@ -15,7 +15,7 @@ __all__ = ["Tables", "default_as_of", "load", "names"]
 _LOADERS: Mapping[str, Loader] = {
     "completejourney": completejourney.load,
     "movielens": movielens.load,
-    "own": own.load,
+    "own": custom.load,
     "tiny": tiny.load,
 }
 

@@ -9,14 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.datasets.columns import (
-    RawTable,
-    read_feature,
-    read_ids,
-    read_numbers,
-    read_strings,
-    read_times,
-)
+from feature_repo.datasets.columns import RawTable, read_feature, read_ids, read_numbers, read_strings, read_times
 from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import Entity, Feature, Schema
 

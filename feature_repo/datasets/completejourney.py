@@ -12,16 +12,8 @@ from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.columns import RawTable
 from feature_repo.datasets.files import read_parquet
 from feature_repo.errors import InputError
-from feature_repo.schema import (
-    Entity,
-    Feature,
-    Kind,
-    Schema,
-    View,
-    item_statistics,
-    user_activity,
-    user_history,
-)
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 _DEMOGRAPHICS = (
     ("age", "age band of the head of the household"),
@@ -43,8 +35,8 @@ SCHEMA = Schema(
             features=tuple(Feature(name=name, kind=Kind.CATEGORICAL, description=text) for name, text in _DEMOGRAPHICS),
             description="demographics, known for a third of the households",
         ),
-        user_activity(value=True, basket=True),
-        user_history(),
+        user_activity_view(value=True, basket=True),
+        user_history_view(),
         View(
             name="item_profile",
             entity=Entity.ITEM,
@@ -74,7 +66,7 @@ SCHEMA = Schema(
             ),
             description="what is known of a product",
         ),
-        item_statistics(value=True),
+        item_statistics_view(value=True),
     ),
 )
 

@@ -13,16 +13,8 @@ from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.columns import RawTable
 from feature_repo.datasets.files import read_csv, read_plain
 from feature_repo.errors import InputError
-from feature_repo.schema import (
-    Entity,
-    Feature,
-    Kind,
-    Schema,
-    View,
-    item_statistics,
-    user_activity,
-    user_history,
-)
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 _GENRES_100K = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
@@ -39,6 +31,7 @@ _GENRES_100K = (
         "Western",
     ),
 )
+
 _NO_GENRE = "(no genres listed)"
 
 
@@ -97,7 +90,12 @@ def _schema(dataset: str, *, with_users: bool) -> Schema:
         ),
         description="title, year of release, genres",
     )
-    common = (user_activity(value=True, basket=False), user_history(), movies, item_statistics(value=True))
+    common = (
+        user_activity_view(value=True, basket=False),
+        user_history_view(),
+        movies,
+        item_statistics_view(value=True),
+    )
     return Schema(dataset=dataset, seen_items_may_return=False, views=((people,) if with_users else ()) + common)
 
 

@@ -11,16 +11,8 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.columns import RawTable
 from feature_repo.errors import InputError
-from feature_repo.schema import (
-    Entity,
-    Feature,
-    Kind,
-    Schema,
-    View,
-    item_statistics,
-    user_activity,
-    user_history,
-)
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 USERS, ITEMS, DAYS, BASKETS = 200, 300, 90, 4_000
 START = datetime(2024, 1, 1)
@@ -41,8 +33,8 @@ SCHEMA = Schema(
                 Feature(name="age", kind=Kind.NUMERIC, minimum=18, maximum=90),
             ),
         ),
-        user_activity(value=True, basket=True),
-        user_history(),
+        user_activity_view(value=True, basket=True),
+        user_history_view(),
         View(
             name="item_profile",
             entity=Entity.ITEM,
@@ -55,7 +47,7 @@ SCHEMA = Schema(
                 Feature(name="picture", kind=Kind.VECTOR, dim=4),
             ),
         ),
-        item_statistics(value=True),
+        item_statistics_view(value=True),
     ),
 )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from feature_repo.expectations import Report, validate
 from feature_repo.schema import Entity
+from feature_repo.validation.expectations import Report, validate
+from orchestration.asset_values import Features
 from orchestration.defs.features import read_tables
-from orchestration.values import Features
 from orchestration.workspace import Workspace
 
 

@@ -13,11 +13,11 @@ from feature_repo.datasets import default_as_of, load
 from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.schema import Entity, Schema
-from feature_repo.tables import feature_tables
-from orchestration.parent import parent_of
-from orchestration.values import Features, Source
+from feature_repo.tables.build import feature_tables
+from orchestration.asset_values import Features, Source
+from orchestration.parent_version import parent_of
 from orchestration.workspace import Workspace, fill
-from training.split import temporal_split
+from training.data.split import temporal_split
 
 TABLES = ("events", "users", "items")
 IMPRESSIONS = "impressions.parquet"

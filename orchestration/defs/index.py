@@ -6,15 +6,15 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from orchestration.asset_values import Embeddings, Index, Version
 from orchestration.defs.features import read_tables
-from orchestration.values import Embeddings, Index, Version
 from orchestration.workspace import Workspace, fill
-from serving.index import Fields
-from serving.manifest import collection_name
-from serving.milvus import MilvusIndex
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.model.bundle import ModelBundle
 from serving.registry import Registry
-from serving.towers import Towers
-from training.interactions import at
+from serving.release.manifest import collection_name
+from training.data.interactions import at
 
 EMBEDDING = "embedding"
 
@@ -26,7 +26,7 @@ def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddin
     folder = version_folder(towers) / "item_embeddings"
 
     def build(partial: Path) -> None:
-        loaded = Towers.from_folder(Registry(workspace.settings, source.dataset).download(towers.version))
+        loaded = ModelBundle.from_folder(Registry(workspace.settings, source.dataset).download(towers.version))
         corpus = at(pl.read_parquet(towers.frames / "item_snapshots.parquet"), source.cut, week=True)
         embeddings = pl.Series(EMBEDDING, loaded.item.embed(corpus))
         corpus.select("item_id", embeddings).write_parquet(partial / "embeddings.parquet")

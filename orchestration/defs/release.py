@@ -8,21 +8,23 @@ import dagster as dg
 
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity
-from feature_repo.store import Store
+from feature_repo.store.store import Store
+from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import require_checked
 from orchestration.defs.features import read_tables
 from orchestration.defs.index import read_embeddings, version_folder
-from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated, evaluate_version
-from orchestration.plots import as_markdown, evaluation_figures
-from orchestration.report import bullets, metrics_markdown
-from orchestration.values import Features, Index, Judged
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, evaluate_version
+from orchestration.reporting.plots import as_markdown, evaluation_figures
+from orchestration.reporting.report import bullets, metrics_markdown
 from orchestration.workspace import Workspace, fill
-from serving.gate import Facts, Outcome, Policy, Verdict, decide
-from serving.index import Fields
-from serving.manifest import MANIFEST_SHA256, collection_name, read, seal
-from serving.milvus import MilvusIndex
+from serving.gate.policy import Policy
+from serving.gate.rules import Facts, decide
+from serving.gate.verdict import Outcome, Verdict
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
-from serving.release import PROMOTED, promote_challenger
+from serving.release.manifest import MANIFEST_SHA256, collection_name, read, seal
+from serving.release.promotion import PROMOTED, promote_challenger
 from serving.settings import Settings
 
 

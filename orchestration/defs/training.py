@@ -11,17 +11,18 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity, Schema
-from feature_repo.store import Store
+from feature_repo.store.store import Store
+from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
 from orchestration.defs.features import preview, read_tables
-from orchestration.parent import Parent, parent_of
-from orchestration.plots import training_figure
-from orchestration.values import Features, Frames, Source, Version
+from orchestration.parent_version import Parent, parent_of
+from orchestration.reporting.plots import training_figure
 from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
-from training.interactions import interactions, item_rows, popular_items, query_rows
+from training.data.interactions import interactions, item_rows, query_rows
+from training.data.popularity import popular_items
 from training.recipes import TrainConfig, recipe
-from training.recipes.text import to_flat, to_json
+from training.recipes.serialization import to_flat, to_json
 
 if TYPE_CHECKING:
     from training.fit import Fitted
@@ -122,7 +123,7 @@ def _train(
     parent: Parent | None,
     checkpoints: Path,
 ) -> int:
-    from training.export import export
+    from training.artifacts.export import export
 
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
     tags = {TRAINING: parent.training, PARENT: str(parent.version)} if parent else {TRAINING: Training.FULL}
@@ -165,7 +166,7 @@ def _fit(
     """Towers from the training set: anew, from the weights of a release, or a release with its ids moved. An update is
     over so soon that it keeps no checkpoints."""
     from training.fit import fit
-    from training.incremental import fit_update
+    from training.update import fit_update
 
     source, joined = frames.source, {name: pl.read_parquet(frames.folder / f"{name}.parquet") for name in FRAMES}
     given: dict[str, Any] = {

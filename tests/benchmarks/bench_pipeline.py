@@ -87,8 +87,8 @@ class Meter(logging.Handler):
 
 
 def measure(data: Path, out: Path) -> None:
-    from orchestration.home import log_to_file, prepare_home
-    from orchestration.run import run_pipeline
+    from orchestration.local.home import log_to_file, prepare_home
+    from orchestration.pipeline import run_pipeline
     from serving.settings import Settings
 
     settings = Settings.from_environment(os.environ)

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from orchestration.home import log_to_file, prepare_home
-from orchestration.judge import TWO_TOWER, Evaluated
+from orchestration.evaluation import TWO_TOWER, Evaluated
+from orchestration.local.home import log_to_file, prepare_home
 from serving.settings import Settings
-from training.evaluate import Evaluation
+from training.evaluation.evaluate import Evaluation
 
 VIEWS = ("all", "repeat", "discovery")
 METRICS = ("recall@20", "ndcg@20", "recall@100")
@@ -47,7 +47,7 @@ def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
     settings = Settings.from_environment(os.environ)
     prepare_home(settings)
     log_to_file(settings)
-    from orchestration.run import run_pipeline
+    from orchestration.pipeline import run_pipeline
 
     judged = run_pipeline({"dataset": dataset, "seed": seed, "recipe": recipe})
     return Evaluated.from_json(judged.path.read_text())

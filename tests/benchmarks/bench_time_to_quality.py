@@ -33,13 +33,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from feature_repo.schema import ITEM_ID, USER_ID
 from tests.benchmarks.public.data import Part, existing, read
 from tests.benchmarks.public.systems import measure
 from tests.benchmarks.time_to_quality.curve import Curve, Point, first_past, highest, rank, ratio
 from tests.benchmarks.time_to_quality.systems import SYSTEMS, Settings, overridden, walk
 from tests.benchmarks.time_to_quality.task import GO_ON, STOP, Task
-from training.evaluate import exact_search
-from training.pairs import ITEM, USER
+from training.retrieval.exact import exact_search
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ("system", "settings", "seconds to target", "best Recall@20", "after seconds", "and epochs", "x this trainer")
@@ -150,8 +150,8 @@ class Race:
         return Task(
             user_I=pairs.user_I,
             item_I=pairs.item_I,
-            users=len(pairs.user_U[USER]),
-            items=len(pairs.item_N[ITEM]),
+            users=len(pairs.user_U[USER_ID]),
+            items=len(pairs.item_N[ITEM_ID]),
             settings=settings | for_all,
         )
 

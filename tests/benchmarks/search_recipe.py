@@ -21,11 +21,11 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.completejourney import load
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
-from feature_repo.tables import feature_tables
+from feature_repo.tables.build import feature_tables
+from training.data.interactions import interactions, item_rows, query_rows
+from training.data.split import Split, temporal_split
 from training.fit import start_trial, with_score
-from training.interactions import interactions, item_rows, query_rows
 from training.recipes import InBatch, Mixed, TrainConfig, base
-from training.split import Split, temporal_split
 from training.trainer import SCORE, train
 
 METRICS = ("recall@20", "ndcg@20", "recall@100")

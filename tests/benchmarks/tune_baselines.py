@@ -26,11 +26,12 @@ import polars as pl
 
 from feature_repo.datasets import load, names
 from feature_repo.datasets.canonical import Tables
-from orchestration import judge
+from orchestration import evaluation
 from training.baselines import Log, ease, tifu_knn, up_cf, user_knn
-from training.evaluate import Holdout, MakeSearch, Scores, evaluate, score_search
-from training.fit import temporal_holdout
-from training.split import temporal_split
+from training.data.split import temporal_split
+from training.evaluation.evaluate import evaluate
+from training.evaluation.holdout import Holdout, temporal_holdout
+from training.retrieval.exact import MakeSearch, Scores, score_search
 
 METRICS = ("recall@20", "ndcg@20", "recall@100")
 VIEWS = ("all", "repeat", "discovery")
@@ -87,7 +88,7 @@ def inner_split(tables: Tables) -> tuple[Log, Holdout]:
     users, corpus, start = tables.users["user_id"], tables.items["item_id"], split.validation_start
     may_return = tables.schema.seen_items_may_return
     holdout = temporal_holdout(events, users, corpus, start, split.cut, may_return)
-    return judge.interactions_before(events, users, corpus, start), holdout
+    return evaluation.interactions_before(events, users, corpus, start), holdout
 
 
 def walk(name: str, log: Log, holdout: Holdout) -> list[dict[str, Any]]:

@@ -21,13 +21,13 @@ from safetensors.torch import save_file
 
 from feature_repo.encode import RESERVED, Encoder
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
-from serving.gate import Outcome, Verdict
-from serving.index import Fields
-from serving.manifest import Manifest, collection_name, seal
-from serving.milvus import MilvusIndex
+from serving.gate.verdict import Outcome, Verdict
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.model.bundle import ModelBundle
 from serving.registry import INPUT_KEY, Registry
+from serving.release.manifest import Manifest, collection_name, seal
 from serving.settings import Settings
-from serving.towers import Towers
 
 DATASET = "shop"
 NOW = datetime(2024, 3, 1)
@@ -64,6 +64,7 @@ ITEMS = pl.DataFrame(
     },
     schema_overrides={"event_timestamp": pl.Datetime("us")},
 )
+
 USERS = pl.DataFrame(
     {
         "user_id": ["anna", "bert", "carl"],
@@ -77,11 +78,12 @@ USERS = pl.DataFrame(
     schema_overrides={"event_timestamp": pl.Datetime("us"), "history_items": pl.List(pl.String)}
     | {f"history_{name}": pl.List(pl.Int64) for name in ("times", "counts", "decayed")},
 )
+
 POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
 
 
 class Online:
-    """Online features out of a frame, in the form of `feature_repo.store.Store`."""
+    """Online features out of a frame, in the form of `feature_repo.store.store.Store`."""
 
     def __init__(self, users: pl.DataFrame = USERS) -> None:
         self._users = users
@@ -178,7 +180,7 @@ def register(settings: Settings, folder: Path, *, input_key: str = "key") -> int
     with registry.run("towers") as run:
         run.log_metrics({"all/recall@20": 0.5})
         version = run.register(folder, {INPUT_KEY: input_key})
-    towers = Towers.from_folder(registry.download(version))
+    towers = ModelBundle.from_folder(registry.download(version))
     with MilvusIndex(settings, Fields.of(towers.schema)) as index:
         index.build(collection_name(DATASET, version), ITEMS, towers.item.embed(ITEMS))
     return version

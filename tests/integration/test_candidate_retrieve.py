@@ -10,13 +10,15 @@ import polars as pl
 import pytest
 from scipy.sparse import lil_array
 
-from orchestration.judge import served_search
-from serving.index import ExactIndex, Fields
-from serving.milvus import MilvusIndex
+from orchestration.evaluation import served_search
+from serving.index.base import Fields
+from serving.index.exact import ExactIndex
+from serving.index.milvus import MilvusIndex
+from serving.model.bundle import ModelBundle
 from serving.registry import Registry
-from serving.release import Release, promote
-from serving.retrieve import Retriever
-from serving.towers import Towers
+from serving.release.load import Release
+from serving.release.promotion import promote
+from serving.retriever import Retriever
 from tests.integration.release_world import (
     DATASET,
     ITEMS,
@@ -56,7 +58,7 @@ def release(
         return whole
     kind = schema(seen_items_may_return=False, repeats=True)
     folder = write_artifacts(tmp_path_factory.mktemp("other") / "artifacts", kind, candidates=CANDIDATES)
-    return replace(whole, towers=Towers.from_folder(folder))
+    return replace(whole, towers=ModelBundle.from_folder(folder))
 
 
 def reference(release: Release, users: pl.DataFrame, allowed: list[str], k: int) -> list[list[tuple[str, float]]]:

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serving.index import MAX_K, ExactIndex, Fields, ItemIndex
-from serving.milvus import MilvusIndex
+from serving.index.base import MAX_K, Fields, ItemIndex
+from serving.index.exact import ExactIndex
+from serving.index.milvus import MilvusIndex
 from serving.settings import GRAPH
 from tests.integration.index_world import ITEMS, QUERIES_QD, SCHEMA, VECTORS_ND, expected, settings_in, unit
 

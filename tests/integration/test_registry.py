@@ -132,10 +132,10 @@ def test_an_unknown_version_is_named(settings: Settings, version: int) -> None:
 def test_mlflow_serves_both_towers(settings: Settings, version: int) -> None:
     import mlflow
 
-    from serving.towers import Towers
+    from serving.model.bundle import ModelBundle
 
     registry = Registry(settings, DATASET)
-    item = Towers.from_folder(registry.download(version)).item
+    item = ModelBundle.from_folder(registry.download(version)).item
     mlflow.set_registry_uri(settings.mlflow_uri)
     mlflow.set_tracking_uri(settings.mlflow_uri)
     model = mlflow.pyfunc.load_model(f"models:/{DATASET}/{version}")

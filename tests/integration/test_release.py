@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving import release as release_module
-from serving.gate import Outcome
-from serving.index import Fields
-from serving.manifest import MANIFEST, MANIFEST_SHA256, ReleaseError, collection_name, read
-from serving.milvus import MilvusIndex
+from serving.gate.verdict import Outcome
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OUTCOME, OVERRIDE, Registry
-from serving.release import Release, promote, promote_challenger, rollback
+from serving.release import promotion as release_module
+from serving.release.load import Release
+from serving.release.manifest import MANIFEST, MANIFEST_SHA256, ReleaseError, collection_name, read
+from serving.release.promotion import promote, promote_challenger, rollback
 from serving.settings import Settings
 from tests.integration.release_world import (
     DATASET,
@@ -211,7 +212,7 @@ def test_promotion_interrupted_between_the_two_moves(
         promote(settings, DATASET, second)
     assert alias(settings) == "shop_items_v2"  # one system has moved, the other has not
     serving = Release.load(settings, DATASET)
-    assert (serving.manifest.version, serving.manifest.collection) == (first, "shop_items_v1")
+    assert (serving.release.manifest.version, serving.release.manifest.collection) == (first, "shop_items_v1")
     promote(settings, DATASET, second)
     promote(settings, DATASET, second)
     assert (champion(settings), alias(settings)) == (second, "shop_items_v2")

@@ -12,16 +12,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestration.judge import served_search
-from serving.index import ExactIndex, Fields
-from serving.manifest import ReleaseError, read
-from serving.milvus import MilvusIndex
+from orchestration.evaluation import served_search
+from serving.index.base import Fields
+from serving.index.exact import ExactIndex
+from serving.index.milvus import MilvusIndex
+from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
-from serving.release import Release, promote
-from serving.retrieve import Retriever
+from serving.release.load import Release
+from serving.release.manifest import ReleaseError, read
+from serving.release.promotion import promote
+from serving.retriever import Retriever
 from serving.settings import Settings
-from serving.towers import Towers
 from tests.integration.release_world import (
     DATASET,
     ITEMS,
@@ -35,7 +37,7 @@ from tests.integration.release_world import (
     seal_as,
     write_artifacts,
 )
-from training.evaluate import exact_search
+from training.retrieval.exact import exact_search
 
 LENGTH = 4
 DAY = 86_400_000_000
@@ -171,12 +173,12 @@ def test_where_seen_items_never_return_the_rescorer_rests(world: World) -> None:
 def test_a_version_from_before_there_were_candidates_is_served_as_ever(world: World, tmp_path: Path) -> None:
     folder = write_artifacts(tmp_path / "artifacts", schema(repeats=True))
     (folder / "rescorer.json").unlink()
-    old = Retriever(replace(world.release, towers=Towers.from_folder(folder)), Online(), world.milvus)
+    old = Retriever(replace(world.release, towers=ModelBundle.from_folder(folder)), Online(), world.milvus)
     assert old.recommend("anna", 40) == Retriever(world.release, Online(), world.milvus).recommend("anna", 40)
 
 
 def test_a_version_without_a_rescorer_is_served_as_ever(tmp_path: Path) -> None:
-    towers = Towers.from_folder(write_artifacts(tmp_path / "artifacts", schema()))
+    towers = ModelBundle.from_folder(write_artifacts(tmp_path / "artifacts", schema()))
     assert towers.rescorer is None
 
 
@@ -185,7 +187,7 @@ def test_a_changed_or_unsafe_rescorer_is_not_loaded(world: World, tmp_path: Path
     with ZipFile(folder / "rescorer.pt2", "a") as archive:
         archive.writestr("rescorer/data/code.pkl", b"cos\nsystem\n.")
     with pytest.raises(UnsafeArchiveError, match=r"rescorer\.pt2"):
-        Towers.from_folder(folder)
+        ModelBundle.from_folder(folder)
     stored = Registry(world.settings, DATASET).download(1) / "rescorer.pt2"
     before = stored.read_bytes()
     stored.write_bytes(before + b" ")

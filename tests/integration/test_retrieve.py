@@ -9,11 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from serving.index import Fields
-from serving.manifest import ReleaseError, collection_name
-from serving.milvus import MilvusIndex
-from serving.release import Release, promote
-from serving.retrieve import Retriever
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.release.load import Release
+from serving.release.manifest import ReleaseError, collection_name
+from serving.release.promotion import promote
+from serving.retriever import Retriever
 from serving.settings import Settings
 from tests.integration.release_world import (
     DATASET,

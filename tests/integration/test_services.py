@@ -23,10 +23,10 @@ import polars as pl
 import psutil
 import pytest
 
-from orchestration.services import up
-from orchestration.status import status
-from serving.index import CollectionInfo, Fields
-from serving.milvus import MilvusIndex
+from orchestration.local.services import up
+from orchestration.local.status import status
+from serving.index.base import CollectionInfo, Fields
+from serving.index.milvus import MilvusIndex
 from serving.settings import Settings
 
 pytestmark = pytest.mark.timeout(240)
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
 UP = """
 import os, sys
-from orchestration.services import up
+from orchestration.local.services import up
 from serving.settings import Settings
 dagster, mlflow, milvus = map(int, sys.argv[1:])
 up(Settings.from_environment(os.environ), dagster_port=dagster, mlflow_port=mlflow, milvus_port=milvus, echo=print)

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
-from feature_repo.store import Store
+from feature_repo.store.store import Store
 
 START = datetime(2021, 3, 1)
 CORRECTION = {"user_activity": [pl.lit("corrected").alias("city")]}
@@ -31,6 +31,7 @@ ACTIVITY = View(
         Feature(name="city", kind=Kind.CATEGORICAL),
     ),
 )
+
 HISTORY = View(
     name="user_history",
     entity=Entity.USER,
@@ -39,6 +40,7 @@ HISTORY = View(
         Feature(name="face", kind=Kind.VECTOR, dim=2),
     ),
 )
+
 PROFILE = View(name="item_profile", entity=Entity.ITEM, features=(Feature(name="brand", kind=Kind.CATEGORICAL),))
 SCHEMA = Schema(dataset="shop", seen_items_may_return=True, views=(ACTIVITY, HISTORY, PROFILE))
 TYPES = {
@@ -318,6 +320,7 @@ def test_what_is_not_applied_is_named(tmp_path: Path) -> None:
 SCRIPT = """
 import sys; from datetime import datetime; from pathlib import Path; import polars as pl
 from feature_repo.schema import Entity, Schema; from feature_repo.store import Store
+
 store = Store(Schema.from_json(sys.argv[1]), Path(sys.argv[2]))
 store.apply(Path(sys.argv[3]))
 moment = datetime(2021, 3, 14, 8)

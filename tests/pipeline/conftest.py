@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestration.values import Judged
+from orchestration.asset_values import Judged
 from tests.pipeline.planted import Home, world, write_world
 
 

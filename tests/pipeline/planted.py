@@ -20,11 +20,11 @@ import yaml
 from feature_repo.datasets.canonical import Tables
 from orchestration import cli
 from orchestration.answer import open_retriever
-from orchestration.home import prepare_home
-from orchestration.run import run_pipeline
-from orchestration.values import Judged
-from serving.index import Fields
-from serving.milvus import MilvusIndex
+from orchestration.asset_values import Judged
+from orchestration.local.home import prepare_home
+from orchestration.pipeline import run_pipeline
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.settings import Settings
 from tests.worlds import taste_groups
@@ -33,7 +33,7 @@ from training.recipes import (
     RECIPES,
     SALES,
     Impressions,
-    MLPScorer,
+    MLPReranker,
     Optimisation,
     RepeatTerm,
     TowerConfig,
@@ -68,7 +68,7 @@ def repeating() -> TrainConfig:
 
 def scoring() -> TrainConfig:
     """`quick` with a scorer of few candidates."""
-    return replace(quick(), scorer=MLPScorer(candidates=30))
+    return replace(quick(), scorer=MLPReranker(candidates=30))
 
 
 def shown() -> TrainConfig:

@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.definitions import defs
 from orchestration.defs import features
-from orchestration.run import CheckError
+from orchestration.pipeline import CheckError
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home
 

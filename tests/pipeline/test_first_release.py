@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 
 from feature_repo.schema import Entity
-from feature_repo.store import Store
+from feature_repo.store.store import Store
 from orchestration.answer import open_retriever
-from orchestration.judge import Evaluated
-from serving.gate import Outcome
-from serving.index import Fields
-from serving.manifest import file_hashes, read
-from serving.milvus import MilvusIndex
+from orchestration.evaluation import Evaluated
+from serving.gate.verdict import Outcome
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
-from serving.release import Release
+from serving.release.load import Release
+from serving.release.manifest import file_hashes, read
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home
 from tests.worlds import group_of

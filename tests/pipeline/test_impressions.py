@@ -11,8 +11,8 @@ from orchestration.defs.features import read_tables
 from serving.registry import Registry
 from tests.pipeline.planted import Home, shown, world, write_world
 from training import fit
-from training.impressions import with_shown
-from training.recipes.text import from_json
+from training.data.exposures import with_shown
+from training.recipes.serialization import from_json
 
 
 def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from orchestration.asset_values import Judged
 from orchestration.defs import release
-from orchestration.values import Judged
-from serving.manifest import read
 from serving.registry import Registry, Run
+from serving.release.manifest import read
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home, world, write_world
 

@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from orchestration.judge import Evaluated
-from orchestration.values import Judged
-from serving.manifest import file_hashes
+from orchestration.asset_values import Judged
+from orchestration.evaluation import Evaluated
+from serving.model.bundle import ModelBundle
 from serving.registry import Registry
-from serving.towers import Towers
+from serving.release.manifest import file_hashes
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home, world, write_world
-from training.interactions import at
+from training.data.interactions import at
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -38,7 +38,7 @@ def made(home: Home, dataset: str, judged: Judged) -> Made:
     return Made(
         files=file_hashes(folder),
         users=users,
-        user_embeddings=Towers.from_folder(folder).user.embed(users),
+        user_embeddings=ModelBundle.from_folder(folder).user.embed(users),
         item_embeddings=home.embeddings(judged),
         measured=Evaluated.from_json(judged.path.read_text()),
     )

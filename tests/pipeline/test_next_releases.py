@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.values import Judged
-from serving.manifest import read
+from orchestration.asset_values import Judged
 from serving.registry import Registry
+from serving.release.manifest import read
 from tests.pipeline.planted import Ended, Home, world, write_world
 
 DATASET = "story"

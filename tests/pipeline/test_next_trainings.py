@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import RESERVED, UNKNOWN
-from orchestration.values import Judged
-from serving.manifest import Manifest, read
+from orchestration.asset_values import Judged
 from serving.registry import Registry, Training
+from serving.release.manifest import Manifest, read
 from tests.pipeline.planted import Ended, Home, write_world
 from tests.worlds import START, taste_groups
 

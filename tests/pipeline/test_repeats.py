@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from orchestration.answer import open_retriever
-from orchestration.judge import CHAMPION, TWO_TOWER, Evaluated, served_search
-from orchestration.values import Judged
-from serving.manifest import read
+from orchestration.asset_values import Judged
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, served_search
 from serving.registry import Registry
+from serving.release.manifest import read
 from tests.pipeline.planted import Home, repeating, world, write_world
-from training.evaluate import exact_search
-from training.recipes.text import from_json
+from training.recipes.serialization import from_json
+from training.retrieval.exact import exact_search
 
 DATASET = "again"
 

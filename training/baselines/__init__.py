@@ -16,7 +16,7 @@ from training.baselines.ease import ease
 from training.baselines.log import Log
 from training.baselines.neighbours import tifu_knn, up_cf, user_knn
 from training.baselines.popular import personal_frequency, personal_recency, popularity, recent_popularity
-from training.evaluate.search import MakeSearch, Scores, score_search
+from training.retrieval.exact import MakeSearch, Scores, score_search
 
 __all__ = [
     "Log",
@@ -33,8 +33,6 @@ __all__ = [
     "up_cf",
     "user_knn",
 ]
-
-
 EASE_SIDE = 10_000
 """EASE is fitted along with the others where it inverts a matrix of at most this side: half a minute, 0.8 GB."""
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from training.baselines.log import Log
 from training.baselines.popular import filled_up, popularity_order
-from training.evaluate.search import Scores
+from training.retrieval.exact import Scores
 
 
 def item_knn(log: Log, *, neighbours: int = 20, shrinkage: float = 10.0) -> Scores:

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.baselines.log import Log
 from training.baselines.popular import popularity_order
-from training.evaluate.search import BLOCK, Scores
+from training.retrieval.exact import BLOCK, Scores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

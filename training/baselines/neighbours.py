@@ -16,7 +16,7 @@ import numpy as np
 from training.baselines.baskets import baskets
 from training.baselines.log import Log
 from training.baselines.popular import popularity_order, voted_first
-from training.evaluate.search import Scores, top_k
+from training.retrieval.exact import Scores, top_k
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

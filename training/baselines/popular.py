@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.baselines.log import Log
-from training.evaluate.search import Scores
+from training.retrieval.exact import Scores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

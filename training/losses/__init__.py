@@ -5,11 +5,11 @@ from collections.abc import Callable
 from torch import Tensor
 
 from training.losses.candidates import Candidates
+from training.losses.kernels.log_sum_exp import Pairs, log_sum_exp
 from training.losses.pairwise import bpr, hinge_triplet, logistic_triplet
 from training.losses.pointwise import cosine_contrastive, cosine_targets, pointwise
-from training.losses.repeats import Repeats
+from training.losses.repeat_softmax import Repeats
 from training.losses.softmax import bilateral_softmax, info_nce, refined_softmax, softmax
-from training.losses.tiled import Pairs, log_sum_exp
 
 __all__ = ["LOSSES", "Candidates", "Pairs", "Repeats", "log_sum_exp"]
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses.one_pass import Expected, fits, log_sum_exp_in_one_pass
-from training.losses.repeats import Repeats
-from training.losses.tiled import Pairs, log_sum_exp, log_sum_exp_and_logits
+from training.losses.kernels.log_sum_exp import Pairs, log_sum_exp, log_sum_exp_and_logits
+from training.losses.kernels.one_pass import Expected, fits, log_sum_exp_in_one_pass
+from training.losses.repeat_softmax import Repeats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

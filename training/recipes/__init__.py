@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
-from feature_repo.schema import item_statistics
-from training.recipes.behavioural import BehaviouralVectors
-from training.recipes.bodies import MLP, Cross, Gated, Residual
 from training.recipes.config import TrainConfig
-from training.recipes.histories import GRUHistory, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
-from training.recipes.loss import Loss
+from training.recipes.named import RECIPES, SALES, base, behavioural, by_value, recipe, with_statistics, without_repeats
+from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, Reward, SelfSupervised
 from training.recipes.optimisation import Optimisation
-from training.recipes.repeat import RepeatTerm
-from training.recipes.reward import Reward
 from training.recipes.sampling import Corpus, HardNegatives, Impressions, InBatch, Mixed, Popularity, Streaming, Uniform
-from training.recipes.score import Cosine, Dot
-from training.recipes.scorer import MLPScorer
-from training.recipes.self_supervised import SelfSupervised
-from training.recipes.towers import TowerConfig
+from training.recipes.towers import (
+    MLP,
+    BehaviouralVectors,
+    Cross,
+    Gated,
+    GRUHistory,
+    MeanPooling,
+    MultiHeadPooling,
+    Residual,
+    SelfAttention,
+    TowerConfig,
+    WeightedPooling,
+)
 
 __all__ = [
     "MLP",
@@ -35,7 +36,7 @@ __all__ = [
     "Impressions",
     "InBatch",
     "Loss",
-    "MLPScorer",
+    "MLPReranker",
     "MeanPooling",
     "Mixed",
     "MultiHeadPooling",
@@ -58,55 +59,3 @@ __all__ = [
     "with_statistics",
     "without_repeats",
 ]
-
-SALES = tuple(feature.name for feature in item_statistics(value=True).features)
-
-
-def base() -> TrainConfig:
-    """The default recipe.
-
-    Negatives are the items of the batch and some of the corpus, for most of which nobody asks. Items that a user had
-    before get a term of their own, beside the index: without it the user's one vector has to point at all of them. The
-    item statistics are left out: they are known of an item at the times at which it sells, and nothing else is drawn
-    as it was then.
-    """
-    return TrainConfig(leave_out=SALES, sampler=Mixed(), repeat=RepeatTerm())
-
-
-def with_statistics() -> TrainConfig:
-    """Two towers with the item statistics, and negatives of the batch alone, which show an item only in the weeks in
-    which it sells."""
-    return replace(base(), leave_out=(), sampler=InBatch(), repeat=None)
-
-
-def behavioural() -> TrainConfig:
-    """The default recipe with behavioural vectors as features of both towers."""
-    return replace(base(), behavioural=BehaviouralVectors())
-
-
-def without_repeats() -> TrainConfig:
-    """The default recipe without the term for items that a user had before: two towers and nothing else."""
-    return replace(base(), repeat=None)
-
-
-def by_value() -> TrainConfig:
-    """The default recipe with interactions weighted by the value of their events: money spent, time watched."""
-    return replace(base(), reward=Reward())
-
-
-RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    "base": base,
-    "behavioural": behavioural,
-    "by_value": by_value,
-    "with_statistics": with_statistics,
-    "without_repeats": without_repeats,
-}
-
-
-def recipe(name: str, *, seen_items_may_return: bool = True) -> TrainConfig:
-    """The named recipe as it is for a dataset: where seen items never return, nothing is to be learned of repetitions,
-    and the repeat term is left out. ValueError lists the recipes there are."""
-    if name not in RECIPES:
-        raise ValueError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
-    config = RECIPES[name]()
-    return config if seen_items_may_return else replace(config, repeat=None)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from training.recipes.behavioural import BehaviouralVectors
-from training.recipes.loss import UNIFORM, Loss
+from training.recipes.objective import UNIFORM, Cosine, Loss, MLPReranker, RepeatTerm, Reward, Score, SelfSupervised
 from training.recipes.optimisation import Optimisation
-from training.recipes.repeat import RepeatTerm
-from training.recipes.reward import Reward
 from training.recipes.sampling import Corpus, HardNegatives, Impressions, InBatch, Mixed, Sampler, Streaming
-from training.recipes.score import Cosine, Score
-from training.recipes.scorer import MLPScorer
-from training.recipes.self_supervised import SelfSupervised
-from training.recipes.towers import TowerConfig
+from training.recipes.towers import BehaviouralVectors, TowerConfig
 
 POSITIVE = ("dim", "min_count", "half_life_days", "discovery_weight")
 
@@ -30,8 +24,8 @@ class TrainConfig:
     contrary every column is a negative of every row, its positives too. frequency: None
     counts the training part for the logQ correction; Streaming estimates it while training. strata: a positive outside
     its user's history is ranked only against items outside it. repeat: a term of its own for the items of a user's
-    history, which are then all ranked exactly and beside everything else; None for none. scorer: what ranks the best of
-    the index anew; None for the order of the index.
+    history, which are then all ranked exactly and beside everything else; None for none. reranker: what ranks
+    the best of the index anew; None for the order of the index.
     self_supervised: a loss of items alone beside that of interactions; None for none.
     behavioural: latent factors of the training part as features of both towers; None for none. leave_out: features that
     the towers do not see. min_count: interactions below which an item gets no id of its own
@@ -55,7 +49,7 @@ class TrainConfig:
     frequency: Streaming | None = None
     strata: bool = True
     repeat: RepeatTerm | None = None
-    scorer: MLPScorer | None = None
+    reranker: MLPReranker | None = None
     optimisation: Optimisation = field(default_factory=Optimisation)
     self_supervised: SelfSupervised | None = None
     behavioural: BehaviouralVectors | None = None
@@ -78,10 +72,10 @@ class TrainConfig:
         self._refuse_samplers_that_do_not_fit()
         if self.repeat:
             self._refuse_what_hides_repeats()
-        if self.scorer and self.loss.name != "softmax":
+        if self.reranker and self.loss.name != "softmax":
             raise ValueError(
-                "a scorer goes on where the towers end, by the softmax of their score with its own added, but they "
-                f"are trained by {self.loss.name!r}: use Loss('softmax'), or leave scorer out"
+                "a reranker goes on where the towers end, by the softmax of their score with its own added, but they "
+                f"are trained by {self.loss.name!r}: use Loss('softmax'), or leave reranker out"
             )
 
     def _refuse_samplers_that_do_not_fit(self) -> None:
@@ -120,9 +114,9 @@ class TrainConfig:
                 "hide_known takes what a user is known to take out of the ranking, and repeat learns how to rank just "
                 "that: leave one out"
             )
-        if self.scorer:
+        if self.reranker:
             raise ValueError(
-                "repeat sets its level against the towers' scores of everything else, and a scorer changes these: "
+                "repeat sets its level against the towers' scores of everything else, and a reranker changes these: "
                 "leave one out"
             )
         if self.loss.name != "softmax":

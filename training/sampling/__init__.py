@@ -1,7 +1,7 @@
 """Samplers: which items are negatives, with their log-probabilities. No sampler knows of losses."""
 
-from training.sampling.draw import Drawn, draw
-from training.sampling.frequency import Counted, Frequency, Streamed
-from training.sampling.memory import Memory
+from training.sampling.cross_batch_memory import Memory
+from training.sampling.item_frequency import Counted, Frequency, Streamed
+from training.sampling.negatives import Drawn, draw
 
 __all__ = ["Counted", "Drawn", "Frequency", "Memory", "Streamed", "draw"]

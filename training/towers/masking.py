@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from feature_repo.encode import MISSING, PAD, UNKNOWN, Input, InputKind
-from training.towers.inputs import Features
+from training.towers.side_features import Features
 
 CODES = (InputKind.CODE, InputKind.BUCKET)
 PLAIN = (InputKind.NUMBER, InputKind.VECTOR)

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from feature_repo.encode import Input, InputKind
 from training.recipes.config import TrainConfig
-from training.recipes.score import Cosine
-from training.towers.bodies import SharedMiddle
-from training.towers.items import ItemVectors
+from training.recipes.objective import Cosine
+from training.towers.bodies import SharedLayer
+from training.towers.item_vectors import ItemVectors
 from training.towers.masking import Masking
-from training.towers.repeat import RepeatScorer
-from training.towers.scorer import PairScorer
-from training.towers.tower import ItemTower, UserTower
+from training.towers.repeat_head import RepeatHead
+from training.towers.reranker import Reranker
+from training.towers.user_item import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
     """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for one),
-    how their embeddings become a logit, and where a recipe asks for them the term for repeated items and the scorer of
-    candidates."""
+    how their embeddings become a logit, and where a recipe asks for them the repeat head and the
+    reranker of candidates."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class TwoTower(nn.Module):
         super().__init__()
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
-        middle = SharedMiddle(config.tower.shared_middle) if config.tower.shared_middle else None
+        middle = SharedLayer(config.tower.shared_middle) if config.tower.shared_middle else None
         unit = isinstance(config.score, Cosine)
         self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, unit=unit)
         self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, unit=unit)
@@ -45,9 +45,9 @@ class TwoTower(nn.Module):
         self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)
         self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
         self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
-        self.repeat = RepeatScorer(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
+        self.repeat = RepeatHead(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
         # Made last, so that the towers start from the same weights with it and without.
-        self.scorer = PairScorer(config.dim, config.scorer) if config.scorer else None
+        self.reranker = Reranker(config.dim, config.reranker) if config.reranker else None
         for table in self.id_tables:
             table.sparse = config.optimisation.tables != "adam"
 

@@ -1,5 +1,6 @@
 """The trainer: batches to gradients to weights."""
 
-from training.trainer.loop import SCORE, OnEpoch, Validate, train
+from training.trainer.loop import OnEpoch, Validate, train
+from training.trainer.state import SCORE
 
 __all__ = ["SCORE", "OnEpoch", "Validate", "train"]

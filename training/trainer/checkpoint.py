@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from training.recipes.text import to_json
+from training.recipes.serialization import to_json
 from training.trainer.device import random_state, set_random_state
-
-if TYPE_CHECKING:
-    from training.trainer.loop import Run
-
-Tensors = dict[str, Tensor]
+from training.trainer.state import TrainState
 
 
-def save_checkpoint(path: Path, run: Run) -> None:
+def save_checkpoint(path: Path, run: TrainState) -> None:
     """Write the run's state. The file is whole or the former one: it is renamed into its place."""
     from safetensors.torch import save_file
 
@@ -52,7 +48,7 @@ def save_checkpoint(path: Path, run: Run) -> None:
         partial.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: Path, run: Run) -> None:
+def load_checkpoint(path: Path, run: TrainState) -> None:
     """Put a run that has just been made into the state of the file.
 
     ValueError if the file is of another recipe, seed, number of epochs, device or training set, or is no checkpoint.
@@ -89,7 +85,7 @@ def load_checkpoint(path: Path, run: Run) -> None:
     set_random_state(run.model.device, _part("random", tensors))
 
 
-def _identity(run: Run) -> dict[str, Any]:
+def _identity(run: TrainState) -> dict[str, Any]:
     """What must be the same for a run to go on."""
     return {
         "recipe": to_json(run.config),

@@ -17,7 +17,7 @@ from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 
 class Optimisers:
     """One optimiser for the id tables, of which a batch moves few rows, and Adam for everything else; another Adam for
-    a repeat term or a scorer, which have rates of their own.
+    a repeat term or a reranker, which have rates of their own.
 
     steps: how many there will be, for the warm-up and the cosine; a constant schedule does not look at it.
     """
@@ -27,14 +27,14 @@ class Optimisers:
         parts: list[tuple[nn.Module, float]] = []
         if model.repeat and config.repeat:
             parts.append((model.repeat, config.repeat.rate))
-        if model.scorer and config.scorer:
-            parts.append((model.scorer, config.scorer.learning_rate))
+        if model.reranker and config.reranker:
+            parts.append((model.reranker, config.reranker.learning_rate))
         ids = {id(table) for table in model.tables}
         apart = [([weight for weight in part.parameters() if id(weight) not in ids], rate) for part, rate in parts]
         others = ids | {id(weight) for weights, _ in apart for weight in weights}
         towers = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in others]
         self.optimisers, self.rates = [_of_tables(model.tables, self.config)], [self.config.embedding_rate]
-        # Clipped apart: what a term or a scorer learns must not shorten the steps of the towers.
+        # Clipped apart: what a term or a reranker learns must not shorten the steps of the towers.
         self.clipped = [[*model.tables, *towers], *(weights for weights, _ in apart)]
         for weights, rate in [(towers, self.config.learning_rate), *apart]:
             if weights:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.mutual_information import bucketised, mutual_information
-from training.recipes.self_supervised import SelfSupervised
+from training.data.training_set import TrainingSet
+from training.recipes.objective import SelfSupervised
 from training.towers import TwoTower
-from training.towers.inputs import Features
-from training.training_set import TrainingSet
+from training.towers.side_features import Features
+from training.trainer.feature_correlation import bucketised, mutual_information
 
 
 class SelfSupervision:
@@ -46,7 +46,7 @@ class SelfSupervision:
             F.normalize(embed(self.masking(self.masking.thinned(features, self.rng), hidden)), dim=1)
             for hidden in self.hidden()
         )
-        return self.config.weight * info_nce(first_MD, second_MD, self.config.temperature)
+        return self.config.weight * contrast(first_MD, second_MD, self.config.temperature)
 
     def draw(self) -> Tensor:
         """[M]: distinct items of the corpus, each as likely."""
@@ -86,7 +86,7 @@ class SelfSupervision:
         self.rng.set_state(state["rng"])
 
 
-def info_nce(first_MD: Tensor, second_MD: Tensor, temperature: float) -> Tensor:
+def contrast(first_MD: Tensor, second_MD: Tensor, temperature: float) -> Tensor:
     """L_self = −1/M Σ_i log(exp(<z_i, z'_i>/τ) / Σ_j exp(<z_i, z'_j>/τ)) of unit vectors z and z' of two views."""
     logits_MM = first_MD @ second_MD.T / temperature
     return F.cross_entropy(logits_MM, torch.arange(len(logits_MM), device=logits_MM.device))

@@ -7,26 +7,26 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from training.data.training_set import Batch
 from training.losses import Candidates
 from training.recipes.config import TrainConfig
-from training.recipes.score import Cosine
+from training.recipes.objective import Cosine
 from training.towers import TwoTower
-from training.towers.inputs import Features
-from training.trainer.comparison import Columns, Comparison
+from training.towers.side_features import Features
+from training.trainer.candidates import CandidateBuilder, Columns
 from training.trainer.device import random_state, set_random_state
 from training.trainer.self_supervised import SelfSupervision
-from training.training_set import Batch
 
 
 def backpropagate(
     model: TwoTower,
     batch: Batch,
-    comparison: Comparison,
+    comparison: CandidateBuilder,
     config: TrainConfig,
     views: SelfSupervision | None = None,
 ) -> float:
     """Gradients of the batch's loss into the model, and of that of the items' views where there is one; the loss. Where
-    there is a scorer, gradients of its own loss go into it besides, and nowhere else.
+    there is a reranker, gradients of its own loss go into it besides, and nowhere else.
 
     FloatingPointError if one is not finite; no gradient is left then.
     """
@@ -38,7 +38,7 @@ def backpropagate(
     return loss + own.item()
 
 
-def _interactions(model: TwoTower, batch: Batch, comparison: Comparison, config: TrainConfig) -> float:
+def _interactions(model: TwoTower, batch: Batch, comparison: CandidateBuilder, config: TrainConfig) -> float:
     columns = comparison.columns(batch)
     if config.optimisation.parts > 1:
         return _in_parts(model, batch, columns, comparison, config)
@@ -46,11 +46,11 @@ def _interactions(model: TwoTower, batch: Batch, comparison: Comparison, config:
     return _compared(model, comparison.candidates(model, batch, columns, user_RD, item_CD), comparison, config)
 
 
-def _compared(model: TwoTower, candidates: Candidates, comparison: Comparison, config: TrainConfig) -> float:
-    """Gradients of the recipe's loss, and of the scorer's where there is one; the recipe's loss."""
+def _compared(model: TwoTower, candidates: Candidates, comparison: CandidateBuilder, config: TrainConfig) -> float:
+    """Gradients of the recipe's loss, and of the reranker's where there is one; the recipe's loss."""
     loss = _finite(compare(config, candidates))
-    rescoring = comparison.rescoring
-    own = _finite(rescoring.loss(model.scorer, candidates)) if rescoring and model.scorer else None
+    objective = comparison.reranker
+    own = _finite(objective.loss(model.reranker, candidates)) if objective and model.reranker else None
     loss.backward()
     if own is not None:
         own.backward()
@@ -67,7 +67,9 @@ def compare(config: TrainConfig, candidates: Candidates) -> Tensor:
     return loss
 
 
-def _in_parts(model: TwoTower, batch: Batch, columns: Columns, comparison: Comparison, config: TrainConfig) -> float:
+def _in_parts(
+    model: TwoTower, batch: Batch, columns: Columns, comparison: CandidateBuilder, config: TrainConfig
+) -> float:
     """The same gradients with the activations of one part in memory at a time.
 
     Embed in parts without a graph, take the loss of the whole batch and its gradients at the embeddings, then embed

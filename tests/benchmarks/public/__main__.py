@@ -21,7 +21,7 @@ import numpy as np
 
 from tests.benchmarks.public.data import Part, existing, read
 from tests.benchmarks.public.systems import K, Result, choose, described, run_baselines, run_recipe
-from training.recipes.pairs import INPUTS
+from training.recipes.untimed import INPUTS
 
 
 def main() -> None:

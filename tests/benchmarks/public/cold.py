@@ -20,15 +20,17 @@ import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
-from feature_repo.schema import ENTITY_TIME
+from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID
 from tests.benchmarks.public.data import Tables, as_log, existing, read_tables
 from tests.benchmarks.public.systems import K, measure
 from training.baselines import Log, baseline_search, ease, popularity
-from training.evaluate import Holdout, Scores, exact_search
-from training.pairs import ITEM, MOMENT, USER, Pairs, fit_pairs, read_pairs
-from training.recipes.pairs import INPUTS, ids_only, with_inputs, with_settings
+from training.data.training_set import Arrays
+from training.data.untimed import MOMENT, UntimedInteractions, read_untimed
+from training.evaluation.holdout import Holdout
+from training.fit_untimed import fit_untimed
+from training.recipes.untimed import INPUTS, ids_only, with_inputs, with_settings
+from training.retrieval.exact import Scores, exact_search
 from training.towers import embed
-from training.training_set import Arrays
 
 NEW_SHARE = 0.1
 QUESTIONS = ("new users, nothing known", "new users, half known", "new items")
@@ -39,9 +41,9 @@ class World:
     """known: what is trained on. given, asked: the two halves of what the new users took of the known items. item_M:
     the new items, encoded; taken: known users and which of these they took."""
 
-    known: Pairs
-    given: Pairs
-    asked: Pairs
+    known: UntimedInteractions
+    given: UntimedInteractions
+    asked: UntimedInteractions
     item_M: Arrays
     taken: tuple[np.ndarray, np.ndarray]
 
@@ -76,8 +78,11 @@ def split(tables: Tables, *, seed: int) -> World:
     rng = np.random.default_rng(seed)
     users, new_users = _apart(tables.users, rng)
     items, new_items = _apart(tables.items, rng)
-    of_known, known_items = pl.col(USER).is_in(users[USER].implode()), pl.col(ITEM).is_in(items[ITEM].implode())
-    known = read_pairs(
+    of_known, known_items = (
+        pl.col(USER_ID).is_in(users[USER_ID].implode()),
+        pl.col(ITEM_ID).is_in(items[ITEM_ID].implode()),
+    )
+    known = read_untimed(
         tables.train.filter(of_known, known_items),
         users,
         items,
@@ -85,7 +90,7 @@ def split(tables: Tables, *, seed: int) -> World:
         item_features=tables.item_features,
     )
     first, second = tables.train.filter(~of_known, known_items), tables.train.filter(of_known, ~known_items)
-    user_I, item_I = _rows(first[USER], new_users), _rows(first[ITEM], items)
+    user_I, item_I = _rows(first[USER_ID], new_users), _rows(first[ITEM_ID], items)
     is_given_I = rng.random(len(user_I)) < 0.5
     new = replace(known, user_U=_encoded(known.user_encoder, new_users), user_I=user_I, item_I=item_I)
     return World(
@@ -93,7 +98,7 @@ def split(tables: Tables, *, seed: int) -> World:
         given=new.only(is_given_I),
         asked=new.only(~is_given_I),
         item_M=_encoded(known.item_encoder, new_items),
-        taken=(_rows(second[USER], users), _rows(second[ITEM], new_items)),
+        taken=(_rows(second[USER_ID], users), _rows(second[ITEM_ID], new_items)),
     )
 
 
@@ -116,7 +121,7 @@ def holdouts(world: World) -> list[Holdout]:
     is masked."""
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64))
     given, asked = ((each.user_I, each.item_I) for each in (world.given, world.asked))
-    sizes = (len(world.known.item_N[ITEM]), len(world.known.item_N[ITEM]), len(world.item_M[ITEM]))
+    sizes = (len(world.known.item_N[ITEM_ID]), len(world.known.item_N[ITEM_ID]), len(world.item_M[ITEM_ID]))
     questions = ((nothing, asked), (given, asked), (nothing, world.taken))
     return [
         Holdout.from_interactions(before=before, after=after, items=size, seen_items_may_return=False)
@@ -127,10 +132,10 @@ def holdouts(world: World) -> list[Holdout]:
 def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int) -> list[float]:
     """Recall of each question."""
     known = world.known
-    base = ids_only(items=len(known.item_N[ITEM]), interactions=len(known.user_I), dim=arguments.dim)
+    base = ids_only(items=len(known.item_N[ITEM_ID]), interactions=len(known.user_I), dim=arguments.dim)
     base = with_settings(base, *arguments.settings)
     base = replace(base, tower=replace(base.tower, id_dropout=0.1))
-    model, _ = fit_pairs(known, with_inputs(base, name), seed=seed)
+    model, _ = fit_untimed(known, with_inputs(base, name), seed=seed)
     item_ND, item_MD = embed(model.item, known.item_N), embed(model.item, world.item_M)
     pairs = ((world.given.only(np.empty(0, np.int64)), item_ND), (world.given, item_ND), (known, item_MD))
     return [
@@ -142,7 +147,7 @@ def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int)
 def baseline(fit: Callable[[Log], Scores], world: World) -> list[float]:
     """Fitted on the known users and on what is given of the new ones, who stand behind. None can rank new items."""
     nothing = world.given.only(np.empty(0, np.int64))
-    old = len(world.known.user_U[USER])
+    old = len(world.known.user_U[USER_ID])
     recalls = []
     for given, holdout in zip((nothing, world.given), holdouts(world)[:2], strict=True):
         scores = fit(as_log(_behind(world.known, given)))
@@ -150,12 +155,12 @@ def baseline(fit: Callable[[Log], Scores], world: World) -> list[float]:
     return [*recalls, np.nan]
 
 
-def _behind(known: Pairs, given: Pairs) -> Pairs:
+def _behind(known: UntimedInteractions, given: UntimedInteractions) -> UntimedInteractions:
     """The users of both, with their interactions."""
     return replace(
         known,
-        user_U={USER: np.concatenate([known.user_U[USER], given.user_U[USER]])},
-        user_I=np.concatenate([known.user_I, len(known.user_U[USER]) + given.user_I]),
+        user_U={USER_ID: np.concatenate([known.user_U[USER_ID], given.user_U[USER_ID]])},
+        user_I=np.concatenate([known.user_I, len(known.user_U[USER_ID]) + given.user_I]),
         item_I=np.concatenate([known.item_I, given.item_I]),
     )
 

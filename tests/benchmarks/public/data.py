@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from feature_repo.datasets.guess import guess_feature
-from feature_repo.schema import Entity, Feature, Kind
+from feature_repo.datasets.infer_kinds import guess_feature
+from feature_repo.schema import ITEM_ID, USER_ID, Entity, Feature, Kind
 from training.baselines import Log
-from training.evaluate import Holdout
-from training.pairs import ITEM, USER, Pairs, read_pairs
+from training.data.untimed import UntimedInteractions, read_untimed
+from training.evaluation.holdout import Holdout
 
 VALIDATION_SHARE = 0.1
 
@@ -22,7 +22,7 @@ VALIDATION_SHARE = 0.1
 class Part:
     """What is trained on and what is asked."""
 
-    pairs: Pairs
+    pairs: UntimedInteractions
     holdout: Holdout
 
     @property
@@ -53,8 +53,8 @@ def existing(path: str) -> Path:
 def read_tables(train: Path, test: Path, users: Path | None = None, items: Path | None = None) -> Tables:
     """The files; ids become text."""
     parts = [_ids(pl.read_parquet(path)) for path in (train, test)]
-    user_table, user_features = _entities(users, parts, USER)
-    item_table, item_features = _entities(items, parts, ITEM)
+    user_table, user_features = _entities(users, parts, USER_ID)
+    item_table, item_features = _entities(items, parts, ITEM_ID)
     return Tables(
         train=parts[0],
         test=parts[1],
@@ -69,33 +69,33 @@ def read(train: Path, test: Path, users: Path | None = None, items: Path | None 
     """The part on which settings are chosen, cut from train, and the one that is reported."""
     tables = read_tables(train, test, users, items)
     together = pl.concat([tables.train, tables.test]).unique(maintain_order=True)
-    both = read_pairs(
+    both = read_untimed(
         together,
         tables.users,
         tables.items,
         user_features=tables.user_features,
         item_features=tables.item_features,
     )
-    trained = together.join(tables.train, on=[USER, ITEM], how="semi").height
+    trained = together.join(tables.train, on=[USER_ID, ITEM_ID], how="semi").height
     pairs, asked = both.only(np.arange(trained)), both.only(np.arange(trained, len(both.user_I)))
     held = np.random.default_rng(0).random(trained) < VALIDATION_SHARE
     known, validation = pairs.only(~held), pairs.only(held)
     return Part(pairs=known, holdout=_holdout(known, validation)), Part(pairs=pairs, holdout=_holdout(pairs, asked))
 
 
-def as_log(pairs: Pairs) -> Log:
+def as_log(pairs: UntimedInteractions) -> Log:
     """What baselines learn from."""
     return Log(
         user_rows=pairs.user_I,
         item_rows=pairs.item_I,
         days=np.zeros(len(pairs.user_I)),
-        users=len(pairs.user_U[USER]),
-        items=len(pairs.item_N[ITEM]),
+        users=len(pairs.user_U[USER_ID]),
+        items=len(pairs.item_N[ITEM_ID]),
     )
 
 
 def _ids(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(pl.col(USER, ITEM).cast(pl.String)).unique(maintain_order=True)
+    return frame.select(pl.col(USER_ID, ITEM_ID).cast(pl.String)).unique(maintain_order=True)
 
 
 def _entities(path: Path | None, frames: list[pl.DataFrame], key: str) -> tuple[pl.DataFrame, tuple[Feature, ...]]:
@@ -104,7 +104,7 @@ def _entities(path: Path | None, frames: list[pl.DataFrame], key: str) -> tuple[
     if path is None:
         return named.unique().sort(key), ()
     table = pl.read_parquet(path).with_columns(pl.col(key).cast(pl.String)).unique(key, keep="first")
-    entity = Entity.USER if key == USER else Entity.ITEM
+    entity = Entity.USER if key == USER_ID else Entity.ITEM
     features = []
     for column in table.drop(key).get_columns():
         guess = guess_feature(column, entity)
@@ -129,10 +129,10 @@ def _typed(table: pl.DataFrame, feature: Feature) -> pl.DataFrame:
     return table
 
 
-def _holdout(known: Pairs, asked: Pairs) -> Holdout:
+def _holdout(known: UntimedInteractions, asked: UntimedInteractions) -> Holdout:
     return Holdout.from_interactions(
         before=(known.user_I, known.item_I),
         after=(asked.user_I, asked.item_I),
-        items=len(known.item_N[ITEM]),
+        items=len(known.item_N[ITEM_ID]),
         seen_items_may_return=False,
     )

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.schema import ITEM_ID
 from tests.benchmarks.public.data import Part
 from training.baselines import Log, als, baseline_search, ease, popularity
-from training.evaluate import Holdout, MakeSearch, Scores, exact_search
-from training.metrics import is_relevant, ndcg_at_k, recall_at_k
-from training.pairs import ITEM, fit_pairs
+from training.evaluation.holdout import Holdout
+from training.evaluation.metrics import is_relevant, ndcg_at_k, recall_at_k
+from training.fit_untimed import fit_untimed
 from training.recipes import TrainConfig
-from training.recipes.pairs import best_inputs, best_settings, ids_only, with_inputs, with_settings
-from training.recipes.text import to_flat
+from training.recipes.serialization import to_flat
+from training.recipes.untimed import best_inputs, best_settings, ids_only, with_inputs, with_settings
+from training.retrieval.exact import MakeSearch, Scores, exact_search
 from training.towers import TwoTower, embed
 
 K = 20
@@ -68,13 +70,13 @@ def choose(
     temperature, exponent and balance, which are otherwise chosen."""
 
     def score(config: TrainConfig) -> float:
-        model, _ = fit_pairs(part.pairs, config, seed=0, device=device)
+        model, _ = fit_untimed(part.pairs, config, seed=0, device=device)
         recall, ndcg = measure(tower_search(model, part), part.holdout)
         show(f"  validation {recall:.4f} {ndcg:.4f}  {described(config)}")
         return recall + ndcg
 
     pairs = part.pairs
-    base = ids_only(items=len(pairs.item_N[ITEM]), interactions=len(pairs.user_I), dim=dim)
+    base = ids_only(items=len(pairs.item_N[ITEM_ID]), interactions=len(pairs.user_I), dim=dim)
     base = with_settings(base, *settings) if settings else best_settings(base, score)
     if recipe != "pairs":
         return with_inputs(base, recipe)
@@ -97,7 +99,7 @@ def run_recipe(recipe: str, final: Part, config: TrainConfig, *, seeds: int, dev
     start = time.perf_counter()
     result = Result(f"two_tower {recipe}", settings=to_flat(config))
     for seed in range(seeds):
-        model, _ = fit_pairs(final.pairs, config, seed=seed, device=device)
+        model, _ = fit_untimed(final.pairs, config, seed=seed, device=device)
         recall, ndcg = measure(tower_search(model, final), final.holdout)
         result.recall.append(recall)
         result.ndcg.append(ndcg)

@@ -20,12 +20,13 @@ import torch
 
 from feature_repo.encode import Encoder
 from tests.benchmarks.recovery.experiment import Experiment, Measure
-from training.incremental import extended, update
-from training.pairs import HISTORY, MOMENT, Pairs, fit_pairs, read_pairs
+from training.artifacts.load import Released
+from training.data.untimed import HISTORY, MOMENT, UntimedInteractions, read_untimed
+from training.fit_untimed import fit_untimed
 from training.recipes import Optimisation, TowerConfig, TrainConfig
-from training.released import Released
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
+from training.update import extended, update
 
 THEMES, USERS, ITEMS, NEW = 20, 1_500, 400, 40
 BEFORE, AFTER, NEXT = 14, 8, 4
@@ -58,8 +59,8 @@ class World:
 
 def measure(seed: int) -> dict[str, float]:
     one = world(seed)
-    old = read_pairs(one.before, ids("user_id", USERS), ids("item_id", ITEMS))
-    model, _ = fit_pairs(old, CONFIG, seed=seed, epochs=CONFIG.optimisation.epochs)
+    old = read_untimed(one.before, ids("user_id", USERS), ids("item_id", ITEMS))
+    model, _ = fit_untimed(old, CONFIG, seed=seed, epochs=CONFIG.optimisation.epochs)
     released = Released(
         folder=Path(), config=CONFIG, model=model, user_encoder=old.user_encoder, item_encoder=old.item_encoder
     )
@@ -68,7 +69,7 @@ def measure(seed: int) -> dict[str, float]:
     updated = update(released, encoded(one.since, *encoders).training_set(), *encoders, seed=seed, epochs=EPOCHS).model
     update_seconds = time.process_time() - started
     started = time.process_time()
-    both = read_pairs(pl.concat([one.before, one.since]), ids("user_id", USERS), ids("item_id", ITEMS + NEW))
+    both = read_untimed(pl.concat([one.before, one.since]), ids("user_id", USERS), ids("item_id", ITEMS + NEW))
     retrained = trained_anew(both, len(one.before), seed)
     retrain_seconds = time.process_time() - started
     clicked, unclicked = (
@@ -88,7 +89,7 @@ def measure(seed: int) -> dict[str, float]:
     }
 
 
-def trained_anew(pairs: Pairs, old: int, seed: int) -> TwoTower:
+def trained_anew(pairs: UntimedInteractions, old: int, seed: int) -> TwoTower:
     """old: so many of the interactions, the first ones, are from before the drift."""
     weight_I = np.where(np.arange(len(pairs.user_I)) < old, AGED, 1.0).astype(np.float32)
     weight_I = weight_I[np.lexsort((pairs.item_I, pairs.user_I))]
@@ -129,10 +130,10 @@ def ids(key: str, number: int) -> pl.DataFrame:
     return pl.DataFrame({key: [f"{key[0]}{n}" for n in range(number)]})
 
 
-def encoded(since: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder) -> Pairs:
+def encoded(since: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder) -> UntimedInteractions:
     """Interactions in the codes of the extended encoders."""
     users, items = ids("user_id", USERS), ids("item_id", ITEMS + NEW)
-    return Pairs(
+    return UntimedInteractions(
         user_encoder=user_encoder,
         item_encoder=item_encoder,
         user_U=user_encoder.encode(users.with_columns(MOMENT.alias("event_timestamp"))),
@@ -142,7 +143,7 @@ def encoded(since: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder) -
     )
 
 
-def scores(model: TwoTower, pairs: Pairs) -> np.ndarray:
+def scores(model: TwoTower, pairs: UntimedInteractions) -> np.ndarray:
     return embed(model.user, pairs.user_U) @ embed(model.item, pairs.item_N).T
 
 

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from tests.benchmarks.recovery.experiment import Experiment, Measure
 from tests.benchmarks.recovery.planted import Log, clicks, fit, logits, recall, recipe, softmax
-from training.evaluate import top_k
 from training.recipes import Cosine, Mixed, TrainConfig
 from training.recipes.sampling import Sampler
+from training.retrieval.exact import top_k
 from training.sampling import Counted, Drawn, Frequency, draw
-from training.trainer import comparison
+from training.trainer import candidates
 
 CLICKED, FRESH, JUNK = 300, 60, 2_500
 TASTES, OTHERS, TASTE, FAR = 4, 4, 1.5, 3.0
@@ -104,7 +104,7 @@ def unigram_alone(interactions: int) -> Iterator[None]:
         smooth = Counted(share_N.clamp_min(0.5 / interactions))
         return replace(right, log_q=smooth.log_inclusion(torch.cat([item_C, right.extra_E]), size))
 
-    with patch.object(comparison, "draw", drawn):
+    with patch.object(candidates, "draw", drawn):
         yield
 
 

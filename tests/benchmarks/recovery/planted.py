@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
-from training.evaluate import top_k
+from training.data.training_set import Arrays, TrainingSet
 from training.recipes import MLP, Optimisation, TowerConfig, TrainConfig
-from training.recipes.score import Score
+from training.recipes.objective import Score
+from training.retrieval.exact import top_k
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
-from training.training_set import Arrays, TrainingSet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""A scorer of candidates: what people want lies near to what they are, but not nearest.
+"""A reranker of candidates: what people want lies near to what they are, but not nearest.
 
 A user likes items at a middle distance, so the log-odds of a click rise and fall again with the product of the two
 tastes. As a product of vectors that takes all the products of two tastes' coordinates, more than the towers have
@@ -15,9 +15,9 @@ import numpy as np
 
 from tests.benchmarks.recovery.experiment import Experiment, Measure
 from tests.benchmarks.recovery.planted import Log, clicks, fit, recipe, softmax
-from training.evaluate import exact_search
-from training.recipes import Cosine, MLPScorer, TrainConfig
-from training.served import served_search
+from training.recipes import Cosine, MLPReranker, TrainConfig
+from training.retrieval.exact import exact_search
+from training.retrieval.model_search import served_search
 from training.towers import embed
 
 ITEMS, TASTES, WIDE, QUERIES = 600, 3, 16, 400
@@ -25,7 +25,7 @@ MIDDLE, SHARPNESS, SLOPE = 0.6, 12.0, 6.0
 """Log-odds −SHARPNESS·(product − MIDDLE)² of unit tastes, or SLOPE·product."""
 TOWERS = replace(
     recipe(score=Cosine(temperature=0.2), id_dropout=0.1, width=64, batch_size=256, learning_rate=3e-3),
-    scorer=MLPScorer(),
+    reranker=MLPReranker(),
 )
 
 
@@ -67,7 +67,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 SCORER = Experiment(
-    name="scorer of candidates",
+    name="reranker of candidates",
     measure=measure,
     measures=(
         Measure(name="Recall@20 of the towers"),

@@ -21,12 +21,12 @@ import torch
 
 from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
 from tests.benchmarks.recovery.experiment import Experiment, Measure
+from training.data.training_set import Arrays, TrainingSet
 from training.recipes import MLP, Optimisation, SelfSupervised, TowerConfig, TrainConfig
 from training.towers import TwoTower, embed, new_model
 from training.towers.masking import Masking
 from training.trainer import train
 from training.trainer.self_supervised import SelfSupervision
-from training.training_set import Arrays, TrainingSet
 
 THEMES, FEATURES, VALUES = 20, 6, 8
 ITEMS, HEAD, MIN_COUNT, USERS, HISTORY, TARGETS = 800, 200, 10, 1_000, 4, 2
@@ -40,6 +40,7 @@ CONFIG = TrainConfig(
     strata=False,
     optimisation=Optimisation(batch_size=512, epochs=30, learning_rate=3e-3, embedding_rate=3e-3),
 )
+
 SSL = SelfSupervised(weight=0.3, items=256)
 RANDOM = replace(SSL, masking="random")
 

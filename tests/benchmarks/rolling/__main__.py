@@ -22,16 +22,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from feature_repo.datasets import load, names
-from orchestration import judge
-from orchestration.home import log_to_file, prepare_home
-from orchestration.judge import TWO_TOWER
+from orchestration import evaluation
+from orchestration.evaluation import TWO_TOWER
+from orchestration.local.home import log_to_file, prepare_home
 from serving.registry import Registry
-from serving.release import Release
+from serving.release.load import Release
 from serving.settings import Settings
 from tests.benchmarks.rolling.baskets import rounds
 from tests.benchmarks.rolling.pooled import pooled
 from tests.benchmarks.rolling.systems import baseline_searches, item_vectors, release_search
-from training.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import Evaluation, evaluate
 
 VIEWS = ("all", "repeat", "discovery")
 HEADS = ("view", "system", "Recall@20 (95 %)", "two_tower leads by", "NDCG@20", "two_tower leads by", "Recall@10")
@@ -57,7 +57,7 @@ def measure(dataset: str, seed: int, number: int) -> tuple[dict[str, Evaluation]
     settings = Settings.from_environment(os.environ)
     release, tables = released(settings, dataset, seed), load(dataset)
     item_ND = item_vectors(settings, release, tables.items["item_id"])
-    before = judge.interactions_before(
+    before = evaluation.interactions_before(
         tables.events, tables.users["user_id"], tables.items["item_id"], release.manifest.cut
     )
     measured: dict[str, list[Evaluation]] = defaultdict(list)
@@ -79,7 +79,7 @@ def released(settings: Settings, dataset: str, seed: int) -> Release:
     prepare_home(settings)
     log_to_file(settings)
     if Registry(settings, dataset).champion() is None:
-        from orchestration.run import run_pipeline
+        from orchestration.pipeline import run_pipeline
 
         run_pipeline({"dataset": dataset, "seed": seed})
     return Release.load(settings, dataset)

@@ -13,12 +13,10 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import ENTITY_TIME, Entity
-from feature_repo.snapshots import day_of, with_known
+from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID
+from feature_repo.tables.snapshots import day_of, with_known
 from training.baselines import Log
-from training.evaluate import Holdout
-
-USER, ITEM = Entity.USER.key, Entity.ITEM.key
+from training.evaluation.holdout import Holdout
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +39,9 @@ def baskets_after(events: pl.DataFrame, cut: datetime, number: int) -> pl.DataFr
     A basket is what has one basket_id or, where the events have none, one day. Baskets that began before the cut are
     left out. Of baskets that begin at the same moment, the one of the lower name comes first.
     """
-    found = _with_baskets(events).group_by(USER, "basket").agg(pl.col("timestamp").min().alias(ENTITY_TIME))
-    found = found.filter(pl.col(ENTITY_TIME) >= cut).sort(USER, ENTITY_TIME, "basket")
-    return found.with_columns(place=pl.int_range(pl.len()).over(USER)).filter(pl.col("place") < number)
+    found = _with_baskets(events).group_by(USER_ID, "basket").agg(pl.col("timestamp").min().alias(ENTITY_TIME))
+    found = found.filter(pl.col(ENTITY_TIME) >= cut).sort(USER_ID, ENTITY_TIME, "basket")
+    return found.with_columns(place=pl.int_range(pl.len()).over(USER_ID)).filter(pl.col("place") < number)
 
 
 def rounds(tables: Tables, cut: datetime, number: int) -> Iterator[Round]:
@@ -53,17 +51,17 @@ def rounds(tables: Tables, cut: datetime, number: int) -> Iterator[Round]:
     """
     events, baskets = _with_baskets(with_known(tables.events)), baskets_after(tables.events, cut, number)
     coded = events.with_columns(
-        user=pl.col(USER).replace_strict(tables.users[USER], np.arange(len(tables.users))),
-        item=pl.col(ITEM).replace_strict(tables.items[ITEM], np.arange(len(tables.items))),
+        user=pl.col(USER_ID).replace_strict(tables.users[USER_ID], np.arange(len(tables.users))),
+        item=pl.col(ITEM_ID).replace_strict(tables.items[ITEM_ID], np.arange(len(tables.items))),
     )
-    for (_,), chosen in baskets.sort("place", USER).group_by("place", maintain_order=True):
+    for (_,), chosen in baskets.sort("place", USER_ID).group_by("place", maintain_order=True):
         yield _round(tables, coded, chosen)
 
 
 def _round(tables: Tables, events: pl.DataFrame, chosen: pl.DataFrame) -> Round:
     """The round of one basket of each user. events: with known, basket, and the rows of user and item."""
-    taken = events.join(chosen, on=[USER, "basket"], how="semi")
-    known = events.join(chosen.select(USER, ENTITY_TIME), on=USER).filter(pl.col("known") < pl.col(ENTITY_TIME))
+    taken = events.join(chosen, on=[USER_ID, "basket"], how="semi")
+    known = events.join(chosen.select(USER_ID, ENTITY_TIME), on=USER_ID).filter(pl.col("known") < pl.col(ENTITY_TIME))
     before, after = ((each["user"].to_numpy(), each["item"].to_numpy()) for each in (known, taken))
     items = len(tables.items)
     holdout = Holdout.from_interactions(
@@ -73,7 +71,7 @@ def _round(tables: Tables, events: pl.DataFrame, chosen: pl.DataFrame) -> Round:
     end = day_of(pl.col(ENTITY_TIME)) + timedelta(days=1, microseconds=-1)
     days = known.select((end - pl.col("timestamp")).dt.total_microseconds() / 86_400e6).to_series().to_numpy()
     return Round(
-        asked=tables.users[holdout.users_Q].select(USER).join(chosen, on=USER, maintain_order="left"),
+        asked=tables.users[holdout.users_Q].select(USER_ID).join(chosen, on=USER_ID, maintain_order="left"),
         holdout=holdout,
         log=Log(user_rows=before[0], item_rows=before[1], days=days, users=len(tables.users), items=items),
     )

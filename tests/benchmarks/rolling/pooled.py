@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.evaluate import Evaluation, Holdout
-from training.metrics import bootstrap_interval
+from training.evaluation.bootstrap import bootstrap_interval
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.holdout import Holdout
 
 PerUser = tuple[np.ndarray, np.ndarray]
 """User rows [V] of one round, and a value of each."""

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
-from feature_repo.tables import feature_tables
-from orchestration import judge
-from serving.index import Fields
-from serving.milvus import MilvusIndex
-from serving.release import Release
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, ITEM_ID, USER_ID, Entity
+from feature_repo.tables.build import feature_tables
+from orchestration import evaluation
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.release.load import Release
 from serving.settings import Settings
 from tests.benchmarks.rolling.baskets import Round
 from training.baselines import (
@@ -28,9 +28,8 @@ from training.baselines import (
     up_cf,
     user_knn,
 )
-from training.evaluate import MakeSearch, Scores
+from training.retrieval.exact import MakeSearch, Scores
 
-USER, ITEM = Entity.USER.key, Entity.ITEM.key
 ASKED: Mapping[str, Callable[..., Scores]] = {
     "personal_frequency": personal_frequency,
     "personal_recency": personal_recency,
@@ -56,18 +55,18 @@ def baseline_searches(before: Log, of_round: Round) -> dict[str, Callable[[], Ma
 def release_search(release: Release, item_ND: np.ndarray, tables: Tables, of_round: Round) -> MakeSearch:
     """What the release answers: towers and re-scorer as they are, the users with their features as of the moment."""
     users = features_at(tables, of_round.asked)
-    return judge.served_search(release.towers, users, release.embed_users(users), tables.items[ITEM], item_ND)
+    return evaluation.served_search(release.towers, users, release.embed_users(users), tables.items[ITEM_ID], item_ND)
 
 
 def features_at(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:
     """The users' features at given moments, by the code that makes the snapshots of training: those of a moment see
     what was known before it. asked: user_id, event_timestamp; the rows keep their order."""
-    snapshots = asked.select(USER, ENTITY_TIME)
+    snapshots = asked.select(USER_ID, ENTITY_TIME)
     features = snapshots.sort(ENTITY_TIME)
-    for table in feature_tables(tables, Entity.USER, snapshots=snapshots.unique().sort(USER, ENTITY_TIME)).values():
+    for table in feature_tables(tables, Entity.USER, snapshots=snapshots.unique().sort(USER_ID, ENTITY_TIME)).values():
         rows = table.drop(CREATED_TIME).sort(ENTITY_TIME)
-        features = features.join_asof(rows, on=ENTITY_TIME, by=USER, check_sortedness=False)
-    return snapshots.join(features, on=[USER, ENTITY_TIME], maintain_order="left")
+        features = features.join_asof(rows, on=ENTITY_TIME, by=USER_ID, check_sortedness=False)
+    return snapshots.join(features, on=[USER_ID, ENTITY_TIME], maintain_order="left")
 
 
 def item_vectors(settings: Settings, release: Release, items: pl.Series) -> np.ndarray:

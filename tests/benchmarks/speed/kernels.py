@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from tests.benchmarks.speed.roofline import Roofline, best_seconds, measure_roofline
 from training.losses import Pairs, log_sum_exp
-from training.losses.one_pass import Expected, log_sum_exp_in_one_pass
+from training.losses.kernels.one_pass import Expected, log_sum_exp_in_one_pass
 
 SIZE, DIM, LENGTH, ITEMS = 4096, 64, 50, 40_000
 

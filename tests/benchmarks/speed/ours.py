@@ -10,11 +10,11 @@ import torch
 
 from feature_repo.encode import RESERVED, Input, InputKind
 from tests.benchmarks.speed.world import Samples
+from training.data.training_set import TrainingSet
 from training.recipes import Cosine, MeanPooling, Optimisation, TowerConfig, TrainConfig
 from training.towers import new_model
-from training.trainer.loop import Run
+from training.trainer.state import TrainState
 from training.trainer.step import backpropagate
-from training.training_set import TrainingSet
 
 TEMPERATURE = 0.1
 
@@ -67,7 +67,7 @@ class Ours:
         ]
         model = new_model(user, [Input(name="item_id", kind=InputKind.CODE, size=size)], {}, config, seed=0)
         self.data = training_set(samples)
-        self.run = Run(self.data, model.train().to(device), config, seed=0, epochs=1)
+        self.run = TrainState(self.data, model.train().to(device), config, seed=0, epochs=1)
         self.batches = self.data.batches(batch_size, np.random.default_rng(0))
 
     def step(self, number: int) -> int:

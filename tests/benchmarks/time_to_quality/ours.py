@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 import torch
 
+from feature_repo.schema import ITEM_ID, USER_ID
 from tests.benchmarks.time_to_quality.task import Task, own_task
-from training.pairs import ITEM, USER, Pairs, fit_pairs, read_pairs
+from training.data.untimed import UntimedInteractions, read_untimed
+from training.fit_untimed import fit_untimed
 from training.recipes import TrainConfig
-from training.recipes.pairs import ids_only, with_settings
+from training.recipes.untimed import ids_only, with_settings
 from training.towers import TwoTower, embed
 from training.trainer import SCORE
 
@@ -27,17 +29,17 @@ def main() -> None:
         return {SCORE: float(clock.epoch)}
 
     clock.start()
-    fit_pairs(pairs, config, seed=task.settings["seed"], validate=validate)
+    fit_untimed(pairs, config, seed=task.settings["seed"], validate=validate)
 
 
-def as_pairs(task: Task) -> Pairs:
+def as_pairs(task: Task) -> UntimedInteractions:
     """Users and items under the names of their numbers."""
 
     def named(column: str, numbers: np.ndarray) -> pl.DataFrame:
         return pl.DataFrame({column: numbers}).cast(pl.String)
 
-    interactions = pl.concat([named(USER, task.user_I), named(ITEM, task.item_I)], how="horizontal")
-    return read_pairs(interactions, named(USER, np.arange(task.users)), named(ITEM, np.arange(task.items)))
+    interactions = pl.concat([named(USER_ID, task.user_I), named(ITEM_ID, task.item_I)], how="horizontal")
+    return read_untimed(interactions, named(USER_ID, np.arange(task.users)), named(ITEM_ID, np.arange(task.items)))
 
 
 def recipe(task: Task) -> TrainConfig:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from feature_repo.datasets import completejourney, tiny
-from feature_repo.schema import Entity, Feature, Kind, Schema, View, item_statistics, user_activity, user_history
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 SCHEMA = Schema(
     dataset="shop",
@@ -28,9 +29,10 @@ SCHEMA = Schema(
                 Feature(name="face", kind=Kind.VECTOR, dim=3),
             ),
         ),
-        user_history(length=7),
+        user_history_view(length=7),
     ),
 )
+
 PRICE = SCHEMA.views[0].features[1]
 
 
@@ -152,8 +154,8 @@ def view(*names: str, name: str = "item_profile", kind: Kind = Kind.NUMERIC) -> 
     [
         ((view("price", "price"),), "columns twice: price"),
         ((view("price"), view("price", name="other")), "columns twice: price"),
-        ((user_history(), view("history_items")), "columns twice: history_items"),
-        ((user_history(), view("history")), "features twice: history"),
+        ((user_history_view(), view("history_items")), "columns twice: history_items"),
+        ((user_history_view(), view("history")), "features twice: history"),
         ((view("price"), view("cost")), "views twice: item_profile"),
         ((view("created"),), "created"),
         ((view("event_timestamp"),), "event_timestamp"),
@@ -181,12 +183,12 @@ def test_views_are_found_by_name_and_entity() -> None:
 
 
 def test_a_history_has_three_columns() -> None:
-    assert list(user_history().columns) == ["history_items", "history_times", "history_counts", "history_decayed"]
+    assert list(user_history_view().columns) == ["history_items", "history_times", "history_counts", "history_decayed"]
 
 
 def test_views_declare_only_what_the_events_carry() -> None:
-    assert "price_28d" not in item_statistics(value=False).columns
-    all_, none = (set(user_activity(value=there, basket=there).columns) for there in (True, False))
+    assert "price_28d" not in item_statistics_view(value=False).columns
+    all_, none = (set(user_activity_view(value=there, basket=there).columns) for there in (True, False))
     assert all_ - none == {"spend_28d", "spend_all", "basket_size"}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.asset_values import Features, Source
 from orchestration.defs.checks import require_checked
-from orchestration.values import Features, Source
 
 START = datetime(2024, 1, 1)
 

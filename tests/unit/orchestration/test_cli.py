@@ -13,7 +13,7 @@ import pytest
 
 from feature_repo.errors import InputError
 from orchestration import cli
-from serving.manifest import ReleaseError
+from serving.release.manifest import ReleaseError
 from serving.settings import Settings
 
 HEAVY = {"dagster", "feast", "great_expectations", "mlflow", "numpy", "pandas", "polars", "pymilvus", "torch"}

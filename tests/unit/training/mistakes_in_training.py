@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from tests.unit.training import test_frequency as frequency
-from tests.unit.training import test_hard_negatives as hard_negatives
-from tests.unit.training import test_id_table as id_table
-from tests.unit.training import test_impressions as impressions
-from tests.unit.training import test_places as places
-from tests.unit.training import test_sampling as sampling
-from tests.unit.training import test_temperature as temperature
-from tests.unit.training import test_trainer as trainer
-from tests.unit.training import test_unit as unit
-from tests.unit.training import test_weights as weights
+from tests.unit.training.data import test_exposures as impressions
+from tests.unit.training.data import test_sample_weights as weights
+from tests.unit.training.losses import test_temperature as temperature
 from tests.unit.training.mistake import Mistake
+from tests.unit.training.sampling import test_item_frequency as frequency
+from tests.unit.training.sampling import test_negatives as sampling
+from tests.unit.training.towers import test_id_table as id_table
+from tests.unit.training.towers import test_normalize as unit
+from tests.unit.training.trainer import test_hard_negatives as hard_negatives
+from tests.unit.training.trainer import test_item_columns as places
+from tests.unit.training.trainer import test_trainer as trainer
 from training.recipes import InBatch, Mixed, Popularity, Uniform
 
 IN_TRAINING = [
     Mistake(
         name="B·q for distinct columns",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right="torch.log(-torch.expm1(interactions * torch.log1p(-self.share_N[item_C])))",
         wrong="torch.log(interactions * self.share_N[item_C])",
         test=sampling.test_a_log_probability_is_that_of_being_a_column,
@@ -26,7 +26,7 @@ IN_TRAINING = [
     ),
     Mistake(
         name="1 - (1 - q)^B by powers, which lose small q",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right="torch.log(-torch.expm1(interactions * torch.log1p(-self.share_N[item_C])))",
         wrong="torch.log(1 - (1 - self.share_N[item_C]) ** interactions)",
         test=sampling.test_a_counted_frequency_is_a_log_probability_for_any_share,
@@ -34,7 +34,7 @@ IN_TRAINING = [
     ),
     Mistake(
         name="mixed negatives by the unigram q alone",
-        module="training.sampling.draw",
+        module="training.sampling.negatives",
         right="torch.log(in_batch + (1 - in_batch) * (len(drawn) / items))",
         wrong="torch.log(in_batch)",
         test=sampling.test_a_log_probability_is_that_of_being_a_column,
@@ -42,7 +42,7 @@ IN_TRAINING = [
     ),
     Mistake(
         name="popularity without its power in the correction",
-        module="training.sampling.draw",
+        module="training.sampling.negatives",
         right="once = (weight_N / weight_N.sum())",
         wrong="once = share_N",
         test=sampling.test_a_log_probability_is_that_of_being_a_column,
@@ -50,7 +50,7 @@ IN_TRAINING = [
     ),
     Mistake(
         name="uniform draws that are positives not hidden",
-        module="training.trainer.places",
+        module="training.trainer.item_columns",
         right="there_P, twice_P = last_P >= 0, last_P > first_P",
         wrong="there_P, twice_P = last_P >= 0, torch.zeros_like(last_P, dtype=torch.bool)",
         test=trainer.test_no_positive_of_a_row_is_its_negative_whatever_draws_them,
@@ -58,21 +58,21 @@ IN_TRAINING = [
     ),
     Mistake(
         name="places of the batch before",
-        module="training.trainer.places",
+        module="training.trainer.item_columns",
         right="self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1",
         wrong="pass",
         test=places.test_places_are_those_of_the_last_batch,
     ),
     Mistake(
         name="known positives taken by rows of the batch, not by users",
-        module="training.trainer.comparison",
+        module="training.trainer.candidates",
         right="self.data.known[batch.user_R]",
         wrong="self.data.known[: len(batch.user_R)]",
         test=trainer.test_known_positives_are_those_of_the_batch_s_users,
     ),
     Mistake(
         name="an item twice in a batch counted twice",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right="self.step += 1",
         wrong="""if len(item_C) > 1:
             before = self.step
@@ -85,7 +85,7 @@ IN_TRAINING = [
     ),
     Mistake(
         name="a step that starts anew instead of the global one",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right="self.step += 1",
         wrong="self.step = self.step % 100 + 1",
         test=frequency.test_the_probabilities_of_a_stationary_stream_are_recovered,
@@ -93,35 +93,35 @@ IN_TRAINING = [
     ),
     Mistake(
         name="the first gap at the weight of all others",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right="(mean / (last + mean)).clamp_min(self.rate)",
         wrong="torch.where(last > 0, self.rate, 1.0)",
         test=frequency.test_the_first_batches_leave_no_mark,
     ),
     Mistake(
         name="the shortest gap of several tables",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right="gaps_MC.amax(dim=0)",
         wrong="gaps_MC.amin(dim=0)",
         test=frequency.test_several_tables_beat_one_where_items_collide,
     ),
     Mistake(
         name="the streaming frequency left out of the state",
-        module="training.sampling.frequency",
+        module="training.sampling.item_frequency",
         right='int(state["step"])',
         wrong="0",
         test=frequency.test_state_goes_on_as_if_nothing_had_happened,
     ),
     Mistake(
         name="the user's own positives mined",
-        module="training.sampling.mining",
+        module="training.sampling.hard_negatives",
         right=", exclude=data.known)",
         wrong=")",
         test=trainer.test_mining_takes_the_wanted_ranks_and_nothing_known,
     ),
     Mistake(
         name="impressions before they were known",
-        module="training.impressions",
+        module="training.data.exposures",
         right='pl.max_horizontal("timestamp", "created") < until',
         wrong='pl.col("timestamp") < until',
         test=impressions.test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part,
@@ -129,36 +129,36 @@ IN_TRAINING = [
     ),
     Mistake(
         name="what the user took on another occasion a negative of his",
-        module="training.impressions",
-        right='.join(positives, on=[USER, ITEM], how="anti")',
+        module="training.data.exposures",
+        right='.join(positives, on=[USER_ID, ITEM_ID], how="anti")',
         wrong="",
         test=impressions.test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part,
         arguments=(0,),
     ),
     Mistake(
         name="mined ranks counted from 0",
-        module="training.sampling.mining",
+        module="training.sampling.hard_negatives",
         right="config.first - 1 :",
         wrong="config.first :",
         test=trainer.test_mining_takes_the_wanted_ranks_and_nothing_known,
     ),
     Mistake(
         name="a row's hard negatives as everybody's",
-        module="training.trainer.comparison",
+        module="training.trainer.candidates",
         right="last_negative=last,",
         wrong="last_negative=len(item_C),",
         test=trainer.test_mined_items_are_negatives_of_their_own_row_only,
     ),
     Mistake(
         name="hard negatives remembered as the batch's",
-        module="training.trainer.comparison",
+        module="training.trainer.candidates",
         right="self.memory.add(own_C, own_CD.detach())",
         wrong="self.memory.add(columns.item_C, item_CD.detach())",
         test=hard_negatives.test_beside_a_memory_hard_negatives_stay_their_row_s_own_and_are_not_remembered,
     ),
     Mistake(
         name="a dropped id as padding, not as the default of unknown items",
-        module="training.towers.items",
+        module="training.towers.item_vectors",
         right="device=codes_B.device) < share, UNKNOWN)",
         wrong="device=codes_B.device) < share, PAD)",
         test=trainer.test_id_dropout_trains_the_default_of_unknown_items,
@@ -180,7 +180,7 @@ IN_TRAINING = [
     ),
     Mistake(
         name="the temperature applied twice",
-        module="training.trainer.comparison",
+        module="training.trainer.candidates",
         right="scale=1 / model.temperature,",
         wrong="scale=1 / model.temperature**2,",
         test=temperature.test_a_logit_is_the_cosine_over_the_temperature,
@@ -188,14 +188,14 @@ IN_TRAINING = [
     ),
     Mistake(
         name="a unit vector whose gradient grows it",
-        module="training.towers.unit",
+        module="training.towers.normalize",
         right="value=-1",
         wrong="value=0",
         test=unit.test_values_and_gradients_are_those_of_normalize,
     ),
     Mistake(
         name="a block of rows that begins with the first row of the table",
-        module="training.towers.items",
+        module="training.towers.item_vectors",
         right="first = int(codes[0])",
         wrong="first = 0",
         test=id_table.test_rows_and_gradients_are_those_of_an_embedding,
@@ -203,9 +203,9 @@ IN_TRAINING = [
     ),
     Mistake(
         name="a user's interactions counted by days, not by rows",
-        module="training.weights",
-        right="balance = pl.len().over(USER).cast(pl.Float64) ** -config.user_balance",
-        wrong='balance = pl.col("query_time").n_unique().over(USER).cast(pl.Float64) ** -config.user_balance',
+        module="training.data.sample_weights",
+        right="balance = pl.len().over(USER_ID).cast(pl.Float64) ** -config.user_balance",
+        wrong='balance = pl.col("query_time").n_unique().over(USER_ID).cast(pl.Float64) ** -config.user_balance',
         test=weights.test_the_interactions_of_one_who_has_many_count_less,
         arguments=(0.5, 0.5),
     ),

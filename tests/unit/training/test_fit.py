@@ -16,12 +16,11 @@ import torch
 from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import UNKNOWN
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
-from feature_repo.tables import feature_tables
+from feature_repo.tables.build import feature_tables
 from tests.worlds import START, group_of, taste_groups
-from training.evaluate import Search, exact_search, rescored_search
-from training.export import export
+from training.artifacts.export import export
+from training.data.interactions import at, interactions, item_rows, query_rows
 from training.fit import Fitted, fit, start_trial, with_score
-from training.interactions import at, interactions, item_rows, query_rows
 from training.recipes import (
     MLP,
     RECIPES,
@@ -34,6 +33,8 @@ from training.recipes import (
     TrainConfig,
     recipe,
 )
+from training.retrieval.exact import Search, exact_search
+from training.retrieval.rescored import rescored_search
 from training.towers import embed
 from training.trainer import SCORE
 
@@ -46,6 +47,7 @@ CONFIG = TrainConfig(
     min_count=2,
     optimisation=Optimisation(batch_size=256, epochs=4, learning_rate=1e-2, embedding_rate=1e-2),
 )
+
 REPEATING = replace(CONFIG, repeat=RepeatTerm(), leave_out=SALES)
 
 
@@ -217,7 +219,7 @@ def test_early_stopping_ranks_by_what_is_served(monkeypatch: pytest.MonkeyPatch)
         added.append(scores[2])
         return rescored_search(*scores, **masks)
 
-    monkeypatch.setattr("training.served.rescored_search", noted)
+    monkeypatch.setattr("training.retrieval.model_search.rescored_search", noted)
     result = fitted(0, REPEATING)
     assert result.model.repeat is not None
     assert len(added) == 2 * len(result.epochs)  # with and without what was seen

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.training import test_sampling as sampling
+from tests.unit.training.losses.mistakes_in_losses import IN_LOSSES
 from tests.unit.training.mistake import Mistake, put_in
-from tests.unit.training.mistakes_in_losses import IN_LOSSES
 from tests.unit.training.mistakes_in_training import IN_TRAINING
+from tests.unit.training.sampling import test_negatives as sampling
 
 FAILED = (AssertionError, pytest.fail.Exception, FloatingPointError)
 

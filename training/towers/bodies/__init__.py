@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from torch import nn
 
-from training.recipes.bodies import MLP, Body, Cross, Gated, Residual
+from training.recipes.towers import MLP, Body, Cross, Gated, Residual
 from training.towers.bodies.cross import CrossTrunk
 from training.towers.bodies.gated import GatedTrunk
-from training.towers.bodies.middle import SharedMiddle
 from training.towers.bodies.mlp import MLPTrunk
 from training.towers.bodies.residual import ResidualTrunk
+from training.towers.bodies.shared_layer import SharedLayer
 
 __all__ = ["SharedMiddle", "build_body"]
 
 
-def build_body(config: Body, width: int, dim: int, middle: SharedMiddle | None = None) -> nn.Sequential:
+def build_body(config: Body, width: int, dim: int, middle: SharedLayer | None = None) -> nn.Sequential:
     """float32 [B, width] -> [B, dim]: the trunk that config declares, the shared middle if any, and a linear layer.
 
     Each trunk says by its `width` what it ends in.

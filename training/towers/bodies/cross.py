@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.recipes.bodies import Cross
+from training.recipes.towers import Cross
 from training.towers.bodies.mlp import MLPTrunk
 
 

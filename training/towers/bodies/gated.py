@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.recipes.bodies import Gated
+from training.recipes.towers import Gated
 from training.towers.bodies.norms import norm_layers
 
 

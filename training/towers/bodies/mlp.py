@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from training.recipes.bodies import MLP
+from training.recipes.towers import MLP
 from training.towers.bodies.norms import norm_layers
 
 

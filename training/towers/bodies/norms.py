@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.recipes.bodies import Norm
+from training.recipes.towers import Norm
 
 
 class BatchNorm(nn.BatchNorm1d):

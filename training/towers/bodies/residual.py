@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from training.recipes.bodies import Residual
+from training.recipes.towers import Residual
 from training.towers.bodies.norms import norm_layers
 
 

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from training.recipes.histories import (
-    GRUHistory,
-    History,
-    MeanPooling,
-    MultiHeadPooling,
-    SelfAttention,
-    WeightedPooling,
-)
+from training.recipes.towers import GRUHistory, History, MeanPooling, MultiHeadPooling, SelfAttention, WeightedPooling
 from training.towers.histories.attention import MultiHeadReader, SelfAttentionReader
 from training.towers.histories.pooling import MeanReader, WeightedReader
 from training.towers.histories.reader import Reader

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.recipes.histories import MultiHeadPooling, SelfAttention
+from training.recipes.towers import MultiHeadPooling, SelfAttention
 from training.towers.histories.reader import Reader, at_newest, fact_layers, in_time_order
-from training.towers.items import ItemVectors
+from training.towers.item_vectors import ItemVectors
 
 
 class MultiHeadReader(Reader):
@@ -46,7 +46,7 @@ class MultiHeadReader(Reader):
 class SelfAttentionReader(Reader):
     """Blocks of causal self-attention over A v_l + f(log age_l, log count_l) + place_l, at the newest: float32 [B, D].
 
-    Places count from the newest item. Only the newest place of the last block is computed, as no other is read.
+    ItemColumns count from the newest item. Only the newest place of the last block is computed, as no other is read.
     [SASRec: Kang and McAuley, ICDM 2018]
     """
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.recipes.histories import MeanPooling, WeightedPooling
+from training.recipes.towers import MeanPooling, WeightedPooling
 from training.towers.histories.reader import Reader, fact_layers
-from training.towers.items import ItemVectors
+from training.towers.item_vectors import ItemVectors
 
 
 class WeightedReader(Reader):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import PAD
-from training.towers.items import ItemVectors
+from training.towers.item_vectors import ItemVectors
 
 
 class Reader(nn.Module):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.recipes.histories import GRUHistory
+from training.recipes.towers import GRUHistory
 from training.towers.histories.reader import Reader, at_newest, fact_layers, in_time_order
-from training.towers.items import ItemVectors
+from training.towers.item_vectors import ItemVectors
 
 
 class GRUReader(Reader):

@@ -1,0 +1,240 @@
+"""Every Feast call: apply, point-in-time join, load the online store, read it.
+
+Offline values come from the Parquet files of the feature tables through DuckDB (`feature_repo.store.offline`), online
+values from SQLite in the home unless another Feast online store is configured. The registry is a database in the
+home: several datasets, and several processes, share one.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from feature_repo.errors import InputError
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, Schema, View
+from feature_repo.store.definitions import define, service_name, table_path, view_name
+from feature_repo.tables.types import TIME, check_query, check_table, column_types
+
+if TYPE_CHECKING:
+    import feast
+    from feast.online_response import OnlineResponse
+
+_ROWS_PER_CALL = 10_000  # SQLite takes at most 32,766 variables in a query
+_ROW = "__row"
+
+
+class Store:
+    """The feature store of one schema.
+
+    Args:
+        schema: names the Feast project (its dataset) and, by its digest, all views and services.
+        home: folder of `registry.db` and, by default, `online.db`; made if missing.
+        online: a Feast online store configuration (`{"type": "redis", "connection_string": ...}`).
+    """
+
+    def __init__(self, schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> None:
+        self.schema = schema
+        self.home = home.absolute()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._online = dict(online or {"type": "sqlite", "path": str(self.home / "online.db")})
+        self._services: dict[Entity, feast.FeatureService] = {}
+
+    def service(self, entity: Entity) -> str:
+        """Name of the feature service of an entity's tower; a release names its services."""
+        return service_name(self.schema, entity)
+
+    def apply(self, folder: Path) -> None:
+        """Registers entities, views over the tables in `folder`, and services; makes the online tables.
+
+        Views of other schemas, and what is loaded for them, stay as they are.
+
+        Raises:
+            InputError: a file is missing, or its columns are not those of the schema.
+        """
+        for view in self.schema.views:
+            check_table(table_path(folder, view), view)
+        store = self._feast  # before `define`, to import Feast quietly
+        definitions = define(self.schema, folder)
+        store.apply([*definitions.entities, *definitions.views, *definitions.services])
+
+    def join(self, entity: Entity, frame: pl.DataFrame) -> pl.DataFrame:
+        """Point-in-time join: what was true and known of each entity at each moment.
+
+        Args:
+            frame: the entity's key (String) and `event_timestamp` (Datetime[us], UTC): the moments of the queries.
+
+        Returns:
+            The same rows in the same order, with all columns of the entity's views; of each view the newest row with
+            event_timestamp <= moment and created <= moment (of equally old rows the last created), else nulls.
+
+        Raises:
+            InputError: nulls, wrong types or duplicate rows in `frame`.
+        """
+        query = check_query(frame, entity)
+        columns = column_types(*self.schema.views_of(entity))
+        if query.is_empty():
+            return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns.items())
+        asked = query.with_columns(pl.col(ENTITY_TIME).dt.replace_time_zone("UTC")).with_row_index(_ROW)
+        job = self._feast.get_historical_features(
+            asked.to_pandas(), self._service(entity), filter_by_created_timestamp=True
+        )
+        joined = pl.DataFrame(job.to_arrow()).sort(_ROW)
+        if not np.array_equal(joined[_ROW], np.arange(frame.height)):
+            raise RuntimeError(f"Feast returned {joined.height:,} rows for {frame.height:,} of {entity.value}s")
+        return frame.hstack([joined[name].cast(dtype) for name, dtype in columns.items()])
+
+    def load_online(self, entity: Entity, as_of: datetime) -> int:
+        """Brings the online store to the moment `as_of`: what `join` gives for every entity at that moment.
+
+        Feast's own materialisation would load rows that became known only later; so the newest known rows are chosen
+        here, compared with what is online, and only those that differ are written. Entities that vanished from the
+        tables keep their last row.
+
+        Returns:
+            Rows written, over all views of the entity.
+
+        Raises:
+            InputError: the online store was already loaded for a later moment; it is never turned back.
+        """
+        if as_of.tzinfo is not None:
+            raise InputError(f"as_of {as_of}: wanted a UTC time without a time zone")
+        for view in self.schema.views_of(entity):
+            loaded = self._loaded_until(view)
+            if loaded and loaded > as_of:
+                raise InputError(
+                    f"online store, view {view_name(self.schema, view)}: already loaded as of {loaded}, after the "
+                    f"{as_of} asked for; load that moment or a later one, or use another home"
+                )
+        return sum(self._load_view(view, as_of) for view in self.schema.views_of(entity))
+
+    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
+        """The loaded features of some entities, by one Feast call (for each 10,000 ids).
+
+        Returns:
+            One row per id, in the order given: key, `event_timestamp` (of the newest of its rows, null if nothing is
+            known of the id; whole seconds, as online stores keep them), and the columns of `join` in the same types.
+        """
+        return self._read(self._service(entity), self.schema.views_of(entity), ids)
+
+    def known(self, entity: Entity) -> list[str]:
+        """Every id in the registered feature tables of an entity, sorted. InputError if its schema was not applied."""
+        self._service(entity)
+        registered = [self._feast.get_feature_view(view_name(self.schema, v)) for v in self.schema.views_of(entity)]
+        ids = pl.concat(pl.scan_parquet(_table(view)).select(entity.key) for view in registered).unique().collect()
+        return ids[entity.key].sort().to_list()
+
+    @cached_property
+    def _feast(self) -> feast.FeatureStore:
+        os.environ["FEAST_USAGE"] = "False"
+        with warnings.catch_warnings():  # importing Feast switches deprecation warnings on for all code
+            from feast import FeatureStore
+            from feast.repo_config import RepoConfig
+
+            config = RepoConfig(
+                project=self.schema.dataset,
+                provider="local",
+                registry={
+                    "registry_type": "sql",
+                    "path": f"sqlite:///{self.home / 'registry.db'}",
+                    "cache_ttl_seconds": 0,  # what a digest names never changes
+                },
+                offline_store={"type": "feature_repo.store.offline.LeanDuckDBOfflineStore"},
+                online_store=self._online,
+                entity_key_serialization_version=3,
+            )
+            store = FeatureStore(config=config)
+        warnings.filterwarnings("ignore", message='Field name "vector_enabled"')  # Feast's, at the first read
+        return store
+
+    def _service(self, entity: Entity) -> feast.FeatureService:
+        """The registered service, looked up once: what a digest names never changes."""
+        if entity not in self._services:
+            from feast.errors import FeatureServiceNotFoundException
+
+            self._feast.refresh_registry()  # another process may have applied since
+            try:
+                self._services[entity] = self._feast.get_feature_service(self.service(entity))
+            except FeatureServiceNotFoundException as error:
+                raise InputError(
+                    f"feature service {self.service(entity)!r} is not registered in {self.home}; apply its schema first"
+                ) from error
+        return self._services[entity]
+
+    def _loaded_until(self, view: View) -> datetime | None:
+        """The moment that the view's online rows stand for, from Feast's registry."""
+        self._service(view.entity)
+        loaded = self._feast.get_feature_view(view_name(self.schema, view)).most_recent_end_time
+        return loaded and loaded.astimezone(UTC).replace(tzinfo=None)
+
+    def _load_view(self, view: View, as_of: datetime) -> int:
+        registered = self._feast.get_feature_view(view_name(self.schema, view))
+        latest = _latest(_table(registered), view, as_of)
+        features = [f"{registered.name}:{name}" for name in view.columns]
+        online = self._read(features, (view,), latest[view.entity.key].to_list())
+        changed = latest.filter(_differs(latest, online, view))
+        for part in changed.iter_slices(_ROWS_PER_CALL):
+            # Not write_to_online_store, which skips rows that are all null. One chunk: Feast writes the first only.
+            rows = part.rechunk().to_pandas(use_pyarrow_extension_array=True)
+            self._feast.provider.ingest_df(registered, rows)
+        moment = as_of.replace(tzinfo=UTC)
+        loaded = registered.most_recent_end_time
+        if loaded != moment:
+            self._feast.registry.apply_materialization(registered, self.schema.dataset, loaded or moment, moment)
+        return changed.height
+
+    def _read(
+        self, features: feast.FeatureService | list[str], views: Sequence[View], ids: Sequence[str]
+    ) -> pl.DataFrame:
+        """One row per id: key, time of the newest row that is there, and the columns of the views."""
+        key = views[0].entity.key
+        parts = [list(ids[at : at + _ROWS_PER_CALL]) for at in range(0, len(ids), _ROWS_PER_CALL)]
+        read = self._feast.get_online_features
+        frames = [_frame(read(features=features, entity_rows={key: part}), views) for part in parts]
+        if not frames:
+            return pl.DataFrame(schema=_types(views))
+        return pl.concat(frames) if len(frames) > 1 else frames[0]
+
+
+def _frame(response: OnlineResponse, views: Sequence[View]) -> pl.DataFrame:
+    """A response as a typed frame. Of a row that is not there, Feast gives nulls and time 0."""
+    vectors = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
+    one_of_each = [vectors[next(iter(view.columns))].event_timestamps for view in views]
+    times = np.array([[time.ToMicroseconds() for time in times] for times in one_of_each]).max(axis=0)
+    values = response.to_dict() | {ENTITY_TIME: pl.Series(times, dtype=pl.Int64).replace(0, None).cast(TIME)}
+    types = _types(views)
+    return pl.DataFrame({name: values[name] for name in types}, schema=types)
+
+
+def _types(views: Sequence[View]) -> dict[str, pl.DataType]:
+    return {views[0].entity.key: pl.String(), ENTITY_TIME: TIME, **column_types(*views)}
+
+
+def _table(registered: feast.FeatureView) -> Path:
+    """Where the feature table of a registered view lies."""
+    return Path(registered.batch_source.path)  # type: ignore[union-attr]
+
+
+def _latest(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
+    """The newest row of each entity that was true and known at `as_of`, sorted by key."""
+    key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
+    rows = pl.scan_parquet(path)
+    known = rows.select(key, *times).filter(pl.all_horizontal(pl.col(time) <= as_of for time in times))
+    newest = known.sort(times).unique(key, keep="last", maintain_order=True)
+    return rows.join(newest, on=[key, *times], how="semi").sort(key).collect()
+
+
+def _differs(latest: pl.DataFrame, online: pl.DataFrame, view: View) -> pl.Series:
+    """Which rows of `latest` are not, value by value, what is online for the same entities in the same order."""
+    seconds = latest[ENTITY_TIME].dt.truncate("1s")
+    differs = seconds.ne_missing(online[ENTITY_TIME].dt.truncate("1s"))  # online stores keep seconds
+    for name in view.columns:
+        differs |= latest[name].ne_missing(online[name])
+    return differs

@@ -1,0 +1,141 @@
+"""Point-in-time feature tables: canonical events, users and items in, one table per schema view out.
+
+A snapshot is (key, moment). Its features are computed from the events *known before* the moment: those with
+max(timestamp, created) < moment, late arrivals included from when they arrived. The row is stored with
+event_timestamp = created = moment, so a point-in-time join at the moment finds exactly it.
+
+Counting is done once per event, not once per (event, snapshot): an event enters at the first snapshot after it became
+known and leaves at the first whose window has passed it; running sums along each key then count what is inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
+from feature_repo.tables.snapshots import WINDOWS, item_snapshots, seen_events, user_snapshots, week_of, with_known
+from feature_repo.tables.user_history import user_history
+
+
+def feature_tables(
+    tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, snapshots: pl.DataFrame | None = None
+) -> dict[str, pl.DataFrame]:
+    """One table per view of the entity: key, event_timestamp, created, then the view's columns.
+
+    User views have a row at the start of each of the user's active days and, for every user, at each of `moments`.
+    Item statistics have a row at each weekly snapshot at which a value may differ from the row before; profiles have
+    one row per entity, true from before the first snapshot. Raises ValueError for a view that nothing here computes.
+    snapshots: distinct keys and event_timestamps, sorted by both, to have rows at instead of all these.
+    """
+    events = with_known(tables.events)
+    if snapshots is None and entity is Entity.USER:
+        snapshots = user_snapshots(events, tables.users, moments)
+    elif snapshots is None:
+        snapshots = item_snapshots(events, moments)
+    seen = seen_events(events, snapshots, entity)
+    build: dict[str, Callable[[View], pl.DataFrame]] = {
+        "user_profile": lambda view: profile(tables.users, view, events),
+        "user_activity": lambda view: user_activity(seen, snapshots),
+        "user_history": lambda view: user_history(seen, snapshots, view.features[0]),
+        "item_profile": lambda view: profile(tables.items, view, events),
+        "item_statistics": lambda view: item_statistics(seen, snapshots),
+    }
+    views = tables.schema.views_of(entity)
+    unknown = [view.name for view in views if view.name not in build]
+    if unknown:
+        raise ValueError(f"nothing computes the views {unknown}; feature_repo/tables/build.py has {sorted(build)}")
+    return {view.name: _as_declared(build[view.name](view), view) for view in views}
+
+
+def profile(entities: pl.DataFrame, view: View, events: pl.DataFrame) -> pl.DataFrame:
+    """The static features of users or items, true from before the log's first snapshot."""
+    start = events.select(week_of(pl.col("timestamp").min())).item()
+    return entities.select(view.entity.key, pl.lit(start, pl.Datetime("us")).alias(ENTITY_TIME), *view.columns)
+
+
+def user_activity(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
+    """Counts, spend, recency and basket size of each user snapshot; see `schema.user_activity`."""
+    sums = _sums(seen, snapshots, Entity.USER.key)
+    first, last = _first_and_last(seen, snapshots, Entity.USER.key)
+    table = snapshots.with_columns(last_event=last, first_event=first, **_counts(sums, "events"))
+    if "value" in seen.columns:
+        table = table.with_columns(spend_28d=sums["28d"]["value"].round(4), spend_all=sums["all"]["value"].round(4))
+    if "basket_id" in seen.columns:
+        table = table.with_columns(basket_size=_basket_size(seen, snapshots))
+    return table
+
+
+def item_statistics(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
+    """Popularity, price and first sale of each weekly item snapshot; see `schema.item_statistics`."""
+    sums = _sums(seen, snapshots, Entity.ITEM.key)
+    first, _ = _first_and_last(seen, snapshots, Entity.ITEM.key)
+    table = snapshots.with_columns(first_sale=first, **_counts(sums, "popularity"))
+    if "value" in seen.columns:
+        price = sums["28d"].select(pl.when(pl.col("valued") > 0).then(pl.col("value") / pl.col("valued")))
+        table = table.with_columns(price_28d=price.to_series())
+    return table
+
+
+def _counts(sums: dict[str, pl.DataFrame], name: str) -> dict[str, pl.Series]:
+    return {f"{name}_{span}": inside["events"] for span, inside in sums.items()}
+
+
+def _sums(seen: pl.DataFrame, snapshots: pl.DataFrame, key: str) -> dict[str, pl.DataFrame]:
+    """By span (all, 7d, 28d), per snapshot: `events` inside it, the sum of their values, and how many have one.
+
+    What is inside a window is what has entered less what has left: sums of values carry the noise of a difference.
+    """
+    amounts = {"events": pl.len().cast(pl.Float64)}
+    if "value" in seen.columns:
+        amounts |= {"value": pl.col("value").sum(), "valued": pl.col("value").count().cast(pl.Float64)}
+    entered = _running(seen, snapshots, key, "enter", amounts)
+    left = {span: _running(seen, snapshots, key, f"leave_{span}", amounts) for span in WINDOWS}
+    return {"all": entered} | {span: entered - gone for span, gone in left.items()}
+
+
+def _running(
+    seen: pl.DataFrame, snapshots: pl.DataFrame, key: str, row: str, amounts: dict[str, pl.Expr]
+) -> pl.DataFrame:
+    """Per snapshot: the amounts over its key's events whose `row`, `enter` or a `leave`, is it or an earlier one."""
+    return (
+        snapshots.select(key)
+        .with_row_index(row)
+        .join(seen.drop_nulls(row).group_by(row).agg(**amounts), on=row, how="left", maintain_order="left")
+        .select(pl.col(*amounts).fill_null(0.0).cum_sum().over(key))
+    )
+
+
+def _basket_size(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.Series:
+    """Per snapshot: mean events per basket, of what is known of each by then; null without a basket."""
+    key, amounts = Entity.USER.key, {"number": pl.len().cast(pl.Float64)}
+    inside = seen.drop_nulls("basket_id")
+    baskets = inside.group_by(key, "basket_id").agg(pl.col("enter").min())
+    events, known = (_running(each, snapshots, key, "enter", amounts)["number"] for each in (inside, baskets))
+    return pl.select(pl.when(known > 0).then(events / known)).to_series()
+
+
+def _first_and_last(seen: pl.DataFrame, snapshots: pl.DataFrame, key: str) -> tuple[pl.Series, pl.Series]:
+    """Per snapshot: timestamps (microseconds, null if none) of the first and last event known before it."""
+    time = pl.col("timestamp").cast(pl.Int64)
+    times = seen.group_by(row="enter").agg(first=time.min(), last=time.max())
+    found = (
+        snapshots.select(key)
+        .with_row_index("row")
+        .join(times, on="row", how="left", maintain_order="left")
+        .select(
+            pl.col("first").cum_min().forward_fill().over(key),
+            pl.col("last").cum_max().forward_fill().over(key),
+        )
+    )
+    return found["first"], found["last"]
+
+
+def _as_declared(table: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Exactly the declared columns, in order, with both times."""
+    if CREATED_TIME not in table.columns:
+        table = table.with_columns(pl.col(ENTITY_TIME).alias(CREATED_TIME))
+    return table.select(view.entity.key, ENTITY_TIME, CREATED_TIME, *view.columns)

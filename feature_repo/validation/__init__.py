@@ -1,0 +1,1 @@
+"""Expectations derived from the schema, and their validation."""

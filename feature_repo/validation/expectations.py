@@ -1,0 +1,145 @@
+"""Great Expectations over feature tables: validate a table against its view, and say in plain words what is wrong.
+
+Every expectation is critical: it blocks. What is expected is derived from the schema in `suite`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from feature_repo.schema import ENTITY_TIME, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.data_context import EphemeralDataContext
+    from great_expectations.expectations.expectation import Expectation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was found. `failures` name view, column, problem, unexpected rows and three examples; `summary` is a
+    table of all expectations (expectation, column, success, observed); `docs` is the data docs' index.html.
+    """
+
+    success: bool
+    failures: tuple[str, ...]
+    expectations: int
+    docs: Path
+    summary: tuple[dict[str, Any], ...]
+
+
+def validate(view: View, frame: pl.DataFrame, *, docs: Path) -> Report:
+    """Checks a feature table against its view; data docs go to `docs / view.name`, replacing what was there.
+
+    Args:
+        frame: key, event_timestamp, created and the view's columns. All rows are checked, none sampled.
+
+    Checked are: columns and their types; at least one row; key and times present, unique in key and
+    event_timestamp, known no earlier than true; declared minimum, maximum and share of nulls; finite numbers;
+    timestamps that can be microseconds and, except in profiles, do not lie after event_timestamp; lengths of
+    lists, width of vectors, no nulls inside lists, aligned lists of a history.
+    """
+    folder = docs.absolute() / view.name
+    shutil.rmtree(folder, ignore_errors=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from feature_repo.validation import suite
+
+        context = _context(folder)
+        results = _run(context, f"{view.name} columns", *suite.structure(view, frame))
+        if all(result.success for result in results):
+            results += _run(context, f"{view.name} values", *suite.values(view, frame))
+        context.build_data_docs()
+    failures = tuple(_failure(view, result, frame.height) for result in results if not result.success)
+    return Report(
+        success=not failures,
+        failures=failures,
+        expectations=len(results),
+        docs=folder / "index.html",
+        summary=tuple(_summary(result) for result in results),
+    )
+
+
+def _context(folder: Path) -> EphemeralDataContext:
+    """An in-memory context that writes its data docs to the folder, without telemetry or progress bars."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+    from great_expectations.data_context.types import base
+
+    site = {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+    }
+    config = base.DataContextConfig(
+        store_backend_defaults=base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"docs": site},
+        progress_bars=base.ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _run(context: EphemeralDataContext, name: str, frame: pd.DataFrame, expectations: list[Expectation]) -> list[Any]:
+    """The results of one suite over a pandas frame, in no particular order."""
+    import great_expectations as gx
+
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(name=name, data=asset.add_batch_definition_whole_dataframe(name), suite=suite)
+    )
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(
+            name=name,
+            validation_definitions=[definition],
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": 3},
+        )
+    )
+    (result,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+    return list(result.results)
+
+
+def _column_of(result: Any) -> str | None:
+    """The table's column that an expectation is about; None for the whole table."""
+    kwargs = result.expectation_config.kwargs
+    named = [kwargs[part].partition(" (")[0] for part in ("column", "column_A", "column_B") if part in kwargs]
+    return next((name for name in named if name != ENTITY_TIME), named[0] if named else None)
+
+
+def _failure(view: View, result: Any, rows: int) -> str:
+    """A failed expectation in one sentence: view, column, problem, unexpected rows, three examples."""
+    column, wanted = _column_of(result), result.expectation_config.description
+    where = f"{view.name}, column {column!r}" if column else view.name
+    if result.exception_info.get("raised_exception"):
+        return f"{where}: could not be checked whether it {wanted}: {result.exception_info['exception_message']}"
+    count = result.result.get("unexpected_count", rows)
+    examples = result.result.get("partial_unexpected_list") or [result.result.get("observed_value")]
+    shown = "; ".join(_plain(example) for example in examples[:3])
+    return f"{where}: not true that it {wanted} ({count:,} rows; for example {shown})"
+
+
+def _plain(example: Any) -> str:
+    if isinstance(example, tuple | list):
+        return " against ".join(_plain(part) for part in example)
+    if isinstance(example, dict):
+        return ", ".join(f"{name} {_plain(value)}" for name, value in example.items())
+    return str(example)
+
+
+def _summary(result: Any) -> dict[str, Any]:
+    found = result.result
+    unexpected = f"{found.get('unexpected_count', 0):,} of {found.get('element_count', 0):,} rows unexpected"
+    return {
+        "expectation": result.expectation_config.description,
+        "column": _column_of(result),
+        "success": bool(result.success),
+        "observed": str(found["observed_value"]) if "observed_value" in found else unexpected,
+    }

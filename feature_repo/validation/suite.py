@@ -1,0 +1,156 @@
+"""What is expected of a feature table, derived from its view. Imported only where a table is validated.
+
+Great Expectations works on pandas, where null and NaN are one and lists are slow: so lists are handed over as their
+lengths, and values that are no finite number in columns of their own. Such derived columns are named `column (what)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pandas as pd
+import polars as pl
+from great_expectations import expectations as gxe
+from great_expectations.expectations.expectation import Expectation
+
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Feature, Kind, View
+from feature_repo.tables.types import table_types
+
+MOMENT = f"{ENTITY_TIME} (microseconds)"
+_EARLIEST = int(datetime(1800, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+_LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+_FINITE = "is finite: no NaN, no infinity"
+_UNIT_FLOOR = 10**13  # as microseconds in April 1970; today's seconds and milliseconds lie below
+
+Check = tuple[pl.Expr, list[Expectation]]
+"""A column to hand over, made from the table, and what is expected of it."""
+
+
+def structure(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
+    """The frame's types as a table of one row, and what they should be."""
+    wanted = table_types(view)
+    found = pl.DataFrame({name: [str(frame.schema.get(name, "missing"))] for name in wanted})
+    return found.to_pandas(), [
+        gxe.ExpectColumnValuesToBeInSet(column=name, value_set=[str(dtype)], description=f"has type {dtype}")
+        for name, dtype in wanted.items()
+    ]
+
+
+def values(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
+    """The table as pandas can hold it, and what its values should be."""
+    checks = [*_row_checks(view)]
+    for feature in view.features:
+        checks += _feature_checks(feature, dated=not view.name.endswith("_profile"))
+    columns = [column for column, _ in checks]
+    return frame.select(columns).to_pandas(), [expectation for _, several in checks for expectation in several]
+
+
+def _row_checks(view: View) -> Iterator[Check]:
+    """At least one row; key and times are there, the row is unique and known no earlier than true."""
+    key = view.entity.key
+    rows = gxe.ExpectTableRowCountToBeBetween(min_value=1, description="has at least one row")
+    unique = gxe.ExpectCompoundColumnsToBeUnique(
+        column_list=[key, ENTITY_TIME], description=f"is unique in {key} and {ENTITY_TIME}"
+    )
+    known = gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+        column_A=CREATED_TIME,
+        column_B=ENTITY_TIME,
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
+        description=f"is not before {ENTITY_TIME}",
+    )
+    yield pl.col(key), [rows, unique, *_present(key, 0)]
+    yield pl.col(ENTITY_TIME), _present(ENTITY_TIME, 0)
+    yield pl.col(CREATED_TIME), [*_present(CREATED_TIME, 0), known]
+    yield pl.col(ENTITY_TIME).dt.epoch("us").alias(MOMENT), []
+
+
+def _feature_checks(feature: Feature, *, dated: bool) -> Iterator[Check]:
+    """What is expected of one feature. `dated`: its times must not lie after the row's (profiles look ahead)."""
+    name = feature.name
+    column, present = pl.col(name), _present(name, feature.max_null_share)
+    match feature.kind:
+        case Kind.ID | Kind.CATEGORICAL | Kind.TEXT:
+            yield column, present
+        case Kind.NUMERIC:
+            yield column.fill_nan(None), [*present, *_declared_limits(feature)]
+            yield _none(f"{name} (not finite)", pl.when(~column.is_finite()).then(column), _FINITE)
+        case Kind.TIMESTAMP:
+            range_ = _between(name, _EARLIEST, _LATEST, "lies between 1800 and 2200 in microseconds")
+            unit = f"{name} (unit)"
+            yield column, [*present, range_, *([_not_after(name)] if dated else [])]
+            yield _none(unit, pl.when(column.max() < _UNIT_FLOOR).then(column), "is in microseconds, not seconds")
+        case Kind.MULTI_VALUED:
+            yield from _list_checks(name, feature, 0, feature.length)
+        case Kind.VECTOR:
+            yield from _list_checks(name, feature, feature.dim, feature.dim)
+            finite = pl.element().is_finite()
+            offending = column.list.eval(pl.element().filter(~finite)).list.first()
+            yield _none(f"{name} (not finite)", offending, _FINITE)
+        case Kind.HISTORY:
+            first, *others = feature.columns
+            for part in feature.columns:
+                yield from _list_checks(part, feature, 0, feature.length)
+            for part in others:
+                yield _aligned(part, first)
+            newest = f"{name}_times (newest)"
+            yield pl.col(f"{name}_times").list.max().alias(newest), [_not_after(newest)] if dated else []
+
+
+def _list_checks(name: str, feature: Feature, least: int | None, most: int | None) -> Iterator[Check]:
+    """Length and presence of a list column, and no nulls inside: the online store cannot hold them."""
+    column, length, nulls = pl.col(name), f"{name} (length)", f"{name} (nulls)"
+    wanted = f"has {most} elements" if least == most else f"has at most {most} elements"
+    yield (
+        column.list.len().cast(pl.Int64).alias(length),
+        [*_present(length, feature.max_null_share), _between(length, least, most, wanted)],
+    )
+    inside = column.list.len().cast(pl.Int64) - column.list.drop_nulls().list.len().cast(pl.Int64)
+    yield inside.alias(nulls), [_between(nulls, 0, 0, "has no nulls inside its lists")]
+
+
+def _aligned(name: str, other: str) -> Check:
+    equal = gxe.ExpectColumnPairValuesToBeEqual(
+        column_A=f"{name} (length)",
+        column_B=f"{other} (length)",
+        ignore_row_if="both_values_are_missing",
+        description=f"is as long as {other}",
+    )
+    return pl.lit(True).alias(f"{name} (aligned)"), [equal]
+
+
+def _none(name: str, offending: pl.Expr, text: str) -> Check:
+    """A derived column that holds the offending values and should hold none."""
+    return offending.cast(pl.String).alias(name), [gxe.ExpectColumnValuesToBeNull(column=name, description=text)]
+
+
+def _not_after(name: str) -> Expectation:
+    return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+        column_A=MOMENT,
+        column_B=name,
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
+        description=f"is not after {ENTITY_TIME}",
+    )
+
+
+def _present(name: str, max_null_share: float) -> list[Expectation]:
+    if max_null_share >= 1:
+        return []
+    text = "is never null" if max_null_share == 0 else f"is null in at most {max_null_share:.1%} of the rows"
+    mostly = round(1 - max_null_share, 9)
+    return [gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=mostly, description=text)]
+
+
+def _declared_limits(feature: Feature) -> list[Expectation]:
+    if feature.minimum is None and feature.maximum is None:
+        return []
+    least = "" if feature.minimum is None else f"at least {feature.minimum:g}"
+    most = "" if feature.maximum is None else f"at most {feature.maximum:g}"
+    text = f"is {' and '.join(filter(None, (least, most)))}"
+    return [_between(feature.name, feature.minimum, feature.maximum, text)]
+
+
+def _between(name: str, least: float | None, most: float | None, text: str) -> Expectation:
+    return gxe.ExpectColumnValuesToBeBetween(column=name, min_value=least, max_value=most, description=text)

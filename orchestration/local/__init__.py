@@ -1,0 +1,1 @@
+"""This machine: the home folder, local services and their supervision."""

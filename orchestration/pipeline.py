@@ -1,0 +1,74 @@
+"""The whole asset graph in this process: what `gatehouse run` does."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
+
+from orchestration.asset_values import Judged
+from orchestration.definitions import defs
+from orchestration.local.home import dagster_instance
+
+
+class CheckError(RuntimeError):
+    """A blocking check failed; the message is what it found."""
+
+
+def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
+    """Materialise every asset; `config` holds fields of `Workspace`. Returns the evaluation of the judged version.
+
+    Needs a prepared home (`orchestration.local.home`). Ends at the first failure: CheckError if a blocking check fails,
+    KeyboardInterrupt at Ctrl-C or SIGTERM, else what the asset raised. What was finished before is kept and used again.
+    """
+    run_id = str(uuid4())
+    with dagster_instance() as instance, interrupts_kept():
+        try:
+            result = defs.resolve_job_def("release_job").execute_in_process(
+                run_config={
+                    "resources": {"workspace": {"config": {k: v for k, v in config.items() if v is not None}}},
+                    "loggers": {"terminal": {"config": {"quiet": quiet}}},
+                },
+                instance=instance,
+                run_id=run_id,
+            )
+        except DagsterAssetCheckFailedError as error:
+            raise CheckError("\n".join(_failed_checks(instance, run_id))) from error
+        except dg.DagsterExecutionInterruptedError as error:
+            raise KeyboardInterrupt from error
+    judged: Judged = result.asset_value("evaluation")
+    return judged
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Send a Ctrl-C again that came while Python ran a callback of its garbage collection, where errors are dropped."""
+    hook = sys.unraisablehook
+
+    def again(dropped: sys.UnraisableHookArgs) -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            main = threading.main_thread().ident
+            threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT]).start()
+        else:
+            hook(dropped)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+
+
+def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
+    """What each failed check of a run found."""
+    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records:
+        check = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+        if not check.passed:
+            yield f"{check.asset_key.to_user_string()}: {check.description}"

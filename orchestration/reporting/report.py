@@ -1,0 +1,175 @@
+"""What a person reads of a run: metrics beside baselines, the verdict, sample recommendations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.reporting.text import recommendations_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from orchestration.asset_values import Judged
+    from serving.settings import Settings
+    from training.evaluation.evaluate import Evaluation
+
+COLUMNS = ("recall@20", "ndcg@20", "recall@100")
+HEADS = ("Recall@20 (95 %)", "NDCG@20", "Recall@100", "two_tower leads by")
+VIEWS = ("all", "repeat", "discovery")
+SAMPLE_USERS, SAMPLE_ITEMS = 2, 5
+WIDTH = 110
+
+
+def metrics_rows(systems: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
+    """One row per view and system: recall@20 with its 95 % interval, ndcg@20, recall@100, and 95 % of the paired
+    differences in recall@20 by which the version leads; best first within a view."""
+    rows: list[dict[str, Any]] = []
+    for view in views_of(systems):
+        for name in sorted(systems, key=lambda name: -systems[name].metrics[f"{view}/recall@20"]):
+            metrics = systems[name].metrics
+            low, high = systems[name].intervals[f"{view}/recall@20"]
+            row = {"view": view, "system": name, "low": low, "high": high}
+            row["lead"] = systems[name].leads.get(f"{view}/recall@20")
+            rows.append(row | {column: metrics[f"{view}/{column}"] for column in COLUMNS})
+    return rows
+
+
+def views_of(systems: Mapping[str, Evaluation]) -> list[str]:
+    """The views that were measured, in the order in which they are read."""
+    return [view for view in VIEWS if view in systems[TWO_TOWER].curves]
+
+
+def parts_of(measured: Evaluated) -> dict[str, Mapping[str, Evaluation]]:
+    """The two tables by title."""
+    parts: dict[str, Mapping[str, Evaluation]] = {f"whole corpus, {measured.items:,} items": measured.systems}
+    if measured.core:
+        parts[f"{measured.core_items:,} items that at least 10 users had before the cut"] = measured.core
+    return parts
+
+
+def remarks(systems: Mapping[str, Evaluation]) -> list[str]:
+    """What must be known to read a table: users, ceilings, repeats, flags."""
+    own = systems[TWO_TOWER]
+    users = ", ".join(f"{view} {own.users[view]:,}" for view in views_of(systems))
+    ceilings = ", ".join(f"{view} {own.ceilings[f'{view}/recall@20']:.3f}" for view in views_of(systems))
+    shares = ", ".join(f"{name} {system.repeat_share:.2f}" for name, system in systems.items())
+    return [
+        f"Users: {users}. Attainable Recall@20: {ceilings}.",
+        f"Share of items in the lists of 20 that the user had before: {shares}.",
+        *own.flags,
+    ]
+
+
+def metrics_markdown(measured: Evaluated) -> str:
+    """The tables in Markdown."""
+    lines = []
+    for title, systems in parts_of(measured).items():
+        lines += [
+            f"**{title}**",
+            "",
+            f"| view | system | {' | '.join(HEADS)} |",
+            f"|---|---|{'---|' * len(HEADS)}",
+        ]
+        for row in metrics_rows(systems):
+            name = f"**{row['system']}**" if row["system"] in (TWO_TOWER, CHAMPION) else row["system"]
+            lines.append(f"| {row['view']} | {name} | {' | '.join(_numbers(row))} |")
+        lines += ["", *remarks(systems), ""]
+    return "\n".join(lines)
+
+
+def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
+    """A run as data: version, verdict, champion, metrics by system."""
+    from serving.registry import Registry
+    from serving.release.manifest import read
+
+    version = judged.version
+    registry = Registry(settings, version.source.dataset)
+    manifest, measured = read(registry, version.version), read_evaluation(judged)
+    return {
+        "dataset": version.source.dataset,
+        "version": version.version,
+        "reused": version.reused,
+        "training": manifest.training.value,
+        "parent": manifest.parent,
+        "outcome": manifest.verdict.outcome.value,
+        "reasons": list(manifest.verdict.reasons),
+        "champion": registry.champion(),
+        "cut": version.source.cut.isoformat(),
+        "as_of": version.source.as_of.isoformat(),
+        "index_recall": measured.index_recall,
+        "metrics": {name: system.metrics for name, system in measured.systems.items()},
+        "core_metrics": {name: system.metrics for name, system in measured.core.items()},
+        "mlflow_run": registry.run_url(version.version),
+    }
+
+
+def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -> None:
+    """Print the end of a run: tables, verdict, sample recommendations, where to look next."""
+    from rich.console import Console
+
+    console, measured = Console(width=WIDTH), read_evaluation(judged)
+    for title, systems in parts_of(measured).items():
+        console.print(_table(f"{summary['dataset']} v{summary['version']} - {title}", systems))
+        for remark in remarks(systems):
+            console.print(remark, style="dim", highlight=False)
+    console.print(f"\n[bold]Verdict: {summary['outcome']}[/bold]  (champion: v{summary['champion']})")
+    console.print("\n".join(f"  - {reason}" for reason in summary["reasons"]), highlight=False, markup=False)
+    if summary["champion"]:
+        console.print("\n[bold]Sample recommendations[/bold]")
+        for text in _samples(settings, summary["dataset"]):
+            console.print(text, highlight=False, markup=False)
+    console.print(_next_steps(settings, summary), highlight=False, markup=False)
+
+
+def read_evaluation(judged: Judged) -> Evaluated:
+    """The evaluation behind a judged version."""
+    return Evaluated.from_json(judged.path.read_text())
+
+
+def bullets(reasons: Sequence[str]) -> str:
+    return "\n".join(f"- {reason}" for reason in reasons)
+
+
+def _table(title: str, systems: Mapping[str, Evaluation]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name in ("view", "system"):
+        table.add_column(name)
+    for name in HEADS:
+        table.add_column(name, justify="right", no_wrap=True)
+    view = None
+    for row in metrics_rows(systems):
+        if view not in (None, row["view"]):
+            table.add_section()
+        view = row["view"]
+        style = "bold" if row["system"] in (TWO_TOWER, CHAMPION) else None
+        table.add_row(row["view"], row["system"], *_numbers(row), style=style)
+    return table
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    interval = f"{row['recall@20']:.4f} ({row['low']:.4f}-{row['high']:.4f})"
+    lead = f"{row['lead'][0]:+.4f} .. {row['lead'][1]:+.4f}" if row["lead"] else ""
+    return [interval, f"{row['ndcg@20']:.4f}", f"{row['recall@100']:.4f}", lead]
+
+
+def _samples(settings: Settings, dataset: str) -> list[str]:
+    from orchestration.answer import open_retriever
+
+    with open_retriever(settings, dataset) as retriever:
+        users = retriever.known_users()
+        chosen = [users[len(users) * place // SAMPLE_USERS] for place in range(SAMPLE_USERS)]
+        return [recommendations_text(retriever.recommend(user, SAMPLE_ITEMS)) for user in chosen]
+
+
+def _next_steps(settings: Settings, summary: Mapping[str, Any]) -> str:
+    return (
+        "\nNext:  gatehouse recommend USER -k 20   items for a user"
+        "\n       gatehouse up                     Dagster, MLflow and Milvus on this machine"
+        "\n       gatehouse releases               all versions; `gatehouse rollback` takes one back"
+        f"\n       {settings.home}/data_docs   what was expected of the features, and what was found"
+        f"\n       {settings.home}/logs        the log\n"
+    )

@@ -1,0 +1,36 @@
+"""Answers of the small commands as text: recommendations and releases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from serving.registry import OVERRIDE, PARENT, TRAINING
+
+if TYPE_CHECKING:
+    from serving.registry import VersionSummary
+    from serving.retriever import Recommendations
+
+
+def recommendations_text(answer: Recommendations) -> str:
+    """An answer for people."""
+    lines = [f"user {answer.user_id}, version {answer.version}, from {answer.source}"]
+    for rank, item in enumerate(answer.items, 1):
+        shown = ", ".join(str(value) for value in item.fields.values() if value is not None)
+        lines.append(f"{rank:>4}  {item.score:>8.4f}  {item.item_id:>10}  {shown}")
+    return "\n".join([*lines, *(f"note: {note}" for note in answer.notes)])
+
+
+def releases_text(versions: Sequence[VersionSummary]) -> str:
+    """All versions for people; the champion is marked, what a version went on from and an override are shown."""
+    lines = []
+    for each in versions:
+        mark = "*" if each.champion else " "
+        shown = "  ".join(
+            f"{name} {each.metrics[name]:.4f}" for name in ("all/recall@20", "all/ndcg@20") if name in each.metrics
+        )
+        reason = f"  promoted against the gate: {each.tags[OVERRIDE]}" if OVERRIDE in each.tags else ""
+        outcome = each.outcome or "not judged"
+        origin = f"  {each.tags[TRAINING]} of v{each.tags[PARENT]}" if PARENT in each.tags else ""
+        lines.append(f"{mark} v{each.version}  {each.created:%Y-%m-%d %H:%M}  {outcome:<10}  {shown}{origin}{reason}")
+    return "\n".join(lines) or "no versions yet"

@@ -1,0 +1,156 @@
+"""The item index: one contract, exact in memory (`ExactIndex`) and in Milvus (`MilvusIndex` in milvus.py).
+
+A collection belongs to one model version and is never changed in place. Scores are inner products of L2-normalised
+vectors, that is cosines. Results are ordered by score, highest first, equal scores by item id; which of several items
+with the score of the last place are in is the index's choice (in `ExactIndex`, the smallest ids).
+
+Legend: N items, Q queries, K results, D dimensions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+
+from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
+from serving.index import filters
+
+MAX_K = 16_384
+"""The most results that Milvus gives for a query."""
+QUERIES_PER_CALL = 256
+_TYPES: dict[Kind, pl.DataType] = {
+    Kind.ID: pl.String(),
+    Kind.CATEGORICAL: pl.String(),
+    Kind.TEXT: pl.String(),
+    Kind.NUMERIC: pl.Float64(),
+    Kind.TIMESTAMP: pl.Int64(),
+    Kind.MULTI_VALUED: pl.List(pl.String()),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """What is stored beside an embedding: name -> polars type, and which of them can be filtered on."""
+
+    types: Mapping[str, pl.DataType]
+    filterable: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, schema: Schema) -> Fields:
+        """The filterable and displayed item features of a schema. ValueError for a vector or a history among them."""
+        stored = [f for f in schema.features_of(Entity.ITEM) if f.filterable or f.display]
+        odd = [feature.name for feature in stored if feature.kind not in _TYPES]
+        if odd:
+            raise ValueError(f"{', '.join(odd)}: vectors and histories cannot be displayed or filtered on")
+        return cls(
+            types={feature.name: _TYPES[feature.kind] for feature in stored},
+            filterable=frozenset(feature.name for feature in stored if feature.filterable),
+        )
+
+    def parse(self, where: str | None) -> filters.Where | None:
+        """The filter, or None for none. ValueError for one that uses anything but the filterable fields."""
+        types = {name: type_ for name, type_ in self.types.items() if name in self.filterable}
+        return filters.parse(where, types) if where else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionInfo:
+    """A stored collection. fingerprint: SHA-256 over its ids and fields, in order of id. complete: all rows are in."""
+
+    name: str
+    rows: int
+    dim: int
+    fingerprint: str
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Results per query: item ids and their scores, best first, fewer than K where fewer match."""
+
+    ids: list[list[str]]
+    scores: list[np.ndarray]
+
+
+class ItemIndex(Protocol):
+    """Collections of item embeddings, and aliases that point at them."""
+
+    def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
+        """Store items (item_id and the fields) with their vectors, row by row.
+
+        A complete collection with the same content is left as it is, an incomplete one is built again from nothing.
+        ValueError for input that cannot be indexed, and for a complete collection with other content.
+        """
+
+    def info(self, name: str) -> CollectionInfo | None:
+        """What is stored under a name; None if nothing is."""
+
+    def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
+        """The k items of the highest scores among those that match the filter; all of them if there are fewer."""
+
+    def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
+        """Stored fields by item id; ids that are not stored or do not match are left out."""
+
+    def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
+        """Stored embeddings float32 [D] by item id; ids that are not stored or do not match are left out."""
+
+    def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
+        """Delete a collection. ValueError if an alias points at it or it is among `kept`, the releases' collections."""
+
+    def point(self, alias: str, name: str) -> None:
+        """Make the alias point at a collection. LookupError if it is not there."""
+
+    def target(self, alias: str) -> str | None:
+        """The collection that the alias points at."""
+
+
+def checked(items: pl.DataFrame, vectors_ND: np.ndarray, fields: Fields) -> tuple[pl.DataFrame, np.ndarray]:
+    """Items in order of id with just the stored columns, and their vectors as float32. ValueError for bad input."""
+    missing = [name for name in (ITEM_ID, *fields.types) if name not in items.columns]
+    if missing:
+        raise ValueError(f"items to index lack the columns {missing}; got {items.columns}")
+    if not len(items) or vectors_ND.ndim != 2 or len(vectors_ND) != len(items):
+        raise ValueError(
+            f"{len(items):,} items and vectors of shape {vectors_ND.shape}: wanted one vector for each item"
+        )
+    ids = items[ITEM_ID]
+    if ids.null_count() or ids.n_unique() != len(ids):
+        examples = ids.filter(ids.is_duplicated()).unique().sort().head(3).to_list()
+        raise ValueError(f"item ids must be unique and not null; {ids.null_count()} null, twice for example {examples}")
+    check_unit(vectors_ND, ids.to_list())
+    order = ids.arg_sort().to_numpy()
+    stored = items.select(pl.col(name).cast(type_) for name, type_ in {ITEM_ID: pl.String(), **fields.types}.items())
+    stored = stored.with_columns(cs.float().fill_nan(None))
+    return stored[order], np.ascontiguousarray(vectors_ND[order], dtype=np.float32)
+
+
+def check_unit(vectors_ND: np.ndarray, names: Sequence[Any]) -> None:
+    """ValueError unless every row is finite and of length 1 (to 1e-3)."""
+    norms_N = np.linalg.norm(vectors_ND.astype(np.float64), axis=1)
+    wrong = np.flatnonzero(~(np.abs(norms_N - 1) < 1e-3))  # NaN compares false
+    if len(wrong):
+        shown = ", ".join(f"{names[row]!r}: {norms_N[row]:.4g}" for row in wrong[:3])
+        raise ValueError(
+            f"{len(wrong):,} vectors of {len(vectors_ND):,} are not finite and of length 1 (lengths of {shown})"
+        )
+
+
+def checked_queries(vectors_QD: np.ndarray, k: int, info: CollectionInfo) -> np.ndarray:
+    """Query vectors as float32. ValueError for a wrong width or length, a NaN, or a k that is out of bounds."""
+    if not 1 <= k <= MAX_K:
+        raise ValueError(f"k is {k:,}, wanted 1 to {MAX_K:,}")
+    if vectors_QD.ndim != 2 or vectors_QD.shape[1] != info.dim:
+        raise ValueError(f"query vectors of shape {vectors_QD.shape}: {info.name} holds {info.dim} dimensions")
+    check_unit(vectors_QD, range(len(vectors_QD)))
+    return np.ascontiguousarray(vectors_QD, dtype=np.float32)
+
+
+def fingerprint(items: pl.DataFrame) -> str:
+    """SHA-256 over ids and fields. Vectors are left out: their last bits depend on the machine."""
+    return hashlib.sha256(items.write_json().encode()).hexdigest()

@@ -1,0 +1,107 @@
+"""Exact search in memory: the reference of the index contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from feature_repo.schema import ITEM_ID
+from serving.index import filters
+from serving.index.base import (
+    QUERIES_PER_CALL,
+    CollectionInfo,
+    Fields,
+    Hits,
+    checked,
+    checked_queries,
+    fingerprint,
+)
+
+
+class ExactIndex:
+    """Exact search in memory: the reference of the contract, and the oracle of index recall."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        self._collections: dict[str, tuple[CollectionInfo, pl.DataFrame, np.ndarray]] = {}
+        self._aliases: dict[str, str] = {}
+
+    def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
+        items, vectors_ND = checked(items, vectors_ND, self.fields)
+        info = CollectionInfo(
+            name=name, rows=len(items), dim=vectors_ND.shape[1], fingerprint=fingerprint(items), complete=True
+        )
+        if name in self._collections and not same(self._collections[name], info, vectors_ND):
+            raise ValueError(in_place(name))
+        self._collections[name] = (info, items, vectors_ND)
+        return info
+
+    def info(self, name: str) -> CollectionInfo | None:
+        return self._collections[name][0] if name in self._collections else None
+
+    def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
+        info, items, vectors_ND = self._open(name)
+        queries_QD = checked_queries(vectors_QD, k, info)
+        ids_N = items[ITEM_ID].to_numpy()
+        if (parsed := self.fields.parse(where)) is not None:
+            matches_N = items.select(filters.to_polars(parsed)).to_series().to_numpy()
+            ids_N, vectors_ND = ids_N[matches_N], vectors_ND[matches_N]
+        ids: list[list[str]] = []
+        scores: list[np.ndarray] = []
+        for start in range(0, len(queries_QD), QUERIES_PER_CALL):
+            scores_QN = queries_QD[start : start + QUERIES_PER_CALL] @ vectors_ND.T
+            best_QK = np.argsort(-scores_QN, axis=1, kind="stable")[:, :k]  # rows lie in order of id
+            ids.extend(ids_N[best_QK].tolist())
+            scores.extend(np.take_along_axis(scores_QN, best_QK, axis=1))
+        return Hits(ids, scores)
+
+    def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
+        return {row.pop(ITEM_ID): row for row in self._matching(name, ids, where).drop("row").to_dicts()}
+
+    def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
+        _, _, vectors_ND = self._open(name)
+        found = self._matching(name, ids, where)
+        return dict(zip(found[ITEM_ID], vectors_ND[found["row"].to_numpy()], strict=True))
+
+    def _matching(self, name: str, ids: Sequence[str], where: str | None) -> pl.DataFrame:
+        """Items that are asked for and match, with their `row`."""
+        found = self._open(name)[1].with_row_index("row").filter(pl.col(ITEM_ID).is_in(list(ids)))
+        parsed = self.fields.parse(where)
+        return found if parsed is None else found.filter(filters.to_polars(parsed))
+
+    def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
+        refuse_drop(name, [alias for alias, target in self._aliases.items() if target == name], kept)
+        self._collections.pop(name, None)
+
+    def point(self, alias: str, name: str) -> None:
+        self._open(name)
+        self._aliases[alias] = name
+
+    def target(self, alias: str) -> str | None:
+        return self._aliases.get(alias)
+
+    def _open(self, name: str) -> tuple[CollectionInfo, pl.DataFrame, np.ndarray]:
+        if name not in self._collections:
+            raise LookupError(f"no collection {name!r}; there are {sorted(self._collections)}")
+        return self._collections[name]
+
+
+def same(stored: tuple[CollectionInfo, pl.DataFrame, np.ndarray], info: CollectionInfo, vectors_ND: np.ndarray) -> bool:
+    return stored[0] == info and np.allclose(stored[2], vectors_ND, atol=1e-3)
+
+
+def in_place(name: str) -> str:
+    return (
+        f"{name} is complete and holds other items or embeddings: a collection is never changed in place; drop it first"
+    )
+
+
+def refuse_drop(name: str, aliases: Sequence[str], kept: Iterable[str]) -> None:
+    """ValueError if the collection is in use."""
+    if aliases:
+        raise ValueError(f"{name} is not dropped: the alias {', '.join(aliases)} points at it")
+    if name in set(kept):
+        raise ValueError(f"{name} is not dropped: a kept release serves from it")

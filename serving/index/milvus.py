@@ -1,0 +1,284 @@
+"""Every Milvus call: the item index in Milvus, or in Milvus Lite where no server is configured.
+
+Milvus Lite accepts NaN vectors, wrong metrics and over-long limits, and drops collections that an alias points at, so
+everything is checked here. Its folder belongs to one process at a time: an index is opened for the time of a command.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from feature_repo.schema import ITEM_ID
+from serving.index import filters
+from serving.index.base import (
+    QUERIES_PER_CALL,
+    CollectionInfo,
+    Fields,
+    Hits,
+    checked,
+    checked_queries,
+    fingerprint,
+)
+from serving.index.exact import in_place, refuse_drop
+from serving.settings import IndexParams, Settings
+
+if TYPE_CHECKING:
+    from pymilvus import CollectionSchema, MilvusClient
+
+VECTOR = "embedding"
+ROWS, FINGERPRINT = "gatehouse.rows", "gatehouse.fingerprint"
+"""Properties of a collection: what its build was to store."""
+INSERT_ROWS = 5_000
+IDS_PER_CALL = 2_000
+"""Of vectors: their messages are bounded."""
+SAMPLE = 256
+MAX_TEXT = 65_535
+MAX_ELEMENTS = 4_096
+
+
+class IndexBusyError(RuntimeError):
+    """Another process holds the Milvus Lite folder."""
+
+
+class MilvusIndex:
+    """The contract of `serving.index.base.ItemIndex`, in Milvus. Connects at first use; use it as a context manager."""
+
+    def __init__(self, settings: Settings, fields: Fields) -> None:
+        self.settings = settings
+        self.fields = fields
+        self._connection: tuple[MilvusClient, str] | None = None
+        self._opened: dict[str, CollectionInfo] = {}
+
+    def __enter__(self) -> MilvusIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection, and a Lite folder, back. Another use opens it again."""
+        if self._connection:
+            client, uri = self._connection
+            self._connection = None
+            self._opened.clear()
+            client.close()
+            _release(uri)
+
+    @property
+    def _client(self) -> MilvusClient:
+        if self._connection is None:
+            self._connection = _connect(self.settings)
+        return self._connection[0]
+
+    def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
+        items, vectors_ND = checked(items, vectors_ND, self.fields)
+        wanted = CollectionInfo(
+            name=name, rows=len(items), dim=vectors_ND.shape[1], fingerprint=fingerprint(items), complete=True
+        )
+        stored = self.info(name)
+        if stored and stored.complete:
+            if stored != wanted or not self._holds(name, items, vectors_ND):
+                raise ValueError(in_place(name))
+            return stored
+        if stored:
+            self.drop(name)
+        self._create(wanted)
+        for start in range(0, len(items), INSERT_ROWS):
+            rows = items[start : start + INSERT_ROWS].to_dicts()  # Milvus takes rows
+            batch_ND = vectors_ND[start : start + INSERT_ROWS]
+            self._client.insert(name, [{**row, VECTOR: vector} for row, vector in zip(rows, batch_ND, strict=True)])
+        self._client.flush(name)
+        built = self.info(name)
+        if built != wanted:
+            raise RuntimeError(f"{name} holds {built.rows if built else 0:,} of {len(items):,} items; build it again")
+        return wanted
+
+    def _create(self, info: CollectionInfo) -> None:
+        index, params = self._client.prepare_index_params(), self.settings.index
+        index.add_index(VECTOR, index_type=params.index_type, metric_type="IP", params=dict(params.build))
+        schema = _collection_schema(self.fields, info.dim)
+        declared = {ROWS: str(info.rows), FINGERPRINT: info.fingerprint}
+        with _quiet("grpc._server"):  # Milvus Lite logs a call that it does not implement and that nothing needs
+            self._client.create_collection(info.name, schema=schema, index_params=index, properties=declared)
+
+    def _holds(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> bool:
+        """Whether a sample of the stored vectors equals the given ones."""
+        rows = np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int))
+        ids = items[ITEM_ID][rows].to_list()
+        stored = {row[ITEM_ID]: row[VECTOR] for row in self._client.get(name, ids=ids, output_fields=[ITEM_ID, VECTOR])}
+        return stored.keys() == set(ids) and np.allclose([stored[id_] for id_ in ids], vectors_ND[rows], atol=1e-3)
+
+    def info(self, name: str) -> CollectionInfo | None:
+        if not self._client.has_collection(name):
+            return None
+        described = self._client.describe_collection(name)
+        declared = described["properties"]
+        dim = next(field["params"]["dim"] for field in described["fields"] if field["name"] == VECTOR)
+        self._client.load_collection(name)
+        count = self._client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
+        rows = int(count[0]["count(*)"])
+        complete = str(rows) == declared.get(ROWS)
+        return CollectionInfo(
+            name=name, rows=rows, dim=int(dim), fingerprint=declared.get(FINGERPRINT, ""), complete=complete
+        )
+
+    def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
+        queries_QD = checked_queries(vectors_QD, k, self._open(name))
+        expression = self._expression(where)
+        ids: list[list[str]] = []
+        scores: list[np.ndarray] = []
+        for start in range(0, len(queries_QD), QUERIES_PER_CALL):
+            found = self._client.search(
+                name,
+                data=queries_QD[start : start + QUERIES_PER_CALL],
+                limit=k,
+                filter=expression,
+                output_fields=[ITEM_ID],
+                search_params={"metric_type": "IP", "params": _search_params(self.settings.index, k)},
+            )
+            for hits in found:
+                ordered = sorted((-hit["distance"], hit[ITEM_ID]) for hit in hits)
+                ids.append([id_ for _, id_ in ordered])
+                scores.append(-np.array([score for score, _ in ordered], dtype=np.float32))
+        return Hits(ids, scores)
+
+    def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
+        rows = self._query(name, ids, where, list(self.fields.types))
+        return {row[ITEM_ID]: {field: row[field] for field in self.fields.types} for row in rows}
+
+    def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
+        parts = [ids[start : start + IDS_PER_CALL] for start in range(0, len(ids), IDS_PER_CALL)]
+        rows = (row for part in parts for row in self._query(name, part, where, [VECTOR]))
+        return {row[ITEM_ID]: np.asarray(row[VECTOR], dtype=np.float32) for row in rows}
+
+    def _query(self, name: str, ids: Sequence[str], where: str | None, columns: list[str]) -> list[dict[str, Any]]:
+        self._open(name)
+        expression = f"{ITEM_ID} in {json.dumps(list(ids), ensure_ascii=False)}"
+        if where:
+            expression = f"{expression} and {self._expression(where)}"
+        return self._client.query(name, filter=expression, output_fields=[ITEM_ID, *columns]) if ids else []
+
+    def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
+        if self._client.has_collection(name):
+            refuse_drop(name, self._client.list_aliases(name)["aliases"], kept)
+            self._client.drop_collection(name)
+            self._opened.pop(name, None)
+
+    def point(self, alias: str, name: str) -> None:
+        self._open(name)
+        if self.target(alias) is None:
+            self._client.create_alias(name, alias)
+        else:
+            self._client.alter_alias(name, alias)
+
+    def target(self, alias: str) -> str | None:
+        if alias not in self._client.list_aliases()["aliases"]:
+            return None
+        return self._client.describe_alias(alias)["collection_name"]
+
+    def _expression(self, where: str | None) -> str:
+        parsed = self.fields.parse(where)
+        return "" if parsed is None else filters.to_milvus(parsed)
+
+    def _open(self, name: str) -> CollectionInfo:
+        if name not in self._opened:
+            info = self.info(name)
+            if info is None:
+                raise LookupError(f"no collection {name!r} in {self.settings.milvus_uri}")
+            self._opened[name] = info
+        return self._opened[name]
+
+
+def _collection_schema(fields: Fields, dim: int) -> CollectionSchema:
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(enable_dynamic_field=False)
+    schema.add_field(ITEM_ID, DataType.VARCHAR, is_primary=True, max_length=MAX_TEXT)
+    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dim)
+    for name, type_ in fields.types.items():
+        if type_ == pl.String:
+            schema.add_field(name, DataType.VARCHAR, max_length=MAX_TEXT, nullable=True)
+        elif type_ == pl.Float64:
+            schema.add_field(name, DataType.DOUBLE, nullable=True)
+        elif type_ == pl.Int64:
+            schema.add_field(name, DataType.INT64, nullable=True)
+        else:
+            text = {"element_type": DataType.VARCHAR, "max_length": MAX_TEXT, "max_capacity": MAX_ELEMENTS}
+            schema.add_field(name, DataType.ARRAY, nullable=True, **text)
+    return schema
+
+
+def _search_params(index: IndexParams, k: int) -> dict[str, Any]:
+    params = dict(index.search)
+    return {**params, "ef": max(k, params["ef"])} if "ef" in params else params
+
+
+# One Milvus Lite engine per folder and process, shared by the indexes that are open on it.
+_users: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+def _connect(settings: Settings) -> tuple[MilvusClient, str]:
+    """A client and its address. Another command may hold a Lite folder for its time, so it is waited for."""
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import ConnectionConfigException
+
+    deadline = time.monotonic() + settings.lite_wait_seconds
+    while True:
+        uri = settings.milvus_uri  # `gatehouse up` may have started a server meanwhile
+        if "://" in uri:
+            return MilvusClient(uri), uri
+        with _lock, _quiet("milvus_lite", "pymilvus"):
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                client = MilvusClient(uri)
+            except ConnectionConfigException as error:
+                if time.monotonic() > deadline:
+                    raise IndexBusyError(
+                        f"another process holds the item index in {uri}: wait until it ends, or let `gatehouse up` run,"
+                        " whose server all commands share"
+                    ) from error
+            else:
+                _users[uri] += 1
+                return client, uri
+        time.sleep(0.5)
+
+
+def _release(uri: str) -> None:
+    """Stop a Lite engine that nobody in this process uses any more: closing a client alone keeps the folder locked."""
+    if "://" in uri:
+        return
+    from milvus_lite.server_manager import server_manager_instance
+
+    with _lock:
+        _users[uri] -= 1
+        if _users[uri] <= 0:
+            server_manager_instance.release_server(uri)
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Their logs repeat, with a trace, the error that is raised anyway."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

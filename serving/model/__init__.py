@@ -1,0 +1,1 @@
+"""The model of a release: both towers, the rescorer, and their MLflow flavour."""

@@ -1,0 +1,89 @@
+"""The towers of one version as artifacts: exported programs with the encoders they were trained with.
+
+Legend: B rows of a batch, D dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode import Encoder
+from feature_repo.schema import Entity, Schema
+from serving.model.rescorer import Rescorer
+from serving.pt2 import load_program
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 1_024
+RESCORER, RESCORER_PARTS = "rescorer.pt2", "rescorer.json"
+CHECKPOINT = "checkpoint.safetensors"
+"""For incremental training; serving never reads it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tower:
+    """An exported tower and its encoder."""
+
+    encoder: Encoder
+    program: torch.nn.Module
+
+    def embed(self, frame: pl.DataFrame) -> np.ndarray:
+        """float32 [rows, D], L2-normalised. frame: as `Encoder.encode` takes it, event_timestamp the query's moment."""
+        import torch
+
+        embeddings = []
+        for start in range(0, len(frame), BATCH):
+            arrays = self.encoder.encode(frame[start : start + BATCH])
+            inputs = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+            with torch.inference_mode():
+                embeddings.append(self.program(inputs).numpy())
+        return np.concatenate(embeddings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelBundle:
+    """What an artifact folder holds, loaded. popular: (item id, count), most popular first, for unknown users.
+    rescorer: of the items of users' histories or of what the index finds, where the recipe has one."""
+
+    schema: Schema
+    user: Tower
+    item: Tower
+    popular: tuple[tuple[str, float], ...]
+    rescorer: Rescorer | None = None
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> ModelBundle:
+        """Load the artifacts of a version that is not judged yet. UnsafeArchiveError as `from_files`."""
+        return cls.from_files({path.name: path.read_bytes() for path in folder.iterdir() if path.name != CHECKPOINT})
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> ModelBundle:
+        """Load from the content of the files. UnsafeArchiveError if a program could run code while being loaded."""
+        return cls(
+            schema=Schema.from_json(files["schema.json"].decode()),
+            user=_tower(files, Entity.USER),
+            item=_tower(files, Entity.ITEM),
+            popular=tuple((item, count) for item, count in json.loads(files["popular.json"])),
+            rescorer=_rescorer(files) if RESCORER in files else None,
+        )
+
+
+def _tower(files: Mapping[str, bytes], entity: Entity) -> Tower:
+    name = f"{entity.value}_tower.pt2"
+    encoder = Encoder.from_json(files[f"{entity.value}_encoder.json"].decode())
+    return Tower(encoder=encoder, program=load_program(files[name], name).module())
+
+
+def _rescorer(files: Mapping[str, bytes]) -> Rescorer:
+    encoder = Encoder.from_json(files["user_encoder.json"].decode())
+    # Releases from before there were candidates say nothing of them: their re-scorer is one of histories.
+    parts = json.loads(files[RESCORER_PARTS]) if RESCORER_PARTS in files else {}
+    return Rescorer(encoder=encoder, program=load_program(files[RESCORER], RESCORER).module(), **parts)

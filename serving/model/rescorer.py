@@ -1,0 +1,108 @@
+"""The re-scorer of a release: scores of given users and items that no inner product can give.
+
+One user vector cannot be near to all items of a history at once, but serving knows them: a learned term, which reads
+how often and how long ago each was taken, is added to the score that the index would give. Or what the index finds best
+is ranked anew by a scorer that looks at both embeddings. A release has one of the two.
+
+Legend: Q users, L places of a history, P places of a history or of candidates, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode import RESERVED, Encoder, InputKind
+from feature_repo.schema import ITEM_ID
+
+if TYPE_CHECKING:
+    import torch
+
+QUERY = "query"
+USERS_PER_CALL = 256
+"""Their items' embeddings take 256 · P · D numbers."""
+PLACED = {QUERY: pl.Int64, ITEM_ID: pl.String, "place": pl.Int64}
+"""A pair: row of the users, item, and its place in the user's history or among the candidates, from 0."""
+SCORED = {QUERY: pl.Int64, ITEM_ID: pl.String, "score": pl.Float64}
+Vectors = Mapping[str, np.ndarray]
+"""Embeddings of the items that may be scored, by id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescorer:
+    """An exported re-scorer. encoder: the user tower's. candidates: so many of the best items of the index it ranks
+    anew; 0 if it scores the items of histories instead."""
+
+    encoder: Encoder
+    program: torch.nn.Module
+    candidates: int = 0
+
+    @cached_property
+    def history(self) -> str:
+        """Name of the history that is scored. ValueError unless the encoder has just one."""
+        names = [each.name for each in self.encoder.inputs if each.kind is InputKind.HISTORY]
+        if len(names) != 1:
+            raise ValueError(f"a re-scorer needs one history of the user, and the encoder has {names or 'none'}")
+        return names[0]
+
+    def owned(self, users: pl.DataFrame) -> list[str]:
+        """The distinct items of the users' histories, sorted."""
+        return users[f"{self.history}_items"].explode().drop_nulls().unique().sort().to_list()
+
+    def places(self, users: pl.DataFrame, vectors: Vectors) -> pl.DataFrame:
+        """PLACED of the items of histories that can be scored: those that have a vector and that the term knows."""
+        if not vectors:
+            return pl.DataFrame(schema=PLACED)
+        codes_QL = self.encoder.encode(users)[f"{self.history}_items"]
+        cut = users.select(pl.col(f"{self.history}_items").list.head(codes_QL.shape[1]).alias(ITEM_ID))
+        place = pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY)
+        rows = cut.with_row_index(QUERY).explode(ITEM_ID).select(pl.col(QUERY).cast(pl.Int64), ITEM_ID, place=place)
+        rows = rows.drop_nulls(ITEM_ID).filter(pl.col(ITEM_ID).is_in(list(vectors)))
+        return rows.filter(codes_QL[rows[QUERY].to_numpy(), rows["place"].to_numpy()] >= RESERVED)
+
+    def score(self, users: pl.DataFrame, user_QD: np.ndarray, vectors: Vectors, pairs: pl.DataFrame) -> pl.DataFrame:
+        """<u, v> with everything that is learned besides: query, item_id, score (float64) of the pairs.
+
+        users: features as of event_timestamp; user_QD: their embeddings. pairs: PLACED, all of them with a vector.
+        """
+        pairs = pairs.with_row_index("pair")
+        starts = range(0, len(users), USERS_PER_CALL) if len(pairs) else ()
+        blocks = [(slice(start, start + USERS_PER_CALL), _within(pairs, start, USERS_PER_CALL)) for start in starts]
+        parts = [self._block(users[rows], user_QD[rows], vectors, own) for rows, own in blocks if len(own)]
+        empty = pl.DataFrame(schema={"pair": pl.UInt32, "score": pl.Float64})
+        scored = pl.concat([empty, *parts]).sort("pair")
+        return pairs.select(QUERY, ITEM_ID, score=scored["score"])
+
+    def _block(self, users: pl.DataFrame, user_QD: np.ndarray, vectors: Vectors, pairs: pl.DataFrame) -> pl.DataFrame:
+        """pair, score of some users and all of their pairs."""
+        import torch
+
+        given, places = {"user_embedding": user_QD}, self.candidates
+        if not self.candidates:
+            given |= self.encoder.encode(users)
+            places = given[f"{self.history}_items"].shape[1]
+        query, place = pairs[QUERY].to_numpy(), pairs["place"].to_numpy()
+        vectors_QPD = np.zeros((len(user_QD), places, user_QD.shape[1]), np.float32)
+        vectors_QPD[query, place] = _stacked(vectors, pairs[ITEM_ID])
+        given["candidate_embeddings" if self.candidates else "history_embeddings"] = vectors_QPD
+        with torch.inference_mode():
+            scores_QP = self.program({name: torch.from_numpy(np.array(array)) for name, array in given.items()}).numpy()
+        return pairs.select("pair", score=pl.Series(scores_QP[query, place].astype(np.float64)))
+
+
+def _within(pairs: pl.DataFrame, start: int, queries: int) -> pl.DataFrame:
+    """The pairs of some queries, which are counted from the first of them."""
+    return pairs.with_columns(pl.col(QUERY) - start).filter(pl.col(QUERY).is_between(0, queries, closed="left"))
+
+
+def _stacked(vectors: Vectors, ids: pl.Series) -> np.ndarray:
+    """float32 [ids, D]."""
+    distinct = ids.unique()
+    row = ids.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64)
+    stacked: np.ndarray = np.stack([vectors[id_] for id_ in distinct])[row.to_numpy()]
+    return stacked

@@ -1,0 +1,209 @@
+"""Recommendations from one release: online features -> user tower -> search in the release's own collection -> filter.
+
+Where the release has a re-scorer of histories and seen items may return, the items of the user's history are scored
+exactly and merged into the list in place of what the index says of them. Where it has one of candidates, the best of
+the index are ranked anew, and everything else stays behind them in the order of the index.
+
+Legend: Q users, K items each, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Kind
+from serving.index.base import ItemIndex
+from serving.model.rescorer import PLACED, QUERY, SCORED, Rescorer
+from serving.release.load import Release, check_collection
+
+TWO_TOWER, POPULAR = "two_tower", "popular"
+USERS_PER_BATCH = 256
+POPULAR_PER_CALL = 1_000
+RESULT = {
+    USER_ID: pl.String,
+    "rank": pl.Int64,
+    ITEM_ID: pl.String,
+    "score": pl.Float64,
+    "source": pl.String,
+    "version": pl.Int64,
+}
+
+
+class OnlineFeatures(Protocol):
+    """The part of `feature_repo.store.store.Store` that retrieval needs."""
+
+    def known(self, entity: Entity) -> list[str]: ...
+
+    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommended:
+    """score: cosine of user and item, for re-scored items with what is learned besides added (source two_tower), or the
+    item's count (source popular)."""
+
+    item_id: str
+    score: float
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendations:
+    """The answer to one user. version: the release that gave it. notes: what the reader should know of it."""
+
+    user_id: str
+    version: int
+    source: str
+    items: tuple[Recommended, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Retriever:
+    """Answers from one release. Raises ReleaseError if its collection is not the one that was judged."""
+
+    def __init__(self, release: Release, store: OnlineFeatures, index: ItemIndex) -> None:
+        check_collection(index, release.manifest)
+        self.release = release
+        self._store = store
+        self._index = index
+        self._collection = release.manifest.collection
+
+    def known_users(self) -> list[str]:
+        """Every user in the feature tables that the release reads from, sorted."""
+        return self._store.known(Entity.USER)
+
+    def recommend(self, user_id: str, k: int, where: str | None = None) -> Recommendations:
+        """The k best items for a user, with their display fields.
+
+        A user without online features gets popular items, and the answer says so. `where` filters items (see
+        `serving.index.filters`); items the user has seen are left out unless the dataset lets them return, as far back
+        as the stored history reaches. A k beyond the corpus gives all of it, with a note. ValueError for a k
+        below 1, for more than 16,384 items searched, or for a filter that cannot be used.
+        """
+        users = self._store.read_online(Entity.USER, [user_id])
+        source = POPULAR if users[ENTITY_TIME].null_count() else TWO_TOWER
+        rows = self._answer(users, k, where)
+        fields = self._index.fetch(self._collection, rows[ITEM_ID].to_list())
+        items = tuple(
+            Recommended(item_id=id_, score=score, fields=fields[id_])
+            for id_, score in rows.select(ITEM_ID, "score").iter_rows()
+        )
+        version = self.release.manifest.version
+        notes = self._notes(source, len(items), k)
+        return Recommendations(user_id=user_id, version=version, source=source, items=items, notes=notes)
+
+    def recommend_all(self, user_ids: Sequence[str], k: int, where: str | None = None) -> pl.DataFrame:
+        """The k best items of each user: user_id, rank from 1, item_id, score, source, version; users as given."""
+        ids = list(dict.fromkeys(user_ids))
+        batches = [ids[start : start + USERS_PER_BATCH] for start in range(0, len(ids), USERS_PER_BATCH)]
+        rows = [self._answer(self._store.read_online(Entity.USER, batch), k, where) for batch in batches]
+        return pl.concat([pl.DataFrame(schema=RESULT), *rows])
+
+    def _answer(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
+        """RESULT rows for users as read online, in their order."""
+        if k < 1:
+            raise ValueError(f"k is {k:,}, wanted at least 1")
+        is_known = pl.col(ENTITY_TIME).is_not_null()
+        known, unknown = users.filter(is_known), users.filter(~is_known)
+        parts = [self._two_tower(known, k, where)] if len(known) else []
+        parts += [self._popular(unknown, k, where)] if len(unknown) else []
+        rows = pl.concat(parts).with_columns(version=pl.lit(self.release.manifest.version, dtype=pl.Int64))
+        return users.select(USER_ID).join(rows, on=USER_ID, maintain_order="left_right").select(*RESULT)
+
+    def _two_tower(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
+        """The first k by the index, with what the re-scorer says anew."""
+        rescorer, user_QD = self.release.rescorer, self.release.embed_users(users)
+        if rescorer is None:
+            rows = self._found(user_QD, self._seen(users), k, where)
+        elif rescorer.candidates:
+            rows = self._reranked(rescorer, users, user_QD, k, where)
+        else:
+            rows = self._merged(rescorer, users, user_QD, k, where)
+        rows = _ranked(rows).filter(pl.col("rank") <= k)
+        rows = rows.with_columns(pl.lit(users[USER_ID]).gather(QUERY), source=pl.lit(TWO_TOWER))
+        return rows.select(USER_ID, "rank", ITEM_ID, "score", "source")
+
+    def _found(self, user_QD: np.ndarray, dropped: pl.DataFrame, number: int, where: str | None) -> pl.DataFrame:
+        """SCORED of the best of the index, best first: of each query so many, as far as there are, without `dropped`
+        (query, item_id), for which more than wanted is searched."""
+        longest = int(dropped.group_by(QUERY).len()["len"].max() or 0)  # type: ignore[arg-type]
+        wanted = min(number + longest, self.release.manifest.item_count)
+        hits = self._index.search(self._collection, user_QD, wanted, where)
+        lengths = [len(ids) for ids in hits.ids]
+        items = [id_ for ids in hits.ids for id_ in ids]
+        scores = np.concatenate(hits.scores).astype(np.float64)
+        found = pl.DataFrame({QUERY: np.arange(len(lengths)).repeat(lengths), ITEM_ID: items, "score": scores}, SCORED)
+        return _best_first(found.join(dropped, on=[QUERY, ITEM_ID], how="anti"))
+
+    def _merged(
+        self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
+    ) -> pl.DataFrame:
+        """SCORED, best first: where seen items may return, those of histories by their new scores among the others.
+        What is not in the index or does not match the filter is left out."""
+        owned, vectors = pl.DataFrame(schema=PLACED), {}
+        if self.release.schema.seen_items_may_return:
+            vectors = self._index.vectors(self._collection, rescorer.owned(users), where)
+            owned = rescorer.places(users, vectors)
+        dropped = pl.concat([self._seen(users), owned.select(QUERY, ITEM_ID)])
+        anew = rescorer.score(users, user_QD, vectors, owned)
+        return _best_first(pl.concat([self._found(user_QD, dropped, k, where), anew]))
+
+    def _reranked(
+        self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
+    ) -> pl.DataFrame:
+        """SCORED: the candidates by their new scores, and behind them the others by the index."""
+        found = _ranked(self._found(user_QD, self._seen(users), max(k, rescorer.candidates), where))
+        best = found.filter(pl.col("rank") <= rescorer.candidates)
+        vectors = self._index.vectors(self._collection, best[ITEM_ID].unique().to_list())
+        anew = rescorer.score(users, user_QD, vectors, best.select(QUERY, ITEM_ID, place=pl.col("rank") - 1))
+        rest = found.filter(pl.col("rank") > rescorer.candidates).select(*SCORED)
+        return pl.concat([_best_first(anew), rest])
+
+    def _seen(self, users: pl.DataFrame) -> pl.DataFrame:
+        """query, item_id of what must not be shown again: nothing, or the stored histories."""
+        schema = self.release.schema
+        histories = [feature for feature in schema.features_of(Entity.USER) if feature.kind is Kind.HISTORY]
+        numbered = users.with_row_index(QUERY).with_columns(pl.col(QUERY).cast(pl.Int64))
+        pairs = [
+            numbered.select(QUERY, pl.col(f"{history.name}_items").alias(ITEM_ID)).explode(ITEM_ID).drop_nulls()
+            for history in histories
+            if not schema.seen_items_may_return
+        ]
+        return pl.concat([pl.DataFrame(schema={QUERY: pl.Int64, ITEM_ID: pl.String}), *pairs]).unique()
+
+    def _popular(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
+        """The most popular items that are in the collection and match the filter, the same for every user."""
+        items: list[tuple[str, float]] = []
+        for start in range(0, len(self.release.popular), POPULAR_PER_CALL):
+            part = self.release.popular[start : start + POPULAR_PER_CALL]
+            stored = self._index.fetch(self._collection, [id_ for id_, _ in part], where)
+            items += [(id_, float(count)) for id_, count in part if id_ in stored]
+            if len(items) >= k:
+                break
+        listed = pl.DataFrame(items[:k], schema={ITEM_ID: pl.String, "score": pl.Float64}, orient="row")
+        ranked = listed.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), source=pl.lit(POPULAR))
+        return users.select(USER_ID).join(ranked, how="cross").select(USER_ID, "rank", ITEM_ID, "score", "source")
+
+    def _notes(self, source: str, found: int, k: int) -> tuple[str, ...]:
+        notes = []
+        if source == POPULAR:
+            notes.append("nothing is known of this user: these are the most popular items")
+        if k > self.release.manifest.item_count:
+            notes.append(f"{k:,} items were asked for, the corpus has {self.release.manifest.item_count:,}")
+        elif found < k:
+            notes.append(f"only {found:,} of {k:,} items match")
+        return tuple(notes)
+
+
+def _best_first(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("score", ITEM_ID, descending=[True, False])
+
+
+def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with their rank among those of their query, from 1, in the order in which they stand."""
+    return rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(QUERY))

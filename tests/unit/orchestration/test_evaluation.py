@@ -1,0 +1,107 @@
+"""What is measured on a hold-out, and what the gate makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from orchestration import evaluation
+from orchestration.defs.release import judge as verdict_on
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from serving.gate.policy import Margin, Policy, Regression
+from serving.gate.verdict import Outcome
+from training.evaluation.evaluate import Evaluation
+
+CUT = datetime(2024, 3, 1)
+RECALL = "all/recall@20"
+POLICY = Policy(
+    margins=(Margin(baseline="popularity", metrics=(RECALL,)),),
+    regression=Regression(metrics=(RECALL,), max_drop=0.1),
+    index_recall=0.9,
+    min_holdout_users=10,
+)
+
+
+def one_system(recall: float) -> Evaluation:
+    return Evaluation(
+        metrics={RECALL: recall},
+        intervals={RECALL: (recall - 0.01, recall + 0.01)},
+        ceilings={RECALL: 1.0},
+        repeat_share=0.5,
+        users={"all": 50},
+        curves={"all": [0.0, recall]},
+    )
+
+
+def measured(recalls: Mapping[str, float], **more: object) -> Evaluated:
+    plain = Evaluated(
+        systems={name: one_system(recall) for name, recall in recalls.items()},
+        core={},
+        core_items=0,
+        items=100,
+        index_recall=1.0,
+        champion=None,
+        champion_cut=None,
+        champion_note=None,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def test_an_evaluation_survives_its_json() -> None:
+    first = measured({TWO_TOWER: 0.5, CHAMPION: 0.4}, champion=3, champion_cut=CUT, champion_note="a note")
+    text = first.to_json()
+    again = Evaluated.from_json(text)
+    assert again.to_json() == text
+    assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
+    assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
+    assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}
+
+
+def test_the_first_version_needs_no_champion() -> None:
+    assert verdict_on(measured({TWO_TOWER: 0.5, "popularity": 0.2}), CUT, POLICY).outcome is Outcome.PASSED
+
+
+def test_a_champion_that_is_better_is_not_replaced() -> None:
+    found = measured({TWO_TOWER: 0.5, "popularity": 0.2, CHAMPION: 0.6}, champion=1, champion_cut=CUT)
+    assert verdict_on(found, CUT, POLICY).outcome is Outcome.FAILED
+
+
+def test_a_champion_that_could_not_be_measured_leaves_it_undecided() -> None:
+    found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, champion=1, champion_cut=CUT, champion_note="old features")
+    assert verdict_on(found, CUT, POLICY).outcome is Outcome.UNDECIDED
+
+
+def test_a_champion_that_has_seen_the_hold_out_leaves_it_undecided() -> None:
+    later = CUT + timedelta(days=1)
+    found = measured({TWO_TOWER: 0.5, "popularity": 0.2, CHAMPION: 0.4}, champion=1, champion_cut=later)
+    assert verdict_on(found, CUT, POLICY).outcome is Outcome.UNDECIDED
+
+
+def test_a_baseline_that_was_not_measured_is_no_pass() -> None:
+    assert verdict_on(measured({TWO_TOWER: 0.5}), CUT, POLICY).outcome is Outcome.UNDECIDED
+
+
+def test_baselines_learn_only_from_what_was_known_before_the_cut() -> None:
+    """Of three events one happened after the cut, and one before it but became known after."""
+    day = timedelta(days=1)
+    events = pl.DataFrame(
+        {
+            "user_id": ["a", "b", "b"],
+            "item_id": ["x", "y", "z"],
+            "timestamp": [CUT - 2 * day, CUT - day, CUT],
+            "created": [CUT - 2 * day, CUT + day, CUT],
+        }
+    )
+    log = evaluation.interactions_before(events, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), CUT)
+    assert (log.user_rows.tolist(), log.item_rows.tolist(), log.days.tolist()) == ([0], [0], [2.0])
+
+
+def test_the_core_corpus_is_what_ten_users_had() -> None:
+    """Ten purchases by nine users are not enough."""
+    users, items = [*range(10), *range(9), 8], [0] * 10 + [1] * 10
+    log = evaluation.Log(user_rows=np.array(users), item_rows=np.array(items), days=np.zeros(20), users=10, items=3)
+    assert evaluation._core(log).tolist() == [True, False, False]

@@ -1,0 +1,37 @@
+"""The temperature: learned as its logarithm, kept within bounds, applied once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unit.training.trainer.test_trainer import CONFIG, compared, small_data, small_model
+from training.recipes import Cosine, Dot
+
+
+def test_a_learned_temperature_stays_within_its_bounds() -> None:
+    """However far the gradient drives it: at or below 0 a softmax ranks upside down, and 1 / 0 is no scale."""
+    model = small_model(replace(CONFIG, score=Cosine(temperature=0.05, bounds=(0.01, 0.5))))
+    assert model.temperature.item() == pytest.approx(0.05)
+    for driven, wanted in ((-100.0, 0.01), (100.0, 0.5)):
+        with torch.no_grad():
+            model.log_temperature.fill_(driven)
+        assert model.temperature.item() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_a_logit_is_the_cosine_over_the_temperature(temperature: float) -> None:
+    config = replace(CONFIG, score=Cosine(temperature=temperature))
+    c, _ = compared(config, small_data(), np.arange(4))
+    assert torch.allclose(c.user_RD.norm(dim=1), torch.ones(len(c.user_RD)))
+    wanted_P = torch.nn.functional.cosine_similarity(c.user_RD[c.row_P], c.item_CD[c.column_P]) / temperature
+    assert torch.allclose(c.positive_P, wanted_P, atol=1e-4)
+
+
+def test_an_inner_product_has_no_temperature() -> None:
+    c, _ = compared(replace(CONFIG, score=Dot()), small_data(), np.arange(4))
+    assert c.scale.item() == 1
+    assert not torch.allclose(c.item_CD.norm(dim=1), torch.ones(len(c.item_CD)))

@@ -1,0 +1,278 @@
+"""The repeat term in planted worlds: it learns what it is meant to, and is served as it was trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
+from training.data.training_set import Arrays, TrainingSet
+from training.losses import Candidates
+from training.recipes import MLP, Corpus, InBatch, Mixed, Optimisation, RepeatTerm, TowerConfig, TrainConfig
+from training.recipes.sampling import Sampler
+from training.retrieval.model_search import repeat_scores
+from training.retrieval.rescored import rescored_search
+from training.towers import TwoTower, embed, new_model
+from training.trainer import train
+from training.trainer.candidates import CandidateBuilder
+from training.trainer.step import backpropagate
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CONFIG = TrainConfig(
+    dim=4,
+    tower=TowerConfig(user=MLP(hidden=(16,)), item=MLP(hidden=(16,))),
+    repeat=RepeatTerm(),
+    optimisation=Optimisation(batch_size=256, learning_rate=1e-2, embedding_rate=1e-2),
+)
+
+
+def model_of(items: int, length: int, config: TrainConfig = CONFIG) -> TwoTower:
+    size = RESERVED + items
+    history = Input(name="history", kind=InputKind.HISTORY, size=size, width=length)
+    basket = Input(name="basket_size", kind=InputKind.NUMBER, width=2)
+    kind = Input(name="kind", kind=InputKind.CODE, size=RESERVED + 3)
+    codes_of = {"kind": torch.arange(size, dtype=torch.int32) % 3 + RESERVED}
+    inputs = [Input(name="item_id", kind=InputKind.CODE, size=size), kind]
+    return new_model([history, basket], inputs, codes_of, config, seed=0)
+
+
+def data_of(item_QL: np.ndarray, days_QL: np.ndarray, count_QL: np.ndarray, taken: list[set[int]], items: int):  # type: ignore[no-untyped-def]
+    """Queries with histories of items (-1 for none), and the items that each takes."""
+    there_QL = item_QL >= 0
+    queries = {
+        "history_items": np.where(there_QL, item_QL + RESERVED, PAD).astype(np.int32),
+        "history_ages": np.where(there_QL, np.log1p(days_QL), 0).astype(np.float32),
+        "history_counts": np.where(there_QL, np.log1p(count_QL), 0).astype(np.float32),
+        "history_decayed": np.where(there_QL, np.log(count_QL) - days_QL / 30, 0).astype(np.float32),
+        "basket_size": np.zeros((len(item_QL), 2), np.float32),
+    }
+    corpus = {
+        "item_id": np.arange(RESERVED, RESERVED + items, dtype=np.int32),
+        "kind": np.arange(RESERVED, RESERVED + items, dtype=np.int32) % 3 + RESERVED,
+    }
+    return TrainingSet(
+        queries=queries, user_Q=np.arange(len(item_QL)), items=corpus, item_S=np.arange(items), corpus=corpus,
+        query_I=np.repeat(np.arange(len(taken)), [len(each) for each in taken]),
+        item_I=np.array([item for each in taken for item in sorted(each)]),
+        weight_I=np.ones(sum(map(len, taken)), np.float32),
+    )  # fmt: skip
+
+
+def small_data(users: int = 20, items: int = 12, length: int = 5, seed: int = 0) -> TrainingSet:
+    """Random histories, the first one empty; each user takes an item, and the newest of the history besides."""
+    rng = np.random.default_rng(seed)
+    item_QL = np.stack([rng.permutation(items)[:length] for _ in range(users)])
+    item_QL[np.arange(length) >= np.r_[0, rng.integers(1, length + 1, users - 1)][:, None]] = -1
+    days_QL, count_QL = rng.integers(0, 90, item_QL.shape), rng.integers(1, 9, item_QL.shape)
+    taken = [{int(rng.integers(items)), max(0, int(row[0]))} for row in item_QL]
+    return data_of(item_QL, days_QL, count_QL, taken, items)
+
+
+def compared(data: TrainingSet, config: TrainConfig, rows: np.ndarray) -> tuple[Candidates, np.ndarray, TwoTower]:
+    """The candidates of a batch, and the item of each column."""
+    model = model_of(data.size, 5, config).eval()
+    comparison = CandidateBuilder(data, config, model, seed=0)
+    batch = data.batch(rows, whole_corpus=config.whole_corpus)
+    columns = comparison.columns(batch)
+    user_RD, item_CD = model.user(batch.users), model.item(columns.features)
+    return comparison.candidates(model, batch, columns, user_RD, item_CD), columns.item_C.numpy(), model
+
+
+def terms(model: TwoTower, arrays: Arrays, score_QL: np.ndarray | None = None) -> np.ndarray:
+    """r of every place, at logits of 0 unless others are given."""
+    assert model.repeat is not None
+    model.repeat.eval()
+    given = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    zeros = np.zeros(arrays["history_items"].shape, np.float32)
+    with torch.no_grad():
+        found: np.ndarray = model.repeat(given, torch.from_numpy(zeros if score_QL is None else score_QL)).numpy()
+    return found
+
+
+@pytest.mark.parametrize("sampler", [InBatch(), Mixed(number=4), Corpus()])
+def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_sample(sampler: Sampler) -> None:
+    """Also while the towers train with dropout: r is set against scores as they are served."""
+    data = small_data()
+    data.queries["history_items"][1, :3] = [UNKNOWN, MISSING, RESERVED + 2]
+    config = replace(CONFIG, sampler=sampler, repeat=RepeatTerm(dropout=0.0))
+    model = model_of(data.size, 5, config)
+    user_QD, item_ND = embed(model.user, data.queries), embed(model.item, data.corpus)
+    model.train()
+    comparison, rows = CandidateBuilder(data, config, model, seed=0), np.arange(10)
+    batch = data.batch(rows, whole_corpus=config.whole_corpus)
+    columns = comparison.columns(batch)
+    c = comparison.candidates(model, batch, columns, model.user(batch.users), model.item(columns.features))
+    items, scale = columns.item_C.numpy(), c.scale.item()
+    assert model.training
+    assert c.repeats is not None
+    codes_RL = data.queries["history_items"][: len(batch.user_R)]
+    there_RL = codes_RL >= RESERVED
+    score_RL = scale * np.einsum("rd,rld->rl", user_QD[: len(codes_RL)], item_ND[np.maximum(codes_RL - RESERVED, 0)])
+    given = {name: array[: len(codes_RL)] for name, array in data.queries.items()}
+    wanted_RL = np.where(there_RL, score_RL + terms(model, given, score_RL.astype(np.float32)), -np.inf)
+    np.testing.assert_allclose(c.repeats.logit_RL.detach().numpy(), wanted_RL, atol=1e-4)
+    taken = {(row, items[column]) for row, column in zip(c.row_P.tolist(), c.column_P.tolist(), strict=True)}
+    for row, codes in enumerate(codes_RL.tolist()):
+        outside = [
+            scale * float(user_QD[row] @ item_ND[item]) - float(c.log_q_C[column])
+            for column, item in enumerate(items)
+            if item + RESERVED not in codes and (row, item) not in taken
+        ]
+        assert c.repeats.outside_R[row].item() == pytest.approx(np.logaddexp.reduce(outside), abs=1e-4)
+        again = [code >= RESERVED and (row, code - RESERVED) in taken for code in codes]
+        assert c.repeats.again_RL[row].tolist() == again
+    item_PD = item_ND[items[c.column_P.numpy()]]
+    wanted_P = scale * np.einsum("pd,pd->p", user_QD[c.row_P.numpy()], item_PD) - c.log_q_C[c.column_P].numpy()
+    np.testing.assert_allclose(c.repeats.outside_P.detach().numpy(), wanted_P, atol=1e-4)
+
+
+def test_the_level_is_set_by_how_often_discoveries_happen_times_what_the_recipe_says() -> None:
+    data = small_data()
+    config = replace(CONFIG, repeat=RepeatTerm(outside=0.5), discovery_weight=2.0)
+    c, _, _ = compared(data, config, np.arange(10))
+    assert c.repeats is not None
+    assert {True, False} == set(c.repeats_P.tolist())
+    assert torch.equal(c.repeats.weight_P, torch.where(c.repeats_P, 1.0, 0.25))
+
+
+def test_what_is_taken_again_on_later_days_counts_too() -> None:
+    data = small_data()
+    again_QL = np.zeros_like(data.queries["history_items"], dtype=bool)
+    again_QL[:, 1] = True
+    c, _, _ = compared(replace(data, again_QL=again_QL), CONFIG, np.arange(10))
+    alone, _, _ = compared(data, CONFIG, np.arange(10))
+    assert c.repeats is not None
+    assert alone.repeats is not None
+    later_RL = torch.from_numpy(again_QL[:5] & (data.queries["history_items"][:5] >= RESERVED))
+    assert torch.equal(c.repeats.again_RL, alone.repeats.again_RL | later_RL)
+    assert not torch.equal(c.repeats.again_RL, alone.repeats.again_RL)
+
+
+def test_users_without_any_history_teach_the_term_nothing() -> None:
+    data = small_data()
+    data.queries["history_items"][:] = PAD
+    model = model_of(data.size, 5)
+    loss = backpropagate(model, data.batch(np.arange(10)), CandidateBuilder(data, CONFIG, model, seed=0), CONFIG)
+    assert np.isfinite(loss)
+    assert model.repeat is not None
+    for weight in model.repeat.parameters():
+        assert weight.grad is None or not weight.grad.to_dense().any()
+
+
+def test_the_towers_learn_what_they_learn_without_the_term() -> None:
+    data, states = small_data(users=40), []
+    for config in (CONFIG, replace(CONFIG, repeat=None)):
+        quiet = replace(CONFIG.tower, history=replace(CONFIG.tower.history, dropout=0.0), id_dropout=0.0)
+        config = replace(config, tower=replace(quiet, user=MLP(dropout=0), item=MLP(dropout=0)))
+        model = model_of(data.size, 5, config)
+        train(data, model, config, seed=0, epochs=2)
+        states.append({name: each for name, each in model.state_dict().items() if not name.startswith("repeat.")})
+    assert states[0].keys() == states[1].keys()
+    for name, each in states[0].items():
+        assert torch.allclose(each, states[1][name], atol=1e-6), name
+
+
+def test_a_batch_in_parts_has_the_gradients_of_the_whole() -> None:
+    quiet = TowerConfig(user=MLP(dropout=0), item=MLP(dropout=0), history=replace(CONFIG.tower.history, dropout=0))
+    config = replace(CONFIG, tower=replace(quiet, id_dropout=0), repeat=RepeatTerm(dropout=0), prefixes=(2,))
+    data, gradients = small_data(), []
+    for parts in (1, 3):
+        used = replace(config, optimisation=replace(config.optimisation, parts=parts))
+        model = model_of(data.size, 5, used).train()
+        backpropagate(model, data.batch(np.arange(30)), CandidateBuilder(data, used, model, seed=0), used)
+        gradients.append({n: w.grad.to_dense() for n, w in model.named_parameters() if w.grad is not None})
+    whole, parted = gradients
+    assert whole.keys() == parted.keys()
+    assert {name for name in whole if name.startswith("repeat.")} == {
+        f"repeat.{name}"
+        for name, _ in model_of(data.size, 5).repeat.named_parameters()  # type: ignore[union-attr]
+    }
+    for name, gradient in whole.items():
+        assert torch.allclose(gradient, parted[name], atol=1e-5), name
+
+
+def test_with_embeddings_of_zero_it_finds_the_planted_log_odds_of_count_and_recency() -> None:
+    """A user takes item i of the history with odds e^{0.5 + 1.5·log(1 + count) − 0.8·log(1 + days)} against any one
+    item outside it. s is 0, so that r must be these log-odds themselves: their level too, which a wrong constant in the
+    correction of the sample would move."""
+    queries, items, length = 6_000, 60, 8
+    rng = np.random.default_rng(0)
+    item_QL = rng.random((queries, items)).argsort(axis=1)[:, :length]
+    days_QL, count_QL = rng.integers(0, 60, item_QL.shape), rng.geometric(0.35, item_QL.shape)
+    planted_QL = 0.5 + 1.5 * np.log1p(count_QL) - 0.8 * np.log1p(days_QL)
+    odds_QN = np.ones((queries, items))
+    np.put_along_axis(odds_QN, item_QL, np.exp(planted_QL), axis=1)
+    gumbel_QN = np.log(odds_QN) + rng.gumbel(size=odds_QN.shape)
+    data = data_of(item_QL, days_QL, count_QL, [{int(item)} for item in gumbel_QN.argmax(axis=1)], items)
+    config = replace(
+        CONFIG,
+        repeat=RepeatTerm(outside=1.0, rate=3e-3),
+        discovery_weight=1.0,
+        optimisation=replace(CONFIG.optimisation, batch_size=128),
+    )
+    model = model_of(items, length, config)
+    for name, weight in model.named_parameters():
+        if not name.startswith("repeat."):
+            weight.data.zero_()
+            weight.requires_grad_(requires_grad=False)
+    train(data, model, config, seed=0, epochs=8)
+    found_QL = terms(model, data.queries)
+    slope, level = np.polyfit(planted_QL.ravel(), found_QL.ravel(), 1)
+    assert np.corrcoef(planted_QL.ravel(), found_QL.ravel())[0, 1] > 0.97
+    assert slope == pytest.approx(1, abs=0.1)
+    assert level == pytest.approx(0, abs=0.25)
+
+
+def personal_items(seed: int = 0) -> tuple[TrainingSet, list[set[int]]]:
+    """200 users of whom each keeps taking 10 items of her own out of 400, and once took 10 others. What she has in four
+    dimensions cannot name ten out of 400 items; how often she took each can."""
+    rng = np.random.default_rng(seed)
+    users, items, own = 200, 400, 10
+    mine_UL = rng.random((users, items)).argsort(axis=1)[:, : 2 * own]
+    user_Q = np.repeat(np.arange(users), 6)
+    kept_QL = np.arange(2 * own) < own
+    count_QL = np.where(kept_QL, rng.integers(4, 20, (len(user_Q), 2 * own)), 1)
+    days_QL = np.where(kept_QL, rng.integers(1, 20, count_QL.shape), rng.integers(5, 60, count_QL.shape))
+    taken = [set(rng.choice(mine_UL[user, :own], 3, replace=False).tolist()) for user in user_Q]
+    data = data_of(mine_UL[user_Q], days_QL, count_QL, taken, items)
+    return replace(data, user_Q=user_Q), [set(mine_UL[user, :own].tolist()) for user in user_Q]
+
+
+def test_it_finds_personal_items_that_a_user_vector_has_no_room_for() -> None:
+    data, wanted = personal_items()
+    recall = {}
+    for name, config in (("with", CONFIG), ("without", replace(CONFIG, repeat=None))):
+        model = model_of(data.size, 20, config)
+        train(data, model, config, seed=0, epochs=10)
+        vectors = embed(model.user, data.queries), embed(model.item, data.corpus)
+        added = repeat_scores(model, data.queries, data.corpus, *vectors)
+        lists = rescored_search(*vectors, added)(np.arange(len(wanted)), 10)
+        recall[name] = np.mean([len(set(ids.tolist()) & own) / 10 for ids, own in zip(lists, wanted, strict=True)])
+    assert recall["with"] > 0.9
+    assert recall["without"] < 0.5
+
+
+def test_the_term_moves_by_the_optimiser_of_tables_and_only_in_rows_of_the_batch() -> None:
+    data = small_data()
+    data.queries["history_items"][data.queries["history_items"] == RESERVED] = PAD
+    model = model_of(data.size, 5)
+    assert model.repeat is not None
+    table = model.repeat.vectors.ids.weight
+    assert [id(each) for each in model.tables] == [id(model.item.vectors.ids.weight), id(table)]
+    before = table.detach().clone()
+    train(
+        data, model, replace(CONFIG, optimisation=replace(CONFIG.optimisation, averaged_share=None)), seed=0, epochs=1
+    )
+    moved = (table != before).any(dim=1)
+    assert not moved[: RESERVED + 1].any()
+    assert moved[RESERVED + 1 :].all()
+
+
+def test_a_user_with_several_histories_is_refused() -> None:
+    size = RESERVED + 5
+    histories = [Input(name=name, kind=InputKind.HISTORY, size=size, width=3) for name in ("bought", "viewed")]
+    with pytest.raises(ValueError, match=r"got \['bought', 'viewed'\]"):
+        new_model(histories, [Input(name="item_id", kind=InputKind.CODE, size=size)], {}, CONFIG, seed=0)

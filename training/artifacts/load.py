@@ -1,0 +1,59 @@
+"""The towers of a release as they were exported, with encoders and recipe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from feature_repo.encode import Encoder, Input, InputKind
+from training.recipes import TrainConfig
+from training.recipes.serialization import from_json
+from training.towers import TwoTower, new_model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Released:
+    """The towers of a release as they were exported, with their encoders and recipe."""
+
+    folder: Path
+    config: TrainConfig
+    model: TwoTower
+    user_encoder: Encoder
+    item_encoder: Encoder
+
+
+def read_release(folder: Path) -> Released:
+    """The files that `artifacts.export` wrote. ValueError if the weights are not those of the other files."""
+    from safetensors import safe_open
+
+    config = from_json((folder / "recipe.json").read_text())
+    users, items = (Encoder.from_json((folder / f"{name}_encoder.json").read_text()) for name in ("user", "item"))
+    path = folder / "checkpoint.safetensors"
+    with safe_open(path, framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        aliases = json.loads((file.metadata() or {}).get("aliases", "{}"))
+    state |= {name: state[other] for name, other in aliases.items()}
+    prefix = "item.vectors.codes_of_"
+    codes = {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}
+    model = new_model(*with_behaviour(users, items, state), codes, config, seed=0)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit the recipe and the encoders beside it: {error}; train anew") from error
+    return Released(folder=folder, config=config, model=model.eval(), user_encoder=users, item_encoder=items)
+
+
+def with_behaviour(
+    users: Encoder, items: Encoder, state: dict[str, Tensor]
+) -> tuple[tuple[Input, ...], tuple[Input, ...]]:
+    """Inputs of both towers: the encoders', and those of the behavioural vectors that the weights hold, if any."""
+    size, factors = next((each.shape for name, each in state.items() if name.endswith(".vectors_VF")), (0, 0))
+    if not size:
+        return users.inputs, items.inputs
+    histories = [each.name for each in users.inputs if each.kind is InputKind.HISTORY]
+    kinds = [(InputKind.HISTORY_BEHAVIOUR, histories), (InputKind.BEHAVIOUR, [items.key])]
+    more = [[Input(name=n, kind=kind, size=size, width=factors + 1) for n in names] for kind, names in kinds]
+    return (*users.inputs, *more[0]), (*items.inputs, *more[1])

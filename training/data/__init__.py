@@ -1,0 +1,1 @@
+"""From frames of interactions and snapshots to the arrays that training reads."""

@@ -1,0 +1,59 @@
+"""Which user snapshot and item snapshot an interaction points at, and the entity rows that have to be joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.schema import ENTITY_TIME
+from feature_repo.tables.snapshots import day_of, week_of
+
+
+def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Positives from the events that happened and were known before `until`: one row per user, day and item.
+
+    Columns: user_id, query_time (start of the day: the user snapshot), item_id, item_time (start of the week: the item
+    snapshot), timestamp (of the first event), weight (1; a day's repetition of an item is one decision), and where the
+    events have it value (the day's sum, null where none is known).
+    """
+    value = ["value"] if "value" in events.columns else []
+    return (
+        events.filter(pl.max_horizontal("timestamp", "created") < until)
+        .group_by("user_id", "item_id", day_of(pl.col("timestamp")).alias("query_time"))
+        .agg(pl.col("timestamp").min(), *map(_sum_of_known, value))
+        .with_columns(item_time=week_of(pl.col("timestamp")), weight=pl.lit(1.0, pl.Float32))
+        .select("user_id", "query_time", "item_id", "item_time", "timestamp", "weight", *value)
+        .sort("user_id", "query_time", "item_id")
+    )
+
+
+def _sum_of_known(name: str) -> pl.Expr:
+    """Null where nothing is known. Sorted, because the sum of floats depends on their order."""
+    known = pl.col(name).drop_nulls().sort()
+    return pl.when(known.len() > 0).then(known.sum()).alias(name)
+
+
+def query_rows(positives: pl.DataFrame, users: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
+    """user_id, event_timestamp of the user snapshots: those of the positives, and every user at each of `moments`."""
+    return _rows(positives.select("user_id", pl.col("query_time").alias(ENTITY_TIME)), users, moments)
+
+
+def item_rows(positives: pl.DataFrame, corpus: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
+    """item_id, event_timestamp of the item snapshots: those of the positives, and the corpus at each of `moments`."""
+    weeks = [pl.select(week_of(pl.lit(moment, pl.Datetime("us")))).item() for moment in moments]
+    return _rows(positives.select("item_id", pl.col("item_time").alias(ENTITY_TIME)), corpus, weeks)
+
+
+def at(frame: pl.DataFrame, moment: datetime, *, week: bool = False) -> pl.DataFrame:
+    """The joined rows of one moment (of its week's snapshot), sorted by key."""
+    snapshot = pl.select(week_of(pl.lit(moment, pl.Datetime("us")))).item() if week else moment
+    return frame.filter(pl.col(ENTITY_TIME) == snapshot).sort(frame.columns[0])
+
+
+def _rows(asked: pl.DataFrame, ids: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
+    key = asked.columns[0]
+    at_moments = pl.DataFrame({ENTITY_TIME: list(moments)}, schema={ENTITY_TIME: pl.Datetime("us")})
+    everyone = ids.alias(key).to_frame().join(at_moments, how="cross")
+    return pl.concat([asked, everyone]).unique().sort(key, ENTITY_TIME)

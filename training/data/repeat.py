@@ -1,0 +1,69 @@
+"""What users take again of what they had: the labels of the repeat term.
+
+Legend: Q user snapshots, L places of a history, T interactions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from feature_repo.encode import RESERVED, Encoder
+from feature_repo.schema import ITEM_ID, USER_ID
+
+ROWS_AT_ONCE = 16_384
+
+
+def taken_again(
+    item_QL: np.ndarray,
+    user_Q: np.ndarray,
+    day_Q: np.ndarray,
+    taken: tuple[np.ndarray, np.ndarray, np.ndarray],
+    days: int,
+) -> np.ndarray:
+    """bool [Q, L]: whether the user takes the item at this place on one of `days` days, the snapshot's the first.
+
+    item_QL: items by number, below 0 where none stands. user_Q, day_Q: whose snapshots, and of which day (int).
+    taken: user, item, day of the interactions, [T] each; none may lie behind the end of the training part.
+    """
+    span = int(max(taken[2].max(), day_Q.max()) + days + 1)
+    items = int(max(taken[1].max(), item_QL.max(initial=0))) + 1
+    keys_T = np.sort((taken[0].astype(np.int64) * items + taken[1]) * span + taken[2])
+    keys_T = np.append(keys_T, np.iinfo(np.int64).max)
+    again_QL = np.empty(item_QL.shape, bool)
+    for start in range(0, len(item_QL), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        item_qL, first_q = item_QL[rows], user_Q[rows, None].astype(np.int64) * items
+        keys_qL = (first_q + item_qL) * span + day_Q[rows, None]
+        next_qL = keys_T[np.searchsorted(keys_T, keys_qL)]
+        again_QL[rows] = (item_qL >= 0) & (next_qL < keys_qL + days)
+    return again_QL
+
+
+PRIOR = 4.0
+"""So many buyers, or gaps, of a typical item are added to those of each: an item of few says little of itself."""
+
+
+def repeat_facts(positives: pl.DataFrame, encoder: Encoder) -> np.ndarray:
+    """float32 [V, 3]: of every item id of the item encoder the log number of its buyers, the log share of them who came
+    back for it, and the mean log of the days between. Standardised; 0 for what nobody bought and for reserved codes.
+
+    positives: user_id, item_id, query_time; one row per user, day and item.
+    """
+    days = pl.col("query_time").diff().over(USER_ID, ITEM_ID).dt.total_days()
+    gaps = positives.sort(USER_ID, ITEM_ID, "query_time").with_columns(gap=days.log1p())
+    pairs = gaps.group_by(USER_ID, ITEM_ID).agg(gaps=pl.col("gap").count(), total=pl.col("gap").sum())
+    items = pairs.group_by(ITEM_ID).agg(
+        buyers=pl.len(), again=(pl.col("gaps") > 0).sum(), gaps=pl.col("gaps").sum(), total=pl.col("total").sum()
+    )
+    share = pl.col("again").sum() / pl.col("buyers").sum()
+    gap = pl.col("total").sum() / pl.col("gaps").sum().clip(1)
+    facts = items.select(
+        ITEM_ID,
+        pl.col("buyers").log(),
+        again=((pl.col("again") + PRIOR * share) / (pl.col("buyers") + PRIOR)).clip(1e-6).log(),
+        gap=(pl.col("total") + PRIOR * gap) / (pl.col("gaps") + PRIOR),
+    ).with_columns((pl.exclude(ITEM_ID) - pl.exclude(ITEM_ID).mean()) / (pl.exclude(ITEM_ID).std().fill_null(0) + 1e-6))
+    ids = pl.DataFrame({ITEM_ID: encoder.vocabularies[encoder.key]}, schema={ITEM_ID: pl.String})
+    known = ids.join(facts, on=ITEM_ID, how="left", maintain_order="left").drop(ITEM_ID).fill_null(0.0).to_numpy()
+    return np.concatenate([np.zeros((RESERVED, known.shape[1])), known]).astype(np.float32)

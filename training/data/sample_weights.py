@@ -1,0 +1,42 @@
+"""How much each interaction counts in the loss."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from feature_repo.schema import ITEM_ID, USER_ID
+from training.recipes import TrainConfig
+from training.recipes.objective import Reward
+
+
+def weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+    """Positives weighted by age (half for every half_life_days), novelty (discovery_weight), value (reward), and by how
+    many their user has (user_balance)."""
+    age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
+    is_first = pl.col("query_time") == pl.col("query_time").min().over(USER_ID, ITEM_ID)
+    novelty = pl.when(is_first).then(config.discovery_weight).otherwise(1.0)
+    balance = pl.len().over(USER_ID).cast(pl.Float64) ** -config.user_balance
+    weight = pl.col("weight") * 0.5 ** (age / config.half_life_days) * novelty * balance
+    if config.reward:
+        weight = weight * rewards(positives, config.reward)
+    return positives.with_columns(weight.cast(pl.Float32))
+
+
+def rewards(positives: pl.DataFrame, reward: Reward) -> pl.Series:
+    """Float64 [I], about 1 in the mean; see `Reward`. positives: with `value`, null where it is not known.
+
+    ValueError without that column, or where no interaction is worth anything, so that none is worth more.
+    """
+    if "value" not in positives.columns:
+        raise ValueError(
+            "the recipe weighs interactions by their value, but the events of this dataset have none: name its column "
+            "as `value` of the events, or leave reward out"
+        )
+    worth_I = positives["value"].clip(lower_bound=0).log1p()
+    mean = worth_I.mean()
+    if not isinstance(mean, float) or mean == 0:
+        raise ValueError(
+            f"the recipe weighs interactions by their value, but none of {len(worth_I):,} has one above 0: leave "
+            "reward out"
+        )
+    return (worth_I / mean).clip(reward.floor, reward.cap).fill_null(1.0)

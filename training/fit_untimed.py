@@ -1,0 +1,39 @@
+"""Towers from interactions without timestamps."""
+
+from __future__ import annotations
+
+from training.data.untimed import UntimedInteractions, _inputs
+from training.recipes import TrainConfig
+from training.towers import TwoTower, codes_of, new_model
+from training.trainer import OnEpoch, Validate, train
+
+
+def fit_untimed(
+    pairs: UntimedInteractions,
+    config: TrainConfig,
+    *,
+    seed: int,
+    epochs: int | None = None,
+    validate: Validate | None = None,
+    on_epoch: OnEpoch = lambda epoch, metrics: None,
+    device: str = "cpu",
+) -> tuple[TwoTower, list[dict[str, float]]]:
+    """Towers trained on the pairs, and the metrics of each epoch. See `train`."""
+    model = new_model(
+        pairs.user_inputs(config.leave_out),
+        _inputs(pairs.item_encoder, config.leave_out),
+        codes_of(pairs.item_encoder, pairs.item_N),
+        config,
+        seed=seed,
+    )
+    history = train(
+        pairs.training_set(config.leave_out, user_balance=config.user_balance),
+        model,
+        config,
+        seed=seed,
+        epochs=epochs,
+        validate=validate,
+        on_epoch=on_epoch,
+        device=device,
+    )
+    return model, history

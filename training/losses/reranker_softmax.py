@@ -1,0 +1,73 @@
+"""The loss of a reranker that ranks anew what the towers rank high.
+
+Legend: R users (rows), C columns, P positives; S rows that are looked at, K chosen positives, X items that a row is
+ranked against, M draws, D dimension.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from training.losses.candidates import Candidates
+
+Rerank = Callable[[Tensor, Tensor], Tensor]
+"""Users [K, D] and items of each [K, M, D] to f: [K, M]."""
+
+
+def reranker_softmax(c: Candidates, reranker: Rerank, chosen_K: Tensor, share_KM: Tensor) -> Tensor:
+    """The towers' softmax with f added to every logit, for some of the positives:
+        loss = −l_p − f_p + log(e^{l_p + f_p} + Z · mean_m e^{f_m}),  Z = Σ_x e^{l_x}.
+    l is what `softmax` makes of the towers' scores, corrected in the sample. The items
+    m are drawn with the probabilities e^{l_x} / Z, so that Z · mean_m e^{f_m} estimates Σ_x e^{l_x + f_x}, and the
+    negatives are as hard as the towers can make them. At f = 0 it is the towers' own loss, but that all items of a row
+    are ranked together, as in a list, also where the recipe has strata. Gradients reach the reranker and nothing else.
+    [adaptive importance sampling: Bengio and Senécal, IEEE Trans. Neural Networks, 2008]
+
+    chosen_K: which positives. share_KM: uniform random numbers in [0, 1), float64.
+    """
+    row_K, weight_K = c.row_P[chosen_K], c.weight_P[chosen_K]
+    with torch.no_grad():
+        row_S, place_K = torch.unique(row_K, return_inverse=True)
+        logit_SX, item_SX = _ranked(c, row_S)
+        below_KX = logit_SX.double().softmax(dim=1).cumsum(dim=1)[place_K]
+        drawn_KM = torch.searchsorted(below_KX, share_KM * below_KX[:, -1:], right=True)
+        drawn_KM = item_SX[place_K].gather(1, drawn_KM.clamp_max(item_SX.shape[1] - 1))
+        own_K, item_K = _positives(c, chosen_K)
+        rest_K = logit_SX.logsumexp(dim=1)[place_K]
+        item_KD = c.item_CD[torch.cat([item_K.unsqueeze(1), drawn_KM], dim=1)]
+        user_KD = c.user_RD[row_K]
+    added_KM = reranker(user_KD, item_KD)
+    own_K, added_KM = own_K + added_KM[:, 0], added_KM[:, 1:]
+    rest_K = rest_K + added_KM.logsumexp(dim=1) - math.log(added_KM.shape[1])
+    return ((torch.logaddexp(own_K, rest_K) - own_K) * weight_K).sum() / weight_K.sum()
+
+
+def _ranked(c: Candidates, row_S: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits [S, X] of everything that some rows are ranked against, -inf where an item is none of it, and which items
+    these are."""
+    columns = c.negatives
+    place_R = torch.full((len(c.user_RD),), -1, device=row_S.device)
+    place_R[row_S] = torch.arange(len(row_S), device=row_S.device)
+    hidden_H = place_R[c.hidden.row_H]
+    hidden_SC = torch.zeros(len(row_S), len(c.item_CD), dtype=torch.bool, device=row_S.device)
+    hidden_SC[hidden_H[hidden_H >= 0], c.hidden.column_H[hidden_H >= 0]] = True
+    logit_SC = c.scale * c.user_RD[row_S] @ c.item_CD.T - c.log_q_C
+    logits = [logit_SC.masked_fill(hidden_SC, -torch.inf)[:, columns]]
+    items = [torch.arange(len(c.item_CD), device=row_S.device)[columns].expand(len(row_S), -1)]
+    if c.hard_RH is not None:
+        own = replace(c, user_RD=c.user_RD[row_S], hard_RH=c.hard_RH[row_S])
+        logits.append(own.hard_logits_RH)
+        items.append(c.hard_RH[row_S].clamp_min(0))
+    return torch.cat(logits, dim=1), torch.cat(items, dim=1)
+
+
+def _positives(c: Candidates, chosen_K: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits [K] of positives, and which items they are, as in `_ranked`."""
+    row_K, column_K = c.row_P[chosen_K], c.column_P[chosen_K]
+    logit_K = c.scale * (c.user_RD[row_K] * c.item_CD[column_K]).sum(dim=1) - c.log_q_C[column_K]
+    return logit_K, column_K

@@ -1,0 +1,66 @@
+"""The named recipes: functions that return a frozen configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from feature_repo.standard_views import item_statistics_view
+from training.recipes.config import TrainConfig
+from training.recipes.objective import RepeatTerm, Reward
+from training.recipes.sampling import InBatch, Mixed
+from training.recipes.towers import (
+    BehaviouralVectors,
+)
+
+SALES = tuple(feature.name for feature in item_statistics_view(value=True).features)
+
+
+def base() -> TrainConfig:
+    """The default recipe.
+
+    Negatives are the items of the batch and some of the corpus, for most of which nobody asks. Items that a user had
+    before get a term of their own, beside the index: without it the user's one vector has to point at all of them. The
+    item statistics are left out: they are known of an item at the times at which it sells, and nothing else is drawn
+    as it was then.
+    """
+    return TrainConfig(leave_out=SALES, sampler=Mixed(), repeat=RepeatTerm())
+
+
+def with_statistics() -> TrainConfig:
+    """Two towers with the item statistics, and negatives of the batch alone, which show an item only in the weeks in
+    which it sells."""
+    return replace(base(), leave_out=(), sampler=InBatch(), repeat=None)
+
+
+def behavioural() -> TrainConfig:
+    """The default recipe with behavioural vectors as features of both towers."""
+    return replace(base(), behavioural=BehaviouralVectors())
+
+
+def without_repeats() -> TrainConfig:
+    """The default recipe without the term for items that a user had before: two towers and nothing else."""
+    return replace(base(), repeat=None)
+
+
+def by_value() -> TrainConfig:
+    """The default recipe with interactions weighted by the value of their events: money spent, time watched."""
+    return replace(base(), reward=Reward())
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "base": base,
+    "behavioural": behavioural,
+    "by_value": by_value,
+    "with_statistics": with_statistics,
+    "without_repeats": without_repeats,
+}
+
+
+def recipe(name: str, *, seen_items_may_return: bool = True) -> TrainConfig:
+    """The named recipe as it is for a dataset: where seen items never return, nothing is to be learned of repetitions,
+    and the repeat term is left out. ValueError lists the recipes there are."""
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+    config = RECIPES[name]()
+    return config if seen_items_may_return else replace(config, repeat=None)

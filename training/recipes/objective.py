@@ -1,0 +1,215 @@
+"""The loss of a recipe, by name and with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from training.recipes.sampling import InBatch, Mixed, Popularity, Sampler
+from training.recipes.validation import at_least_one, shares
+
+MARGINS = ("cosine_contrastive", "cosine_targets", "hinge_triplet")
+CORRECTED = ("softmax", "refined_softmax")
+UNIFORM = ("bilateral_softmax", "cosine_contrastive")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One of `training.losses.LOSSES` with keyword parameters: `Loss("bilateral_softmax", {"exponent": 1.2})`.
+
+    ValueError for a name or a parameter that does not exist.
+    """
+
+    name: str = "softmax"
+    parameters: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        import inspect
+
+        known = list(inspect.signature(self.function).parameters)[1:]
+        unknown = sorted(set(self.parameters) - set(known))
+        if unknown:
+            raise ValueError(f"loss {self.name!r} has no parameter {', '.join(unknown)}; it has {known or 'none'}")
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        from training.losses import LOSSES
+
+        if self.name not in LOSSES:
+            raise ValueError(f"no loss {self.name!r}; there are {', '.join(LOSSES)}")
+        return LOSSES[self.name]
+
+    def refuse(self, score: Score, sampler: Sampler) -> None:
+        """ValueError for a score or a sampler with which the loss does not compute what it is meant to."""
+        raw = isinstance(score, Cosine) and score.temperature == 1 and not score.learned
+        if self.name in MARGINS and not raw:
+            raise ValueError(
+                f"{self.name} holds cosines against a margin or a target, but the score is {score}: "
+                "use Cosine(temperature=1.0, learned=False)"
+            )
+        scaled = not isinstance(score, Cosine) or score.learned
+        if self.name == "pointwise" and not (score.shift and scaled):
+            raise ValueError(
+                "pointwise reads the score as log-odds, which need a learned scale and shift (a bare cosine ends at a "
+                f"probability of 0.73), but the score is {score}: use Cosine(shift=True) or Dot(shift=True)"
+            )
+        if self.name != "pointwise" and score.shift:
+            raise ValueError(f"{self.name} is the same for every shift of the score: leave shift out of {score}")
+        if self.name in UNIFORM and isinstance(sampler, InBatch | Popularity | Mixed):
+            raise ValueError(
+                f"{self.name} averages over negatives that are drawn alike and corrects nothing, but {sampler} draws "
+                "popular items more often: use Uniform(number=...) or Corpus()"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine:
+    """<u, v> / τ of unit vectors.
+
+    temperature: τ, or where it is `learned` its starting value; log τ is what is learned, kept inside `bounds`.
+    shift: learn a constant that is added, which pointwise losses need.
+    """
+
+    temperature: float = 0.05
+    learned: bool = True
+    bounds: tuple[float, float] = (0.005, 1.0)
+    shift: bool = False
+
+    def __post_init__(self) -> None:
+        low, high = self.bounds
+        if not 0 < low <= self.temperature <= high:
+            raise ValueError(f"temperature {self.temperature} must lie in {self.bounds}, above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot:
+    """<u, v> of vectors of any length. shift: learn a constant that is added, which pointwise losses need."""
+
+    shift: bool = False
+
+
+Score = Cosine | Dot
+MOST = 8_192
+"""An index gives at most 16,384 items for a query, and where seen items never return, these are fetched besides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLPReranker:
+    """An MLP f over (u, v, u∘v) that ranks the best of the index anew, by <u, v> / τ + f.
+
+    Products of two vectors cannot express every taste; what may look at both can, but needs a pass for every pair. So
+    the index retrieves, and f only orders what it found. It lives in the re-scorer: towers and index stay what they
+    are. [Covington et al., RecSys 2016, for the two stages; NeuMF: He et al., WWW 2017, for products beside an MLP]
+
+    widths: of the hidden layers. candidates: so many items of the index are ranked anew; what comes behind them
+    keeps the order of the index. positives, negatives: of each batch so many positives train it, each against so many
+    draws from what the towers rank high. learning_rate: larger than that of the towers, on which it waits.
+    """
+
+    widths: tuple[int, ...] = (64,)
+    candidates: int = 200
+    positives: int = 512
+    negatives: int = 32
+    learning_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.widths:
+            raise ValueError(
+                "MLPReranker.widths names no layer, and without one it is no MLP; leave reranker out for none"
+            )
+        for width in self.widths:
+            at_least_one(self, widths=width)
+        at_least_one(self, candidates=self.candidates, positives=self.positives, negatives=self.negatives)
+        if self.learning_rate <= 0:
+            raise ValueError(f"MLPReranker.learning_rate must be positive, got {self.learning_rate}")
+        if self.candidates > MOST:
+            raise ValueError(
+                f"MLPReranker.candidates is {self.candidates:,}, more than the {MOST:,} that fit into an answer of the "
+                "index beside what the user has seen"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfSupervised:
+    """Besides the loss of interactions, `weight` times one of items alone: two views of an item, each of which lacks
+    the features that the other one shows, must find each other among the views of other items. So items with few
+    interactions learn from what they are. [Yao et al., arXiv 2007.12865]
+
+    masking: which features a view lacks. `correlated`: one drawn at random and those that say most about it, so that
+    none can be filled in from its twin; `random`: any half. temperature: of the views' cosines. items: so many of the
+    corpus in each step, each item as likely. id_share: share of the steps in which one of the views, never both, shows
+    the item id: an id says everything about its item, so with it in both there would be nothing to learn.
+    """
+
+    weight: float = 0.1
+    masking: Literal["correlated", "random"] = "correlated"
+    temperature: float = 0.1
+    items: int = 512
+    id_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "temperature"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"SelfSupervised.{name} must be positive, got {getattr(self, name)}")
+        if self.masking not in ("correlated", "random"):
+            raise ValueError(f"SelfSupervised.masking must be 'correlated' or 'random', got {self.masking!r}")
+        if not isinstance(self.items, int) or self.items < 2:
+            raise ValueError(
+                f"SelfSupervised.items must be a whole number from 2, as a view is told from those of other items; got "
+                f"{self.items!r}"
+            )
+        if not 0 <= self.id_share <= 1:
+            raise ValueError(f"SelfSupervised.id_share is a share in [0, 1], got {self.id_share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatTerm:
+    """A learned term r(u, i) for the items of the user's history, besides <u, v_i> / τ.
+
+    One user vector cannot point at two hundred items of its own; how often and how long ago each was taken can say
+    which of them are due. It lives in the re-scorer, and the index stays what it is. [RepeatNet: Ren et al., AAAI 2019;
+    SLRC: Wang et al., WWW 2019; Bhagat et al., Buy It Again, KDD 2018]
+
+    days: an item counts as taken again if it is within so many. outside: how much a positive outside the history weighs
+    in the term's loss against one inside, which sets the level of r: below 1, because the best scores of all that is
+    outside promise more than they hold. rate: at which the dense weights move; they are few, and start far from where
+    they belong. width: of the hidden layer. embedding: of the item vectors that are the term's own. dropout: share of
+    the hidden layer that is left out in training.
+    """
+
+    days: int = 28
+    outside: float = 0.15
+    rate: float = 1e-2
+    width: int = 32
+    embedding: int = 8
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        at_least_one(self, days=self.days, width=self.width, embedding=self.embedding)
+        for name in ("outside", "rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"RepeatTerm.{name} must be positive, got {getattr(self, name)}")
+        shares(self, dropout=self.dropout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reward:
+    """An interaction counts in the loss by the value of its events: money spent, time watched, a rating.
+        weight = log(1 + value) / mean of it over all interactions, no less than floor and no more than cap.
+    Towers that learn p(i|u) then rank by p(i|u) times what an interaction with i is worth. The logarithm, because
+    values are skewed, and a few large ones would be all that is learned. [Yi et al., RecSys 2019: the reward r_i]
+
+    A value below 0, as of goods returned, counts as 0; one that nobody knows as the mean. floor: above 0, because an
+    interaction without a price is a sign of interest too, and a batch of weights 0 would have no mean.
+    """
+
+    floor: float = 0.1
+    cap: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.floor <= 1 <= self.cap:
+            raise ValueError(
+                "Reward bounds the weight of an interaction around the mean one, which is 1: wanted 0 < floor <= 1 <= "
+                f"cap, got floor {self.floor} and cap {self.cap}"
+            )

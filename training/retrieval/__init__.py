@@ -1,0 +1,16 @@
+"""Exact retrieval: search over all scores, with and without a rescorer."""
+
+from training.retrieval.exact import MakeSearch, Scores, Search, exact_search, score_search, top_k
+from training.retrieval.rescored import Rescore, reranked_search, rescored_search
+
+__all__ = [
+    "MakeSearch",
+    "Rescore",
+    "Scores",
+    "Search",
+    "exact_search",
+    "reranked_search",
+    "rescored_search",
+    "score_search",
+    "top_k",
+]

@@ -1,0 +1,72 @@
+"""What a release of a model serves, as an exact search: the towers' scores with those of its re-scorer.
+
+Legend: Q queries, N items of the corpus, P pairs of both, D dimension.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from training.data.training_set import Arrays
+from training.retrieval.exact import MakeSearch
+from training.retrieval.rescored import reranked_search, rescored_search
+from training.towers import RescorerModule, TwoTower, embed, items_of_codes
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+def served_search(model: TwoTower, users: Arrays, items: Arrays) -> MakeSearch:
+    """Search over encoded queries and corpus. Leaves the model in evaluation mode."""
+    user_QD, item_ND = embed(model.user, users), embed(model.item, items)
+    reranker = model.reranker
+    if reranker is None:
+        return partial(rescored_search, user_QD, item_ND, repeat_scores(model, users, items, user_QD, item_ND))
+    temperature, device = model.temperature.item(), model.device
+    reranker.eval()
+
+    @torch.no_grad()
+    def rescore(query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
+        user_PD, item_PD = user_QD[query_P], item_ND[item_P]
+        added_P1 = reranker(*(torch.from_numpy(each).to(device) for each in (user_PD, item_PD[:, None])))
+        plain_P = np.einsum("pd,pd->p", user_PD, item_PD)
+        score_P: np.ndarray = plain_P + temperature * added_P1.squeeze(1).cpu().numpy()
+        return score_P
+
+    return partial(reranked_search, user_QD, item_ND, rescore, reranker.candidates)
+
+
+QUERIES_AT_ONCE = 256
+"""Their histories' embeddings take 256 · L · D numbers."""
+
+
+def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.ndarray, item_ND: np.ndarray) -> csr_array:
+    """τ·r(u, i), float32 [Q, N], for the items of each query's history; entries for nothing else.
+
+    users, items: encoded queries and corpus; user_QD, item_ND: their embeddings. All zero for a model without a repeat
+    term. Leaves the term in evaluation mode.
+    """
+    from scipy.sparse import csr_array
+
+    codes_N = torch.from_numpy(items[model.item.vectors.key])
+    queries = len(next(iter(users.values())))
+    if model.repeat is None:
+        return csr_array((queries, len(codes_N)), dtype=np.float32)
+    rescorer = RescorerModule(model.repeat, None, model.temperature)
+    item_V = items_of_codes(codes_N, model.item.vectors.size).numpy()
+    item_QL = item_V[users[f"{model.repeat.history}_items"]]
+    row, place = np.nonzero(item_QL >= 0)
+    item = item_QL[row, place]
+    blocks = [slice(start, start + QUERIES_AT_ONCE) for start in range(0, queries, QUERIES_AT_ONCE)]
+    parts = []
+    for block in blocks:
+        vectors_QLD = item_ND[np.maximum(item_QL[block], 0)]
+        given = {name: array[block] for name, array in users.items()}
+        given |= {"user_embedding": user_QD[block], "history_embeddings": vectors_QLD}
+        parts.append(embed(rescorer, given))
+    added = np.concatenate(parts)[row, place] - np.einsum("nd,nd->n", user_QD[row], item_ND[item])
+    return csr_array((added, (row, item)), shape=(queries, len(codes_N)))

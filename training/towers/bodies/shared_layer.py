@@ -1,0 +1,17 @@
+"""The layer that both towers' bodies pass."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+class SharedLayer(nn.Sequential):
+    """ReLU(W x + b): float32 [B, width] -> [B, width]; one module in both bodies, so each tower learns from the other.
+
+    It has no normalisation: users and items would share one set of batch statistics though they are distributed
+    differently.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Linear(width, width), nn.ReLU())
+        self.width = width

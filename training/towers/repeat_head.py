@@ -1,0 +1,87 @@
+"""The repeat term: what makes an item of a user's history due again, besides what the embeddings say of it.
+
+Legend: B rows, L places of a history, E dimension of the term's own item vectors, W width of the hidden layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from feature_repo.encode import PAD, RESERVED, Input, InputKind
+from training.recipes.objective import RepeatTerm
+from training.towers.item_vectors import ItemVectors
+from training.towers.side_features import Features
+
+FACTS, ITEM_FACTS, SUMMARIES = 5, 3, 5
+
+
+class RepeatHead(nn.Module):
+    """r(u, i) for every place of a user's history: float32 [B, L], -inf where no known item stands.
+
+        r = w·x + MLP(x, y),  x = (a, c, d, a + c − a_oldest, s, f_i, e_i)
+    with a the log age, c the log count, d the log of the decayed count, a_oldest − c about the log of the typical gap
+    of this user and item, s the logit without r, f_i what is known of the item's repetitions (see `repeat_facts`), e_i
+    a vector of the item and its categories, and y what is known of the user: summaries of the history, and the numbers
+    among the features. It starts as decayed count · count / sqrt(age).
+    """
+
+    def __init__(
+        self,
+        user_inputs: Sequence[Input],
+        item_inputs: Sequence[Input],
+        codes_of: Mapping[str, Tensor],
+        config: RepeatTerm,
+    ) -> None:
+        super().__init__()
+        histories = [each.name for each in user_inputs if each.kind is InputKind.HISTORY]
+        if len(histories) != 1:
+            raise ValueError(
+                f"a repeat term reads one history of the user, got {histories or 'none'}: leave the others out of the "
+                "towers, or repeat out of the recipe"
+            )
+        (self.history,) = histories
+        self.numbers = tuple(each.name for each in user_inputs if each.kind is InputKind.NUMBER)
+        categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
+        self.vectors = ItemVectors(item_inputs[0], categories, codes_of, config.embedding, id_dropout=0.0)
+        self.register_buffer("facts_VF", torch.zeros(item_inputs[0].size, ITEM_FACTS))
+        width = FACTS + ITEM_FACTS + config.embedding
+        self.linear = nn.Linear(width, 1, bias=False)
+        with torch.no_grad():
+            self.linear.weight.zero_()[0, :3] = torch.tensor([-0.5, 1.0, 1.0])
+        self.of_place = nn.Linear(width, config.width)
+        self.of_user = nn.Linear(SUMMARIES + 2 * len(self.numbers), config.width, bias=False)
+        self.exit = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
+
+    def forward(self, features: Features, score_BL: Tensor) -> Tensor:
+        parts = ("items", "ages", "counts", "decayed")
+        items_BL, age_BL, count_BL, decayed_BL = (features[f"{self.history}_{part}"] for part in parts)
+        user_BY = torch.cat([summaries(items_BL, age_BL, count_BL), *(features[name] for name in self.numbers)], dim=1)
+        own_BL = age_BL + count_BL - age_BL.amax(dim=1, keepdim=True)
+        facts_BLF = torch.stack([age_BL, count_BL, decayed_BL, own_BL, score_BL], dim=-1)
+        of_item_BLF = self.get_buffer("facts_VF")[items_BL.long()]
+        place_BLX = torch.cat([facts_BLF, of_item_BLF, self.vectors.gathered(items_BL)], dim=-1)
+        hidden_BLW = self.of_place(place_BLX) + self.of_user(user_BY)[:, None]
+        term_BL = (self.linear(place_BLX) + self.exit(hidden_BLW)).squeeze(-1)
+        return term_BL.masked_fill(items_BL < RESERVED, -torch.inf)
+
+
+def summaries(items_BL: Tensor, age_BL: Tensor, count_BL: Tensor) -> Tensor:
+    """What a history says of its user, float32 [B, 5]: log number of interactions, log number of items, share of the
+    interactions that were repetitions, mean and least log age; zeros for an empty one."""
+    there_BL = (items_BL != PAD).float()
+    items_B = there_BL.sum(dim=1)
+    total_B = (torch.expm1(count_BL) * there_BL).sum(dim=1)
+    newest_B = (age_BL + (1 - there_BL) * age_BL.amax(dim=1, keepdim=True)).amin(dim=1)
+    return torch.stack(
+        [
+            torch.log1p(total_B),
+            torch.log1p(items_B),
+            (total_B - items_B) / total_B.clamp_min(1.0),
+            (age_BL * there_BL).sum(dim=1) / items_B.clamp_min(1.0),
+            newest_B,
+        ],
+        dim=1,
+    )

@@ -1,0 +1,38 @@
+"""The reranker of retrieved candidates: what a user and an item say together, besides their product.
+
+Legend: B rows, C items of each row, D dimension of the embeddings, W width of the first hidden layer.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from training.recipes.objective import MLPReranker
+
+
+class Reranker(nn.Module):
+    """f(u, v) = MLP(u, v, u∘v), on the scale of logits: float32 [B, C]. It starts at zero, as the towers' own score.
+
+    candidates: how many of the best items of an index it ranks anew.
+    """
+
+    def __init__(self, dim: int, config: MLPReranker) -> None:
+        super().__init__()
+        self.candidates = config.candidates
+        # Of a unit vector the coordinates are about 1 / √D, and those of a product 1 / D: the layers want them near 1.
+        self.scale = dim**0.5
+        first, last = config.widths[0], config.widths[-1]
+        self.of_user = nn.Linear(dim, first)
+        self.of_item = nn.Linear(dim, first, bias=False)
+        self.of_product = nn.Linear(dim, first, bias=False)
+        deeper = [layer for sizes in pairwise(config.widths) for layer in (nn.Linear(*sizes), nn.ReLU())]
+        # Without a bias: a constant ranks nothing.
+        self.layers = nn.Sequential(nn.ReLU(), *deeper, nn.Linear(last, 1, bias=False))
+        nn.init.zeros_(self.layers[-1].get_parameter("weight"))
+
+    def forward(self, user_BD: Tensor, item_BCD: Tensor) -> Tensor:
+        user_B1D, item_BCD = self.scale * user_BD.unsqueeze(1), self.scale * item_BCD
+        hidden_BCW = self.of_user(user_B1D) + self.of_item(item_BCD) + self.of_product(user_B1D * item_BCD)
+        return self.layers(hidden_BCW).squeeze(-1)

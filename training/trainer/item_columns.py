@@ -1,0 +1,42 @@
+"""Where the items of a batch stand among its columns."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from training.losses import Pairs
+
+NOWHERE = torch.iinfo(torch.int64).max
+"""The first column of an item that has none."""
+
+
+class ItemColumns:
+    """The columns of every item of the corpus. An item has two where it is in the batch as a positive and was drawn as
+    a negative besides.
+
+    Made once and moved from batch to batch: a step touches the items of two batches, not the corpus.
+
+    items: size N of the corpus.
+    """
+
+    def __init__(self, items: int, device: torch.device) -> None:
+        self.item_C = torch.empty(0, dtype=torch.int64, device=device)
+        self.first_N = torch.full((items,), NOWHERE, device=device)
+        self.last_N = torch.full((items,), -1, device=device)
+
+    def move(self, item_C: Tensor) -> None:
+        """To the columns of another batch. item_C: the item of each."""
+        self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1
+        place_C = torch.arange(len(item_C), device=item_C.device)
+        self.first_N.scatter_reduce_(0, item_C, place_C, reduce="amin")
+        self.last_N.scatter_reduce_(0, item_C, place_C, reduce="amax")
+        self.item_C = item_C
+
+    def pairs(self, row_P: Tensor, item_P: Tensor) -> Pairs:
+        """Pairs of a row and an item as pairs of the row and each column that holds the item."""
+        first_P, last_P = self.first_N[item_P], self.last_N[item_P]
+        there_P, twice_P = last_P >= 0, last_P > first_P
+        return Pairs(
+            row_H=torch.cat([row_P[there_P], row_P[twice_P]]), column_H=torch.cat([first_P[there_P], last_P[twice_P]])
+        )

@@ -1,0 +1,175 @@
+"""Between two trainings: only the ids that something happened to move.
+
+The daily answer to items that came or changed their public. Everything that all users and items share stays bit by bit
+what it was: dense weights, batch statistics, the rows of every other id and those of UNKNOWN and MISSING. What cannot
+be learned so: a new item nobody has taken yet stays where its features put it.
+
+Legend: V vocabulary of a table with the reserved codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from feature_repo.encode import RESERVED, Encoder, InputKind
+from feature_repo.schema import ITEM_ID, USER_ID
+from training.artifacts.load import Released, read_release, with_behaviour
+from training.artifacts.warm_start import carry_over
+from training.data.assemble import assemble
+from training.data.interactions import at, interactions
+from training.data.sample_weights import weighted
+from training.data.training_set import TrainingSet
+from training.fit import Fitted
+from training.recipes import TrainConfig
+from training.towers import TwoTower, codes_of, new_model
+from training.trainer import OnEpoch
+from training.trainer.candidates import CandidateBuilder
+from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
+from training.trainer.step import backpropagate
+
+
+def fit_update(
+    release: Path,
+    *,
+    queries: pl.DataFrame,
+    item_snapshots: pl.DataFrame,
+    positives: pl.DataFrame,
+    events: pl.DataFrame,
+    since: datetime,
+    cut: datetime,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Fitted:
+    """From joined frames to updated towers: a release's id vectors, moved by what became known in [since, cut).
+
+    release: folder of a release that was trained until `since`; its recipe and its encoders go on. queries,
+    item_snapshots: joined frames that hold the snapshots of the positives and, at the cut, every user and the whole
+    corpus. positives: `interactions` until the cut, old ones too: they tell which interaction is a repetition. events:
+    canonical. ValueError if nothing became known since.
+    """
+    released = read_release(release)
+    new = weighted(positives, released.config).join(
+        interactions(events, since), on=[USER_ID, ITEM_ID, "query_time"], how="anti", maintain_order="left"
+    )
+    if new.is_empty():
+        raise ValueError(f"no interaction became known between {since} and {cut}: there is nothing to update by")
+    people = new[USER_ID].unique(maintain_order=True)
+    encoders = extended(released, items=new[ITEM_ID].unique(maintain_order=True), users=people)
+    users, corpus = at(queries, cut), at(item_snapshots, cut, week=True)
+    data = assemble(queries, item_snapshots, new, *encoders, corpus, again_days=0)
+    updated = update(released, data, *encoders, seed=seed, on_epoch=on_epoch)
+    return replace(updated, examples=(encoders[0].encode(users.head(3)), encoders[1].encode(corpus.head(3))))
+
+
+def extended(released: Released, *, items: Iterable[str], users: Iterable[str] = ()) -> tuple[Encoder, Encoder]:
+    """The release's user and item encoder with further ids behind the known ones, whose codes stay what they are.
+
+    Histories know the same items as the item tower. users: without effect unless the recipe gives users vectors.
+    """
+    new = tuple(items)
+    histories = [each.name for each in released.user_encoder.inputs if each.kind is InputKind.HISTORY]
+    user_encoder = released.user_encoder.extended(histories, new)
+    if released.config.tower.user_id:
+        user_encoder = user_encoder.extended([user_encoder.key], users)
+    return user_encoder, released.item_encoder.extended([released.item_encoder.key], new)
+
+
+def update(
+    released: Released,
+    data: TrainingSet,
+    user_encoder: Encoder,
+    item_encoder: Encoder,
+    *,
+    seed: int,
+    epochs: int = 5,
+    on_epoch: OnEpoch = lambda epoch, metrics: None,
+) -> Fitted:
+    """The release with the id vectors of the users and items of `data` moved, as new towers in evaluation mode.
+
+    data: the interactions since, encoded by the encoders of `extended`. A new id starts as UNKNOWN was trained.
+    """
+    config = _plain(released.config)
+    model = _grown(released, data, user_encoder, item_encoder)
+    touched = _touched(model, data)
+    for weight in model.parameters():
+        weight.requires_grad_(any(weight is table for table, _ in touched))
+    optimiser = _optimiser([table for table, _ in touched], config)
+    comparison, rng, losses = CandidateBuilder(data, config, model, seed), np.random.default_rng(seed), []
+    for _ in range(epochs):
+        batches = data.batches(config.optimisation.batch_size, rng)
+        total = 0.0
+        for rows in batches:
+            batch = data.batch(rows, whole_corpus=config.whole_corpus)
+            total += backpropagate(model, batch, comparison, config)
+            for table, touched_V in touched:
+                table.grad = _only(table.grad, touched_V)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        losses.append({"loss": total / len(batches)})
+        on_epoch(len(losses), losses[-1])
+    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, epochs=losses)
+
+
+def _plain(config: TrainConfig) -> TrainConfig:
+    """The recipe's loss without what needs a long training, and what trains dense weights."""
+    optimisation = replace(config.optimisation, parts=1)
+    plain = replace(config, memory=0, hard=None, frequency=None, optimisation=optimisation)
+    return replace(plain, self_supervised=None, reranker=None)
+
+
+def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
+    """The release's towers with a row for every new id. In evaluation mode: no batch statistic moves, no dropout."""
+    for old, new in ((released.user_encoder, user_encoder), (released.item_encoder, item_encoder)):
+        for name, values in old.vocabularies.items():
+            if new.vocabularies[name][: len(values)] != values:
+                raise ValueError(
+                    f"the codes of {name!r} are not those of {released.folder}; use the encoders of extended"
+                )
+    inputs = with_behaviour(user_encoder, item_encoder, released.model.state_dict())
+    model = new_model(*inputs, codes_of(item_encoder, data.corpus), released.config, seed=0)
+    carry_over(released, model, released.config, user_encoder, item_encoder)
+    buffers = dict(released.model.named_buffers())
+    for name, buffer in model.named_buffers():
+        (buffer[: len(buffers[name])] if buffer.dim() else buffer).copy_(buffers[name])
+    for table in model.id_tables:
+        table.sparse = True
+    return model.eval()
+
+
+def _touched(model: TwoTower, data: TrainingSet) -> list[tuple[nn.Parameter, Tensor]]:
+    """Each id table, and bool [V] which of its ids have an interaction; never a reserved row, which many ids share."""
+    items = data.items[model.item.vectors.key][data.item_I]
+    found = []
+    for module in model.id_tables:
+        taken = data.queries[model.user.key][data.query_I] if module is model.user.ids else items
+        table = module.get_parameter("weight")
+        touched_V = torch.zeros(len(table), dtype=torch.bool)
+        touched_V[torch.from_numpy(taken[taken >= RESERVED].astype(np.int64))] = True
+        found.append((table, touched_V))
+    return found
+
+
+def _optimiser(tables: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """One that moves no row without a gradient, whatever the recipe's does."""
+    rate = config.optimisation.embedding_rate
+    if config.optimisation.tables == "rowwise_adagrad":
+        return RowwiseAdagrad(tables, lr=rate)
+    return SparseAdam(tables, lr=rate)
+
+
+def _only(gradient: Tensor | None, touched_V: Tensor) -> Tensor | None:
+    """A sparse gradient without the rows of ids that nothing happened to: they were in a history, or drawn."""
+    if gradient is None:
+        return None
+    gradient = gradient.coalesce()
+    kept = touched_V[gradient.indices()[0]]
+    indices, values = gradient.indices()[:, kept], gradient.values()[kept]
+    return torch.sparse_coo_tensor(indices, values, gradient.shape, check_invariants=False)
