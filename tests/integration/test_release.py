@@ -212,7 +212,7 @@ def test_promotion_interrupted_between_the_two_moves(
         promote(settings, DATASET, second)
     assert alias(settings) == "shop_items_v2"  # one system has moved, the other has not
     serving = Release.load(settings, DATASET)
-    assert (serving.release.manifest.version, serving.release.manifest.collection) == (first, "shop_items_v1")
+    assert (serving.manifest.version, serving.manifest.collection) == (first, "shop_items_v1")
     promote(settings, DATASET, second)
     promote(settings, DATASET, second)
     assert (champion(settings), alias(settings)) == (second, "shop_items_v2")
