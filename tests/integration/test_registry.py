@@ -103,15 +103,15 @@ def test_the_newest_version_of_an_input_is_found(settings: Settings, folder: Pat
     assert [summary.version for summary in registry.versions()] == [2, 1]
 
 
-def test_the_champion_moves(settings: Settings, version: int) -> None:
-    registry = Registry(settings, DATASET)
-    assert Registry(settings, "nothing").champion() is None
+def test_the_champion_moves(settings: Settings, folder: Path) -> None:
+    registry = Registry(settings, "moving")
+    assert registry.champion() is None
+    with registry.run("towers") as run:
+        version = run.register(folder, {INPUT_KEY: "any"})
     assert registry.champion() is None
     registry.set_champion(version)
     assert registry.champion() == version
     assert [summary.version for summary in registry.versions() if summary.champion] == [version]
-    registry.clear_champion()
-    assert registry.champion() is None
 
 
 def test_texts_of_a_version(settings: Settings, version: int) -> None:

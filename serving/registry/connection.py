@@ -1,0 +1,46 @@
+"""The MLflow client of one dataset, connected at first use: importing MLflow takes seconds."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+class Connection:
+    """One dataset in MLflow: its experiment and its registered model bear the dataset's name."""
+
+    def __init__(self, settings: Settings, dataset: str) -> None:
+        self.settings = settings
+        self.dataset = dataset
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        self.settings.create_home()
+        os.environ.update(ENVIRONMENT)
+        import mlflow
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self.settings.mlflow_uri)
+        mlflow.set_registry_uri(self.settings.mlflow_uri)
+        return mlflow.MlflowClient(self.settings.mlflow_uri, self.settings.mlflow_uri)
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(self.dataset)
+        if found:
+            return found.experiment_id
+        return self._client.create_experiment(self.dataset, artifact_location=self.settings.mlflow_artifacts)

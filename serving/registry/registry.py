@@ -1,0 +1,71 @@
+"""The registry of one dataset: runs, versions, and the files that belong to a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from serving.registry.runs import FOLDER, Run, Runs
+from serving.registry.versions import Versions, run_id
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+UI = "http://127.0.0.1:5000"
+"""Default address of `mlflow server`."""
+
+
+class Registry(Runs, Versions):
+    """The runs and model versions of one dataset, with the files of each version."""
+
+    def download(self, version: int) -> Path:
+        """Return a version's artifact folder: in place if it is on this machine, else a downloaded copy."""
+        self._version(version)
+        uri = self._client.get_model_version_download_uri(self.dataset, str(version))
+        if urlsplit(uri).scheme in ("", "file"):
+            return Path(unquote(urlsplit(uri).path)) / "artifacts" / FOLDER
+        import mlflow
+
+        return Path(mlflow.artifacts.download_artifacts(f"{uri}/artifacts/{FOLDER}"))
+
+    def log_results(self, version: int, metrics: Mapping[str, float], figures: Mapping[str, Figure]) -> None:
+        """Add metrics and figures to the finished run of a version.
+
+        Args:
+            version: The version that was measured.
+            metrics: Values by name.
+            figures: Figures by file name.
+        """
+        run = Run(id=run_id(self._version(version)), dataset=self.dataset, _client=self._client)
+        run.log_metrics(metrics)
+        for name, figure in figures.items():
+            run.log_figure(figure, name)
+
+    def write_text(self, version: int, name: str, text: str) -> None:
+        """Write a text file into the version's run.
+
+        Args:
+            version: The version that the text belongs to.
+            name: File name; a file of the same name is replaced.
+            text: Content.
+        """
+        self._client.log_text(run_id(self._version(version)), text, name)
+
+    def read_text(self, version: int, name: str) -> str:
+        """Read a text file of the version's run. FileNotFoundError if it is not there."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        run = self._client.get_run(run_id(self._version(version)))
+        try:
+            return mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}")
+        except (MlflowException, OSError) as error:
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}") from error
+
+    def run_url(self, version: int) -> str:
+        """Return the address of the version's run in the MLflow UI."""
+        uri = self.settings.mlflow_uri
+        base = uri if uri.startswith("http") else self.settings.running("mlflow") or UI
+        return f"{base}/#/experiments/{self._experiment_id}/runs/{self._version(version).run_id}"

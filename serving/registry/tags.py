@@ -1,0 +1,26 @@
+"""Names of the tags and of the alias that a model version carries."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+CHAMPION = "champion"
+"""Alias of the version that serves."""
+INPUT_KEY = "gatehouse.input_key"
+"""Hash of everything that decides a version. The same key means the same version."""
+OUTCOME = "gatehouse.outcome"
+"""Outcome of the gate, set when the version is sealed."""
+OVERRIDE = "gatehouse.override_reason"
+"""Reason of a promotion against the gate."""
+TRAINING = "gatehouse.training"
+"""The kind of training, a value of `Training`."""
+PARENT = "gatehouse.parent"
+"""Base version of an update or a warm start."""
+
+
+class Training(StrEnum):
+    """How a version came to its weights. A version without the tag was trained in full."""
+
+    FULL = "full"
+    WARM_START = "warm start"
+    UPDATE = "update"
