@@ -104,8 +104,9 @@ def recommend(
         raise typer.BadParameter("give either a user id, or --all together with --out FILE.parquet")
     settings = prepare()
     name = dataset or current_dataset(settings)
-    from orchestration.answer import open_retriever, recommend_all
+    from orchestration.recommend_all import recommend_all
     from orchestration.reporting.text import recommendations_text
+    from serving.open import open_retriever
 
     if out:
         rows = recommend_all(settings, name, k, where, out)

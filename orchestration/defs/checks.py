@@ -8,8 +8,8 @@ import polars as pl
 
 from feature_repo.schema import Entity
 from feature_repo.validation.expectations import Report, validate
+from orchestration.asset_files import read_schema
 from orchestration.asset_values import Features
-from orchestration.defs.features import read_tables
 from orchestration.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ def item_expectations(workspace: Workspace, item_features: Features) -> dg.Asset
 
 
 def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.AssetCheckResult:
-    schema = read_tables(features.source).schema
+    schema = read_schema(features.source)
     docs = workspace.settings.home / "data_docs" / features.source.dataset
     reports = {
         view.name: validate(view, pl.read_parquet(features.folder / f"{view.name}.parquet"), docs=docs)

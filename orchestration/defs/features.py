@@ -1,6 +1,5 @@
 """Source tables and feature tables."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,18 +9,15 @@ import dagster as dg
 import polars as pl
 
 from feature_repo.datasets import default_as_of, load
-from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.fingerprint import fingerprint
-from feature_repo.schema import Entity, Schema
+from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
+from orchestration.asset_files import TABLES, read_tables, write_tables
 from orchestration.asset_values import Features, Source
 from orchestration.parent_version import parent_of
+from orchestration.reporting.markdown import preview
 from orchestration.workspace import Workspace, fill
 from training.data.split import temporal_split
-
-TABLES = ("events", "users", "items")
-IMPRESSIONS = "impressions.parquet"
-"""Beside the tables, where a dataset has them: read by a training that wants them, and by nothing else."""
 
 
 @dg.multi_asset(
@@ -42,7 +38,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     found = fingerprint(tables)
     split = temporal_split(tables.events["timestamp"])
     folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
-    fill(folder / "source", lambda partial: _write(tables, partial))
+    fill(folder / "source", lambda partial: write_tables(tables, partial))
     value = Source(
         dataset=tables.schema.dataset,
         folder=folder / "source",
@@ -65,24 +61,6 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         if name == "events":
             metadata |= {"fingerprint": facts, "notes": list(tables.notes)}
         yield dg.Output(value, output_name=name, metadata=metadata)
-
-
-def read_tables(source: Source) -> Tables:
-    """The canonical tables behind a value."""
-    schema = Schema.from_json((source.folder / "schema.json").read_text())
-    notes = tuple(json.loads((source.folder / "notes.json").read_text()))
-    frames = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
-    shown = source.folder / IMPRESSIONS
-    return Tables(schema=schema, notes=notes, impressions=pl.read_parquet(shown) if shown.exists() else None, **frames)
-
-
-def _write(tables: Tables, folder: Path) -> None:
-    for name in TABLES:
-        getattr(tables, name).write_parquet(folder / f"{name}.parquet")
-    if tables.impressions is not None:
-        tables.impressions.write_parquet(folder / IMPRESSIONS)
-    (folder / "schema.json").write_text(tables.schema.to_json())
-    (folder / "notes.json").write_text(json.dumps(tables.notes))
 
 
 @dg.asset(group_name="features", compute_kind="polars")
@@ -113,15 +91,3 @@ def _features(source: Source, entity: Entity) -> dg.Output[Features]:
         Features(source=source, folder=folder),
         metadata=metadata | {"path": dg.MetadataValue.path(str(folder)), "reused": not built},
     )
-
-
-def preview(table: pl.DataFrame, rows: int = 5) -> dg.MetadataValue:
-    """The first rows as a Markdown table; long cells are cut."""
-    short = table.head(rows).with_columns(
-        pl.col(name).list.head(3).cast(pl.List(pl.String)).list.join(", ") + ", ..."
-        for name, type_ in table.schema.items()
-        if isinstance(type_, pl.List)
-    )
-    text = short.select(pl.all().cast(pl.String).str.head(40).fill_null(""))
-    lines = [text.columns, ["---"] * text.width, *text.rows()]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))

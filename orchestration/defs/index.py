@@ -6,8 +6,8 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from orchestration.asset_files import read_embeddings, read_tables, version_folder, write_embeddings
 from orchestration.asset_values import Embeddings, Index, Version
-from orchestration.defs.features import read_tables
 from orchestration.workspace import Workspace, fill
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -15,8 +15,6 @@ from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.release.manifest import collection_name
 from training.data.interactions import at
-
-EMBEDDING = "embedding"
 
 
 @dg.asset(group_name="index", compute_kind="pytorch")
@@ -28,8 +26,7 @@ def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddin
     def build(partial: Path) -> None:
         loaded = ModelBundle.from_folder(Registry(workspace.settings, source.dataset).download(towers.version))
         corpus = at(pl.read_parquet(towers.frames / "item_snapshots.parquet"), source.cut, week=True)
-        embeddings = pl.Series(EMBEDDING, loaded.item.embed(corpus))
-        corpus.select("item_id", embeddings).write_parquet(partial / "embeddings.parquet")
+        write_embeddings(corpus["item_id"], loaded.item.embed(corpus), partial / "embeddings.parquet")
 
     built = fill(folder, build)
     path = folder / "embeddings.parquet"
@@ -61,14 +58,3 @@ def item_index(workspace: Workspace, item_embeddings: Embeddings) -> dg.Output[I
         Index(version=version, embeddings=item_embeddings.path, collection=name),
         metadata={"collection": name, "items": info.rows, "dimensions": info.dim, "fields": list(fields.types)},
     )
-
-
-def version_folder(version: Version) -> Path:
-    """Folder of what is derived from a version on this machine."""
-    return version.frames.parent / f"v{version.version}"
-
-
-def read_embeddings(path: Path) -> tuple[pl.Series, np.ndarray]:
-    """Item ids in corpus order, and float32 [N, D]."""
-    frame = pl.read_parquet(path)
-    return frame["item_id"], frame[EMBEDDING].to_numpy()

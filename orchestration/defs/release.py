@@ -9,23 +9,21 @@ import dagster as dg
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
+from orchestration.asset_files import read_embeddings, read_schema, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import require_checked
-from orchestration.defs.features import read_tables
-from orchestration.defs.index import read_embeddings, version_folder
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, evaluate_version
-from orchestration.reporting.plots import as_markdown, evaluation_figures
-from orchestration.reporting.report import bullets, metrics_markdown
+from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
+from orchestration.reporting.markdown import as_markdown, bullets
+from orchestration.reporting.plots import evaluation_figures
+from orchestration.reporting.report import metrics_markdown
+from orchestration.verdict import seal_verdict
 from orchestration.workspace import Workspace, fill
-from serving.gate.policy import Policy
-from serving.gate.rules import Facts, decide
-from serving.gate.verdict import Outcome, Verdict
+from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
-from serving.release.manifest import MANIFEST_SHA256, collection_name, read, seal
+from serving.release.manifest import MANIFEST_SHA256, read
 from serving.release.promotion import PROMOTED, promote_challenger
-from serving.settings import Settings
 
 
 @dg.asset(group_name="release", compute_kind="pytorch")
@@ -68,7 +66,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     if MANIFEST_SHA256 not in registry.tags(version.version):
-        _seal(settings, registry, evaluation)
+        seal_verdict(settings, evaluation, datetime.now(UTC).replace(tzinfo=None))
     decided = read(registry, version.version).verdict
     for reason in decided.reasons:
         context.log.info(reason)
@@ -80,44 +78,6 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     )
 
 
-def _seal(settings: Settings, registry: Registry, evaluation: Judged) -> None:
-    version, source = evaluation.version, evaluation.version.source
-    measured = Evaluated.from_json(evaluation.path.read_text())
-    store = Store(read_tables(source).schema, settings.feast_home, online=settings.online_store)
-    name = collection_name(source.dataset, version.version)
-    with MilvusIndex(settings, Fields(types={})) as index:
-        collection = index.info(name)
-    if collection is None:
-        raise LookupError(f"the collection {name} is gone: materialise item_index again")
-    seal(
-        registry,
-        version.version,
-        judge(measured, source.cut, Policy.load(settings.gate_policy)),
-        index=collection,
-        services={entity: store.service(entity) for entity in Entity},
-        created=datetime.now(UTC).replace(tzinfo=None),
-        as_of=source.as_of,
-        cut=source.cut,
-        against=measured.champion,
-        metrics=measured.systems[TWO_TOWER].metrics,
-    )
-
-
-def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
-    """The gate's decision on what was measured. A champion that could not be measured leaves its rules undecided."""
-    metrics = {name: each.metrics for name, each in measured.systems.items()}
-    return decide(
-        metrics[TWO_TOWER],
-        metrics.get(CHAMPION, {}) if measured.champion else None,
-        metrics,
-        measured.index_recall,
-        policy,
-        facts=Facts(
-            holdout_users=measured.systems[TWO_TOWER].users["all"], cut=cut, champion_cut=measured.champion_cut
-        ),
-    )
-
-
 @dg.asset(group_name="release", compute_kind="feast", deps=["training_set"])
 def online_features(
     context: dg.AssetExecutionContext, workspace: Workspace, user_features: Features
@@ -125,7 +85,7 @@ def online_features(
     """Every user's features as of the newest event, in the online store that serving reads. Never turned back."""
     require_checked(user_features)
     source, settings = user_features.source, workspace.settings
-    store = Store(read_tables(source).schema, settings.feast_home, online=settings.online_store)
+    store = Store(read_schema(source), settings.feast_home, online=settings.online_store)
     try:
         written = store.load_online(Entity.USER, source.as_of)
     except InputError as error:

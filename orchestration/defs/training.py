@@ -10,12 +10,13 @@ import dagster as dg
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import Entity, Schema
+from feature_repo.schema import Entity
 from feature_repo.store.store import Store
+from orchestration.asset_files import read_schema, read_tables
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
-from orchestration.defs.features import preview, read_tables
 from orchestration.parent_version import Parent, parent_of
+from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
 from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
@@ -69,7 +70,7 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
 
     source = training_set.source
     registry = Registry(workspace.settings, source.dataset)
-    parent = parent_of(workspace, source, Schema.from_json(read_schema(source)))
+    parent = parent_of(workspace, source, read_schema(source))
     key = input_key(workspace, source, parent)
     with FileLock(training_set.folder.with_name("towers.lock")):  # of several runs of one input, one trains
         found = None if workspace.retrain else registry.find(key)
@@ -91,10 +92,9 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
 def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> str:
     """What decides a version: data, schema, moments, recipe, seed, code, and the release that it goes on from; not the
     device that it is trained on."""
-    schema = read_schema(source)
     parts = (
         source.sha256,
-        schema,
+        read_schema(source).to_json(),
         source.as_of.isoformat(),
         to_json(_recipe(workspace, source)),
         str(workspace.seed),
@@ -106,12 +106,8 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
 
 def _recipe(workspace: Workspace, source: Source) -> TrainConfig:
     """The recipe as it is for this dataset."""
-    schema = Schema.from_json(read_schema(source))
+    schema = read_schema(source)
     return recipe(workspace.recipe, seen_items_may_return=schema.seen_items_may_return)
-
-
-def read_schema(source: Source) -> str:
-    return (source.folder / "schema.json").read_text()
 
 
 def _train(

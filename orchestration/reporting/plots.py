@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from orchestration.evaluation import TWO_TOWER, Evaluated
@@ -36,13 +34,6 @@ def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
 def evaluation_figures(measured: Evaluated) -> dict[str, Figure]:
     """plots/recall_curve.png: recall@k of every system by view; plots/slices.png: recall@20 by slice."""
     return {"plots/recall_curve.png": _curves(measured), "plots/slices.png": _slices(measured)}
-
-
-def as_markdown(figure: Figure) -> str:
-    """A figure as an image inside Markdown, which is how Dagster shows it."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=70)
-    return f"![plot](data:image/png;base64,{b64encode(buffer.getvalue()).decode()})"
 
 
 def _curves(measured: Evaluated) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
@@ -128,10 +128,6 @@ def read_evaluation(judged: Judged) -> Evaluated:
     return Evaluated.from_json(judged.path.read_text())
 
 
-def bullets(reasons: Sequence[str]) -> str:
-    return "\n".join(f"- {reason}" for reason in reasons)
-
-
 def _table(title: str, systems: Mapping[str, Evaluation]) -> Table:
     from rich.table import Table
 
@@ -157,7 +153,7 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
 
 
 def _samples(settings: Settings, dataset: str) -> list[str]:
-    from orchestration.answer import open_retriever
+    from serving.open import open_retriever
 
     with open_retriever(settings, dataset) as retriever:
         users = retriever.known_users()

@@ -19,12 +19,12 @@ import yaml
 
 from feature_repo.datasets.canonical import Tables
 from orchestration import cli
-from orchestration.answer import open_retriever
 from orchestration.asset_values import Judged
 from orchestration.local.home import prepare_home
 from orchestration.pipeline import run_pipeline
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
+from serving.open import open_retriever
 from serving.registry import Registry
 from serving.settings import Settings
 from tests.worlds import taste_groups

@@ -12,11 +12,11 @@ import pytest
 
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
-from orchestration.answer import open_retriever
 from orchestration.evaluation import Evaluated
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
+from serving.open import open_retriever
 from serving.registry import Registry
 from serving.release.load import Release
 from serving.release.manifest import file_hashes, read

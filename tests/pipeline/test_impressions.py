@@ -7,7 +7,7 @@ from unittest.mock import patch
 import polars as pl
 import yaml
 
-from orchestration.defs.features import read_tables
+from orchestration.asset_files import read_tables
 from serving.registry import Registry
 from tests.pipeline.planted import Home, shown, world, write_world
 from training import fit

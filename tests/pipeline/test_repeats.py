@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from orchestration.answer import open_retriever
 from orchestration.asset_values import Judged
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, served_search
+from serving.open import open_retriever
 from serving.registry import Registry
 from serving.release.manifest import read
 from tests.pipeline.planted import Home, repeating, world, write_world

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from orchestration import evaluation
-from orchestration.defs.release import judge as verdict_on
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.verdict import judge as verdict_on
 from serving.gate.policy import Margin, Policy, Regression
 from serving.gate.verdict import Outcome
 from training.evaluation.evaluate import Evaluation

@@ -1,0 +1,58 @@
+"""Files behind asset values: canonical tables, their schema, and the embeddings of a version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.schema import ITEM_ID, Schema
+from orchestration.asset_values import Source, Version
+
+TABLES = ("events", "users", "items")
+IMPRESSIONS = "impressions.parquet"
+"""Beside the tables, where a dataset has impressions. Only a training that wants them reads the file."""
+EMBEDDING = "embedding"
+
+
+def write_tables(tables: Tables, folder: Path) -> None:
+    """Write canonical tables, their schema and their notes into a folder."""
+    for name in TABLES:
+        getattr(tables, name).write_parquet(folder / f"{name}.parquet")
+    if tables.impressions is not None:
+        tables.impressions.write_parquet(folder / IMPRESSIONS)
+    (folder / "schema.json").write_text(tables.schema.to_json())
+    (folder / "notes.json").write_text(json.dumps(tables.notes))
+
+
+def read_tables(source: Source) -> Tables:
+    """Read the canonical tables behind a value."""
+    notes = tuple(json.loads((source.folder / "notes.json").read_text()))
+    frames = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
+    path = source.folder / IMPRESSIONS
+    impressions = pl.read_parquet(path) if path.exists() else None
+    return Tables(schema=read_schema(source), notes=notes, impressions=impressions, **frames)
+
+
+def read_schema(source: Source) -> Schema:
+    """Read the schema alone: tables of millions of rows stay on disk."""
+    return Schema.from_json((source.folder / "schema.json").read_text())
+
+
+def version_folder(version: Version) -> Path:
+    """Return the folder of everything that this machine derived from a version."""
+    return version.frames.parent / f"v{version.version}"
+
+
+def write_embeddings(ids: pl.Series, vectors_ND: np.ndarray, path: Path) -> None:
+    """Write item ids and their embeddings, row by row."""
+    pl.DataFrame({ITEM_ID: ids, EMBEDDING: vectors_ND}).write_parquet(path)
+
+
+def read_embeddings(path: Path) -> tuple[pl.Series, np.ndarray]:
+    """Read item ids in corpus order, and their embeddings as float32 [N, D]."""
+    frame = pl.read_parquet(path)
+    return frame[ITEM_ID], frame[EMBEDDING].to_numpy()

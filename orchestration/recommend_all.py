@@ -1,0 +1,36 @@
+"""Recommendations for every known user, as one Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from feature_repo.errors import InputError
+from serving.open import open_retriever
+from serving.settings import Settings
+
+
+def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, out: Path) -> int:
+    """Write the k best items of every user in the feature store to a Parquet file.
+
+    Args:
+        settings: The home and its services.
+        dataset: Dataset whose champion answers.
+        k: Number of items per user.
+        where: Filter on items, in the grammar of `serving.index.filters`; None for all items.
+        out: The file; it appears only when it is complete.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        InputError: The folder of the file does not exist.
+        ReleaseError: The dataset has no champion, or the champion cannot be served.
+    """
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: the folder {out.absolute().parent} does not exist")
+    with open_retriever(settings, dataset) as retriever:
+        rows = retriever.recommend_all(retriever.known_users(), k, where)
+    partial = out.with_name(f"{out.name}.partial")
+    rows.write_parquet(partial)
+    partial.replace(out)
+    return rows.height

@@ -1,0 +1,78 @@
+"""The verdict on a version: the gate's decision on an evaluation, sealed into the version's manifest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from feature_repo.schema import Entity
+from feature_repo.store.store import Store
+from orchestration.asset_files import read_schema
+from orchestration.asset_values import Judged
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from serving.gate.policy import Policy
+from serving.gate.rules import Facts, decide
+from serving.gate.verdict import Verdict
+from serving.index.base import CollectionInfo, Fields
+from serving.index.milvus import MilvusIndex
+from serving.registry import Registry
+from serving.release.manifest import collection_name, seal
+from serving.settings import Settings
+
+
+def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
+    """Judge an evaluated version by the gate's policy and seal it.
+
+    Args:
+        settings: The home, its services and the policy.
+        evaluation: The version and its evaluation.
+        now: Time of the seal, naive UTC.
+
+    Raises:
+        LookupError: The version's collection is gone.
+        ReleaseError: The version is sealed already, with another content.
+    """
+    version, source = evaluation.version, evaluation.version.source
+    measured = Evaluated.from_json(evaluation.path.read_text())
+    store = Store(read_schema(source), settings.feast_home, online=settings.online_store)
+    seal(
+        Registry(settings, source.dataset),
+        version.version,
+        judge(measured, source.cut, Policy.load(settings.gate_policy)),
+        index=_collection(settings, collection_name(source.dataset, version.version)),
+        services={entity: store.service(entity) for entity in Entity},
+        created=now,
+        as_of=source.as_of,
+        cut=source.cut,
+        against=measured.champion,
+        metrics=measured.systems[TWO_TOWER].metrics,
+    )
+
+
+def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
+    """Apply the policy to what was measured.
+
+    A champion that could not be measured leaves its rules undecided.
+
+    Args:
+        measured: The evaluation of the version, the baselines and the champion.
+        cut: Start of the version's hold-out.
+        policy: What a challenger must show.
+    """
+    metrics = {name: each.metrics for name, each in measured.systems.items()}
+    users = measured.systems[TWO_TOWER].users["all"]
+    return decide(
+        metrics[TWO_TOWER],
+        metrics.get(CHAMPION, {}) if measured.champion else None,
+        metrics,
+        measured.index_recall,
+        policy,
+        facts=Facts(holdout_users=users, cut=cut, champion_cut=measured.champion_cut),
+    )
+
+
+def _collection(settings: Settings, name: str) -> CollectionInfo:
+    with MilvusIndex(settings, Fields(types={})) as index:
+        info = index.info(name)
+    if info is None:
+        raise LookupError(f"the collection {name} is gone: materialise item_index again")
+    return info

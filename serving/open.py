@@ -1,0 +1,22 @@
+"""Open the champion of a dataset to answer requests, with its own online features and its own collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from feature_repo.store.store import Store
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.release.load import Release
+from serving.retriever import Retriever
+from serving.settings import Settings
+
+
+@contextmanager
+def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
+    """Yield the retriever of the champion and close its index at the end. ReleaseError without a champion."""
+    release = Release.load(settings, dataset)
+    store = Store(release.schema, settings.feast_home, online=settings.online_store)
+    with MilvusIndex(settings, Fields.of(release.schema)) as index:
+        yield Retriever(release, store, index)
