@@ -20,8 +20,9 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.completejourney import load
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
+from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
+from feature_repo.tables.join import join_as_of
 from training.data.interactions import interactions, item_rows, query_rows
 from training.data.split import Split, temporal_split
 from training.fit import start_trial, with_score
@@ -87,10 +88,7 @@ def joined(tables: Tables, entity: Entity, split: Split) -> pl.DataFrame:
         rows = query_rows(positives, tables.users[entity.key], moments)
     else:
         rows = item_rows(positives, tables.items[entity.key], moments)
-    for table in feature_tables(tables, entity, moments).values():
-        features = table.drop(CREATED_TIME).sort(ENTITY_TIME)
-        rows = rows.sort(ENTITY_TIME).join_asof(features, on=ENTITY_TIME, by=entity.key, check_sortedness=False)
-    return rows.sort(entity.key, ENTITY_TIME)
+    return join_as_of(rows, feature_tables(tables, entity, moments), entity)
 
 
 def row(cells: list[str]) -> str:

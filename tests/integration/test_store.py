@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from feature_repo.store.store import Store
+from feature_repo.tables.join import join_as_of
 
 START = datetime(2021, 3, 1)
 CORRECTION = {"user_activity": [pl.lit("corrected").alias("city")]}
@@ -137,6 +138,8 @@ def test_the_join_is_an_as_of_join(store: Store, tables: dict[str, pl.DataFrame]
     asked = queries()
     joined = store.join(Entity.USER, asked)
     assert_frame_equal(joined, oracle(asked, tables))
+    of_users = {view.name: tables[view.name] for view in SCHEMA.views_of(Entity.USER)}
+    assert_frame_equal(join_as_of(asked, of_users, Entity.USER), joined)
     assert joined["last"].drop_nulls().min() >= 2**52
     assert {0, 2} <= set(joined["history_items"].list.len().drop_nulls())
     assert joined["history_items"].null_count() < joined.height

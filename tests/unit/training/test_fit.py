@@ -15,8 +15,9 @@ import torch
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import UNKNOWN
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity
+from feature_repo.schema import ENTITY_TIME, Entity
 from feature_repo.tables.build import feature_tables
+from feature_repo.tables.join import join_as_of
 from tests.worlds import START, group_of, taste_groups
 from training.artifacts.export import export
 from training.data.interactions import at, interactions, item_rows, query_rows
@@ -53,10 +54,7 @@ REPEATING = replace(CONFIG, repeat=RepeatTerm(), leave_out=SALES)
 
 def joined(tables: Tables, entity: Entity, rows: pl.DataFrame) -> pl.DataFrame:
     """What the feature store would join: the newest row of each view at each moment."""
-    for table in feature_tables(tables, entity, (VALIDATION, CUT)).values():
-        right = table.drop(CREATED_TIME).sort(ENTITY_TIME)
-        rows = rows.sort(ENTITY_TIME).join_asof(right, on=ENTITY_TIME, by=entity.key, check_sortedness=False)
-    return rows.sort(entity.key, ENTITY_TIME)
+    return join_as_of(rows, feature_tables(tables, entity, (VALIDATION, CUT)), entity).sort(entity.key, ENTITY_TIME)
 
 
 @cache
