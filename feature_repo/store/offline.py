@@ -1,15 +1,14 @@
-"""The offline store: Feast's DuckDB store, made light for wide rows. Only Feast imports it, by configuration.
+"""The offline store: Feast's DuckDB store with an as-of join. Only Feast imports it, by configuration.
 
-Feast joins every earlier row of an entity to every query of it, values included, and then keeps the newest
-pair. With histories of a hundred items that is gigabytes of lists, thrown away at once. Here Feast's own join
-decides on the times of the rows alone, and the values of the chosen rows are attached afterwards: the same
-answer, with each list moved once.
+Feast pairs every earlier row of an entity with every query of it and then keeps the
+newest pair, which is quadratic in the snapshots of an entity. Here each view becomes a
+list of moments at which its newest known row changes, and DuckDB's ASOF join finds the
+moment of each query: the same rows, in the time of a sort.
 """
 
 from __future__ import annotations
 
 import atexit
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
@@ -19,28 +18,31 @@ from feast.infra.offline_stores.duckdb import (
     _read_data_source,
     _write_data_source,
 )
-from feast.infra.offline_stores.ibis import get_historical_features_ibis
+from feast.infra.offline_stores.ibis import IbisRetrievalJob
+from feast.infra.offline_stores.offline_store import RetrievalMetadata
+from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 
 if TYPE_CHECKING:
     from feast import FeatureView, RepoConfig
-    from feast.data_source import DataSource
     from feast.infra.offline_stores.offline_store import RetrievalJob
-    from ibis.expr.types import Table
+    from ibis.expr.types import Column, Table
 
-TIMES = ("row_event_timestamp", "row_created")
-"""Which row of a view was chosen: its event and created times, beside the entity's key."""
+MOMENT, NUMBER, KNOWN = "__moment", "__number", "__known"
+"""Columns of the join itself: the time of a query or the event time of a row, the number of a row among those of its
+entity by (event, created) time, and from when on it is known."""
 
 
-class LeanDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
-    type: Literal["feature_repo.store.offline.LeanDuckDBOfflineStore"] = (
-        "feature_repo.store.offline.LeanDuckDBOfflineStore"
+class AsOfDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
+    type: Literal["feature_repo.store.offline.AsOfDuckDBOfflineStore"] = (
+        "feature_repo.store.offline.AsOfDuckDBOfflineStore"
     )
 
 
-class LeanDuckDBOfflineStore(DuckDBOfflineStore):
-    """DuckDB offline store whose point-in-time join carries row times instead of rows.
+class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
+    """DuckDB offline store whose point-in-time join is an ASOF join.
 
-    Needs sources with a created column whose rows are unique in key, event and created time; no on-demand views.
+    Needs sources with a created column whose rows are unique in key, event and created
+    time; no on-demand views.
     """
 
     @staticmethod
@@ -54,49 +56,85 @@ class LeanDuckDBOfflineStore(DuckDBOfflineStore):
         full_feature_names: bool = False,
         filter_by_created_timestamp: bool = False,
     ) -> RetrievalJob:
-        """As in Feast: the entity rows, in any order, with the newest values known at each row's time."""
-        job: Any = get_historical_features_ibis(
-            config=config,
-            feature_views=feature_views,
-            feature_refs=[f"{view.projection.name_to_use()}:{time}" for view in feature_views for time in TIMES],
-            entity_df=entity_df,
-            registry=registry,
-            project=project,
-            data_source_reader=_read_times,
-            data_source_writer=_write_data_source,
-            full_feature_names=True,
-            filter_by_created_timestamp=filter_by_created_timestamp,
-        )
+        """Join as Feast does: entity rows with the newest values known at each row's time."""
+        time = infer_event_timestamp_from_entity_df(dict(zip(entity_df.columns, entity_df.dtypes, strict=True)))
+        asked = ibis.memtable(entity_df)
+        table = asked.mutate(**{MOMENT: _utc(asked[time])})
         for view in feature_views:
             prefix = f"{view.projection.name_to_use()}:"
             features = [ref.removeprefix(prefix) for ref in feature_refs if ref.startswith(prefix)]
-            job.table = _attach(job.table, view, features, str(config.repo_path), full_feature_names)
-        return job
+            name = view.projection.name_alias or view.name
+            names = {f"{name}__{each}" if full_feature_names else each: each for each in features}
+            rows = _numbered(view, str(config.repo_path), by_created=filter_by_created_timestamp)
+            table = _attach(table, rows, view, names)
+        return IbisRetrievalJob(
+            table.drop(MOMENT),
+            [],
+            full_feature_names,
+            metadata=RetrievalMetadata(
+                features=feature_refs,
+                keys=[name for name in entity_df.columns if name != time],
+                min_event_timestamp=entity_df[time].min(),
+                max_event_timestamp=entity_df[time].max(),
+            ),
+            data_source_writer=_write_data_source,
+            staging_location=None,
+            staging_location_endpoint_override=None,
+            repo_path=str(config.repo_path),
+        )
 
 
-def _read_times(source: DataSource, repo_path: str) -> Table:
-    """The source with its two times a second time, as columns that may be requested as features."""
-    table = _read_data_source(source, repo_path)
-    times = (table[source.timestamp_field], table[source.created_timestamp_column])
-    return table.mutate(**dict(zip(TIMES, times, strict=True)))
+def _utc(column: Column) -> Column:
+    return column.cast(ibis.expr.datatypes.Timestamp(timezone="UTC"))
 
 
-def _attach(table: Table, view: FeatureView, features: Sequence[str], repo_path: str, full_names: bool) -> Table:
-    """Replaces the times of the chosen rows of a view by the features of those rows."""
-    name = view.projection.name_alias or view.name
-    rows = _read_times(view.batch_source, repo_path)  # type: ignore[arg-type]
-    keys = view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
-    chosen = [f"{name}__{time}" for time in TIMES]
-    predicates = [table[of_table] == rows[of_rows] for of_rows, of_table in keys.items()]
-    predicates += [table[of_table] == rows[of_rows] for of_table, of_rows in zip(chosen, TIMES, strict=True)]
-    values = {f"{name}__{feature}" if full_names else feature: rows[feature] for feature in features}
-    kept = [column for column in table.columns if column not in chosen]
-    return table.left_join(rows, predicates).select(*(table[column] for column in kept), **values)
+def _keys(view: FeatureView) -> dict[str, str]:
+    """Join keys: name in the view's rows -> name in the entity rows."""
+    return view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
+
+
+def _numbered(view: FeatureView, repo_path: str, *, by_created: bool) -> Table:
+    """Rows of a view with MOMENT, their event time, NUMBER and KNOWN."""
+    source: Any = view.batch_source
+    rows = _read_data_source(source, repo_path)
+    event, created = _utc(rows[source.timestamp_field]), _utc(rows[source.created_timestamp_column])
+    order = ibis.window(group_by=list(_keys(view)), order_by=[event, created])
+    known = ibis.greatest(event, created) if by_created else event
+    return rows.mutate(**{MOMENT: event, KNOWN: known, NUMBER: ibis.row_number().over(order)})
+
+
+def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str]) -> Table:
+    """Add the features of a view to the entity rows.
+
+    Args:
+        table: entity rows with MOMENT.
+        rows: the view's rows, as `_numbered` gives them.
+        view: the view; rows older than its ttl are not attached.
+        names: name in the result -> name of the feature.
+
+    Returns:
+        The table with one more column for each name; nulls where nothing was known.
+    """
+    keys = _keys(view)
+    # A row that is known late must not hide an older one before that: at each moment the
+    # highest number known by then counts.
+    news = rows.group_by([*keys, KNOWN]).agg(**{NUMBER: rows[NUMBER].max()})
+    so_far = ibis.cumulative_window(group_by=list(keys), order_by=KNOWN)
+    newest = news.mutate(**{NUMBER: news[NUMBER].max().over(so_far)}).rename({f"{KNOWN}_{key}": key for key in keys})
+    same = [table[of_table] == newest[f"{KNOWN}_{of_rows}"] for of_rows, of_table in keys.items()]
+    found = table.asof_join(newest, on=table[MOMENT] >= newest[KNOWN], predicates=same)
+    found = found.select(*table.columns, NUMBER)
+    predicates = [found[of_table] == rows[of_rows] for of_rows, of_table in keys.items()]
+    predicates.append(found[NUMBER] == rows[NUMBER])
+    if view.ttl:
+        predicates.append(rows[MOMENT] + ibis.literal(view.ttl) >= found[MOMENT])
+    values = {name: rows[feature] for name, feature in names.items()}
+    return found.left_join(rows, predicates).select(*(found[name] for name in table.columns), **values)
 
 
 @atexit.register
 def _close() -> None:
-    """Closes the connection that ibis opened for Feast; DuckDB otherwise prints a leak report on exit."""
+    """Close the connection that ibis opened for Feast; DuckDB otherwise prints a leak report on exit."""
     if ibis.options.default_backend is not None:
         ibis.options.default_backend.disconnect()
         ibis.options.default_backend = None

@@ -146,7 +146,7 @@ class Store:
                     "path": f"sqlite:///{self.home / 'registry.db'}",
                     "cache_ttl_seconds": 0,  # what a digest names never changes
                 },
-                offline_store={"type": "feature_repo.store.offline.LeanDuckDBOfflineStore"},
+                offline_store={"type": "feature_repo.store.offline.AsOfDuckDBOfflineStore"},
                 online_store=self._online,
                 entity_key_serialization_version=3,
             )
