@@ -122,7 +122,7 @@ def start_trial(
 
     def validate(model: TwoTower) -> dict[str, float]:
         search = served_search(model, user_arrays, item_arrays)
-        return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.discovery_weight)
+        return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.weighting.discovery_weight)
 
     return trial, data, validate
 
@@ -141,7 +141,9 @@ def _start(
     of every item, by item. released: what to start from."""
     user_encoder, item_encoder = fit_encoders(schema, queries, items, positives, config)
     days = config.repeat.days if config.repeat else 0
-    data = assemble(queries, items, weighted(positives, config), user_encoder, item_encoder, corpus, again_days=days)
+    data = assemble(
+        queries, items, weighted(positives, config.weighting), user_encoder, item_encoder, corpus, again_days=days
+    )
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
@@ -171,9 +173,10 @@ def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
     Where a feature changes with time, the towers would tell them apart by that."""
     statistics = {feature.name for feature in item_statistics_view(value=True).features}
     changing = sorted(statistics & {feature.name for feature in tower_features(schema, Entity.ITEM, config)})
-    if changing and (config.hard or config.repeat or not isinstance(config.sampler, InBatch)):
+    sampler, hard = config.negatives.sampler, config.negatives.hard
+    if changing and (hard or config.repeat or not isinstance(sampler, InBatch)):
         raise ValueError(
-            f"{config.sampler} with hard={config.hard} and repeat={config.repeat} takes items of the corpus as they "
+            f"{sampler} with hard={hard} and repeat={config.repeat} takes items of the corpus as they "
             f"are at one moment, but the item tower sees features that change with time: {', '.join(changing)}. Name "
             "them in leave_out, or use InBatch() alone"
         )

@@ -27,7 +27,7 @@ def fit_untimed(
         seed=seed,
     )
     history = train(
-        pairs.training_set(config.leave_out, user_balance=config.user_balance),
+        pairs.training_set(config.leave_out, user_balance=config.weighting.user_balance),
         model,
         config,
         seed=seed,

@@ -56,7 +56,7 @@ def fit_update(
     canonical. ValueError if nothing became known since.
     """
     released = read_release(release)
-    new = weighted(positives, released.config).join(
+    new = weighted(positives, released.config.weighting).join(
         interactions(events, since), on=[USER_ID, ITEM_ID, "query_time"], how="anti", maintain_order="left"
     )
     if new.is_empty():
@@ -121,7 +121,9 @@ def update(
 def _plain(config: TrainConfig) -> TrainConfig:
     """The recipe's loss without what needs a long training, and what trains dense weights."""
     optimisation = replace(config.optimisation, parts=1)
-    plain = replace(config, memory=0, hard=None, frequency=None, optimisation=optimisation)
+    plain = replace(
+        config, negatives=replace(config.negatives, memory=0, hard=None, frequency=None), optimisation=optimisation
+    )
     return replace(plain, self_supervised=None, reranker=None)
 
 

@@ -63,7 +63,7 @@ def main() -> None:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             # One measure for all: a recipe's own weighs discoveries by its discovery_weight.
-            score = with_score(metrics, base().discovery_weight)[SCORE]
+            score = with_score(metrics, base().weighting.discovery_weight)[SCORE]
             cells = [*(f"{value:.4g}" for value in chosen(config).values()), str(epoch)]
             print(
                 f"| {' | '.join([*cells, *(f'{metrics[name]:.4f}' for name in SHOWN), f'{score:.4f}'])} |", flush=True
@@ -105,16 +105,16 @@ def named(values: list[str]) -> dict[str, float]:
 
 def chosen(config: TrainConfig) -> dict[str, float]:
     """What is searched over, as it is in a recipe. uniform: negatives of the corpus beside those of the batch."""
-    assert config.repeat is not None and isinstance(config.sampler, InBatch | Mixed)
+    assert config.repeat is not None and isinstance(config.negatives.sampler, InBatch | Mixed)
     return {
-        "discovery_weight": config.discovery_weight,
-        "half_life_days": config.half_life_days,
+        "discovery_weight": config.weighting.discovery_weight,
+        "half_life_days": config.weighting.half_life_days,
         "history_dropout": config.tower.history.dropout,
         "learning_rate": config.optimisation.learning_rate,
         "embedding_rate": config.optimisation.embedding_rate,
         "outside": config.repeat.outside,
         "days": config.repeat.days,
-        "uniform": config.sampler.number if isinstance(config.sampler, Mixed) else 0,
+        "uniform": config.negatives.sampler.number if isinstance(config.negatives.sampler, Mixed) else 0,
     }
 
 
@@ -129,10 +129,13 @@ def suggested(trial: optuna.Trial) -> TrainConfig:
     )
     return replace(
         config,
-        discovery_weight=trial.suggest_float("discovery_weight", 1.0, 8.0, log=True),
-        half_life_days=trial.suggest_float("half_life_days", 20.0, 240.0, log=True),
+        weighting=replace(
+            config.weighting,
+            discovery_weight=trial.suggest_float("discovery_weight", 1.0, 8.0, log=True),
+            half_life_days=trial.suggest_float("half_life_days", 20.0, 240.0, log=True),
+        ),
         tower=tower,
-        sampler=Mixed(number=uniform) if uniform else InBatch(),
+        negatives=replace(config.negatives, sampler=Mixed(number=uniform) if uniform else InBatch()),
         repeat=replace(config.repeat, outside=outside, days=days),
         optimisation=replace(
             config.optimisation,

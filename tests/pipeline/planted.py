@@ -34,10 +34,12 @@ from training.recipes import (
     SALES,
     Impressions,
     MLPReranker,
+    Negatives,
     Optimisation,
     RepeatTerm,
     TowerConfig,
     TrainConfig,
+    Weighting,
 )
 
 POLICY: dict[str, Any] = {
@@ -58,7 +60,9 @@ def quick() -> TrainConfig:
     """Seconds instead of minutes, and enough for four taste groups."""
     tower = TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=8)
     optimisation = Optimisation(batch_size=256, epochs=3)
-    return TrainConfig(dim=16, tower=tower, leave_out=SALES, min_count=2, optimisation=optimisation)
+    return TrainConfig(
+        dim=16, tower=tower, leave_out=SALES, weighting=Weighting(min_count=2), optimisation=optimisation
+    )
 
 
 def repeating() -> TrainConfig:
@@ -73,7 +77,7 @@ def scoring() -> TrainConfig:
 
 def shown() -> TrainConfig:
     """`quick` with what was shown in vain as negatives."""
-    return replace(quick(), hard=Impressions(number=2))
+    return replace(quick(), negatives=Negatives(hard=Impressions(number=2)))
 
 
 def write_world(folder: Path, tables: Tables) -> Path:

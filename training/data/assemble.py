@@ -14,7 +14,7 @@ from training.recipes import TrainConfig
 def fit_encoders(
     schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
 ) -> tuple[Encoder, Encoder]:
-    """Encoders fitted on the snapshots that training sees. Items below config.min_count are known by name only."""
+    """Encoders fitted on the snapshots that training sees. Items below `min_count` are known by name only."""
     own = frequent(positives, config)
     rare = positives[ITEM_ID].unique().sort()
     rare = rare.filter(~rare.is_in(own.implode()))
@@ -27,8 +27,8 @@ def fit_encoders(
 
 
 def frequent(positives: pl.DataFrame, config: TrainConfig) -> pl.Series:
-    """The items that have at least config.min_count positives, which gives them an id of their own."""
-    return positives.group_by(ITEM_ID).len().filter(pl.col("len") >= config.min_count)[ITEM_ID].sort()
+    """The items that have at least `min_count` positives, which gives them an id of their own."""
+    return positives.group_by(ITEM_ID).len().filter(pl.col("len") >= config.weighting.min_count)[ITEM_ID].sort()
 
 
 def tower_features(schema: Schema, entity: Entity, config: TrainConfig) -> list[Feature]:

@@ -26,14 +26,14 @@ def with_shown(
 ) -> TrainingSet:
     """The training set of these positives with what its users were shown and did not take, if the recipe asks for it.
     ValueError if it does and the data have no impressions."""
-    if not isinstance(config.hard, Impressions):
+    if not isinstance(config.negatives.hard, Impressions):
         return data
     if impressions is None:
         raise ValueError(
-            f"the recipe has hard={config.hard}, but the data have no impressions: bring a table of what users were "
-            "shown, or leave hard out"
+            f"the recipe has hard={config.negatives.hard}, but the data have no impressions: bring a table of what "
+            "users were shown, or leave hard out"
         )
-    return replace(data, shown_UM=shown_not_taken(impressions, positives, corpus, until, config.hard))
+    return replace(data, shown_UM=shown_not_taken(impressions, positives, corpus, until, config.negatives.hard))
 
 
 def shown_not_taken(

@@ -5,20 +5,19 @@ from __future__ import annotations
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID
-from training.recipes import TrainConfig
-from training.recipes.objective import Reward
+from training.recipes import Reward, Weighting
 
 
-def weighted(positives: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+def weighted(positives: pl.DataFrame, weighting: Weighting) -> pl.DataFrame:
     """Positives weighted by age (half for every half_life_days), novelty (discovery_weight), value (reward), and by how
     many their user has (user_balance)."""
     age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
     is_first = pl.col("query_time") == pl.col("query_time").min().over(USER_ID, ITEM_ID)
-    novelty = pl.when(is_first).then(config.discovery_weight).otherwise(1.0)
-    balance = pl.len().over(USER_ID).cast(pl.Float64) ** -config.user_balance
-    weight = pl.col("weight") * 0.5 ** (age / config.half_life_days) * novelty * balance
-    if config.reward:
-        weight = weight * rewards(positives, config.reward)
+    novelty = pl.when(is_first).then(weighting.discovery_weight).otherwise(1.0)
+    balance = pl.len().over(USER_ID).cast(pl.Float64) ** -weighting.user_balance
+    weight = pl.col("weight") * 0.5 ** (age / weighting.half_life_days) * novelty * balance
+    if weighting.reward:
+        weight = weight * rewards(positives, weighting.reward)
     return positives.with_columns(weight.cast(pl.Float32))
 
 

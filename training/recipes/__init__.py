@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from training.recipes.config import TrainConfig
 from training.recipes.named import RECIPES, SALES, base, behavioural, by_value, recipe, with_statistics, without_repeats
-from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, Reward, SelfSupervised
+from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, SelfSupervised
 from training.recipes.optimisation import Optimisation
-from training.recipes.sampling import Corpus, HardNegatives, Impressions, InBatch, Mixed, Popularity, Streaming, Uniform
+from training.recipes.sampling import (
+    Corpus,
+    HardNegatives,
+    Impressions,
+    InBatch,
+    Mixed,
+    Negatives,
+    Popularity,
+    Streaming,
+    Uniform,
+)
 from training.recipes.towers import (
     MLP,
     BehaviouralVectors,
@@ -20,6 +30,7 @@ from training.recipes.towers import (
     TowerConfig,
     WeightedPooling,
 )
+from training.recipes.weighting import Reward, Weighting
 
 __all__ = [
     "MLP",
@@ -40,6 +51,7 @@ __all__ = [
     "MeanPooling",
     "Mixed",
     "MultiHeadPooling",
+    "Negatives",
     "Optimisation",
     "Popularity",
     "RepeatTerm",
@@ -52,6 +64,7 @@ __all__ = [
     "TrainConfig",
     "Uniform",
     "WeightedPooling",
+    "Weighting",
     "base",
     "behavioural",
     "by_value",

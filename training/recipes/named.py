@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from feature_repo.standard_views import item_statistics_view
 from training.recipes.config import TrainConfig
-from training.recipes.objective import RepeatTerm, Reward
-from training.recipes.sampling import InBatch, Mixed
-from training.recipes.towers import (
-    BehaviouralVectors,
-)
+from training.recipes.objective import RepeatTerm
+from training.recipes.sampling import InBatch, Mixed, Negatives
+from training.recipes.towers import BehaviouralVectors
+from training.recipes.weighting import Reward, Weighting
 
 SALES = tuple(feature.name for feature in item_statistics_view(value=True).features)
 
@@ -24,13 +23,13 @@ def base() -> TrainConfig:
     item statistics are left out: they are known of an item at the times at which it sells, and nothing else is drawn
     as it was then.
     """
-    return TrainConfig(leave_out=SALES, sampler=Mixed(), repeat=RepeatTerm())
+    return TrainConfig(leave_out=SALES, negatives=Negatives(sampler=Mixed()), repeat=RepeatTerm())
 
 
 def with_statistics() -> TrainConfig:
     """Two towers with the item statistics, and negatives of the batch alone, which show an item only in the weeks in
     which it sells."""
-    return replace(base(), leave_out=(), sampler=InBatch(), repeat=None)
+    return replace(base(), leave_out=(), negatives=Negatives(sampler=InBatch()), repeat=None)
 
 
 def behavioural() -> TrainConfig:
@@ -45,7 +44,7 @@ def without_repeats() -> TrainConfig:
 
 def by_value() -> TrainConfig:
     """The default recipe with interactions weighted by the value of their events: money spent, time watched."""
-    return replace(base(), reward=Reward())
+    return replace(base(), weighting=Weighting(reward=Reward()))
 
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from training.recipes.sampling import InBatch, Mixed, Popularity, Sampler
-from training.recipes.validation import at_least_one, shares
+from training.recipes.sampling import InBatch, Mixed, Negatives, Popularity
+from training.recipes.validation import at_least_one, positive, shares
 
 MARGINS = ("cosine_contrastive", "cosine_targets", "hinge_triplet")
-CORRECTED = ("softmax", "refined_softmax")
 UNIFORM = ("bilateral_softmax", "cosine_contrastive")
 
 
@@ -40,8 +39,8 @@ class Loss:
             raise ValueError(f"no loss {self.name!r}; there are {', '.join(LOSSES)}")
         return LOSSES[self.name]
 
-    def refuse(self, score: Score, sampler: Sampler) -> None:
-        """ValueError for a score or a sampler with which the loss does not compute what it is meant to."""
+    def refuse(self, score: Score, negatives: Negatives) -> None:
+        """ValueError for a score or negatives with which the loss does not compute what it is meant to."""
         raw = isinstance(score, Cosine) and score.temperature == 1 and not score.learned
         if self.name in MARGINS and not raw:
             raise ValueError(
@@ -56,10 +55,16 @@ class Loss:
             )
         if self.name != "pointwise" and score.shift:
             raise ValueError(f"{self.name} is the same for every shift of the score: leave shift out of {score}")
-        if self.name in UNIFORM and isinstance(sampler, InBatch | Popularity | Mixed):
+        if self.name in UNIFORM and isinstance(negatives.sampler, InBatch | Popularity | Mixed):
             raise ValueError(
-                f"{self.name} averages over negatives that are drawn alike and corrects nothing, but {sampler} draws "
-                "popular items more often: use Uniform(number=...) or Corpus()"
+                f"{self.name} averages over negatives that are drawn alike and corrects nothing, but "
+                f"{negatives.sampler} draws popular items more often: use Uniform(number=...) or Corpus()"
+            )
+        if negatives.all_negative and (negatives.hide_known or self.name not in UNIFORM):
+            raise ValueError(
+                f"all_negative leaves positives among their own negatives, and {self.name} with "
+                f"hide_known={negatives.hide_known} takes them for something else: use one of {', '.join(UNIFORM)}, "
+                "alone"
             )
 
 
@@ -121,8 +126,7 @@ class MLPReranker:
         for width in self.widths:
             at_least_one(self, widths=width)
         at_least_one(self, candidates=self.candidates, positives=self.positives, negatives=self.negatives)
-        if self.learning_rate <= 0:
-            raise ValueError(f"MLPReranker.learning_rate must be positive, got {self.learning_rate}")
+        positive(self, learning_rate=self.learning_rate)
         if self.candidates > MOST:
             raise ValueError(
                 f"MLPReranker.candidates is {self.candidates:,}, more than the {MOST:,} that fit into an answer of the "
@@ -149,9 +153,7 @@ class SelfSupervised:
     id_share: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("weight", "temperature"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"SelfSupervised.{name} must be positive, got {getattr(self, name)}")
+        positive(self, weight=self.weight, temperature=self.temperature)
         if self.masking not in ("correlated", "random"):
             raise ValueError(f"SelfSupervised.masking must be 'correlated' or 'random', got {self.masking!r}")
         if not isinstance(self.items, int) or self.items < 2:
@@ -187,29 +189,5 @@ class RepeatTerm:
 
     def __post_init__(self) -> None:
         at_least_one(self, days=self.days, width=self.width, embedding=self.embedding)
-        for name in ("outside", "rate"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"RepeatTerm.{name} must be positive, got {getattr(self, name)}")
+        positive(self, outside=self.outside, rate=self.rate)
         shares(self, dropout=self.dropout)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reward:
-    """An interaction counts in the loss by the value of its events: money spent, time watched, a rating.
-        weight = log(1 + value) / mean of it over all interactions, no less than floor and no more than cap.
-    Towers that learn p(i|u) then rank by p(i|u) times what an interaction with i is worth. The logarithm, because
-    values are skewed, and a few large ones would be all that is learned. [Yi et al., RecSys 2019: the reward r_i]
-
-    A value below 0, as of goods returned, counts as 0; one that nobody knows as the mean. floor: above 0, because an
-    interaction without a price is a sign of interest too, and a batch of weights 0 would have no mean.
-    """
-
-    floor: float = 0.1
-    cap: float = 5.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.floor <= 1 <= self.cap:
-            raise ValueError(
-                "Reward bounds the weight of an interaction around the mean one, which is 1: wanted 0 < floor <= 1 <= "
-                f"cap, got floor {self.floor} and cap {self.cap}"
-            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-POSITIVE = ("batch_size", "parts", "epochs", "patience", "averaged_share", "learning_rate", "embedding_rate")
+from training.recipes.validation import positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,17 @@ class Optimisation:
     averaged_share: float | None = 0.3
 
     def __post_init__(self) -> None:
-        for name in POSITIVE:
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive, got {value}")
+        positive(
+            self,
+            batch_size=self.batch_size,
+            parts=self.parts,
+            epochs=self.epochs,
+            patience=self.patience,
+            learning_rate=self.learning_rate,
+            embedding_rate=self.embedding_rate,
+            clip=self.clip,
+            averaged_share=self.averaged_share,
+        )
         for name, known in (
             ("tables", ("sparse_adam", "rowwise_adagrad", "adam")),
             ("schedule", ("constant", "cosine")),
@@ -53,5 +60,5 @@ class Optimisation:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if not 0 <= self.warm_up < 1:
             raise ValueError(f"warm_up is a share of the steps in [0, 1), got {self.warm_up}")
-        if self.weight_decay < 0 or (self.clip is not None and self.clip <= 0):
-            raise ValueError(f"weight_decay must not be negative ({self.weight_decay}), clip be positive ({self.clip})")
+        if self.weight_decay < 0:
+            raise ValueError(f"Optimisation.weight_decay must not be negative, got {self.weight_decay}")

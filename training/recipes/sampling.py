@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from training.recipes.validation import at_least_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +19,7 @@ class Uniform:
     number: int = 1024
 
     def __post_init__(self) -> None:
-        _positive(self, "number")
+        at_least_one(self, number=self.number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Popularity:
     beta: float = 0.75
 
     def __post_init__(self) -> None:
-        _positive(self, "number")
+        at_least_one(self, number=self.number)
         if not 0 <= self.beta <= 2:
             raise ValueError(f"beta is a power of popularity in [0, 2], got {self.beta}")
 
@@ -47,7 +49,7 @@ class Mixed:
     number: int = 1024
 
     def __post_init__(self) -> None:
-        _positive(self, "number")
+        at_least_one(self, number=self.number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class HardNegatives:
     epochs: int = 1
 
     def __post_init__(self) -> None:
-        _positive(self, "number", "first", "epochs")
+        at_least_one(self, number=self.number, first=self.first, epochs=self.epochs)
         if self.last - self.first + 1 < self.number:
             raise ValueError(
                 f"ranks {self.first} to {self.last} hold {max(0, self.last - self.first + 1)} items, fewer than the "
@@ -92,7 +94,7 @@ class Impressions:
     newest: int = 100
 
     def __post_init__(self) -> None:
-        _positive(self, "number")
+        at_least_one(self, number=self.number)
         if self.newest < self.number:
             raise ValueError(
                 f"the newest {self.newest} items are fewer than the {self.number} that are drawn of them: raise "
@@ -113,12 +115,44 @@ class Streaming:
     size: int = 1 << 20
 
     def __post_init__(self) -> None:
-        _positive(self, "tables", "size")
+        at_least_one(self, tables=self.tables, size=self.size)
         if not 0 < self.rate <= 1:
             raise ValueError(f"rate is the weight of the newest gap, in (0, 1], got {self.rate}")
 
 
-def _positive(config: object, *names: str) -> None:
-    for name in names:
-        if getattr(config, name) < 1:
-            raise ValueError(f"{type(config).__name__}.{name} must be positive, got {getattr(config, name)}")
+@dataclass(frozen=True, kw_only=True)
+class Negatives:
+    """Negatives of each interaction: their source, their correction, and what is hidden of them."""
+
+    sampler: Sampler = field(default_factory=InBatch)
+    """Source of the columns that all rows of a batch share."""
+    hard: HardNegatives | Impressions | None = None
+    """Negatives of each user's own, beside the sampler's; None for none."""
+    memory: int = 0
+    """Number of earlier batches whose item embeddings serve as further negatives, as they were then."""
+    hide_known: bool = False
+    """Whether no item that the user took anywhere in the training part is a negative of this user."""
+    all_negative: bool = False
+    """Whether every column is a negative of every row, its own positives too."""
+    frequency: Streaming | None = None
+    """Estimate of log q while training; None counts the training part."""
+
+    def __post_init__(self) -> None:
+        if self.memory < 0:
+            raise ValueError(f"Negatives.memory is a number of batches from 0, got {self.memory}")
+        if self.memory and not isinstance(self.sampler, InBatch):
+            raise ValueError(
+                f"a memory of {self.memory} batches holds items that came in batches, and {self.sampler} does not draw "
+                "from these: use InBatch(), or leave memory out"
+            )
+        if self.frequency and not isinstance(self.sampler, InBatch | Mixed):
+            raise ValueError(
+                f"a streaming frequency is that of items in batches, and {self.sampler} does not draw from these: use "
+                "InBatch() or Mixed(), or leave frequency out"
+            )
+        if self.frequency and self.memory:
+            raise ValueError(
+                "a streaming frequency is that of one batch, a memory needs the counted one: leave one out"
+            )
+        if self.hard and isinstance(self.sampler, Corpus):
+            raise ValueError("with Corpus() every item is a negative already: leave hard negatives out")

@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from training.recipes import objective, optimisation, sampling, towers
+from training.recipes import objective, optimisation, sampling, towers, weighting
 from training.recipes.config import TrainConfig
 
 TYPE = "type"
 FORMER_TYPES = {"MLPScorer": "MLPReranker"}
 """Types by the names that stored recipes of earlier layouts have for them."""
-FORMER_FIELDS = {"scorer": "reranker"}
-"""Fields of `TrainConfig`, likewise."""
+FORMER_FIELDS = {
+    "scorer": ("reranker",),
+    **{name: ("negatives", name) for name in ("sampler", "hard", "memory", "hide_known", "all_negative", "frequency")},
+    **{
+        name: ("weighting", name)
+        for name in ("half_life_days", "discovery_weight", "user_balance", "reward", "min_count")
+    },
+}
+"""Fields of `TrainConfig`, likewise, with the paths to their present ones."""
+GROUPS = {"negatives": sampling.Negatives, "weighting": weighting.Weighting}
+"""Objects that hold several former fields."""
 
 
 def to_json(config: TrainConfig) -> str:
@@ -55,13 +64,23 @@ def _object(value: Any) -> Any:
     if name not in types:
         raise ValueError(f"a recipe holds a {name!r}, which is none of {', '.join(sorted(types))}")
     if types[name] is TrainConfig:
-        parts = {FORMER_FIELDS.get(field, field): each for field, each in parts.items()}
+        parts = _present(parts)
     return types[name](**parts)
+
+
+def _present(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `TrainConfig` of any layout under their present names, in their present groups."""
+    present: dict[str, Any] = {}
+    grouped: dict[str, dict[str, Any]] = {}
+    for name, value in parts.items():
+        *group, field = FORMER_FIELDS.get(name, (name,))
+        (grouped.setdefault(group[0], {}) if group else present)[field] = value
+    return present | {group: GROUPS[group](**values) for group, values in grouped.items()}
 
 
 def _types() -> dict[str, type]:
     """All declarations by their names."""
-    modules = (objective, optimisation, sampling, towers)
+    modules = (objective, optimisation, sampling, towers, weighting)
     found = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
     return {each.__name__: each for each in [TrainConfig, *found] if is_dataclass(each)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from training.recipes.validation import at_least_one, divides, shares
+from training.recipes.validation import at_least_one, divides, positive, shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +179,13 @@ class BehaviouralVectors:
     alpha: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("factors", "iterations", "regularization", "alpha"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        positive(
+            self,
+            factors=self.factors,
+            iterations=self.iterations,
+            regularization=self.regularization,
+            alpha=self.alpha,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

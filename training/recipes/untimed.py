@@ -10,7 +10,7 @@ from itertools import product
 from training.recipes.config import TrainConfig
 from training.recipes.objective import Cosine, Loss
 from training.recipes.optimisation import Optimisation
-from training.recipes.sampling import Corpus, Uniform
+from training.recipes.sampling import Corpus, Negatives, Uniform
 from training.recipes.towers import MLP, MeanPooling, TowerConfig
 
 Score = Callable[[TrainConfig], float]
@@ -39,9 +39,8 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
         tower=TowerConfig(user=None, item=None, user_id=True, id_dropout=0.0),
         score=Cosine(temperature=0.12, learned=False),
         loss=Loss("bilateral_softmax", {"exponent": 1.22}),
-        sampler=Corpus() if items <= WHOLE else Uniform(number=8192),
+        negatives=Negatives(sampler=Corpus() if items <= WHOLE else Uniform(number=8192), all_negative=True),
         strata=False,
-        all_negative=True,
         leave_out=("history",),
         optimisation=Optimisation(
             batch_size=batch_size,
@@ -66,7 +65,8 @@ def best_settings(base: TrainConfig, score: Score) -> TrainConfig:
     for share in ROUNDS:
         left = sorted(left, key=lambda config: score(_shortened(config, share)), reverse=True)
         left = left[: max(1, len(left) // 3)]
-    balances = (replace(left[0], user_balance=balance) for balance in (0.0, BALANCE))
+    best = left[0]
+    balances = (replace(best, weighting=replace(best.weighting, user_balance=each)) for each in (0.0, BALANCE))
     return max(balances, key=lambda config: score(_shortened(config, ROUNDS[-1])))
 
 
@@ -83,8 +83,12 @@ def with_inputs(base: TrainConfig, name: str) -> TrainConfig:
 
 def with_settings(config: TrainConfig, temperature: float, exponent: float, balance: float = 0.0) -> TrainConfig:
     """The recipe with another temperature and exponent of the bilateral softmax, and another balance of users."""
-    loss = Loss(config.loss.name, {"exponent": exponent})
-    return replace(config, score=Cosine(temperature=temperature, learned=False), loss=loss, user_balance=balance)
+    return replace(
+        config,
+        score=Cosine(temperature=temperature, learned=False),
+        loss=Loss(config.loss.name, {"exponent": exponent}),
+        weighting=replace(config.weighting, user_balance=balance),
+    )
 
 
 def with_features(config: TrainConfig) -> TrainConfig:

@@ -10,6 +10,13 @@ def at_least_one(owner: object, **sizes: int) -> None:
             raise ValueError(f"{_named(owner, name)} is a size: it must be a whole number from 1, got {size!r}")
 
 
+def positive(owner: object, **values: float | None) -> None:
+    """ValueError unless every value that is given is above 0."""
+    for name, value in values.items():
+        if value is not None and value <= 0:
+            raise ValueError(f"{_named(owner, name)} must be positive, got {value}")
+
+
 def shares(owner: object, **values: float) -> None:
     """ValueError unless every value lies in [0, 1)."""
     for name, value in values.items():

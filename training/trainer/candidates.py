@@ -49,17 +49,17 @@ class CandidateBuilder:
         self.data, self.config = data, config
         self.device = model.device
         self.share_N = data.share().to(self.device)
-        streaming = config.frequency
+        streaming = config.negatives.frequency
         self.frequency = Streamed(streaming, device=self.device) if streaming else Counted(self.share_N)
-        self.memory = Memory(config.memory)
+        self.memory = Memory(config.negatives.memory)
         self.rng = torch.Generator().manual_seed(seed)
         self.reranker = RerankerObjective(config.reranker, seed) if config.reranker else None
-        self.mined_UM = self._shown() if isinstance(config.hard, Impressions) else None
+        self.mined_UM = self._shown() if isinstance(config.negatives.hard, Impressions) else None
         self.corpus = {name: torch.from_numpy(array).to(self.device) for name, array in data.corpus.items()}
         self.histories = model.user.histories if config.strata else ()
         self.repeated = model.repeat.history if model.repeat else None
         # The novelty of discoveries is for the towers to learn from; how often they happen is what sets the level of r.
-        self.outside_weight = config.repeat.outside / config.discovery_weight if config.repeat else 1.0
+        self.outside_weight = config.repeat.outside / config.weighting.discovery_weight if config.repeat else 1.0
         self.places = ItemColumns(data.size, self.device)
         self.item_of_V = items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.size)
 
@@ -67,7 +67,7 @@ class CandidateBuilder:
         """The batch's items, what the sampler draws, and the hard negatives of the batch's users."""
         if isinstance(self.frequency, Streamed):
             self.frequency.update(batch.item_C)
-        drawn = draw(self.config.sampler, batch.item_C, batch.size, self.share_N, self.frequency, self.rng)
+        drawn = draw(self.config.negatives.sampler, batch.item_C, batch.size, self.share_N, self.frequency, self.rng)
         item_C = torch.cat([batch.item_C, drawn.extra_E])
         last, log_q_C, hard_RH = len(item_C), drawn.log_q, None
         if self.mined_UM is not None:
@@ -91,9 +91,9 @@ class CandidateBuilder:
     ) -> Candidates:
         """The embeddings with everything the loss has to know of them."""
         features = columns.features
-        if self.config.memory:
+        if self.config.negatives.memory:
             columns, item_CD = self._with_memory(batch.size, columns, item_CD)
-        if self.histories or not self.config.all_negative:
+        if self.histories or not self.config.negatives.all_negative:
             self.places.move(columns.item_C[: columns.last_negative])
         candidates = Candidates(
             user_RD=user_RD,
@@ -118,9 +118,9 @@ class CandidateBuilder:
 
     def _hidden(self, batch: Batch) -> Pairs:
         """The batch's positives, or everything that its users are known to have taken, or nothing."""
-        if self.config.all_negative:
+        if self.config.negatives.all_negative:
             return Pairs.none(self.device)
-        if not self.config.hide_known:
+        if not self.config.negatives.hide_known:
             return self.places.pairs(batch.row_P, batch.item_C[batch.column_P])
         known = self.data.known[batch.user_R].tocoo()
         row_H, item_H = (torch.from_numpy(each).long().to(self.device) for each in (known.row, known.col))
@@ -158,15 +158,15 @@ class CandidateBuilder:
 
     def _shown(self) -> Tensor:
         if self.data.shown_UM is None:
-            raise ValueError(f"{self.config.hard} draws from shown_UM, and this training set has none")
+            raise ValueError(f"{self.config.negatives.hard} draws from shown_UM, and this training set has none")
         return torch.from_numpy(self.data.shown_UM).to(self.device)
 
     def _with_hard(self, user_R: np.ndarray, item_C: Tensor) -> tuple[Tensor, Tensor]:
         """Some mined items of each row as columns, and the columns with those behind that have none yet."""
-        assert self.mined_UM is not None and self.config.hard is not None
+        assert self.mined_UM is not None and self.config.negatives.hard is not None
         mined_RM = self.mined_UM[torch.from_numpy(user_R).to(self.device)]
         random_RM = torch.rand(mined_RM.shape, generator=self.rng).to(self.device)
-        places_RH = random_RM.masked_fill(mined_RM < 0, -1.0).topk(self.config.hard.number, dim=1).indices
+        places_RH = random_RM.masked_fill(mined_RM < 0, -1.0).topk(self.config.negatives.hard.number, dim=1).indices
         chosen_RH = mined_RM.gather(1, places_RH)
         distinct = chosen_RH[chosen_RH >= 0].unique()
         column_N = torch.full((self.data.size + 1,), -1, device=self.device)  # the last place is that of -1, no item

@@ -52,7 +52,7 @@ class TrainState:
         """One pass over the data; the mean loss of its steps."""
         from tqdm import tqdm
 
-        hard = self.config.hard
+        hard = self.config.negatives.hard
         if isinstance(hard, HardNegatives) and self.history and len(self.history) % hard.epochs == 0:
             self.comparison.mined_UM = mine(self.model, self.data, hard)
         self.model.train()

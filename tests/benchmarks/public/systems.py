@@ -90,7 +90,7 @@ def described(config: TrainConfig) -> str:
     inputs = [name for name, there in (("history", not config.leave_out), ("features", config.tower.item)) if there]
     return (
         f"temperature {flat['score.temperature']}, exponent {flat['loss.parameters.exponent']}, "
-        f"balance {config.user_balance}, {config.optimisation.epochs} epochs, ids {' '.join(inputs)}"
+        f"balance {config.weighting.user_balance}, {config.optimisation.epochs} epochs, ids {' '.join(inputs)}"
     ).strip()
 
 

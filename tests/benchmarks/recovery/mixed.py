@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tests.benchmarks.recovery.experiment import Experiment, Measure
 from tests.benchmarks.recovery.planted import Log, clicks, fit, logits, recall, recipe, softmax
-from training.recipes import Cosine, Mixed, TrainConfig
+from training.recipes import Cosine, Mixed, Negatives, TrainConfig
 from training.recipes.sampling import Sampler
 from training.retrieval.exact import top_k
 from training.sampling import Counted, Drawn, Frequency, draw
@@ -28,7 +28,7 @@ CLICKED, FRESH, JUNK = 300, 60, 2_500
 TASTES, OTHERS, TASTE, FAR = 4, 4, 1.5, 3.0
 QUERIES = 400
 IN_BATCH = recipe(score=Cosine(temperature=0.2), id_dropout=0.5, width=64, batch_size=256, learning_rate=3e-3)
-MIXED = replace(IN_BATCH, sampler=Mixed(number=256))
+MIXED = replace(IN_BATCH, negatives=Negatives(sampler=Mixed(number=256)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.benchmarks.recovery.experiment import Experiment, Measure
 from tests.benchmarks.recovery.planted import Log, clicks, fit, logits, recall, recipe, softmax
-from training.recipes import Cosine, Impressions, Loss, Uniform
+from training.recipes import Cosine, Impressions, Loss, Negatives, Uniform
 from training.retrieval.exact import top_k
 
 ITEMS, TASTES, QUERIES, SHOWN = 1_000, 6, 400, 20
@@ -27,7 +27,7 @@ LIKING, PROMOTION = 2.5, 3.0
 RANDOM = replace(
     recipe(score=Cosine(temperature=0.2), id_dropout=0.0, width=64, batch_size=256, learning_rate=3e-3),
     loss=Loss("info_nce"),
-    sampler=Uniform(number=100),
+    negatives=Negatives(sampler=Uniform(number=100)),
 )
 
 
@@ -47,7 +47,7 @@ def measure(seed: int, users: int = 4_000, epochs: int = 8) -> dict[str, float]:
         if shown_UN is not None:
             shown_UM = top_k(shown_UN, SHOWN).astype(np.int64)
             log = replace(log, shown_UM=np.where(shown_UM == clicked_U[:, None], -1, shown_UM))
-            config = replace(RANDOM, hard=Impressions(number=number))
+            config = replace(RANDOM, negatives=replace(RANDOM.negatives, hard=Impressions(number=number)))
         return recall(logits(fit(log, config, seed=seed, epochs=epochs), log, user_QF), softmax(liking_QN))
 
     promoted_U, liked_U = (clicks(softmax(logit_UN), rng) for logit_UN in (liking_UN + promotion_UN, liking_UN))

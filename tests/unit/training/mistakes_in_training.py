@@ -204,8 +204,8 @@ IN_TRAINING = [
     Mistake(
         name="a user's interactions counted by days, not by rows",
         module="training.data.sample_weights",
-        right="balance = pl.len().over(USER_ID).cast(pl.Float64) ** -config.user_balance",
-        wrong='balance = pl.col("query_time").n_unique().over(USER_ID).cast(pl.Float64) ** -config.user_balance',
+        right="balance = pl.len().over(USER_ID).cast(pl.Float64) ** -weighting.user_balance",
+        wrong='balance = pl.col("query_time").n_unique().over(USER_ID).cast(pl.Float64) ** -weighting.user_balance',
         test=weights.test_the_interactions_of_one_who_has_many_count_less,
         arguments=(0.5, 0.5),
     ),

@@ -32,6 +32,7 @@ from training.recipes import (
     RepeatTerm,
     TowerConfig,
     TrainConfig,
+    Weighting,
     recipe,
 )
 from training.retrieval.exact import Search, exact_search
@@ -45,7 +46,7 @@ HALF_LIFE = 30 * 86_400_000_000
 CONFIG = TrainConfig(
     dim=16,
     tower=TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(32,)), embedding_dim=4),
-    min_count=2,
+    weighting=Weighting(min_count=2),
     optimisation=Optimisation(batch_size=256, epochs=4, learning_rate=1e-2, embedding_rate=1e-2),
 )
 

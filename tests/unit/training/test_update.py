@@ -21,6 +21,7 @@ from training.data.interactions import at
 from training.data.sample_weights import weighted
 from training.data.training_set import TrainingSet
 from training.fit import Fitted
+from training.recipes import Weighting
 from training.towers import embed
 from training.update import extended, fit_update, update
 
@@ -46,7 +47,9 @@ def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
     )
     encoders = extended(released, items=NEW, users=["u001", *few["user_id"].unique(maintain_order=True)])
     corpus = at(items, VALIDATION, week=True).with_columns(kind=pl.lit("k1"))  # a release keeps what it knew
-    return assemble(queries, items, weighted(few, released.config), *encoders, corpus, again_days=0), *encoders
+    return assemble(
+        queries, items, weighted(few, released.config.weighting), *encoders, corpus, again_days=0
+    ), *encoders
 
 
 def touched_codes(data: TrainingSet) -> set[int]:
@@ -173,7 +176,7 @@ def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[
     days = events.filter(pl.max_horizontal("timestamp", "created") < VALIDATION).select(
         "user_id", "item_id", query_time=pl.col("timestamp").dt.truncate("1d")
     )
-    new = weighted(positives, released.config).join(days.unique(), on=keys, how="anti", maintain_order="left")
+    new = weighted(positives, released.config.weighting).join(days.unique(), on=keys, how="anti", maintain_order="left")
     assert 0 < (new["query_time"] < VALIDATION).sum() < (new["query_time"] >= VALIDATION).sum()
     ids = [new[key].unique(maintain_order=True) for key in ("item_id", "user_id")]
     assert {*NEW, RARE} <= set(ids[0])
@@ -189,7 +192,10 @@ def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[
 
 def test_an_update_gives_rows_to_items_that_the_release_knew_by_name_only(tmp_path: Path) -> None:
     """However few their interactions: codes stay, rows start as that of UNKNOWN, and move with events."""
-    write_release(tmp_path / "files", replace(RECIPES["repeat term"], min_count=50))
+    write_release(
+        tmp_path / "files",
+        replace(RECIPES["repeat term"], weighting=Weighting(min_count=50)),
+    )
     released = read_release(tmp_path / "files")
     old, own = released.item_encoder.vocabularies["item_id"], released.item_encoder.own_ids
     assert own is not None and 9 < own < len(old) - 9

@@ -11,7 +11,7 @@ from tests.unit.training.test_fit import CONFIG, VALIDATION, frames
 from training.artifacts.export import export
 from training.data.interactions import at
 from training.fit import _start
-from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, RepeatTerm, Streaming, TrainConfig
+from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, Negatives, RepeatTerm, Streaming, TrainConfig
 from training.trainer import train
 
 NEW = ["i000", "i001", "i002"]
@@ -23,12 +23,12 @@ RECIPES = {
     "batch norm, user ids": replace(CONFIG, tower=TOWERS),
     "behavioural vectors": replace(CONFIG, tower=TOWERS, behavioural=BehaviouralVectors(factors=4, iterations=2)),
     "row-wise, drawn negatives": replace(
-        CONFIG, sampler=Mixed(number=20), frequency=Streaming(size=64),
+        CONFIG, negatives=Negatives(sampler=Mixed(number=20), frequency=Streaming(size=64)),
         optimisation=replace(CONFIG.optimisation, tables="rowwise_adagrad"),
     ),
     "repeat term": replace(CONFIG, repeat=RepeatTerm()),
     "dense tables, whole corpus": replace(
-        CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
+        CONFIG, negatives=Negatives(sampler=Corpus()), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
     ),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from training.artifacts.load import read_release
 from training.artifacts.warm_start import carry_over, rows_by_value
 from training.data.interactions import at
 from training.fit import _start, fit
+from training.recipes import Weighting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,9 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("bound", [45, 55])
 def test_a_warm_start_finds_the_rows_of_rare_items_too(tmp_path: Path, bound: int) -> None:
     """One that was frequent keeps its row, one that has become so starts as UNKNOWN, one that is rare has none."""
-    write_release(tmp_path / "files", replace(CONFIG, min_count=50))
+    write_release(tmp_path / "files", replace(CONFIG, weighting=Weighting(min_count=50)))
     released, (tables, queries, items, positives) = read_release(tmp_path / "files"), frames()
-    corpus, config = at(items, VALIDATION, week=True), replace(CONFIG, min_count=bound)
+    corpus, config = at(items, VALIDATION, week=True), replace(CONFIG, weighting=Weighting(min_count=bound))
     warm, _ = _start(tables.schema, queries, items, corpus, positives, config, 1, released)
     before, after = (each.item_encoder for each in (released, warm))
     rows, former = warm.model.item.vectors.ids.weight, released.model.item.vectors.ids.weight

@@ -190,7 +190,7 @@ class TestInTowers:
 
     def test_items_below_min_count_have_no_vector(self) -> None:
         tables, queries, items, positives = frames()
-        config = replace(BEHAVIOURAL, min_count=50)
+        config = replace(BEHAVIOURAL, weighting=replace(BEHAVIOURAL.weighting, min_count=50))
         result, _ = _start(tables.schema, queries, items, at(items, CUT, week=True), positives, config, 0)
         known, own = result.item_encoder.vocabularies["item_id"], result.item_encoder.own_ids
         assert own is not None and 0 < own < len(known)

@@ -18,13 +18,13 @@ from training.data.exposures import shown_not_taken
 from training.data.interactions import interactions
 from training.fit import Fitted, fit, start_trial
 from training.losses import LOSSES
-from training.recipes import HardNegatives, Impressions, TrainConfig
+from training.recipes import HardNegatives, Impressions, Negatives, TrainConfig
 from training.trainer import train
 from training.trainer.candidates import CandidateBuilder
 
 UNTIL = datetime(2024, 2, 1)
 SHOWN = Impressions(number=2, newest=5)
-FITTED_SHOWN = replace(FITTED, hard=Impressions(number=4, newest=20), leave_out=SALES)
+FITTED_SHOWN = replace(FITTED, negatives=Negatives(hard=Impressions(number=4, newest=20)), leave_out=SALES)
 
 
 def log(rows: int, users: int, seed: int) -> pl.DataFrame:
@@ -71,7 +71,7 @@ def test_where_nothing_is_left_training_is_refused() -> None:
 
 def test_they_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_mined() -> None:
     """Of a user with fewer than `number` all are; of one with none no gradient is lost to it."""
-    config = replace(CONFIG, hard=SHOWN, strata=False)
+    config = replace(CONFIG, negatives=Negatives(hard=SHOWN), strata=False)
     data = small_data(items=6)
     shown_UM = np.full((8, 5), -1)
     shown_UM[0, :3], shown_UM[1, :1] = (3, 4, 5), 2
@@ -97,7 +97,7 @@ def test_they_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_min
 
 
 def test_a_training_set_that_does_not_say_what_was_shown_is_refused() -> None:
-    config = replace(CONFIG, hard=SHOWN)
+    config = replace(CONFIG, negatives=Negatives(hard=SHOWN))
     with pytest.raises(ValueError, match="this training set has none"):
         CandidateBuilder(small_data(), config, small_model(config), seed=0)
 
@@ -168,6 +168,6 @@ def test_mined_and_shown_are_told_apart() -> None:
     """Mining leaves the first epoch without hard negatives; what was shown stays as it is."""
     data = replace(small_data(items=6), shown_UM=np.full((8, 5), 5))
     for hard, changes in ((SHOWN, False), (HardNegatives(number=1, first=1, last=2), True)):
-        config = replace(CONFIG, hard=hard)
+        config = replace(CONFIG, negatives=Negatives(hard=hard))
         comparison = CandidateBuilder(data, config, small_model(config), seed=0)
         assert (comparison.mined_UM is None) == changes

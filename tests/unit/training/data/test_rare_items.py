@@ -17,7 +17,7 @@ from tests.unit.training.towers.test_towers import ITEM_INPUTS, ITEMS, LENGTH, U
 from training.artifacts.export import export_tower
 from training.data.interactions import at
 from training.fit import _start
-from training.recipes import MLP, RepeatTerm, TowerConfig, TrainConfig
+from training.recipes import MLP, RepeatTerm, TowerConfig, TrainConfig, Weighting
 from training.towers import TwoTower, new_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -103,7 +103,7 @@ def test_min_count_says_which_items_are_rare_and_histories_know_them_all() -> No
     tables, queries, snapshots, positives = frames()
     counts = dict(positives.group_by("item_id").len().iter_rows())
     bound = sorted(counts.values())[len(counts) // 2]
-    config = replace(CONFIG, min_count=bound, repeat=RepeatTerm())
+    config = replace(CONFIG, weighting=Weighting(min_count=bound), repeat=RepeatTerm())
     corpus = at(snapshots, VALIDATION, week=True)
     result, data = _start(tables.schema, queries, snapshots, corpus, positives, config, 0)
     known, own = result.item_encoder.vocabularies["item_id"], result.item_encoder.own_ids

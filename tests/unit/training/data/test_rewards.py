@@ -14,7 +14,7 @@ from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, frames, retrie
 from training.data.interactions import at
 from training.data.sample_weights import rewards
 from training.fit import Fitted, fit
-from training.recipes import SALES, Reward, TrainConfig
+from training.recipes import SALES, Reward, TrainConfig, Weighting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PLAIN = replace(CONFIG, leave_out=SALES)
@@ -84,12 +84,12 @@ def share_of_dear(result: Fitted) -> float:
 
 def test_what_is_worth_more_is_ranked_higher_where_the_recipe_says_so() -> None:
     """All items of a group are taken as often: without weights their order is chance."""
-    assert share_of_dear(trained(replace(PLAIN, reward=Reward()), by_item=True)) > 0.85
+    assert share_of_dear(trained(replace(PLAIN, weighting=Weighting(reward=Reward())), by_item=True)) > 0.85
     assert share_of_dear(trained(PLAIN, by_item=True)) < 0.65
 
 
 def test_values_that_have_nothing_to_do_with_the_items_rank_nothing() -> None:
-    assert 0.3 < share_of_dear(trained(replace(PLAIN, reward=Reward()), by_item=False)) < 0.7
+    assert 0.3 < share_of_dear(trained(replace(PLAIN, weighting=Weighting(reward=Reward())), by_item=False)) < 0.7
 
 
 def test_a_dataset_without_values_is_refused() -> None:
@@ -98,5 +98,5 @@ def test_a_dataset_without_values_is_refused() -> None:
         fit(
             schema=tables.schema, queries=queries, item_snapshots=items, positives=positives.drop("value"),
             events=tables.events.drop("value"), validation_start=VALIDATION, cut=CUT,
-            config=replace(PLAIN, reward=Reward()), seed=0, on_epoch=lambda epoch, metrics: None,
+            config=replace(PLAIN, weighting=Weighting(reward=Reward())), seed=0, on_epoch=lambda epoch, metrics: None,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from feature_repo.schema import Feature, Kind
 from training.data.sample_weights import weighted
 from training.data.untimed import read_untimed
 from training.fit_untimed import fit_untimed
-from training.recipes import MLP, TrainConfig
+from training.recipes import MLP, Weighting
 from training.recipes.untimed import ids_only, with_settings
 from training.towers import embed
 
@@ -28,15 +28,15 @@ def positives(*rows: tuple[str, str, int]) -> pl.DataFrame:
 
 
 def test_a_weight_halves_with_age_and_is_more_for_a_first_time() -> None:
-    found = weighted(positives(("u", "a", 0), ("u", "a", 30), ("v", "b", 60)), TrainConfig(half_life_days=30.0))
+    found = weighted(positives(("u", "a", 0), ("u", "a", 30), ("v", "b", 60)), Weighting(half_life_days=30.0))
     assert found["weight"].to_list() == pytest.approx([2.0, 2 * 4.5 / 2, 2 * 4.5 / 4])
 
 
 @pytest.mark.parametrize(("balance", "share"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.25)])
 def test_the_interactions_of_one_who_has_many_count_less(balance: float, share: float) -> None:
     frame = positives(*[("many", item, 0) for item in "abcd"], ("one", "a", 0))
-    config = TrainConfig(user_balance=balance, discovery_weight=1.0)
-    assert weighted(frame, config)["weight"].to_list() == pytest.approx([2 * share] * 4 + [2.0])
+    weighting = Weighting(user_balance=balance, discovery_weight=1.0)
+    assert weighted(frame, weighting)["weight"].to_list() == pytest.approx([2 * share] * 4 + [2.0])
     pairs = read_untimed(frame, frame.select("user_id").unique(), frame.select("item_id").unique())
     data = pairs.training_set(user_balance=balance)
     by_user = data.queries["user_id"][data.query_I]
@@ -47,7 +47,7 @@ def test_the_interactions_of_one_who_has_many_count_less(balance: float, share: 
 def test_it_lies_between_interactions_alike_and_users_alike() -> None:
     for balance in (-0.1, 1.1):
         with pytest.raises(ValueError, match="user_balance is 0 for interactions alike, 1 for users alike"):
-            TrainConfig(user_balance=balance)
+            Weighting(user_balance=balance)
 
 
 def first_items(balance: float) -> list[str]:
@@ -61,7 +61,7 @@ def first_items(balance: float) -> list[str]:
     )
     config = with_settings(ids_only(items=34, interactions=taken.height, dim=8), 0.2, 1.0)
     config = replace(
-        config, user_balance=balance,
+        config, weighting=replace(config.weighting, user_balance=balance),
         tower=replace(config.tower, user=MLP(), user_id=False),
         optimisation=replace(config.optimisation, epochs=30, embedding_rate=0.02),
     )  # fmt: skip

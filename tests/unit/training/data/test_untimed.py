@@ -89,8 +89,8 @@ def test_features_become_inputs() -> None:
 
 
 def test_a_large_corpus_gets_a_sample_of_negatives() -> None:
-    assert isinstance(ids_only(items=WHOLE, interactions=9, dim=4).sampler, Corpus)
-    assert isinstance(ids_only(items=WHOLE + 1, interactions=9, dim=4).sampler, Uniform)
+    assert isinstance(ids_only(items=WHOLE, interactions=9, dim=4).negatives.sampler, Corpus)
+    assert isinstance(ids_only(items=WHOLE + 1, interactions=9, dim=4).negatives.sampler, Uniform)
 
 
 def test_a_history_is_what_the_user_took_of_the_interactions_that_are_known() -> None:
@@ -179,10 +179,10 @@ def test_the_choice_ends_with_what_the_validation_part_prefers(balance: float) -
         settings = to_flat(config)
         asked.append(settings["optimisation.epochs"])
         far = abs(settings["score.temperature"] - 0.14) + abs(settings["loss.parameters.exponent"] - 1.06)
-        return -far - abs(config.user_balance - balance)
+        return -far - abs(config.weighting.user_balance - balance)
 
     chosen = to_flat(best_settings(ids_only(items=50, interactions=100, dim=4), score))
     assert (chosen["score.temperature"], chosen["loss.parameters.exponent"]) == (0.14, 1.06)
-    assert chosen["user_balance"] == balance
+    assert chosen["weighting.user_balance"] == balance
     assert asked == sorted(asked) and len(set(asked)) > 1
     assert chosen["optimisation.epochs"] > max(asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,21 +20,25 @@ from training.recipes import (
     GRUHistory,
     HardNegatives,
     Impressions,
+    InBatch,
     Loss,
     MeanPooling,
     Mixed,
     MLPReranker,
     MultiHeadPooling,
+    Negatives,
     Optimisation,
     Popularity,
     RepeatTerm,
     Residual,
+    Reward,
     SelfAttention,
     Streaming,
     TowerConfig,
     TrainConfig,
     Uniform,
     WeightedPooling,
+    Weighting,
     base,
     recipe,
 )
@@ -44,9 +49,9 @@ from training.recipes.serialization import from_json, to_flat, to_json
     ("kind", "field", "value"),
     [
         (TrainConfig, "dim", 0),
-        (TrainConfig, "min_count", 0),
+        (Weighting, "min_count", 0),
         (TrainConfig, "prefixes", (128,)),
-        (TrainConfig, "memory", -1),
+        (Negatives, "memory", -1),
         (Optimisation, "batch_size", -1),
         (Optimisation, "epochs", 0),
         (Optimisation, "learning_rate", 0.0),
@@ -70,28 +75,44 @@ def test_a_senseless_value_is_named(kind: type, field: str, value: object) -> No
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"loss": Loss("cosine_contrastive"), "sampler": Uniform()}, "use Cosine\\(temperature=1.0, learned=False"),
+        (
+            {"loss": Loss("cosine_contrastive"), "negatives": Negatives(sampler=Uniform())},
+            "use Cosine\\(temperature=1.0, learned=False",
+        ),
         ({"loss": Loss("hinge_triplet"), "score": Dot()}, "use Cosine\\(temperature=1.0, learned=False"),
         ({"loss": Loss("pointwise")}, "learned scale and shift"),
         ({"score": Cosine(shift=True)}, "the same for every shift"),
         ({"loss": Loss("bilateral_softmax")}, "draws popular items more often"),
-        ({"memory": 2, "sampler": Uniform()}, "a memory of 2 batches"),
-        ({"frequency": Streaming(), "sampler": Corpus()}, "a streaming frequency"),
-        ({"frequency": Streaming(), "memory": 1}, "leave one out"),
-        ({"hard": HardNegatives(), "sampler": Corpus()}, "every item is a negative already"),
-        ({"hard": Impressions(), "sampler": Corpus()}, "every item is a negative already"),
-        ({"all_negative": True}, "leaves positives among their own negatives"),
+        ({"negatives": Negatives(all_negative=True)}, "leaves positives among their own negatives"),
         ({"repeat": RepeatTerm(), "strata": False}, "without strata the towers do not: leave strata on"),
         ({"repeat": RepeatTerm(), "reranker": MLPReranker()}, "a reranker changes these: leave one out"),
-        ({"repeat": RepeatTerm(), "hide_known": True}, "hide_known takes .* leave one out"),
+        ({"repeat": RepeatTerm(), "negatives": Negatives(hide_known=True)}, "hide_known takes .* leave one out"),
         ({"repeat": RepeatTerm(), "loss": Loss("info_nce")}, "got the loss 'info_nce': use Loss\\('softmax'\\)"),
         ({"reranker": MLPReranker(), "loss": Loss("info_nce")}, "trained by 'info_nce': use Loss\\('softmax'\\)"),
-        ({"repeat": RepeatTerm(), "sampler": Uniform()}, "Uniform\\(number=1024\\) draws its sample apart"),
+        (
+            {"repeat": RepeatTerm(), "negatives": Negatives(sampler=Uniform())},
+            "Uniform\\(number=1024\\) draws its sample apart",
+        ),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_with_the_reason(changed: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         replace(TrainConfig(), **changed)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"memory": 2, "sampler": Uniform()}, "a memory of 2 batches"),
+        ({"frequency": Streaming(), "sampler": Corpus()}, "a streaming frequency"),
+        ({"frequency": Streaming(), "memory": 1}, "leave one out"),
+        ({"hard": HardNegatives(), "sampler": Corpus()}, "every item is a negative already"),
+        ({"hard": Impressions(), "sampler": Corpus()}, "every item is a negative already"),
+    ],
+)
+def test_negatives_that_exclude_each_other_are_refused_with_the_reason(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Negatives(**fields)
 
 
 def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named() -> None:
@@ -105,16 +126,40 @@ def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named()
 
 @pytest.mark.parametrize("config", [
     *(recipe(name) for name in RECIPES),
-    replace(TrainConfig(), repeat=RepeatTerm(days=7, outside=1.0, rate=0.1, width=5, embedding=2), sampler=Mixed()),
-    TrainConfig(hard=Impressions(number=2, newest=50)),
-    TrainConfig(reranker=MLPReranker(widths=(32, 8), candidates=50), sampler=Uniform()),
-    TrainConfig(loss=Loss("bilateral_softmax", {"exponent": 1.2}), sampler=Corpus(), prefixes=(8, 16)),
-    TrainConfig(score=Dot(), frequency=Streaming(rate=0.1), hard=HardNegatives(number=2), sampler=Mixed(number=9)),
+    TrainConfig(
+        repeat=RepeatTerm(days=7, outside=1.0, rate=0.1, width=5, embedding=2), negatives=Negatives(sampler=Mixed()),
+    ),
+    TrainConfig(negatives=Negatives(hard=Impressions(number=2, newest=50))),
+    TrainConfig(reranker=MLPReranker(widths=(32, 8), candidates=50), negatives=Negatives(sampler=Uniform())),
+    TrainConfig(
+        loss=Loss("bilateral_softmax", {"exponent": 1.2}), negatives=Negatives(sampler=Corpus()), prefixes=(8, 16),
+    ),
+    TrainConfig(
+        score=Dot(),
+        negatives=Negatives(frequency=Streaming(rate=0.1), hard=HardNegatives(number=2), sampler=Mixed(number=9)),
+    ),
 ])  # fmt: skip
 def test_a_recipe_survives_as_text(config: TrainConfig) -> None:
     assert from_json(to_json(config)) == config
     assert to_flat(config)["optimisation.batch_size"] == config.optimisation.batch_size
     assert to_flat(config)["loss.name"] == config.loss.name
+
+
+def test_a_stored_recipe_of_a_former_layout_is_read() -> None:
+    """The flat layout had the fields of `Negatives` and `Weighting` in `TrainConfig`, and `scorer` for `reranker`."""
+    stored = (Path(__file__).parent / "flat_recipe.json").read_text()
+    wanted = TrainConfig(
+        loss=Loss("softmax"),
+        negatives=Negatives(
+            sampler=InBatch(), hard=HardNegatives(number=2, first=5, last=50, epochs=2), memory=3, hide_known=True
+        ),
+        weighting=Weighting(
+            half_life_days=30.0, discovery_weight=2.0, user_balance=0.5, reward=Reward(floor=0.2, cap=4.0), min_count=3
+        ),
+        reranker=MLPReranker(widths=(8,), candidates=50),
+    )
+    assert from_json(stored) == wanted
+    assert from_json(stored.replace('"scorer"', '"reranker"').replace("MLPScorer", "MLPReranker")) == wanted
 
 
 def test_a_recipe_of_a_newer_version_is_refused() -> None:

@@ -11,7 +11,18 @@ import torch
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
 from training.data.training_set import Arrays, TrainingSet
 from training.losses import Candidates
-from training.recipes import MLP, Corpus, InBatch, Mixed, Optimisation, RepeatTerm, TowerConfig, TrainConfig
+from training.recipes import (
+    MLP,
+    Corpus,
+    InBatch,
+    Mixed,
+    Negatives,
+    Optimisation,
+    RepeatTerm,
+    TowerConfig,
+    TrainConfig,
+    Weighting,
+)
 from training.recipes.sampling import Sampler
 from training.retrieval.model_search import repeat_scores
 from training.retrieval.rescored import rescored_search
@@ -97,7 +108,7 @@ def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_
     """Also while the towers train with dropout: r is set against scores as they are served."""
     data = small_data()
     data.queries["history_items"][1, :3] = [UNKNOWN, MISSING, RESERVED + 2]
-    config = replace(CONFIG, sampler=sampler, repeat=RepeatTerm(dropout=0.0))
+    config = replace(CONFIG, negatives=Negatives(sampler=sampler), repeat=RepeatTerm(dropout=0.0))
     model = model_of(data.size, 5, config)
     user_QD, item_ND = embed(model.user, data.queries), embed(model.item, data.corpus)
     model.train()
@@ -131,7 +142,7 @@ def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_
 
 def test_the_level_is_set_by_how_often_discoveries_happen_times_what_the_recipe_says() -> None:
     data = small_data()
-    config = replace(CONFIG, repeat=RepeatTerm(outside=0.5), discovery_weight=2.0)
+    config = replace(CONFIG, repeat=RepeatTerm(outside=0.5), weighting=Weighting(discovery_weight=2.0))
     c, _, _ = compared(data, config, np.arange(10))
     assert c.repeats is not None
     assert {True, False} == set(c.repeats_P.tolist())
@@ -210,7 +221,7 @@ def test_with_embeddings_of_zero_it_finds_the_planted_log_odds_of_count_and_rece
     config = replace(
         CONFIG,
         repeat=RepeatTerm(outside=1.0, rate=3e-3),
-        discovery_weight=1.0,
+        weighting=Weighting(discovery_weight=1.0),
         optimisation=replace(CONFIG.optimisation, batch_size=128),
     )
     model = model_of(items, length, config)

@@ -17,7 +17,7 @@ from training.artifacts.export import export_tower, rescorer_example
 from training.data.training_set import TrainingSet
 from training.losses.reranker_softmax import reranker_softmax
 from training.losses.softmax import softmax
-from training.recipes import Corpus, Dot, HardNegatives, InBatch, Mixed, MLPReranker, TrainConfig, Uniform
+from training.recipes import Corpus, Dot, HardNegatives, InBatch, Mixed, MLPReranker, Negatives, TrainConfig, Uniform
 from training.recipes.sampling import Sampler
 from training.retrieval.exact import exact_search
 from training.retrieval.model_search import served_search
@@ -52,7 +52,7 @@ def test_it_starts_as_the_score_of_the_towers(config: TrainConfig) -> None:
     "more",
     [{}, {"clip": 0.05}, {"parts": 3}, {"averaged_share": None, "schedule": "cosine"}, {"precision": "bfloat16"}],
 )
-@pytest.mark.parametrize("config", [PLAIN, STRATA, replace(PLAIN, sampler=Mixed(number=4))])
+@pytest.mark.parametrize("config", [PLAIN, STRATA, replace(PLAIN, negatives=Negatives(sampler=Mixed(number=4)))])
 def test_the_towers_are_those_of_a_training_without_it(config: TrainConfig, more: dict[str, Any]) -> None:
     data = small_data(users=40)
     config = replace(config, optimisation=replace(config.optimisation, batch_size=16, **more))
@@ -72,7 +72,7 @@ def test_the_towers_are_those_of_a_training_without_it(config: TrainConfig, more
 
 @pytest.mark.parametrize("sampler", [InBatch(), Mixed(number=4), Uniform(number=6), Corpus()])
 def test_without_anything_to_add_its_loss_is_the_towers_own(sampler: Sampler) -> None:
-    c, _, _ = compared(small_data(), replace(PLAIN, sampler=sampler), np.arange(20))
+    c, _, _ = compared(small_data(), replace(PLAIN, negatives=Negatives(sampler=sampler)), np.arange(20))
     every_P = torch.arange(len(c.row_P))
     share_PM = torch.rand(len(every_P), 3, dtype=torch.float64)
     got = reranker_softmax(c, lambda user_KD, item_KMD: item_KMD.new_zeros(item_KMD.shape[:2]), every_P, share_PM)
@@ -82,7 +82,7 @@ def test_without_anything_to_add_its_loss_is_the_towers_own(sampler: Sampler) ->
 def test_hard_and_remembered_negatives_are_ranked_too() -> None:
     """Without anything to add the loss is the towers' own; a reranker that likes hard ones alone raises it."""
     data = small_data()
-    config = replace(PLAIN, hard=HardNegatives(number=2, first=1, last=4), memory=1)
+    config = replace(PLAIN, negatives=Negatives(hard=HardNegatives(number=2, first=1, last=4), memory=1))
     model = model_of(data.size, 5, config).eval()
     comparison = CandidateBuilder(data, config, model, seed=0)
     comparison.mined_UM = torch.arange(4).repeat(20, 1)
@@ -106,7 +106,7 @@ def test_hard_and_remembered_negatives_are_ranked_too() -> None:
     assert reranker_softmax(c, liked, every_P, share_PM).item() > wanted + 0.1
 
 
-@pytest.mark.parametrize("config", [replace(PLAIN, sampler=Mixed(number=4)), STRATA])
+@pytest.mark.parametrize("config", [replace(PLAIN, negatives=Negatives(sampler=Mixed(number=4))), STRATA])
 def test_its_loss_is_the_softmax_of_the_sums_over_everything_a_row_is_ranked_against(config: TrainConfig) -> None:
     """Written out pair by pair: what is hidden, the logQ correction; in one list, also where the recipe has strata."""
     data = small_data()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
-from training.recipes import Corpus, HardNegatives, Loss, RepeatTerm, SelfSupervised, Streaming, TrainConfig
+from training.recipes import Corpus, HardNegatives, Loss, Negatives, RepeatTerm, SelfSupervised, Streaming, TrainConfig
 from training.trainer import SCORE, train
 
 EPOCHS = 5
@@ -19,14 +19,14 @@ RECIPES = {
         CONFIG, optimisation=replace(CONFIG.optimisation, schedule="cosine", warm_up=0.2, weight_decay=0.1, clip=0.5)
     ),
     "row-wise, memory, hard": replace(
-        CONFIG, memory=2, hard=HardNegatives(number=1, first=1, last=3),
+        CONFIG, negatives=Negatives(memory=2, hard=HardNegatives(number=1, first=1, last=3)),
         optimisation=replace(CONFIG.optimisation, tables="rowwise_adagrad", averaged_share=None),
     ),
-    "streaming": replace(CONFIG, frequency=Streaming(size=64)),
+    "streaming": replace(CONFIG, negatives=Negatives(frequency=Streaming(size=64))),
     "repeat": replace(CONFIG, repeat=RepeatTerm()),
     "self-supervised": replace(CONFIG, self_supervised=SelfSupervised(items=5)),
     "dense, whole corpus": replace(
-        CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"),
+        CONFIG, negatives=Negatives(sampler=Corpus()), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
     ),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from training.recipes import (
     Loss,
     Mixed,
     MLPReranker,
+    Negatives,
     Popularity,
     RepeatTerm,
     SelfSupervised,
@@ -40,20 +41,26 @@ HARD = HardNegatives(number=2, first=1, last=3)
 CONFIGS = {
     "in-batch": BASE,
     "in parts": replace(BASE, optimisation=replace(BASE.optimisation, parts=2)),
-    "uniform": replace(BASE, sampler=Uniform(number=3)),
-    "popularity": replace(BASE, sampler=Popularity(number=3)),
-    "mixed, streaming": replace(BASE, sampler=Mixed(number=3), frequency=Streaming(size=64)),
-    "corpus": replace(BASE, sampler=Corpus(), strata=False),
-    "memory, hard": replace(BASE, memory=2, hard=HARD),
-    "known hidden, prefixes": replace(BASE, hide_known=True, prefixes=(2,)),
-    "all negative": replace(BASE, all_negative=True, sampler=Corpus(), loss=Loss("bilateral_softmax")),
-    "bpr": replace(BASE, loss=Loss("bpr"), sampler=Uniform(number=3)),
-    "logistic": replace(BASE, loss=Loss("logistic_triplet"), sampler=Uniform(number=3), hard=HARD),
+    "uniform": replace(BASE, negatives=Negatives(sampler=Uniform(number=3))),
+    "popularity": replace(BASE, negatives=Negatives(sampler=Popularity(number=3))),
+    "mixed, streaming": replace(BASE, negatives=Negatives(sampler=Mixed(number=3), frequency=Streaming(size=64))),
+    "corpus": replace(BASE, negatives=Negatives(sampler=Corpus()), strata=False),
+    "memory, hard": replace(BASE, negatives=Negatives(memory=2, hard=HARD)),
+    "known hidden, prefixes": replace(BASE, negatives=Negatives(hide_known=True), prefixes=(2,)),
+    "all negative": replace(
+        BASE, negatives=Negatives(all_negative=True, sampler=Corpus()), loss=Loss("bilateral_softmax")
+    ),
+    "bpr": replace(BASE, loss=Loss("bpr"), negatives=Negatives(sampler=Uniform(number=3))),
+    "logistic": replace(BASE, loss=Loss("logistic_triplet"), negatives=Negatives(sampler=Uniform(number=3), hard=HARD)),
     "self-supervised": replace(BASE, self_supervised=SelfSupervised(items=4)),
-    "reranker": replace(BASE, reranker=MLPReranker(candidates=2), sampler=Mixed(number=3)),
-    "repeats": replace(repeats.CONFIG, sampler=Mixed(number=3), optimisation=replace(BASE.optimisation, parts=2)),
-    "repeats, memory, hard": replace(repeats.CONFIG, memory=1, hard=HARD),
-    "repeats, corpus": replace(repeats.CONFIG, sampler=Corpus(), repeat=RepeatTerm()),
+    "reranker": replace(BASE, reranker=MLPReranker(candidates=2), negatives=Negatives(sampler=Mixed(number=3))),
+    "repeats": replace(
+        repeats.CONFIG,
+        negatives=Negatives(sampler=Mixed(number=3)),
+        optimisation=replace(BASE.optimisation, parts=2),
+    ),
+    "repeats, memory, hard": replace(repeats.CONFIG, negatives=Negatives(memory=1, hard=HARD)),
+    "repeats, corpus": replace(repeats.CONFIG, negatives=Negatives(sampler=Corpus()), repeat=RepeatTerm()),
 }
 
 
@@ -80,8 +87,8 @@ def test_a_step_makes_no_tensor_where_the_model_is_not(config: TrainConfig) -> N
                 move(model)
                 assert all(isinstance(weight, There) for weight in model.parameters())
             comparison = CandidateBuilder(data, config, model, seed=0)
-            if config.hard:
-                comparison.mined_UM = mine(model, data, config.hard)
+            if config.negatives.hard:
+                comparison.mined_UM = mine(model, data, config.negatives.hard)
             views = SelfSupervision(data, config.self_supervised, model, 0) if config.self_supervised else None
             model.train()
             for rows in np.array_split(np.arange(len(data.query_I)), 2):

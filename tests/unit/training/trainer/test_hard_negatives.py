@@ -10,10 +10,10 @@ import torch
 from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
 from training.data.training_set import TrainingSet
 from training.losses import LOSSES, Candidates
-from training.recipes import HardNegatives, TrainConfig, Uniform
+from training.recipes import HardNegatives, Negatives, TrainConfig, Uniform
 from training.trainer.candidates import CandidateBuilder, Columns
 
-HARD = replace(CONFIG, hard=HardNegatives(number=1, first=1, last=2), strata=False)
+HARD = replace(CONFIG, negatives=Negatives(hard=HardNegatives(number=1, first=1, last=2)), strata=False)
 ITEMS = 6
 
 
@@ -38,7 +38,9 @@ def test_an_item_that_is_positive_drawn_and_hard_at_once_is_hidden_from_its_take
     data = small_data(items=ITEMS)
     taken = int(data.item_I[0])
     assert taken not in data.item_I[2:4]
-    columns, c = compared(data, replace(HARD, sampler=Uniform(number=ITEMS)), {1: taken}, [[0, 1]])
+    columns, c = compared(
+        data, replace(HARD, negatives=replace(HARD.negatives, sampler=Uniform(number=ITEMS))), {1: taken}, [[0, 1]]
+    )
     negative = range(c.negatives.start, c.negatives.stop)
     (drawn,) = [column for column in negative if columns.item_C[column] == taken]
     assert (0, drawn) in set(zip(c.hidden.row_H.tolist(), c.hidden.column_H.tolist(), strict=True))
@@ -49,7 +51,7 @@ def test_beside_a_memory_hard_negatives_stay_their_row_s_own_and_are_not_remembe
     taken = [set(data.item_I[2 * user : 2 * user + 2].tolist()) for user in range(2)]
     mined = {user: next(item for item in range(ITEMS) if item not in taken[0] | taken[1]) for user in range(2)}
     _, alone = compared(data, HARD, mined, [[1]])
-    _, c = compared(data, replace(HARD, memory=2), mined, [[0], [1]])
+    _, c = compared(data, replace(HARD, negatives=replace(HARD.negatives, memory=2)), mined, [[0], [1]])
     assert torch.allclose(c.hard_logits_RH, alone.hard_logits_RH)
     assert c.number == len(taken[0] | taken[1])
 
@@ -58,5 +60,7 @@ def test_beside_a_memory_a_hard_negative_that_nobody_ever_took_leaves_the_loss_f
     """Its log-probability to be in a batch is -inf, so it must not pass for a remembered item."""
     data = small_data(items=ITEMS)
     data = replace(data, item_I=np.where(data.item_I == 5, 0, data.item_I))
-    _, c = compared(data, replace(HARD, memory=2), dict.fromkeys(range(8), 5), [[0], [1], [2]])
+    _, c = compared(
+        data, replace(HARD, negatives=replace(HARD.negatives, memory=2)), dict.fromkeys(range(8), 5), [[0], [1], [2]]
+    )
     assert torch.isfinite(LOSSES["softmax"](c))

@@ -21,6 +21,7 @@ from training.recipes import (
     MeanPooling,
     Mixed,
     MultiHeadPooling,
+    Negatives,
     Popularity,
     SelfAttention,
     TowerConfig,
@@ -131,7 +132,7 @@ SAMPLERS = [InBatch(), Uniform(number=4), Popularity(number=3), Mixed(number=4),
 def test_no_positive_of_a_row_is_its_negative_whatever_draws_them(sampler: Sampler, hide_known: bool) -> None:
     data = small_data(items=6)
     rows = np.arange(4)  # of users 0 and 1
-    c, items = compared(replace(CONFIG, sampler=sampler, hide_known=hide_known), data, rows)
+    c, items = compared(replace(CONFIG, negatives=Negatives(sampler=sampler, hide_known=hide_known)), data, rows)
     hidden = set(zip(c.hidden.row_H.tolist(), items[c.hidden.column_H.numpy()].tolist(), strict=True))
     assert hidden == set(zip(data.query_I[rows].tolist(), data.item_I[rows].tolist(), strict=True))
     for row, item in hidden:
@@ -141,7 +142,7 @@ def test_no_positive_of_a_row_is_its_negative_whatever_draws_them(sampler: Sampl
 
 
 def test_nothing_is_hidden_where_the_recipe_takes_every_column_for_a_negative() -> None:
-    config = replace(CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax"), all_negative=True)
+    config = replace(CONFIG, negatives=Negatives(sampler=Corpus(), all_negative=True), loss=Loss("bilateral_softmax"))
     c, _ = compared(config, small_data(items=6), np.arange(4))
     assert len(c.hidden.row_H) == 0 < len(c.row_P)
 
@@ -152,7 +153,7 @@ def test_known_positives_of_other_snapshots_are_hidden_only_when_asked() -> None
     mine = set(data.item_I[:4].tolist())
     assert len(mine) > 2
     for hide_known in (False, True):
-        c, items = compared(replace(CONFIG, hide_known=hide_known), data, np.arange(8))
+        c, items = compared(replace(CONFIG, negatives=Negatives(hide_known=hide_known)), data, np.arange(8))
         hidden = items[c.hidden.column_H[c.hidden.row_H == 0]].tolist()
         assert set(hidden) == (mine if hide_known else set(data.item_I[:2].tolist()))
 
@@ -160,7 +161,7 @@ def test_known_positives_of_other_snapshots_are_hidden_only_when_asked() -> None
 def test_known_positives_are_those_of_the_batch_s_users() -> None:
     data = small_data(items=6)
     rows = np.arange(8, 12)  # of users 4 and 5
-    c, items = compared(replace(CONFIG, sampler=Corpus(), hide_known=True), data, rows)
+    c, items = compared(replace(CONFIG, negatives=Negatives(sampler=Corpus(), hide_known=True)), data, rows)
     hidden = set(zip(c.hidden.row_H.tolist(), items[c.hidden.column_H.numpy()].tolist(), strict=True))
     assert hidden == set(zip((data.query_I[rows] - 4).tolist(), data.item_I[rows].tolist(), strict=True))
 
@@ -168,7 +169,7 @@ def test_known_positives_are_those_of_the_batch_s_users() -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_history_pairs_are_those_whose_item_is_in_the_history(sampler: Sampler) -> None:
     data = small_data(items=6)
-    c, items = compared(replace(CONFIG, sampler=sampler), data, np.arange(8))
+    c, items = compared(replace(CONFIG, negatives=Negatives(sampler=sampler)), data, np.arange(8))
     assert c.history is not None
     got = set(zip(c.history.row_H.tolist(), items[c.history.column_H.numpy()].tolist(), strict=True))
     owned = data.queries["history_items"][:4] - RESERVED
@@ -179,14 +180,14 @@ def test_only_items_with_an_id_of_their_own_are_found_in_a_history() -> None:
     data = small_data()
     data.corpus["item_id"][:] = [RESERVED, UNKNOWN, MISSING, RESERVED + 1, RESERVED + 2]
     data.queries["history_items"][:2] = [[RESERVED + 1, PAD], [UNKNOWN, MISSING]]
-    c, items = compared(replace(CONFIG, sampler=Corpus()), data, np.arange(4))
+    c, items = compared(replace(CONFIG, negatives=Negatives(sampler=Corpus())), data, np.arange(4))
     assert c.history is not None
     assert (c.history.row_H.tolist(), items[c.history.column_H.numpy()].tolist()) == ([0], [3])
 
 
 def test_mined_items_are_negatives_of_their_own_row_only() -> None:
     data = small_data(items=5)
-    config = replace(CONFIG, hard=HardNegatives(number=1, first=1, last=2), strata=False)
+    config = replace(CONFIG, negatives=Negatives(hard=HardNegatives(number=1, first=1, last=2)), strata=False)
     model = small_model(config)
     comparison = CandidateBuilder(data, config, model, seed=0)
     comparison.mined_UM = torch.tensor([[4, 4], [-1, -1]] + [[0, 0]] * 6)
@@ -221,8 +222,8 @@ def test_remembered_items_come_once_newest_first_and_without_gradient() -> None:
 
 @pytest.mark.parametrize("config", [
     replace(CONFIG, tower=replace(CONFIG.tower, id_dropout=0.0)),
-    replace(CONFIG, sampler=Corpus(), loss=Loss("bilateral_softmax")),
-    replace(CONFIG, sampler=Mixed(number=3), prefixes=(2, 4)),
+    replace(CONFIG, negatives=Negatives(sampler=Corpus()), loss=Loss("bilateral_softmax")),
+    replace(CONFIG, negatives=Negatives(sampler=Mixed(number=3)), prefixes=(2, 4)),
 ])  # fmt: skip
 def test_a_batch_in_parts_has_the_gradients_of_the_whole(config: TrainConfig) -> None:
     """Without dropout, up to rounding: the negatives of every part are those of the whole batch."""
