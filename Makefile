@@ -2,7 +2,11 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that run tests; each computes on one thread. 0: in this process, on all.
+WORKERS ?= 2
 export GATEHOUSE_HOME ?= $(CURDIR)/.gatehouse
+
+SHELL := /bin/bash
 
 .PHONY: setup run test lint unit up bench lock clean
 
@@ -10,10 +14,14 @@ setup: $(VENV)/.ready
 
 # A stamp, not the folder: an interrupted installation is done again. Versions come from the lock file.
 $(VENV)/.ready: pyproject.toml requirements.lock
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo "[1/3] virtual environment in $(VENV), with $(PYTHON)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "[2/3] $$(grep -c '==' requirements.lock) packages of requirements.lock: 2 to 6 minutes, once"
+	@$(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --requirement requirements.lock \
+		| $(BIN)/python infra/show_installation.py requirements.lock; test $${PIPESTATUS[0]} -eq 0
+	@echo "[3/3] gatehouse itself"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
 
 run: setup
 	$(BIN)/gatehouse run $(ARGS)
@@ -27,7 +35,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
 
 up: setup
 	$(BIN)/gatehouse up

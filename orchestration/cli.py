@@ -14,8 +14,25 @@ import typer
 if TYPE_CHECKING:
     from serving.settings import Settings
 
+
+class NearestWord(typer.core.TyperGroup):
+    """Commands, with the nearest right word for a wrong one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from feature_repo.errors import unknown_name
+
+            ctx.fail(unknown_name("command", args[0], self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
+
+
+START, RELEASE, OPERATE = "Start", "Release", "Operate"
+"""Groups of commands in the help."""
+
 app = typer.Typer(
     help="Two-tower candidate retrieval whose releases earn their promotion.",
+    epilog="A first release: `gatehouse run`. Your own data: `gatehouse init DIR`, then `gatehouse run --data DIR`.",
+    cls=NearestWord,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,31 +65,40 @@ def fail(message: str, code: int = 1) -> NoReturn:
     sys.exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def run(
     dataset: Annotated[str | None, typer.Option(help="completejourney, tiny, movielens or own.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the raw files, where you bring them.")] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="The moment to stand at, ISO, UTC. Default: the newest event.")
+        str | None, typer.Option(help="Use data up to this time (ISO 8601, UTC). Default: the newest event.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.")] = "base",
     device: Annotated[str, typer.Option(help="Where the towers are trained: cpu, cuda, cuda:1.")] = "cpu",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
     update: Annotated[
         str | None,
-        typer.Option(metavar="VERSION", help="Move only the ids of a release by what happened since: champion, or 7."),
+        typer.Option(
+            metavar="VERSION",
+            help="Incremental update of a release's ids: champion, or 7.",
+        ),
     ] = None,
     warm_start: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Train everything from a release's weights: champion, or 7.")
+        str | None, typer.Option(metavar="VERSION", help="Full retraining, initialised from a release: champion, or 7.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and plan; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
     config = {"dataset": dataset or guess_dataset(data), "data": str(data) if data else None, "as_of": as_of}
     config |= {"update": update, "warm_start": warm_start}
     options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
+    if dry_run:
+        return show_plan(config | options, as_json)
     settings = prepare()
+    if not as_json:
+        told = " ".join(f"{name}={value}" for name, value in (config | options).items() if value)
+        typer.echo(f"run {told} in {settings.home}; Ctrl-C keeps every finished step", err=True)
     from orchestration.pipeline import run_pipeline
     from orchestration.reporting.report import run_report, run_summary
 
@@ -89,7 +115,7 @@ def run(
     raise typer.Exit(0 if summary["outcome"] == "passed" else NOT_PROMOTED)
 
 
-@app.command()
+@app.command(rich_help_panel=RELEASE)
 def recommend(
     user: Annotated[str | None, typer.Argument(help="User id. Leave out with --all.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=16_384, help="How many items.")] = 20,
@@ -99,7 +125,7 @@ def recommend(
     dataset: Dataset = None,
     as_json: Json = False,
 ) -> None:
-    """Items for a user: online store, user tower, search in the champion's own collection."""
+    """Recommend items to a user, by the champion: `gatehouse recommend 718 -k 20`."""
     if everybody == bool(user) or everybody != bool(out):
         raise typer.BadParameter("give either a user id, or --all together with --out FILE.parquet")
     settings = prepare()
@@ -117,7 +143,7 @@ def recommend(
     typer.echo(json.dumps(as_data(answer), indent=1) if as_json else recommendations_text(answer))
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, users and items.")]) -> None:
     """Look at your files and write gatehouse.yaml, for you to correct."""
     from feature_repo.datasets.init_config import init_folder
@@ -126,9 +152,9 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, u
     typer.echo(f"wrote {path}: read it, correct it, then run\n  gatehouse run --data {folder}")
 
 
-@app.command()
+@app.command(rich_help_panel=RELEASE)
 def releases(dataset: Dataset = None, as_json: Json = False) -> None:
-    """All versions: what they reached, what the gate said, which one serves."""
+    """List all versions: their metrics, their verdicts, the champion."""
     settings = prepare()
     name = dataset or current_dataset(settings)
     from orchestration.reporting.text import releases_text
@@ -138,7 +164,7 @@ def releases(dataset: Dataset = None, as_json: Json = False) -> None:
     typer.echo(json.dumps([as_data(each) for each in versions], indent=1) if as_json else releases_text(versions))
 
 
-@app.command()
+@app.command(rich_help_panel=RELEASE)
 def promote(
     version: Version,
     override: Annotated[
@@ -155,7 +181,7 @@ def promote(
     _moved(manifest.dataset, manifest.version, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=RELEASE)
 def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
     """Make the champion's predecessor champion again."""
     settings = prepare()
@@ -165,9 +191,9 @@ def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
     _moved(manifest.dataset, manifest.version, as_json)
 
 
-@app.command("status")
+@app.command("status", rich_help_panel=OPERATE)
 def show_status(as_json: Json = False) -> None:
-    """What runs, and what state is on disk."""
+    """Show which services run, and what is on disk."""
     settings = prepare()
     from orchestration.local.status import status, status_text
 
@@ -175,17 +201,26 @@ def show_status(as_json: Json = False) -> None:
     typer.echo(json.dumps(found, indent=1) if as_json else status_text(found))
 
 
-@app.command("up")
+@app.command("up", rich_help_panel=OPERATE)
 def bring_up(
     dagster_port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
     milvus_port: Annotated[int, typer.Option(min=1, max=65535)] = 19530,
 ) -> None:
-    """Dagster, MLflow and the Milvus Lite server, on loopback. Ctrl-C stops them all."""
+    """Start Dagster, MLflow and the Milvus Lite server on loopback. Ctrl-C stops them all."""
     settings = prepare()
     from orchestration.local.services import up
 
     up(settings, dagster_port=dagster_port, mlflow_port=mlflow_port, milvus_port=milvus_port, echo=typer.echo)
+
+
+def show_plan(config: dict[str, Any], as_json: bool) -> None:
+    """Print what a run would do, and write nothing."""
+    from orchestration.plan import plan_data, plan_run, plan_text
+    from orchestration.workspace import Workspace
+
+    planned = plan_data(plan_run(Workspace(**{name: value for name, value in config.items() if value is not None})))
+    typer.echo(json.dumps(planned, indent=1) if as_json else plan_text(planned))
 
 
 def prepare() -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 import threading
@@ -54,8 +55,7 @@ def interrupts_kept() -> Iterator[None]:
 
     def again(dropped: sys.UnraisableHookArgs) -> None:
         if issubclass(dropped.exc_type, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
-            main = threading.main_thread().ident
-            threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT]).start()
+            threading.Timer(0.05, _interrupt_main).start()
         else:
             hook(dropped)
 
@@ -64,6 +64,14 @@ def interrupts_kept() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = hook
+
+
+def _interrupt_main() -> None:
+    """Send SIGINT to the main thread; where threads take no signals (Windows), simulate it."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:

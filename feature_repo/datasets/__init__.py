@@ -8,7 +8,7 @@ from pathlib import Path
 
 from feature_repo.datasets import completejourney, custom, movielens, tiny
 from feature_repo.datasets.canonical import Loader, Tables, default_as_of
-from feature_repo.errors import InputError
+from feature_repo.errors import InputError, unknown_name
 
 __all__ = ["Tables", "default_as_of", "load", "names"]
 
@@ -33,5 +33,5 @@ def load(name: str, *, data: Path | None = None, as_of: datetime | None = None) 
     cannot be used.
     """
     if name not in _LOADERS:
-        raise InputError(f"no dataset {name!r}; there are {', '.join(names())}")
+        raise InputError(unknown_name("dataset", name, names()))
     return _LOADERS[name](data, as_of)

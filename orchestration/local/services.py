@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import signal
 import socket
 import urllib.request
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +104,26 @@ def held(folder: Path) -> bool:
     lock = folder / "LOCK"
     if not lock.exists():
         return False
+    try:
+        import fcntl
+    except ImportError:  # Windows: whoever has the file open holds it
+        return _open_elsewhere(lock)
     with lock.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+    return False
+
+
+def _open_elsewhere(path: Path) -> bool:
+    """Whether another process has a file open."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and any(Path(each.path) == path for each in process.open_files()):
+                return True
     return False
 
 

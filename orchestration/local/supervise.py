@@ -81,7 +81,8 @@ def _signals() -> Iterator[list[int]]:
         received.append(number)
 
     ends = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+    # Windows has no SIGHUP; under nohup it is ignored, and stays so.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ends.append(signal.SIGHUP)
     former = {number: signal.signal(number, note) for number in ends}
     try:
@@ -144,8 +145,7 @@ def _stop(services: Sequence[Service], processes: Processes) -> None:
 
     for service in services:
         if service.name in processes:
-            with suppress(ProcessLookupError):
-                os.killpg(processes[service.name].pid, service.stop)
+            _ask_to_stop(processes[service.name], service)
     deadline = time.time() + STOP_SECONDS
     while (left := _members(processes)) and time.time() < deadline:
         time.sleep(POLL_SECONDS)
@@ -153,6 +153,15 @@ def _stop(services: Sequence[Service], processes: Processes) -> None:
         with suppress(psutil.NoSuchProcess):
             member.kill()
     psutil.wait_procs(left, timeout=STOP_SECONDS)
+
+
+def _ask_to_stop(process: subprocess.Popen[bytes], service: Service) -> None:
+    """Signal a service's whole session; without process groups (Windows), the service alone."""
+    with suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, service.stop)
+        else:
+            process.terminate()
 
 
 def _members(processes: Processes) -> list[psutil.Process]:
@@ -163,6 +172,12 @@ def _members(processes: Processes) -> list[psutil.Process]:
         process.poll()  # lets an ended child go
     sessions = {process.pid for process in processes.values()}
     members = []
+    if not hasattr(os, "getsid"):  # Windows: no sessions, so the processes and what they started
+        for pid in sessions:
+            with suppress(psutil.NoSuchProcess):
+                leader = psutil.Process(pid)
+                members += [leader, *leader.children(recursive=True)]
+        return members
     for process in psutil.process_iter():
         with suppress(ProcessLookupError, psutil.NoSuchProcess):
             if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:

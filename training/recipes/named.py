@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from feature_repo.errors import unknown_name
 from feature_repo.standard_views import item_statistics_view
 from training.recipes.config import TrainConfig
 from training.recipes.objective import RepeatTerm
@@ -60,6 +61,6 @@ def recipe(name: str, *, seen_items_may_return: bool = True) -> TrainConfig:
     """The named recipe as it is for a dataset: where seen items never return, nothing is to be learned of repetitions,
     and the repeat term is left out. ValueError lists the recipes there are."""
     if name not in RECIPES:
-        raise ValueError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+        raise ValueError(unknown_name("recipe", name, RECIPES))
     config = RECIPES[name]()
     return config if seen_items_may_return else replace(config, repeat=None)

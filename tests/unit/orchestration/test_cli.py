@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import resource
 import subprocess
@@ -132,6 +133,41 @@ def test_wrong_arguments_touch_nothing(
     arguments: tuple[str, ...], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert command(monkeypatch, *arguments) == 2
+    assert not settings.home.exists()
+
+
+def test_a_dry_run_plans_and_writes_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.run(dataset="tiny", dry_run=True, as_json=True)
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["events"] > 1000
+    assert planned["validation_start"] < planned["cut"] < planned["as_of"]
+    assert planned["features"]["item"]["title"] == "text"
+    cli.run(dataset="tiny", dry_run=True)
+    assert f"tiny: {planned['events']:,} events" in capsys.readouterr().out
+    assert not settings.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("recomend", "u1"), 2, "did you mean 'recommend'?"),
+        (("run", "--dry-run", "--dataset", "tinny"), 1, "did you mean 'tiny'?"),
+        (("run", "--dry-run", "--dataset", "tiny", "--recipe", "bse"), 1, "did you mean 'base'?"),
+        (("run", "--dry-run", "--dataset", "tiny", "--as-of", "yesterday"), 1, "wanted an ISO time"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(monkeypatch, *arguments) == code
+    assert said in " ".join(capsys.readouterr().err.split())
     assert not settings.home.exists()
 
 

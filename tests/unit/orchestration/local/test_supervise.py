@@ -94,6 +94,16 @@ def test_who_ignores_the_signal_is_killed_with_its_children() -> None:
     assert not alive(int(Path("child").read_text()))
 
 
+def test_they_end_with_their_children_where_there_are_no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: no process groups, no sessions, no SIGHUP."""
+    for name in ("killpg", "getsid"):
+        monkeypatch.delattr(os, name)
+    monkeypatch.delattr(signal, "SIGHUP")
+    run(service("stubborn", "parent", ready="child"), number=signal.SIGINT)
+    assert not alive(int(Path("parent").read_text()))
+    assert not alive(int(Path("child").read_text()))
+
+
 def test_they_end_although_the_terminal_is_gone() -> None:
     def works(_: Service, __: int) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
