@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-FORMAT = "1"
-"""Layout of the home folder. Raised when an older Gatehouse could no longer read it."""
+FORMAT = "2"
+"""Layout of the home folder. Raised when an older Gatehouse can no longer read what this one writes."""
+READABLE = ("1", FORMAT)
+"""Layouts that this Gatehouse reads. In layout 1, recipes name types and fields as they were called then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,19 +107,19 @@ class Settings:
         """RuntimeError if another version of Gatehouse wrote the home folder."""
         path = self.home / "format"
         found = path.read_text().strip() if path.exists() else FORMAT
-        if found != FORMAT:
+        if found not in READABLE:
             raise RuntimeError(
-                f"{self.home} has format {found!r}, this Gatehouse reads format {FORMAT!r}: use the version that wrote"
-                " it, or another folder (GATEHOUSE_HOME)"
+                f"{self.home} has format {found!r}, this Gatehouse reads {' and '.join(READABLE)}: use the version that"
+                " wrote it, or another folder (GATEHOUSE_HOME)"
             )
 
     def create_home(self) -> None:
-        """Make the folders and note the format version; harmless where they exist."""
+        """Make the folders and note the format; a home of an older format takes this one, and loses nothing."""
         self.check_format()
         for folder in (self.home / "mlflow", self.milvus_folder.parent, self.feast_home):
             folder.mkdir(parents=True, exist_ok=True)
         note, partial = self.home / "format", self.home / f"format.{os.getpid()}.partial"
-        if not note.exists():
+        if not note.exists() or note.read_text().strip() != FORMAT:
             partial.write_text(FORMAT + "\n")
             partial.replace(note)  # whole at once: another command may be reading it
 

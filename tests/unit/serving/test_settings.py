@@ -86,7 +86,16 @@ def test_a_home_of_another_format_is_refused(tmp_path: Path) -> None:
     settings.create_home()
     assert read(tmp_path / "home") == settings
     (tmp_path / "home" / "format").write_text("99\n")
-    with pytest.raises(RuntimeError, match="has format '99', this Gatehouse reads format '1'"):
+    with pytest.raises(RuntimeError, match="has format '99', this Gatehouse reads 1 and 2: use the version that wrote"):
         read(tmp_path / "home")
     with pytest.raises(RuntimeError, match="format '99'"):
         settings.create_home()
+
+
+def test_a_home_of_the_former_format_is_read_and_raised(tmp_path: Path) -> None:
+    note = tmp_path / "format"
+    note.write_text("1\n")
+    settings = read(tmp_path)
+    assert note.read_text() == "1\n"  # reading changes nothing
+    settings.create_home()  # what it writes from here on an older Gatehouse cannot read, and refuses
+    assert note.read_text() == "2\n"
