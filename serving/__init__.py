@@ -1,1 +1,1 @@
-"""Gatehouse: everything after the artifact: registry, index, gate, release, retrieval."""
+"""Registry, index, gate, release and retrieval: all steps after the training."""

@@ -1,4 +1,4 @@
-"""Open the champion of a dataset to answer requests, with its own online features and its own collection."""
+"""Opening of the champion, with its own online features and its own collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from serving.settings import Settings
 
 @contextmanager
 def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
-    """Yield the retriever of the champion and close its index at the end. ReleaseError without a champion."""
+    """Yield the retriever of the champion and close its index at the end.
+
+    ReleaseError without a champion.
+    """
     release = Release.load(settings, dataset)
     store = Store(release.schema, settings.feast_home, online=settings.online_store)
     with MilvusIndex(settings, Fields.of(release.schema)) as index:

@@ -1,4 +1,4 @@
-"""Guarded loading of exported programs, as towers and sentence encoders share it."""
+"""Guarded loading of exported programs: the name that logged models import."""
 
 from feature_repo.pt2 import UnsafeArchiveError, load_program, refuse_code
 

@@ -1,8 +1,8 @@
-"""Recommendations from one release: online features -> user tower -> search in the release's own collection -> filter.
+"""Recommendations from one release: online features, user tower, index search.
 
-Where the release has a re-scorer of histories and seen items may return, the items of the user's history are scored
-exactly and merged into the list in place of what the index says of them. Where it has one of candidates, the best of
-the index are ranked anew, and everything else stays behind them in the order of the index.
+With a repeat head, where seen items may return, the items of the user's history are scored exactly, and these scores
+replace those of the index. With a reranker, the best candidates of the index are scored again, and all others follow
+them in the order of the index.
 
 Legend: Q users, K items each, D dimensions.
 """
@@ -35,36 +35,45 @@ RESULT = {
 
 
 class OnlineFeatures(Protocol):
-    """The part of `feature_repo.store.store.Store` that retrieval needs."""
+    """The methods of `feature_repo.store.store.Store` that retrieval needs."""
 
-    def known(self, entity: Entity) -> list[str]: ...
+    def known(self, entity: Entity) -> list[str]:
+        """List the ids of an entity."""
 
-    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame: ...
+    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
+        """Read the newest features, one row for each id; null where an id is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """score: cosine of user and item, for re-scored items with what is learned besides added (source two_tower), or the
-    item's count (source popular)."""
+    """One item of an answer."""
 
     item_id: str
     score: float
+    """Cosine of user and item, or the re-scorer's score (source two_tower); the item's count (source popular)."""
     fields: dict[str, Any]
+    """Stored fields by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendations:
-    """The answer to one user. version: the release that gave it. notes: what the reader should know of it."""
+    """The answer to one user."""
 
     user_id: str
     version: int
+    """The release that answered."""
     source: str
+    """Source of the items: two_tower, or popular for an unknown user."""
     items: tuple[Recommended, ...]
     notes: tuple[str, ...] = ()
+    """Remarks on the answer, such as fewer items than wanted."""
 
 
 class Retriever:
-    """Answers from one release. Raises ReleaseError if its collection is not the one that was judged."""
+    """Retrieval from one release.
+
+    ReleaseError if its collection is not the one that was judged.
+    """
 
     def __init__(self, release: Release, store: OnlineFeatures, index: ItemIndex) -> None:
         check_collection(index, release.manifest)
@@ -74,16 +83,22 @@ class Retriever:
         self._collection = release.manifest.collection
 
     def known_users(self) -> list[str]:
-        """Every user in the feature tables that the release reads from, sorted."""
+        """List every user in the online features of the release, sorted."""
         return self._store.known(Entity.USER)
 
     def recommend(self, user_id: str, k: int, where: str | None = None) -> Recommendations:
-        """The k best items for a user, with their display fields.
+        """Recommend items to a user.
 
-        A user without online features gets popular items, and the answer says so. `where` filters items (see
-        `serving.index.filters`); items the user has seen are left out unless the dataset lets them return, as far back
-        as the stored history reaches. A k beyond the corpus gives all of it, with a note. ValueError for a k
-        below 1, for more than 16,384 items searched, or for a filter that cannot be used.
+        A user without online features gets popular items, and a note says so. Seen items are left out unless the
+        dataset lets them return; the stored history decides which items count as seen.
+
+        Args:
+            user_id: The user.
+            k: Number of items; a k beyond the corpus gives all of it, with a note.
+            where: Filter, in the grammar of `serving.index.filters`; None for all items.
+
+        Raises:
+            ValueError: k is below 1, the search needs more than 16,384 items, or the filter cannot be used.
         """
         users = self._store.read_online(Entity.USER, [user_id])
         source = POPULAR if users[ENTITY_TIME].null_count() else TWO_TOWER
@@ -98,14 +113,23 @@ class Retriever:
         return Recommendations(user_id=user_id, version=version, source=source, items=items, notes=notes)
 
     def recommend_all(self, user_ids: Sequence[str], k: int, where: str | None = None) -> pl.DataFrame:
-        """The k best items of each user: user_id, rank from 1, item_id, score, source, version; users as given."""
+        """Recommend items to many users, in batches.
+
+        Args:
+            user_ids: Users; each is answered once, in this order.
+            k: Number of items for each user.
+            where: Filter; None for all items.
+
+        Returns:
+            Rows as RESULT: user_id, rank from 1, item_id, score, source, version.
+        """
         ids = list(dict.fromkeys(user_ids))
         batches = [ids[start : start + USERS_PER_BATCH] for start in range(0, len(ids), USERS_PER_BATCH)]
         rows = [self._answer(self._store.read_online(Entity.USER, batch), k, where) for batch in batches]
         return pl.concat([pl.DataFrame(schema=RESULT), *rows])
 
     def _answer(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
-        """RESULT rows for users as read online, in their order."""
+        """Answer users as read from the online store: rows as RESULT, in their order."""
         if k < 1:
             raise ValueError(f"k is {k:,}, wanted at least 1")
         is_known = pl.col(ENTITY_TIME).is_not_null()
@@ -116,7 +140,7 @@ class Retriever:
         return users.select(USER_ID).join(rows, on=USER_ID, maintain_order="left_right").select(*RESULT)
 
     def _two_tower(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
-        """The first k by the index, with what the re-scorer says anew."""
+        """Answer known users by the index and the re-scorer."""
         rescorer, user_QD = self.release.rescorer, self.release.embed_users(users)
         if rescorer is None:
             rows = self._found(user_QD, self._seen(users), k, where)
@@ -129,8 +153,7 @@ class Retriever:
         return rows.select(USER_ID, "rank", ITEM_ID, "score", "source")
 
     def _found(self, user_QD: np.ndarray, dropped: pl.DataFrame, number: int, where: str | None) -> pl.DataFrame:
-        """SCORED of the best of the index, best first: of each query so many, as far as there are, without `dropped`
-        (query, item_id), for which more than wanted is searched."""
+        """Search the index, deep enough to leave out `dropped` (query, item_id): SCORED."""
         longest = int(dropped.group_by(QUERY).len()["len"].max() or 0)  # type: ignore[arg-type]
         wanted = min(number + longest, self.release.manifest.item_count)
         hits = self._index.search(self._collection, user_QD, wanted, where)
@@ -143,8 +166,10 @@ class Retriever:
     def _merged(
         self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
     ) -> pl.DataFrame:
-        """SCORED, best first: where seen items may return, those of histories by their new scores among the others.
-        What is not in the index or does not match the filter is left out."""
+        """Merge the index's answer with the history items as the repeat head scores them.
+
+        Rows are SCORED, best first. History items that are not in the index or do not match the filter are left out.
+        """
         owned, vectors = pl.DataFrame(schema=PLACED), {}
         if self.release.schema.seen_items_may_return:
             vectors = self._index.vectors(self._collection, rescorer.owned(users), where)
@@ -156,7 +181,7 @@ class Retriever:
     def _reranked(
         self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
     ) -> pl.DataFrame:
-        """SCORED: the candidates by their new scores, and behind them the others by the index."""
+        """Rank candidates by the reranker, the others behind them by the index: SCORED."""
         found = _ranked(self._found(user_QD, self._seen(users), max(k, rescorer.candidates), where))
         best = found.filter(pl.col("rank") <= rescorer.candidates)
         vectors = self._index.vectors(self._collection, best[ITEM_ID].unique().to_list())
@@ -165,7 +190,10 @@ class Retriever:
         return pl.concat([_best_first(anew), rest])
 
     def _seen(self, users: pl.DataFrame) -> pl.DataFrame:
-        """query, item_id of what must not be shown again: nothing, or the stored histories."""
+        """List the items that must not return, as query and item_id.
+
+        They are the histories, if seen items stay out.
+        """
         schema = self.release.schema
         histories = [feature for feature in schema.features_of(Entity.USER) if feature.kind is Kind.HISTORY]
         numbered = users.with_row_index(QUERY).with_columns(pl.col(QUERY).cast(pl.Int64))
@@ -177,7 +205,7 @@ class Retriever:
         return pl.concat([pl.DataFrame(schema={QUERY: pl.Int64, ITEM_ID: pl.String}), *pairs]).unique()
 
     def _popular(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
-        """The most popular items that are in the collection and match the filter, the same for every user."""
+        """Answer unknown users by the most popular items that match the filter."""
         items: list[tuple[str, float]] = []
         for start in range(0, len(self.release.popular), POPULAR_PER_CALL):
             part = self.release.popular[start : start + POPULAR_PER_CALL]
@@ -205,5 +233,5 @@ def _best_first(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with their rank among those of their query, from 1, in the order in which they stand."""
+    """Number the rows of each query from 1, in their order."""
     return rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(QUERY))

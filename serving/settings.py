@@ -1,4 +1,4 @@
-"""Where things are: the home folder and the addresses of the services, read from the environment."""
+"""Settings from the environment: the home folder and the addresses of services."""
 
 from __future__ import annotations
 
@@ -19,46 +19,58 @@ READABLE = ("1", FORMAT)
 
 @dataclass(frozen=True, kw_only=True)
 class IndexParams:
-    """The vector index in Milvus. `search` may be overridden upwards: ef is never below the k of a search."""
+    """Type and parameters of the vector index in Milvus."""
 
     index_type: str
     build: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
+    """Search parameters; a search for more than `ef` items raises ef to their number."""
 
 
 EXACT = IndexParams(index_type="FLAT")
-"""For Milvus Lite: measured at 92,000 x 64, HNSW there is no faster (1 s for 256 queries either way, 0.1 s for one),
-takes 20 % more memory and returns at most 1,800 items, so exact search costs nothing.
+"""Default for Milvus Lite.
+
+At 92,000 x 64, HNSW was no faster there (1 s for 256 queries, 0.1 s for one), took 20 % more memory and returned at
+most 1,800 items.
 """
 GRAPH = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 256})
-"""For a Milvus server."""
+"""Default for a Milvus server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Addresses of everything that a command talks to. By default all of it lies in `home` and needs no server.
+    """Addresses of everything that a command talks to.
 
-    mlflow_uri: tracking and registry address. milvus_server: address of a Milvus server; None for Milvus Lite in
-    `home`. online_store: a Feast `online_store` configuration; None for SQLite in `feast_home`. gate_policy: file of
-    the gate's policy; None for the one that is shipped.
+    By default all of it lies in `home` and needs no server.
     """
 
     home: Path
     mlflow_uri: str
+    """Address of MLflow's tracking and registry."""
     milvus_server: str | None = None
+    """Address of a Milvus server; None for Milvus Lite in `home`."""
     index: IndexParams = EXACT
     online_store: Mapping[str, Any] | None = None
+    """A Feast `online_store` configuration; None for SQLite in `feast_home`."""
     gate_policy: Path | None = None
+    """File of the gate's policy; None for the shipped policy."""
     lite_wait_seconds: float = 60.0
+    """Longest wait for a Milvus Lite folder that another process holds."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Read the GATEHOUSE_* variables.
 
-        GATEHOUSE_HOME (`.gatehouse`), GATEHOUSE_MLFLOW_URI (SQLite in the home), GATEHOUSE_MILVUS_URI (Milvus Lite in
-        the home), GATEHOUSE_MILVUS_INDEX (JSON: index_type, build, search), GATEHOUSE_ONLINE_STORE (JSON, or the path
-        of a YAML file), GATEHOUSE_POLICY (path). ValueError names the variable that cannot be used; RuntimeError says
-        that another version of Gatehouse wrote the home.
+        GATEHOUSE_HOME: the home folder; default `.gatehouse`.
+        GATEHOUSE_MLFLOW_URI: default SQLite in the home.
+        GATEHOUSE_MILVUS_URI: default Milvus Lite in the home.
+        GATEHOUSE_MILVUS_INDEX: JSON with index_type, build and search.
+        GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
+        GATEHOUSE_POLICY: path of a policy file.
+
+        Raises:
+            ValueError: A variable cannot be used; the message names it.
+            RuntimeError: The home has a format that this Gatehouse does not read.
         """
         home = Path(environ.get("GATEHOUSE_HOME") or ".gatehouse").expanduser().absolute()
         milvus, policy = environ.get("GATEHOUSE_MILVUS_URI") or None, environ.get("GATEHOUSE_POLICY")
@@ -76,18 +88,21 @@ class Settings:
 
     @property
     def mlflow_artifacts(self) -> str | None:
-        """Where runs keep their files; None where an MLflow server decides."""
+        """Address of the files of runs; None where an MLflow server decides."""
         is_server = self.mlflow_uri.startswith(("http://", "https://"))
         return None if is_server else (self.home / "mlflow" / "artifacts").as_uri()
 
     @property
     def milvus_folder(self) -> Path:
-        """Milvus Lite's folder."""
+        """Folder of Milvus Lite."""
         return self.home / "milvus" / "items.db"
 
     @property
     def milvus_uri(self) -> str:
-        """What to connect to now: the configured server, else one that `gatehouse up` runs, else the Lite folder."""
+        """Address to connect to now.
+
+        The configured server, else that of `gatehouse up`, else the Lite folder.
+        """
         return self.milvus_server or self.running("milvus") or str(self.milvus_folder)
 
     @property
@@ -96,15 +111,18 @@ class Settings:
         return self.home / "feast"
 
     def running(self, service: str) -> str | None:
-        """Address of a service that `gatehouse up` runs, from services.json; None unless it is alive and answers."""
+        """Return the address of a service of `gatehouse up`.
+
+        None unless it is alive and answers.
+        """
         try:
             entry = json.loads((self.home / "services.json").read_text()).get(service)
-        except FileNotFoundError:  # asked for and not looked for first: `up` may end at any moment
+        except FileNotFoundError:  # no check beforehand: `up` may end at any moment
             return None
         return entry["uri"] if entry and _alive(entry["pid"]) and _answers(entry["uri"]) else None
 
     def check_format(self) -> None:
-        """RuntimeError if another version of Gatehouse wrote the home folder."""
+        """Raise RuntimeError if the home has a format that this Gatehouse does not read."""
         path = self.home / "format"
         found = path.read_text().strip() if path.exists() else FORMAT
         if found not in READABLE:
@@ -114,7 +132,10 @@ class Settings:
             )
 
     def create_home(self) -> None:
-        """Make the folders and note the format; a home of an older format takes this one, and loses nothing."""
+        """Make the folders and note the format.
+
+        A home of an older format is raised to this one without loss.
+        """
         self.check_format()
         for folder in (self.home / "mlflow", self.milvus_folder.parent, self.feast_home):
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The gate's policy: what a challenger must show, read from YAML."""
+"""The gate's policy: requirements on a challenger, read from YAML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Margin:
-    """The challenger's metrics must lie above baseline · (1 + margin)."""
+    """Margin rule: each metric lies above baseline · (1 + margin)."""
 
     baseline: str
     metrics: tuple[str, ...]
@@ -22,7 +22,7 @@ class Margin:
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """The challenger's metrics must reach champion · (1 - max_drop)."""
+    """Regression rule: each metric reaches that of the champion · (1 - max_drop)."""
 
     metrics: tuple[str, ...]
     max_drop: float
@@ -33,7 +33,7 @@ class Regression:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What a challenger must show. See gate.yaml for the meaning of each part."""
+    """Requirements on a challenger. The shipped gate.yaml explains each part."""
 
     floors: Mapping[str, float] = field(default_factory=dict)
     margins: tuple[Margin, ...] = ()
@@ -49,7 +49,10 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Policy:
-        """Read a policy file; None reads the shipped one. ValueError on unknown keys, absent keys and wild values."""
+        """Read a policy file, by default the shipped one.
+
+        ValueError for unknown or absent keys and wild values.
+        """
         import yaml
 
         path = path or Path(__file__).parents[1] / "gate.yaml"

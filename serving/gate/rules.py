@@ -1,7 +1,7 @@
-"""The gate: measured quality in, a verdict with reasons out. Pure.
+"""Rules of the gate: pure functions from measured quality to a verdict.
 
-Every rule reports its numbers, met or not. A number that is missing or NaN was not measured, so its rule is undecided.
-One failed rule fails the challenger; without a failure, one undecided rule leaves it undecided; neither is a pass.
+Every rule reports its numbers, met or not. A rule whose number is missing or NaN is undecided. One failed rule fails
+the challenger. Without a failure, one undecided rule leaves it undecided. Neither is a pass.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the gate must know beside metrics. cut: when the challenger's hold-out begins. champion_cut: until when the
-    champion was trained; None without a champion."""
+    """Circumstances of a comparison that the gate needs beside metrics."""
 
     holdout_users: int
     cut: datetime
+    """Start of the challenger's hold-out."""
     champion_cut: datetime | None = None
+    """End of the champion's training data; None without a champion."""
 
 
 def decide(
@@ -37,10 +38,15 @@ def decide(
     *,
     facts: Facts,
 ) -> Verdict:
-    """Judge a challenger.
+    """Judge a challenger by every rule of the policy.
 
-    challenger, champion: exact-search metrics of the two on the same hold-out; champion None if there is none yet.
-    baselines: metrics by system name. index_recall: share of the exact top items that the built index returns.
+    Args:
+        challenger: Its metrics by exact search on the hold-out.
+        champion: Metrics of the champion on the same hold-out; None if there is no champion yet.
+        baselines: Metrics by system name.
+        index_recall: Share of the exact top items that the built index returns.
+        policy: The requirements.
+        facts: Circumstances of the comparison.
     """
     rules = [
         _enough_users(facts, policy),
@@ -68,7 +74,10 @@ def _floor(challenger: Metrics, metric: str, floor: float) -> Rule:
 
 
 def _margin(challenger: Metrics, baselines: Mapping[str, Metrics], rule: Margin) -> Iterator[Rule]:
-    """Strictly above: a challenger that retrieves nothing does not pass beside a baseline that retrieves nothing."""
+    """Compare strictly.
+
+    A challenger that retrieves nothing must not pass beside a baseline that does neither.
+    """
     for metric in rule.metrics:
         value = baselines.get(rule.baseline, {}).get(metric)
         wanted = None if value is None else value * (1 + rule.margin)

@@ -1,4 +1,4 @@
-"""The verdict: an outcome with reasons, stored with the version."""
+"""The verdict of the gate: an outcome with reasons, stored with the version."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
+    """Outcome of one rule, or of all."""
+
     PASSED = "passed"
     FAILED = "failed"
     UNDECIDED = "undecided"
@@ -15,10 +17,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's decision on one version. `reasons`: one sentence per rule, starting with that rule's own outcome."""
+    """The gate's decision on one version."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
+    """One sentence per rule, which begins with the outcome of that rule."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -1,4 +1,4 @@
-"""The item index: one contract, exact in memory and in Milvus."""
+"""The item index: one contract, kept by exact search in memory and by Milvus."""
 
 from serving.index.base import CollectionInfo, Fields, Hits, ItemIndex
 from serving.index.exact import ExactIndex

@@ -1,8 +1,8 @@
-"""The item index: one contract, exact in memory (`ExactIndex`) and in Milvus (`MilvusIndex` in milvus.py).
+"""The contract of the item index, its values, and its shared checks.
 
 A collection belongs to one model version and is never changed in place. Scores are inner products of L2-normalised
-vectors, that is cosines. Results are ordered by score, highest first, equal scores by item id; which of several items
-with the score of the last place are in is the index's choice (in `ExactIndex`, the smallest ids).
+vectors, that is, cosines. Results are ordered by score, highest first, and by item id where scores are equal. If more
+items tie for the last rank than fit, the index chooses among them; `ExactIndex` takes the smallest ids.
 
 Legend: N items, Q queries, K results, D dimensions.
 """
@@ -22,7 +22,7 @@ from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
 from serving.index import filters
 
 MAX_K = 16_384
-"""The most results that Milvus gives for a query."""
+"""Largest number of results that Milvus returns for a query."""
 QUERIES_PER_CALL = 256
 _TYPES: dict[Kind, pl.DataType] = {
     Kind.ID: pl.String(),
@@ -36,14 +36,19 @@ _TYPES: dict[Kind, pl.DataType] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """What is stored beside an embedding: name -> polars type, and which of them can be filtered on."""
+    """The item fields that are stored beside an embedding."""
 
     types: Mapping[str, pl.DataType]
+    """Polars type by field name."""
     filterable: frozenset[str] = frozenset()
+    """Names of the fields that a filter may use."""
 
     @classmethod
     def of(cls, schema: Schema) -> Fields:
-        """The filterable and displayed item features of a schema. ValueError for a vector or a history among them."""
+        """Take the filterable and displayed item features of a schema.
+
+        ValueError for a vector or a history.
+        """
         stored = [f for f in schema.features_of(Entity.ITEM) if f.filterable or f.display]
         odd = [feature.name for feature in stored if feature.kind not in _TYPES]
         if odd:
@@ -54,25 +59,30 @@ class Fields:
         )
 
     def parse(self, where: str | None) -> filters.Where | None:
-        """The filter, or None for none. ValueError for one that uses anything but the filterable fields."""
+        """Parse a filter.
+
+        None stays None. ValueError for a filter on a field that is not filterable.
+        """
         types = {name: type_ for name, type_ in self.types.items() if name in self.filterable}
         return filters.parse(where, types) if where else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollectionInfo:
-    """A stored collection. fingerprint: SHA-256 over its ids and fields, in order of id. complete: all rows are in."""
+    """A stored collection."""
 
     name: str
     rows: int
     dim: int
     fingerprint: str
+    """SHA-256 over its ids and fields, in order of id."""
     complete: bool
+    """Whether all rows of its build are stored."""
 
 
 @dataclass(frozen=True)
 class Hits:
-    """Results per query: item ids and their scores, best first, fewer than K where fewer match."""
+    """Results of each query, best first; fewer than K where fewer items match."""
 
     ids: list[list[str]]
     scores: list[np.ndarray]
@@ -82,36 +92,74 @@ class ItemIndex(Protocol):
     """Collections of item embeddings, and aliases that point at them."""
 
     def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
-        """Store items (item_id and the fields) with their vectors, row by row.
+        """Store items with their vectors.
 
-        A complete collection with the same content is left as it is, an incomplete one is built again from nothing.
-        ValueError for input that cannot be indexed, and for a complete collection with other content.
+        A complete collection with the same content stays as it is; an incomplete collection is built again.
+
+        Args:
+            name: Name of the collection.
+            items: item_id and the fields, one row for each item.
+            vectors_ND: Unit vectors, in the order of the rows.
+
+        Raises:
+            ValueError: The input cannot be indexed, or a complete collection holds other content.
         """
 
     def info(self, name: str) -> CollectionInfo | None:
-        """What is stored under a name; None if nothing is."""
+        """Describe a collection; None if there is none of this name."""
 
     def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
-        """The k items of the highest scores among those that match the filter; all of them if there are fewer."""
+        """Find the k items of the highest scores among those that match.
+
+        Args:
+            name: Name of the collection.
+            vectors_QD: Unit vectors of the queries.
+            k: Number of items for each query; if fewer match, all of them are returned.
+            where: Filter, in the grammar of `serving.index.filters`; None for all items.
+        """
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
-        """Stored fields by item id; ids that are not stored or do not match are left out."""
+        """Read stored fields by item id.
+
+        Args:
+            name: Name of the collection.
+            ids: Items to read; ids that are not stored or do not match are left out.
+            where: Filter; None for all of them.
+        """
 
     def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
-        """Stored embeddings float32 [D] by item id; ids that are not stored or do not match are left out."""
+        """Read stored embeddings, float32 [D], by item id.
+
+        Args:
+            name: Name of the collection.
+            ids: Items to read; ids that are not stored or do not match are left out.
+            where: Filter; None for all of them.
+        """
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
-        """Delete a collection. ValueError if an alias points at it or it is among `kept`, the releases' collections."""
+        """Delete a collection. ValueError if an alias points at it or a release keeps it."""
 
     def point(self, alias: str, name: str) -> None:
-        """Make the alias point at a collection. LookupError if it is not there."""
+        """Point an alias at a collection. LookupError if there is no such collection."""
 
     def target(self, alias: str) -> str | None:
-        """The collection that the alias points at."""
+        """Return the collection that an alias points at; None if there is no such alias."""
 
 
 def checked(items: pl.DataFrame, vectors_ND: np.ndarray, fields: Fields) -> tuple[pl.DataFrame, np.ndarray]:
-    """Items in order of id with just the stored columns, and their vectors as float32. ValueError for bad input."""
+    """Check items and vectors before they are stored.
+
+    Args:
+        items: item_id and at least the stored fields.
+        vectors_ND: Their vectors.
+        fields: The stored fields.
+
+    Returns:
+        The items in order of id with just the stored columns, and their vectors as float32.
+
+    Raises:
+        ValueError: A column is missing, ids repeat, or vectors are not of unit length.
+    """
     missing = [name for name in (ITEM_ID, *fields.types) if name not in items.columns]
     if missing:
         raise ValueError(f"items to index lack the columns {missing}; got {items.columns}")
@@ -131,7 +179,7 @@ def checked(items: pl.DataFrame, vectors_ND: np.ndarray, fields: Fields) -> tupl
 
 
 def check_unit(vectors_ND: np.ndarray, names: Sequence[Any]) -> None:
-    """ValueError unless every row is finite and of length 1 (to 1e-3)."""
+    """Raise ValueError unless every row is finite and of length 1 (to 1e-3)."""
     norms_N = np.linalg.norm(vectors_ND.astype(np.float64), axis=1)
     wrong = np.flatnonzero(~(np.abs(norms_N - 1) < 1e-3))  # NaN compares false
     if len(wrong):
@@ -142,7 +190,16 @@ def check_unit(vectors_ND: np.ndarray, names: Sequence[Any]) -> None:
 
 
 def checked_queries(vectors_QD: np.ndarray, k: int, info: CollectionInfo) -> np.ndarray:
-    """Query vectors as float32. ValueError for a wrong width or length, a NaN, or a k that is out of bounds."""
+    """Check query vectors and return them as float32.
+
+    Args:
+        vectors_QD: Query vectors.
+        k: Number of results wanted.
+        info: The collection that is searched.
+
+    Raises:
+        ValueError: The width or the length is wrong, a value is NaN, or k is out of bounds.
+    """
     if not 1 <= k <= MAX_K:
         raise ValueError(f"k is {k:,}, wanted 1 to {MAX_K:,}")
     if vectors_QD.ndim != 2 or vectors_QD.shape[1] != info.dim:
@@ -152,5 +209,8 @@ def checked_queries(vectors_QD: np.ndarray, k: int, info: CollectionInfo) -> np.
 
 
 def fingerprint(items: pl.DataFrame) -> str:
-    """SHA-256 over ids and fields. Vectors are left out: their last bits depend on the machine."""
+    """Hash ids and fields by SHA-256.
+
+    Vectors are left out: their last bits depend on the machine.
+    """
     return hashlib.sha256(items.write_json().encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Exact search in memory: the reference of the index contract."""
+"""Exact search in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from serving.index.base import (
 
 
 class ExactIndex:
-    """Exact search in memory: the reference of the contract, and the oracle of index recall."""
+    """The reference of the index contract, and the oracle of index recall."""
 
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
@@ -67,7 +67,7 @@ class ExactIndex:
         return dict(zip(found[ITEM_ID], vectors_ND[found["row"].to_numpy()], strict=True))
 
     def _matching(self, name: str, ids: Sequence[str], where: str | None) -> pl.DataFrame:
-        """Items that are asked for and match, with their `row`."""
+        """Filter the wanted items by `where`; `row` is their row in the collection."""
         found = self._open(name)[1].with_row_index("row").filter(pl.col(ITEM_ID).is_in(list(ids)))
         parsed = self.fields.parse(where)
         return found if parsed is None else found.filter(filters.to_polars(parsed))
@@ -90,17 +90,31 @@ class ExactIndex:
 
 
 def same(stored: tuple[CollectionInfo, pl.DataFrame, np.ndarray], info: CollectionInfo, vectors_ND: np.ndarray) -> bool:
+    """Compare a stored collection with a new build.
+
+    Args:
+        stored: Description, items and vectors of the collection.
+        info: Description of the build.
+        vectors_ND: Vectors of the build.
+    """
     return stored[0] == info and np.allclose(stored[2], vectors_ND, atol=1e-3)
 
 
 def in_place(name: str) -> str:
+    """Word the refusal to change a collection in place."""
     return (
         f"{name} is complete and holds other items or embeddings: a collection is never changed in place; drop it first"
     )
 
 
 def refuse_drop(name: str, aliases: Sequence[str], kept: Iterable[str]) -> None:
-    """ValueError if the collection is in use."""
+    """Raise ValueError if the collection is in use.
+
+    Args:
+        name: The collection.
+        aliases: Aliases that point at it.
+        kept: Collections of the releases that are kept.
+    """
     if aliases:
         raise ValueError(f"{name} is not dropped: the alias {', '.join(aliases)} points at it")
     if name in set(kept):

@@ -1,11 +1,11 @@
-"""Filters on items: one small grammar, compiled for Milvus and for polars.
+"""Item filters: one small grammar, compiled for Milvus and for polars.
 
     department == "GROCERY" and (price_28d < 5 or brand in ["Private", "National"]) and not (price_28d <= 0.5)
 
-Comparisons of a declared filterable field with a constant, `in` / `not in` a list, joined by `and`, `or`, `not` and
-parentheses. Text fields take ==, !=, in, not in; numbers take all. A comparison with a missing value is false, negated
-or not: `not` is carried into the comparisons, because Milvus and polars (and Milvus's own `!=` and `not in`) disagree
-on it.
+A filter compares filterable fields with constants, tests them by `in` or `not in` a list, and joins comparisons by
+`and`, `or`, `not` and parentheses. Text fields take ==, !=, in and not in; numbers take all operators. A comparison
+with a missing value is false, negated or not: `not` is carried into the comparisons, because Milvus and polars (and
+Milvus's own `!=` and `not in`) disagree on it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Value = str | float
 
 @dataclass(frozen=True)
 class Comparison:
-    """field operator values: one value, or several for `in` and `not in`."""
+    """One field compared with one constant, or with several for `in` and `not in`."""
 
     field: str
     operator: str
@@ -42,7 +42,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Junction:
-    """Parts joined by `and` or `or`."""
+    """Several filters joined by `and` or `or`."""
 
     operator: str
     parts: tuple[Where, ...]
@@ -52,8 +52,9 @@ Where = Comparison | Junction
 
 
 def parse(text: str, fields: Mapping[str, Any]) -> Where:
-    """Read a filter. fields: the filterable fields, name -> polars type. ValueError says what cannot be used and
-    why.
+    """Parse a filter over the filterable fields, given as polars type by name.
+
+    ValueError names the unusable part.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"filter of {len(text):,} characters: at most {MAX_LENGTH:,} are read")
@@ -65,7 +66,7 @@ def parse(text: str, fields: Mapping[str, Any]) -> Where:
 
 
 def to_milvus(where: Where) -> str:
-    """The filter as a Milvus expression, every constant quoted by us."""
+    """Compile a filter to a Milvus expression; every constant is quoted here."""
     if isinstance(where, Junction):
         return "(" + f" {where.operator} ".join(to_milvus(part) for part in where.parts) + ")"
     constants = [json.dumps(value, ensure_ascii=False) for value in where.values]
@@ -79,7 +80,7 @@ def to_milvus(where: Where) -> str:
 
 
 def to_polars(where: Where) -> pl.Expr:
-    """The filter as a polars expression, never null."""
+    """Compile a filter to a polars expression, which is never null."""
     if isinstance(where, Junction):
         parts = [to_polars(part) for part in where.parts]
         return reduce(lambda a, b: a & b if where.operator == "and" else a | b, parts)
@@ -126,7 +127,7 @@ def _comparison(name: str, operator: str, values: tuple[Value, ...], fields: Map
 
 
 def _values(node: ast.expr, operator: str) -> tuple[Value, ...]:
-    """Constants of the right side: text as it is, numbers as finite floats."""
+    """Read the constants of the right side: text as it is, numbers as finite floats."""
     try:
         got = ast.literal_eval(node)
     except ValueError as error:

@@ -1,19 +1,14 @@
-"""Every Milvus call: the item index in Milvus, or in Milvus Lite where no server is configured.
+"""The item index in Milvus, or in Milvus Lite where no server is configured.
 
-Milvus Lite accepts NaN vectors, wrong metrics and over-long limits, and drops collections that an alias points at, so
-everything is checked here. Its folder belongs to one process at a time: an index is opened for the time of a command.
+Milvus Lite accepts NaN vectors, wrong metrics and limits above the maximum, and it drops collections that an alias
+points at: everything is checked here. One process at a time can open its folder, so a command closes the index when it
+ends.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import threading
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +27,7 @@ from serving.index.base import (
     fingerprint,
 )
 from serving.index.exact import in_place, refuse_drop
+from serving.index.milvus_connection import connect, quiet, release
 from serving.settings import IndexParams, Settings
 
 if TYPE_CHECKING:
@@ -39,21 +35,20 @@ if TYPE_CHECKING:
 
 VECTOR = "embedding"
 ROWS, FINGERPRINT = "gatehouse.rows", "gatehouse.fingerprint"
-"""Properties of a collection: what its build was to store."""
+"""Properties of a collection: rows and content that its build was to store."""
 INSERT_ROWS = 5_000
 IDS_PER_CALL = 2_000
-"""Of vectors: their messages are bounded."""
+"""Vectors fetched in one call: the size of a message is bounded."""
 SAMPLE = 256
 MAX_TEXT = 65_535
 MAX_ELEMENTS = 4_096
 
 
-class IndexBusyError(RuntimeError):
-    """Another process holds the Milvus Lite folder."""
-
-
 class MilvusIndex:
-    """The contract of `serving.index.base.ItemIndex`, in Milvus. Connects at first use; use it as a context manager."""
+    """An `ItemIndex` in Milvus.
+
+    It connects at first use; use it as a context manager.
+    """
 
     def __init__(self, settings: Settings, fields: Fields) -> None:
         self.settings = settings
@@ -70,18 +65,18 @@ class MilvusIndex:
         self.close()
 
     def close(self) -> None:
-        """Give the connection, and a Lite folder, back. Another use opens it again."""
+        """Close the connection and free a Lite folder. Another use opens them again."""
         if self._connection:
             client, uri = self._connection
             self._connection = None
             self._opened.clear()
             client.close()
-            _release(uri)
+            release(uri)
 
     @property
     def _client(self) -> MilvusClient:
         if self._connection is None:
-            self._connection = _connect(self.settings)
+            self._connection = connect(self.settings)
         return self._connection[0]
 
     def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
@@ -112,11 +107,11 @@ class MilvusIndex:
         index.add_index(VECTOR, index_type=params.index_type, metric_type="IP", params=dict(params.build))
         schema = _collection_schema(self.fields, info.dim)
         declared = {ROWS: str(info.rows), FINGERPRINT: info.fingerprint}
-        with _quiet("grpc._server"):  # Milvus Lite logs a call that it does not implement and that nothing needs
+        with quiet("grpc._server"):  # Milvus Lite logs a call that it does not implement and that nothing needs
             self._client.create_collection(info.name, schema=schema, index_params=index, properties=declared)
 
     def _holds(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> bool:
-        """Whether a sample of the stored vectors equals the given ones."""
+        """Compare a sample of the stored vectors with the given vectors."""
         rows = np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int))
         ids = items[ITEM_ID][rows].to_list()
         stored = {row[ITEM_ID]: row[VECTOR] for row in self._client.get(name, ids=ids, output_fields=[ITEM_ID, VECTOR])}
@@ -225,60 +220,3 @@ def _collection_schema(fields: Fields, dim: int) -> CollectionSchema:
 def _search_params(index: IndexParams, k: int) -> dict[str, Any]:
     params = dict(index.search)
     return {**params, "ef": max(k, params["ef"])} if "ef" in params else params
-
-
-# One Milvus Lite engine per folder and process, shared by the indexes that are open on it.
-_users: Counter[str] = Counter()
-_lock = threading.Lock()
-
-
-def _connect(settings: Settings) -> tuple[MilvusClient, str]:
-    """A client and its address. Another command may hold a Lite folder for its time, so it is waited for."""
-    from pymilvus import MilvusClient
-    from pymilvus.exceptions import ConnectionConfigException
-
-    deadline = time.monotonic() + settings.lite_wait_seconds
-    while True:
-        uri = settings.milvus_uri  # `gatehouse up` may have started a server meanwhile
-        if "://" in uri:
-            return MilvusClient(uri), uri
-        with _lock, _quiet("milvus_lite", "pymilvus"):
-            Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                client = MilvusClient(uri)
-            except ConnectionConfigException as error:
-                if time.monotonic() > deadline:
-                    raise IndexBusyError(
-                        f"another process holds the item index in {uri}: wait until it ends, or let `gatehouse up` run,"
-                        " whose server all commands share"
-                    ) from error
-            else:
-                _users[uri] += 1
-                return client, uri
-        time.sleep(0.5)
-
-
-def _release(uri: str) -> None:
-    """Stop a Lite engine that nobody in this process uses any more: closing a client alone keeps the folder locked."""
-    if "://" in uri:
-        return
-    from milvus_lite.server_manager import server_manager_instance
-
-    with _lock:
-        _users[uri] -= 1
-        if _users[uri] <= 0:
-            server_manager_instance.release_server(uri)
-
-
-@contextmanager
-def _quiet(*names: str) -> Iterator[None]:
-    """Their logs repeat, with a trace, the error that is raised anyway."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -1,1 +1,1 @@
-"""The model of a release: both towers, the rescorer, and their MLflow flavour."""
+"""The model of a release: both towers, the re-scorer, and their code for MLflow."""

@@ -1,4 +1,4 @@
-"""The towers of one version as artifacts: exported programs with the encoders they were trained with.
+"""The artifacts of one version, loaded: exported programs and their encoders.
 
 Legend: B rows of a batch, D dimensions.
 """
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 BATCH = 1_024
 RESCORER, RESCORER_PARTS = "rescorer.pt2", "rescorer.json"
 CHECKPOINT = "checkpoint.safetensors"
-"""For incremental training; serving never reads it."""
+"""Weights for updates and warm starts; serving never reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tower:
-    """An exported tower and its encoder."""
+    """An exported tower with its encoder."""
 
     encoder: Encoder
     program: torch.nn.Module
 
     def embed(self, frame: pl.DataFrame) -> np.ndarray:
-        """float32 [rows, D], L2-normalised. frame: as `Encoder.encode` takes it, event_timestamp the query's moment."""
+        """Embed rows of features as of event_timestamp: float32 [rows, D], L2-normalised."""
         import torch
 
         embeddings = []
@@ -50,23 +50,30 @@ class Tower:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelBundle:
-    """What an artifact folder holds, loaded. popular: (item id, count), most popular first, for unknown users.
-    rescorer: of the items of users' histories or of what the index finds, where the recipe has one."""
+    """The content of an artifact folder, loaded."""
 
     schema: Schema
     user: Tower
     item: Tower
     popular: tuple[tuple[str, float], ...]
+    """(item id, count), most popular first: the answer to unknown users."""
     rescorer: Rescorer | None = None
+    """Repeat head or reranker, where the recipe has one."""
 
     @classmethod
     def from_folder(cls, folder: Path) -> ModelBundle:
-        """Load the artifacts of a version that is not judged yet. UnsafeArchiveError as `from_files`."""
+        """Load the artifacts of a version that is not judged yet.
+
+        UnsafeArchiveError as in `from_files`.
+        """
         return cls.from_files({path.name: path.read_bytes() for path in folder.iterdir() if path.name != CHECKPOINT})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> ModelBundle:
-        """Load from the content of the files. UnsafeArchiveError if a program could run code while being loaded."""
+        """Load from file contents by name.
+
+        UnsafeArchiveError if a program could run code while being loaded.
+        """
         return cls(
             schema=Schema.from_json(files["schema.json"].decode()),
             user=_tower(files, Entity.USER),
@@ -84,6 +91,6 @@ def _tower(files: Mapping[str, bytes], entity: Entity) -> Tower:
 
 def _rescorer(files: Mapping[str, bytes]) -> Rescorer:
     encoder = Encoder.from_json(files["user_encoder.json"].decode())
-    # Releases from before there were candidates say nothing of them: their re-scorer is one of histories.
+    # Releases from before there were rerankers have no such file: their re-scorer is a repeat head.
     parts = json.loads(files[RESCORER_PARTS]) if RESCORER_PARTS in files else {}
     return Rescorer(encoder=encoder, program=load_program(files[RESCORER], RESCORER).module(), **parts)

@@ -1,7 +1,7 @@
-"""The registered model as MLflow loads it: tower inputs to embeddings. Models-from-code: no pickled Python object.
+"""The registered model as MLflow loads it: from code, without a pickled object.
 
-`predict(inputs, params={"tower": "user"})` takes what `Encoder.encode` gives (a dict of arrays, or a DataFrame with one
-column per input and lists in the wide ones) and returns float32 [B, D], L2-normalised.
+`predict(inputs, params={"tower": "user"})` takes the output of `Encoder.encode` (a dict of arrays, or a DataFrame with
+one column per input, lists where an input is wide) and returns embeddings, float32 [B, D], L2-normalised.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class TowersModel(PythonModel):
     """Both towers of one version."""
 
     def load_context(self, context: Any) -> None:
+        """Load both towers from the artifact folder."""
         folder = Path(context.artifacts["release"])
         self._towers = {
             tower: load_program((folder / f"{tower}_tower.pt2").read_bytes(), f"{tower}_tower.pt2").module()
@@ -28,9 +29,15 @@ class TowersModel(PythonModel):
         }
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Embeddings [B, D] of the tower that params["tower"] names, the user tower by default.
+        """Embed by the tower that params["tower"] names, by default the user tower.
 
-        A dict of arrays does as well: MLflow reads the type hint, and knows none for both.
+        Args:
+            context: Context of MLflow; not used.
+            model_input: Encoded inputs. A dict of arrays works too: MLflow reads the type hint, and has none for both.
+            params: {"tower": "user"} or {"tower": "item"}.
+
+        Returns:
+            Embeddings, float32 [B, D].
         """
         import torch
 

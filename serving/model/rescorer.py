@@ -1,10 +1,10 @@
-"""The re-scorer of a release: scores of given users and items that no inner product can give.
+"""The re-scorer of a release: scores of user-item pairs beyond the inner product.
 
-One user vector cannot be near to all items of a history at once, but serving knows them: a learned term, which reads
-how often and how long ago each was taken, is added to the score that the index would give. Or what the index finds best
-is ranked anew by a scorer that looks at both embeddings. A release has one of the two.
+There are two kinds, and a release has at most one of them. A repeat head adds a learned term to the score of each item
+in the user's history, from how often and how long ago the item was taken: one user vector cannot be near to all of them
+at once. A reranker scores the best candidates of the index again from both embeddings.
 
-Legend: Q users, L places of a history, P places of a history or of candidates, D dimensions.
+Legend: Q users, L positions of a history, P positions of a history or ranks of candidates, D dimensions.
 """
 
 from __future__ import annotations
@@ -25,37 +25,45 @@ if TYPE_CHECKING:
 
 QUERY = "query"
 USERS_PER_CALL = 256
-"""Their items' embeddings take 256 · P · D numbers."""
+"""The embeddings of a call take 256 · P · D numbers."""
 PLACED = {QUERY: pl.Int64, ITEM_ID: pl.String, "place": pl.Int64}
-"""A pair: row of the users, item, and its place in the user's history or among the candidates, from 0."""
+"""Pairs: row of the user, item, and position in the user's history or among the candidates, from 0."""
 SCORED = {QUERY: pl.Int64, ITEM_ID: pl.String, "score": pl.Float64}
+"""Scored pairs."""
 Vectors = Mapping[str, np.ndarray]
-"""Embeddings of the items that may be scored, by id."""
+"""Embeddings by item id."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rescorer:
-    """An exported re-scorer. encoder: the user tower's. candidates: so many of the best items of the index it ranks
-    anew; 0 if it scores the items of histories instead."""
+    """An exported re-scorer: a repeat head or a reranker."""
 
     encoder: Encoder
+    """The encoder of the user tower."""
     program: torch.nn.Module
     candidates: int = 0
+    """Number of candidates that a reranker scores; 0 for a repeat head."""
 
     @cached_property
     def history(self) -> str:
-        """Name of the history that is scored. ValueError unless the encoder has just one."""
+        """Name of the history whose items are scored.
+
+        ValueError unless the encoder has exactly one.
+        """
         names = [each.name for each in self.encoder.inputs if each.kind is InputKind.HISTORY]
         if len(names) != 1:
             raise ValueError(f"a re-scorer needs one history of the user, and the encoder has {names or 'none'}")
         return names[0]
 
     def owned(self, users: pl.DataFrame) -> list[str]:
-        """The distinct items of the users' histories, sorted."""
+        """List the distinct items of the users' histories, sorted."""
         return users[f"{self.history}_items"].explode().drop_nulls().unique().sort().to_list()
 
     def places(self, users: pl.DataFrame, vectors: Vectors) -> pl.DataFrame:
-        """PLACED of the items of histories that can be scored: those that have a vector and that the term knows."""
+        """List the history items that can be scored, as PLACED.
+
+        They have a vector, and the head knows them.
+        """
         if not vectors:
             return pl.DataFrame(schema=PLACED)
         codes_QL = self.encoder.encode(users)[f"{self.history}_items"]
@@ -66,9 +74,16 @@ class Rescorer:
         return rows.filter(codes_QL[rows[QUERY].to_numpy(), rows["place"].to_numpy()] >= RESERVED)
 
     def score(self, users: pl.DataFrame, user_QD: np.ndarray, vectors: Vectors, pairs: pl.DataFrame) -> pl.DataFrame:
-        """<u, v> with everything that is learned besides: query, item_id, score (float64) of the pairs.
+        """Score pairs by the inner product and the learned term.
 
-        users: features as of event_timestamp; user_QD: their embeddings. pairs: PLACED, all of them with a vector.
+        Args:
+            users: Features as of event_timestamp.
+            user_QD: Embeddings of the users.
+            vectors: Embeddings of the items.
+            pairs: Pairs as PLACED, each with a vector.
+
+        Returns:
+            The pairs as SCORED, in their order.
         """
         pairs = pairs.with_row_index("pair")
         starts = range(0, len(users), USERS_PER_CALL) if len(pairs) else ()
@@ -79,7 +94,7 @@ class Rescorer:
         return pairs.select(QUERY, ITEM_ID, score=scored["score"])
 
     def _block(self, users: pl.DataFrame, user_QD: np.ndarray, vectors: Vectors, pairs: pl.DataFrame) -> pl.DataFrame:
-        """pair, score of some users and all of their pairs."""
+        """Score all pairs of a few users: columns pair and score."""
         import torch
 
         given, places = {"user_embedding": user_QD}, self.candidates
@@ -96,12 +111,12 @@ class Rescorer:
 
 
 def _within(pairs: pl.DataFrame, start: int, queries: int) -> pl.DataFrame:
-    """The pairs of some queries, which are counted from the first of them."""
+    """Select the pairs of a range of queries, and count the queries from its start."""
     return pairs.with_columns(pl.col(QUERY) - start).filter(pl.col(QUERY).is_between(0, queries, closed="left"))
 
 
 def _stacked(vectors: Vectors, ids: pl.Series) -> np.ndarray:
-    """float32 [ids, D]."""
+    """Stack the vectors of ids: float32 [ids, D]."""
     distinct = ids.unique()
     row = ids.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64)
     stacked: np.ndarray = np.stack([vectors[id_] for id_ in distinct])[row.to_numpy()]

@@ -1,4 +1,4 @@
-"""The registry: runs, model versions, their files and the champion, all kept in MLflow."""
+"""The registry in MLflow: runs, model versions, their files, and the champion."""
 
 from serving.registry.registry import Registry
 from serving.registry.runs import Lineage, Run

@@ -1,4 +1,4 @@
-"""The MLflow client of one dataset, connected at first use: importing MLflow takes seconds."""
+"""The MLflow client of one dataset, made at first use: the import takes seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENVIRONMENT = {
 
 
 class Connection:
-    """One dataset in MLflow: its experiment and its registered model bear the dataset's name."""
+    """One dataset in MLflow. Its experiment and its registered model bear its name."""
 
     def __init__(self, settings: Settings, dataset: str) -> None:
         self.settings = settings

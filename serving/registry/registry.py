@@ -1,4 +1,4 @@
-"""The registry of one dataset: runs, versions, and the files that belong to a version."""
+"""The registry of one dataset: runs, versions, and the files of a version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Registry(Runs, Versions):
     """The runs and model versions of one dataset, with the files of each version."""
 
     def download(self, version: int) -> Path:
-        """Return a version's artifact folder: in place if it is on this machine, else a downloaded copy."""
+        """Return a version's artifact folder.
+
+        It is used in place if it is on this machine, else downloaded.
+        """
         self._version(version)
         uri = self._client.get_model_version_download_uri(self.dataset, str(version))
         if urlsplit(uri).scheme in ("", "file"):

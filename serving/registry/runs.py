@@ -1,4 +1,4 @@
-"""MLflow runs: parameters, metrics, figures and data of a training, and the version that it registers."""
+"""MLflow runs: the record of a training and the version that it registers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ class Run:
             self._client.log_param(self.id, name, value)
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Log values by name; `@`, which MLflow does not allow in names, is stored as `_at_`."""
+        """Log values by name.
+
+        `@`, which MLflow does not allow in names, is stored as `_at_`.
+        """
         import mlflow
 
         named = {name.replace("@", "_at_"): float(value) for name, value in metrics.items()}
@@ -77,7 +80,10 @@ class Run:
         mlflow.log_input(data, context="training")
 
     def register(self, folder: Path, tags: Mapping[str, str]) -> int:
-        """Register an artifact folder as the next version and tag it in the same step; returns its number."""
+        """Register an artifact folder as the next version and tag it in the same step.
+
+        Returns its number.
+        """
         import mlflow
         from mlflow.models import ModelSignature
         from mlflow.types.schema import ParamSchema, ParamSpec
@@ -112,7 +118,9 @@ class Runs(Connection):
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
-        """Open a run; it ends as FINISHED, as FAILED after an exception, or as KILLED after Ctrl-C.
+        """Open a run.
+
+        It ends as FINISHED, as FAILED after an exception, or as KILLED after Ctrl-C.
 
         Exceptions pass through.
         """

@@ -19,7 +19,10 @@ PARENT = "gatehouse.parent"
 
 
 class Training(StrEnum):
-    """How a version came to its weights. A version without the tag was trained in full."""
+    """Kind of training that gave a version its weights.
+
+    A version without the tag was trained in full.
+    """
 
     FULL = "full"
     WARM_START = "warm start"

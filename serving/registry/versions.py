@@ -55,7 +55,10 @@ class Versions(Connection):
         return list(found)
 
     def _complete(self, versions: list[ModelVersion]) -> list[tuple[ModelVersion, MlflowRun]]:
-        """Keep the versions that are ready and whose run has finished; pair each with that run."""
+        """Keep the versions that are ready and whose run has finished.
+
+        Pair each with that run.
+        """
         pairs = [(version, self._client.get_run(run_id(version))) for version in versions if version.status == "READY"]
         return [(version, run) for version, run in pairs if run.info.status == "FINISHED"]
 
@@ -74,7 +77,7 @@ class Versions(Connection):
         return dict(self._version(version).tags)
 
     def set_tags(self, version: int, tags: Mapping[str, str]) -> None:
-        """Set tags one after the other, in their order: put the tag that completes a state last."""
+        """Set tags one after the other. Put the tag that completes a state last."""
         for name, value in tags.items():
             self._client.set_model_version_tag(self.dataset, str(version), name, value)
 
@@ -96,7 +99,10 @@ class Versions(Connection):
 
 
 def run_id(version: ModelVersion) -> str:
-    """Return the id of a version's run. LookupError for a version that Gatehouse did not register."""
+    """Return the id of a version's run.
+
+    LookupError for a version that Gatehouse did not register.
+    """
     if version.run_id is None:
         raise LookupError(f"{version.name} version {version.version} was registered without a run, not by Gatehouse")
     return version.run_id

@@ -1,4 +1,4 @@
-"""The release: its manifest, loading, and the moves of the champion."""
+"""The release: its manifest, its loading, and the moves of the champion."""
 
 from serving.release.load import Release
 from serving.release.manifest import Manifest, ReleaseError

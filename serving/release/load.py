@@ -18,18 +18,24 @@ from serving.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One sealed version, whole: both towers with their vocabularies, a re-scorer where there is one, the feature
-    contract, and where its index is."""
+    """One sealed version: model, feature schema, and the collection of its index."""
 
     manifest: Manifest
     towers: ModelBundle
 
     @classmethod
     def load(cls, settings: Settings, dataset: str, version: int | None = None) -> Release:
-        """Load a version, the champion by default, after verifying tag, manifest and every file.
+        """Load a version after verifying its tag, its manifest and every file.
 
-        ReleaseError if there is no champion, the version is not sealed, or anything was changed since it was judged;
-        UnsafeArchiveError if a tower could run code while being loaded; LookupError for an unknown version.
+        Args:
+            settings: The home and its services.
+            dataset: Name of the dataset.
+            version: Number of the version; None for the champion.
+
+        Raises:
+            ReleaseError: There is no champion, the version is not sealed, or something changed since it was judged.
+            UnsafeArchiveError: A program could run code while being loaded.
+            LookupError: There is no such version.
         """
         registry = Registry(settings, dataset)
         version = champion_of(registry) if version is None else version
@@ -39,29 +45,30 @@ class Release:
 
     @property
     def schema(self) -> Schema:
+        """The feature schema that the model was trained with."""
         return self.towers.schema
 
     @property
     def rescorer(self) -> Rescorer | None:
-        """Scores the items of users' histories, where the recipe has a term for them."""
+        """Repeat head or reranker, where the recipe has one."""
         return self.towers.rescorer
 
     @property
     def popular(self) -> tuple[tuple[str, float], ...]:
-        """(item id, count), most popular first, for users of whom nothing is known."""
+        """(item id, count), most popular first: the answer to unknown users."""
         return self.towers.popular
 
     def embed_users(self, frame: pl.DataFrame) -> np.ndarray:
-        """User embeddings, float32 [rows, D]; frame: features as of event_timestamp."""
+        """Embed users by their features as of event_timestamp: float32 [rows, D]."""
         return self.towers.user.embed(frame)
 
     def embed_items(self, frame: pl.DataFrame) -> np.ndarray:
-        """Item embeddings, float32 [rows, D]; frame: features as of event_timestamp."""
+        """Embed items by their features as of event_timestamp: float32 [rows, D]."""
         return self.towers.item.embed(frame)
 
 
 def champion_of(registry: Registry) -> int:
-    """The version that serves. ReleaseError if none was promoted yet."""
+    """Return the version that serves. ReleaseError if none was promoted yet."""
     version = registry.champion()
     if version is None:
         raise ReleaseError(f"{registry.dataset} has no champion yet: `gatehouse run` trains, judges and promotes one")
@@ -69,7 +76,7 @@ def champion_of(registry: Registry) -> int:
 
 
 def check_collection(index: ItemIndex, manifest: Manifest) -> None:
-    """ReleaseError unless the version's collection holds the items that the manifest says."""
+    """Raise ReleaseError unless the collection holds the items of the manifest."""
     info = index.info(manifest.collection)
     wanted = (manifest.item_count, manifest.dim, manifest.items_fingerprint)
     if info is None or (info.rows, info.dim, info.fingerprint) != wanted:

@@ -1,7 +1,7 @@
-"""The manifest: what a version consists of and how it was judged. Written once, verified before anything is loaded.
+"""The manifest of a version: its content and its verdict, written once.
 
-The chain of trust: the version's tags hold the manifest's SHA-256 and the outcome; the manifest, an artifact of the
-run, holds the SHA-256 of every file, the collection and the verdict.
+It is verified before anything is loaded, along a chain of trust: the version's tags hold the manifest's SHA-256 and the
+outcome. The manifest, an artifact of the run, holds the SHA-256 of every file, the collection and the verdict.
 """
 
 from __future__ import annotations
@@ -22,42 +22,48 @@ from serving.registry import INPUT_KEY, OUTCOME, PARENT, TRAINING, Registry, Tra
 
 MANIFEST = "manifest.json"
 MANIFEST_SHA256 = "gatehouse.manifest_sha256"
+"""Tag that seals a version."""
 
 
 class ReleaseError(RuntimeError):
-    """A version that cannot be released or served, with the reason and what to do."""
+    """A version cannot be released or served; the message says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything that belongs to one version.
-
-    services: feature service name by entity. alias, collection, dim, item_count, items_fingerprint: the item index.
-    created: when it was sealed; as_of: features and data up to then; cut: when its hold-out began (all naive UTC).
-    against: the champion that it was compared with, None if there was none.
-    training: how it came to its weights; parent: the version that it went on from, None after a full training.
-    files: SHA-256 by path in the artifact folder. metrics: of the two towers, exact search; null where undefined.
-    """
+    """Content and verdict of one version. Times are naive UTC."""
 
     dataset: str
     version: int
     input_key: str
+    """Hash of everything that decided the version."""
     schema_digest: str
     services: Mapping[str, str]
+    """Name of the feature service by entity."""
     collection: str
+    """Collection of the item index."""
     alias: str
+    """Alias that points at the champion's collection."""
     dim: int
     item_count: int
     items_fingerprint: str
     created: datetime
+    """Time of the seal."""
     as_of: datetime
+    """Time of the newest data and features."""
     cut: datetime
+    """Start of the hold-out."""
     against: int | None
+    """Champion that the version was compared with; None if there was none."""
     files: Mapping[str, str]
+    """SHA-256 by path in the artifact folder."""
     metrics: Mapping[str, float | None]
+    """Metrics of the two towers by exact search; None where undefined."""
     verdict: Verdict
     training: Training = Training.FULL
+    """The kind of training that gave the weights."""
     parent: int | None = None
+    """Base version of an update or a warm start; None after a full training."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat, indent=1, sort_keys=True, allow_nan=False)
@@ -71,12 +77,12 @@ class Manifest:
 
 
 def collection_name(dataset: str, version: int) -> str:
-    """Name of the collection that a version owns."""
+    """Name the collection of a version."""
     return f"{dataset}_items_v{version}"
 
 
 def alias_name(dataset: str) -> str:
-    """Name of the alias that points at the champion's collection, for readers outside Gatehouse."""
+    """Name the alias of the champion's collection, for readers outside Gatehouse."""
     return f"{dataset}_items"
 
 
@@ -93,10 +99,28 @@ def seal(
     against: int | None,
     metrics: Mapping[str, float],
 ) -> Manifest:
-    """Write a version's manifest and tags, after its evaluation. The tag with the manifest's hash completes it.
+    """Write the manifest and the tags of an evaluated version.
 
-    Returns the manifest; that of an earlier identical seal, if there was one (only `created` may differ). ReleaseError
-    if the version is sealed already with another content: a verdict is not revised, another version is trained.
+    The tag with the manifest's hash comes last.
+
+    Args:
+        registry: Registry of the dataset.
+        version: Number of the version.
+        verdict: The gate's decision.
+        index: The version's complete collection.
+        services: Name of the feature service by entity.
+        created: Time of the seal.
+        as_of: Time of the newest data.
+        cut: Start of the hold-out.
+        against: Champion that the version was compared with; None if there was none.
+        metrics: Metrics of the two towers.
+
+    Returns:
+        The manifest; that of an earlier seal if only `created` differs.
+
+    Raises:
+        ReleaseError: The collection is not the version's own, or the version is sealed with another content: a
+            verdict is not revised, another version is trained.
     """
     folder, wanted = registry.download(version), collection_name(registry.dataset, version)
     tags = registry.tags(version)
@@ -132,7 +156,10 @@ def seal(
 
 
 def read(registry: Registry, version: int) -> Manifest:
-    """A version's manifest, verified against its tags. ReleaseError if it is missing or was changed."""
+    """Read a version's manifest and verify it against the tags.
+
+    ReleaseError if it is missing or was changed.
+    """
     tags = registry.tags(version)
     name = f"{registry.dataset} version {version}"
     if MANIFEST_SHA256 not in tags:
@@ -151,10 +178,10 @@ def read(registry: Registry, version: int) -> Manifest:
 
 
 def verified_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
-    """The content of every file that serving loads, read once and compared with the manifest.
+    """Read every file that serving loads, once, and compare it with the manifest.
 
-    All files are compared; the training checkpoint is left out of the result. ReleaseError names the files that were
-    changed, are missing or do not belong there.
+    The training checkpoint is compared as well, but not returned. ReleaseError names files that were changed, are
+    missing or do not belong there.
     """
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     strange = sorted(present ^ set(manifest.files))
@@ -169,7 +196,7 @@ def verified_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a folder, by its path there."""
+    """Hash every file of a folder by SHA-256; keys are paths within the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): _sha256(path.read_bytes()) for path in files}
 

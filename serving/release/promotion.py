@@ -1,9 +1,9 @@
-"""The release: one verified version, loaded to serve; and the two moves of the champion, promote and roll back.
+"""Promotion and rollback: the two moves of the champion.
 
-Two systems cannot flip at once. The Milvus alias moves first, for readers outside Gatehouse; the MLflow alias
-`champion` moves last and is the commit. Serving resolves only the MLflow alias and opens the version's own collection,
-so between the two, or after a crash there, it still serves the former champion whole; the same command again completes
-the move.
+Two systems cannot switch at once. The Milvus alias moves first, for readers outside Gatehouse. The MLflow alias
+`champion` moves last and is the commit. Serving resolves the MLflow alias only and opens the version's own collection,
+so a crash between the two moves leaves the former champion in service, whole. The same command again completes the
+move.
 """
 
 from __future__ import annotations
@@ -22,25 +22,39 @@ from serving.settings import Settings
 
 PREVIOUS = "gatehouse.previous_champion"
 PROMOTED = "gatehouse.promoted"
-"""Set once a version has been champion."""
+"""Tag of every version that has been champion."""
 LOCK_SECONDS = 60
 
 
 def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
-    """Make a version the champion. Doing it again changes nothing, or completes what was interrupted.
+    """Make a version the champion.
 
-    Refused with ReleaseError, the champion untouched: a version that is not sealed or not passed, whose files were
-    changed, or whose collection is not whole. `override_reason` lets a version through that did not pass (and only
-    that); the reason stays with the version, and `gatehouse releases` shows it.
+    A second call changes nothing, or completes an interrupted move.
+
+    Args:
+        settings: The home and its services.
+        dataset: Name of the dataset.
+        version: Number of the version.
+        override_reason: Reason to promote a version that did not pass; it stays with the version.
+
+    Raises:
+        ReleaseError: The version is not sealed or did not pass, its files changed, or its collection is not whole.
+            The champion is untouched.
     """
     with _promotion_lock(settings):
         return _promote(settings, Registry(settings, dataset), version, override_reason)
 
 
 def promote_challenger(settings: Settings, dataset: str, version: int) -> Manifest:
-    """What a run does with a passed version: promote it over the champion that it was compared with, and no other.
+    """Promote a passed version over the champion that it was compared with.
 
-    Refused with ReleaseError like `promote`, and also if the champion has moved since: the verdict says nothing of it.
+    Args:
+        settings: The home and its services.
+        dataset: Name of the dataset.
+        version: Number of the version.
+
+    Raises:
+        ReleaseError: As `promote`; also if the champion has moved since the comparison.
     """
     with _promotion_lock(settings):
         registry = Registry(settings, dataset)
@@ -55,7 +69,10 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
 
 
 def rollback(settings: Settings, dataset: str) -> Manifest:
-    """Make the champion's predecessor champion again. ReleaseError if there is none or it is not whole any more."""
+    """Make the champion's predecessor champion again.
+
+    ReleaseError if there is none or it is not whole.
+    """
     with _promotion_lock(settings):
         registry = Registry(settings, dataset)
         current = champion_of(registry)
@@ -85,7 +102,10 @@ def _shown(champion: int | None) -> str:
 
 
 def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
-    """The tags that record an override: none for a passed version. ReleaseError if the version may not be promoted."""
+    """Return the tags that record an override.
+
+    None for a passed version. ReleaseError if it may not be promoted.
+    """
     outcome = manifest.verdict.outcome
     if outcome is Outcome.PASSED:
         return {}
@@ -113,7 +133,7 @@ def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
 
 @contextmanager
 def _promotion_lock(settings: Settings) -> Iterator[None]:
-    """One promotion or rollback at a time: MLflow has no compare-and-set on aliases."""
+    """Serialise promotions and rollbacks: MLflow has no compare-and-set on aliases."""
     from filelock import FileLock, Timeout
 
     settings.create_home()

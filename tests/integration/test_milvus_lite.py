@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from serving.index.base import Fields
-from serving.index.milvus import IndexBusyError, MilvusIndex
+from serving.index.milvus import MilvusIndex
+from serving.index.milvus_connection import IndexBusyError
 from serving.settings import Settings
 from tests.integration.index_world import ITEMS, QUERIES_QD, SCHEMA, VECTORS_ND, expected, settings_in
 
