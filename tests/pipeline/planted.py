@@ -71,8 +71,8 @@ def repeating() -> TrainConfig:
 
 
 def scoring() -> TrainConfig:
-    """`quick` with a scorer of few candidates."""
-    return replace(quick(), scorer=MLPReranker(candidates=30))
+    """`quick` with a reranker of few candidates."""
+    return replace(quick(), reranker=MLPReranker(candidates=30))
 
 
 def shown() -> TrainConfig:

@@ -16,7 +16,7 @@ from serving.registry import Registry, Run
 from serving.release.manifest import read
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home, world, write_world
-from training.trainer import loop
+from training.trainer.state import TrainState
 
 DATASET = "killed"
 SCRIPT = """
@@ -75,9 +75,9 @@ def resumed(home: Home, released: Released) -> Resumed:
 def noted_epochs(patch: pytest.MonkeyPatch) -> tuple[list[int], list[tuple[int, bool]]]:
     trained: list[int] = []
     told: list[tuple[int, bool]] = []
-    epoch, log_epoch = loop.Run.epoch, Run.log_epoch
+    epoch, log_epoch = TrainState.epoch, Run.log_epoch
 
-    def train(run: loop.Run) -> float:
+    def train(run: TrainState) -> float:
         trained.append(len(run.history) + 1)
         return epoch(run)
 
@@ -85,7 +85,7 @@ def noted_epochs(patch: pytest.MonkeyPatch) -> tuple[list[int], list[tuple[int, 
         told.append((number, "validation/refit" in metrics))
         log_epoch(run, metrics, number)
 
-    patch.setattr(loop.Run, "epoch", train)
+    patch.setattr(TrainState, "epoch", train)
     patch.setattr(Run, "log_epoch", tell)
     return trained, told
 
