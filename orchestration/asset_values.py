@@ -1,4 +1,4 @@
-"""What assets hand to each other: small references to folders and versions, stored as JSON, never pickled."""
+"""Values that assets pass on: small references to folders and versions, kept as JSON."""
 
 from __future__ import annotations
 
@@ -11,54 +11,64 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """Base of all values: frozen, and readable from their own JSON."""
+    """Base of all values: frozen, and readable from its own JSON."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Source(Value):
-    """The canonical tables of a dataset as it stood at `as_of`. folder holds events, users and items as Parquet."""
+    """The canonical tables of a dataset up to a time."""
 
     dataset: str
     folder: Path
+    """Folder with events, users and items as Parquet."""
     sha256: str
+    """Fingerprint of the tables."""
     as_of: datetime
+    """Time of the newest data, naive UTC."""
     validation_start: datetime
+    """Start of the validation window."""
     cut: datetime
+    """End of the training part and start of the hold-out."""
 
 
 class Features(Value):
-    """Feature tables of one entity: `{folder}/{view}.parquet`; the folder is named after the entity."""
+    """Feature tables of one entity."""
 
     source: Source
     folder: Path
+    """Folder named after the entity, with one `{view}.parquet` for each view."""
 
 
 class Frames(Value):
-    """The training set as joined frames: queries, item_snapshots and interactions as Parquet in `folder`."""
+    """The training set as joined frames."""
 
     source: Source
     folder: Path
+    """Folder with queries, item_snapshots and interactions as Parquet."""
 
 
 class Version(Value):
-    """A registered model version and the data it came from."""
+    """A registered model version and its data."""
 
     source: Source
     frames: Path
+    """Folder of the training set."""
     version: int
     reused: bool
+    """Whether an earlier run had trained it."""
 
 
 class Embeddings(Value):
-    """Item embeddings of a version: item_id and embedding, one row per item of the corpus, as Parquet."""
+    """Item embeddings of a version."""
 
     version: Version
     path: Path
+    """Parquet file with item_id and embedding, one row for each item of the corpus."""
 
 
 class Index(Value):
-    """The version's collection in Milvus, complete."""
+    """The complete collection of a version in Milvus."""
 
     version: Version
     embeddings: Path
@@ -66,22 +76,24 @@ class Index(Value):
 
 
 class Judged(Value):
-    """The evaluation of a version, or its verdict: `path` is a JSON file."""
+    """The evaluation of a version, or its verdict."""
 
     version: Version
     path: Path
+    """JSON file."""
 
 
 class JsonIOManager(dg.IOManager):
-    """Keeps the newest value of each asset in `{home}/values/{what the run works on}/{asset}.json`.
+    """Storage of the newest value of each asset, in `{home}/values/{dataset}/{asset}.json`.
 
-    A run reads its own values first: another one may be at work on the same data.
+    A run reads its own values first: another run may work on the same data.
     """
 
     def __init__(self) -> None:
         self._own: dict[Path, Value] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Value) -> None:
+        """Write the value of an asset."""
         path = self._path(context)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -90,6 +102,10 @@ class JsonIOManager(dg.IOManager):
         self._own[path] = obj
 
     def load_input(self, context: dg.InputContext) -> Value:
+        """Read the value of an asset.
+
+        FileNotFoundError before the asset was materialised.
+        """
         path = self._path(context)
         if path in self._own:
             return self._own[path]
@@ -104,4 +120,5 @@ class JsonIOManager(dg.IOManager):
 
 @dg.io_manager(required_resource_keys={"workspace"}, description="Values of assets as JSON files in the home folder.")
 def json_io_manager(_: dg.InitResourceContext) -> JsonIOManager:
+    """Make the IO manager of one run."""
     return JsonIOManager()

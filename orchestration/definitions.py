@@ -1,4 +1,4 @@
-"""Everything that Dagster loads."""
+"""Definitions of assets, checks, jobs and resources, as Dagster loads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The release that a training goes on from, where it is to go on from one, and why it may not from another."""
+"""The base release of an update or a warm start: resolved, verified, or refused."""
 
 from __future__ import annotations
 
@@ -19,19 +19,29 @@ from training.recipes.serialization import from_json
 
 @dataclass(frozen=True, kw_only=True)
 class Parent:
-    """What goes on: training says how, folder holds the files, `cut` is until when they were trained."""
+    """The release that a training starts from."""
 
     training: Training
+    """Update or warm start."""
     version: int
     folder: Path
+    """Its artifact folder."""
     cut: datetime
+    """End of its training data."""
 
 
 def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | None:
-    """The release that the workspace names, None if it names none.
+    """Resolve the base release that the workspace names; None for a full training.
 
-    ReleaseError if there is no champion, or if the version is not sealed or was changed since; LookupError for an
-    unknown version; InputError if nothing good can come of going on from it with this data.
+    Args:
+        workspace: The run's options.
+        source: The run's data.
+        schema: The schema of that data.
+
+    Raises:
+        ReleaseError: There is no champion, or the version is not sealed or was changed since.
+        LookupError: There is no such version.
+        InputError: The release does not fit this data, schema or recipe.
     """
     named = workspace.update or workspace.warm_start
     if named is None:
@@ -55,30 +65,30 @@ def _refuse_update(manifest: Manifest, source: Source, schema: Schema, different
     if manifest.schema_digest != schema.digest:
         raise InputError(
             f"{version} has another feature schema than this run ({manifest.schema_digest}, not {schema.digest}): an "
-            "update moves ids alone, and its towers do not take other features. Train anew: `gatehouse run`"
+            "update changes id embeddings only, and its towers do not take other features. Retrain: `gatehouse run`"
         )
     if different:
         raise InputError(
-            f"{version} was trained by another recipe than {name!r} (it differs in {', '.join(different)}): an update "
-            "goes on with the release's own. Name that one with --recipe, or train anew: `gatehouse run`"
+            f"{version} was trained by another recipe than {name!r} (they differ in {', '.join(different)}): an update "
+            "keeps the release's recipe. Name that recipe with --recipe, or retrain: `gatehouse run`"
         )
     if source.cut <= manifest.cut:
         raise InputError(
             f"{version} was trained until {manifest.cut}, and the training part of this run ends at {source.cut}, "
-            "where its hold-out begins: no event is left to update by. Bring newer events"
+            "where its hold-out begins: no event is left for an update. Bring newer events"
         )
 
 
 def _refuse_warm_start(manifest: Manifest, source: Source) -> None:
     if manifest.cut > source.validation_start:
         raise InputError(
-            f"version {manifest.version} was trained until {manifest.cut}, and this run finds its number of epochs on "
-            f"what happened from {source.validation_start} to {source.cut}: the release has seen that, so the "
-            "validation would flatter it and stop too early. Bring newer events, `--update` the ids alone, or start "
-            "anew without --warm-start"
+            f"version {manifest.version} was trained until {manifest.cut}, and this run chooses its number of epochs "
+            f"on the events from {source.validation_start} to {source.cut}: the release has seen them, so the "
+            "validation would flatter it and stop too early. Bring newer events, use --update, or retrain without "
+            "--warm-start"
         )
 
 
 def _differences(former: TrainConfig, config: TrainConfig) -> list[str]:
-    """The parts in which two recipes differ."""
+    """Name the parts in which two recipes differ."""
     return [each.name for each in fields(config) if getattr(former, each.name) != getattr(config, each.name)]

@@ -1,4 +1,4 @@
-"""What a run works on, and where its files go: the one resource of the asset graph."""
+"""The workspace of a run: its options and its folders, the resource of all assets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ from training.recipes import recipe
 
 
 class Workspace(dg.ConfigurableResource):
-    """What to run on. The fields are those of `gatehouse run`; the launchpad sets them in the UI.
-
-    update, warm_start: `champion` or a version's number; `orchestration.parent_version` says what becomes of it.
-    """
+    """Options of a run: those of `gatehouse run`, which Dagster's launchpad sets in the UI."""
 
     dataset: str = "completejourney"
     data: str | None = None
@@ -32,16 +29,22 @@ class Workspace(dg.ConfigurableResource):
     retrain: bool = False
     recipe: str = "base"
     update: str | None = None
+    """Base of an incremental update: `champion` or a version's number."""
     warm_start: str | None = None
+    """Base of a warm start, likewise."""
     device: str = "cpu"
 
     @property
     def settings(self) -> Settings:
+        """Settings of this process, from the environment."""
         return Settings.from_environment(os.environ)
 
     @property
     def moment(self) -> datetime | None:
-        """`as_of` as naive UTC; a time with a zone is converted. InputError if it is no ISO time."""
+        """Time of `as_of` in naive UTC.
+
+        A time with a zone is converted. InputError if it is no ISO time.
+        """
         if self.as_of is None:
             return None
         try:
@@ -51,8 +54,12 @@ class Workspace(dg.ConfigurableResource):
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
     def check(self) -> None:
-        """Raise now what would otherwise come up later: an unknown recipe, a device that is not there, a gate policy
-        with mistakes, options that exclude each other."""
+        """Check recipe, device, gate policy and options before the run starts.
+
+        Raises:
+            ValueError: The recipe is unknown, the device is not there, or the gate policy has mistakes.
+            InputError: Options exclude each other, or name no version.
+        """
         from training.trainer.device import available
 
         recipe(self.recipe)
@@ -60,8 +67,8 @@ class Workspace(dg.ConfigurableResource):
         Policy.load(self.settings.gate_policy)
         if self.update and self.warm_start:
             raise InputError(
-                f"update is {self.update} and warm_start {self.warm_start}: one moves ids alone, the other everything; "
-                "give one of them"
+                f"update is {self.update} and warm_start {self.warm_start}: an update changes id embeddings only, a "
+                "warm start all weights; give one of them"
             )
         for name, version in (("update", self.update), ("warm_start", self.warm_start)):
             if version and version != CHAMPION and not version.isdecimal():
@@ -69,19 +76,23 @@ class Workspace(dg.ConfigurableResource):
 
     @property
     def values_folder(self) -> Path:
-        """Where the assets' values of this dataset and data folder are kept."""
+        """Folder of the asset values of this dataset and data folder."""
         place = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""
         return self.settings.home / "values" / f"{self.dataset}{place}"
 
     def folder(self, dataset: str, *key: str) -> Path:
-        """Folder of everything derived from one input; the same key means the same content."""
+        """Name the folder of everything derived from one input.
+
+        The same key means the same content.
+        """
         return self.settings.home / "data" / dataset / _digest("\n".join((*key, code_digest())))[:12]
 
 
 def fill(folder: Path, build: Callable[[Path], None]) -> bool:
-    """Fill a folder by `build` unless it is there. It gets its name only when whole, so a crash leaves no half folder.
+    """Build a folder unless it is there; returns whether it was built here.
 
-    Of several processes one builds, the others wait for it. Returns whether it was built here.
+    The folder gets its name when it is complete, so a crash leaves no half folder. Of several processes one builds,
+    and the others wait.
     """
     from filelock import FileLock
 
@@ -102,7 +113,7 @@ def fill(folder: Path, build: Callable[[Path], None]) -> bool:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the source of everything that decides what a version becomes."""
+    """Hash the source code that decides a version: feature_repo and training."""
     import feature_repo
     import training
 

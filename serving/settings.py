@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from serving.probe import listens
 
 FORMAT = "2"
 """Layout of the home folder. Raised when an older Gatehouse can no longer read what this one writes."""
@@ -119,7 +119,7 @@ class Settings:
             entry = json.loads((self.home / "services.json").read_text()).get(service)
         except FileNotFoundError:  # no check beforehand: `up` may end at any moment
             return None
-        return entry["uri"] if entry and _alive(entry["pid"]) and _answers(entry["uri"]) else None
+        return entry["uri"] if entry and _alive(entry["pid"]) and listens(entry["uri"]) else None
 
     def check_format(self) -> None:
         """Raise RuntimeError if the home has a format that this Gatehouse does not read."""
@@ -174,12 +174,3 @@ def _alive(pid: int) -> bool:
     import psutil
 
     return psutil.pid_exists(pid)
-
-
-def _answers(uri: str) -> bool:
-    address = urlsplit(uri)
-    try:
-        with socket.create_connection((address.hostname or "127.0.0.1", address.port or 80), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestration.local.home import dagster_instance, logs, prepare_home
 from orchestration.local.supervise import Service, supervise
+from serving.probe import listens
 from serving.settings import Settings
 
 HOST = "127.0.0.1"
@@ -141,7 +142,7 @@ def _milvus(settings: Settings, port: int) -> list[Service]:
             title="Milvus Lite",
             command=("milvus_lite", "server", *data, "--host", HOST, "--port", str(port)),
             uri=f"http://{HOST}:{port}",
-            ready=lambda _: _listens(port),
+            ready=lambda _: listens(f"http://{HOST}:{port}"),
             port=port,
             option="--milvus-port",
             stop=signal.SIGINT,  # the only one that it closes its data on
@@ -194,11 +195,6 @@ def _dagster(port: int) -> list[Service]:
             after="dagster",  # both make the tables of a new home, and would get in each other's way
         ),
     ]
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def _answers(uri: str) -> bool:

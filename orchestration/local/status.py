@@ -1,20 +1,22 @@
-"""`gatehouse status`: what is on disk in a home folder, and what runs. It changes nothing."""
+"""The state of a home folder and its services, for `gatehouse status`.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from orchestration.local.services import held, running
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
+from serving.probe import listens
 from serving.registry import Registry
 from serving.release.manifest import collection_name
 from serving.settings import Settings
@@ -23,12 +25,18 @@ THERE, NOTHING, SILENT, HELD = "there", "nothing yet", "does not answer", "held 
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """The state of a home, ready for JSON.
+    """Describe a home, ready for JSON.
 
-    home: its path; format: None if there is nothing; bytes: size by part and in total; services: address by name of
-    what `gatehouse up` runs; datasets: by name the champion, the number of complete versions (both None if the registry
-    does not answer) and the end of the last run (ISO, UTC); features: states of the feature registry and the online
-    store; registry, index: address and state, and for the index the items in each champion's collection.
+    Returns:
+        home: Its path.
+        format: Its format; None for an empty home.
+        bytes: Size by folder and in total.
+        services: Address by name of the services that `gatehouse up` runs.
+        datasets: By name, the champion and the number of complete versions (both None if the registry does not
+            answer), and the end of the last run (ISO, UTC).
+        features: States of the feature registry and of the online store.
+        registry: Address and state.
+        index: Address, state, and the number of items in each champion's collection.
     """
     home = settings.home
     registry = _registry_state(settings)
@@ -48,7 +56,7 @@ def status(settings: Settings) -> dict[str, Any]:
 
 
 def status_text(state: dict[str, Any]) -> str:
-    """The same for people."""
+    """Word the state for people."""
     if state["format"] is None:
         return f"{state['home']}: nothing here yet; `gatehouse run` makes the first release"
     sizes, features, registry, index = (state[part] for part in ("bytes", "features", "registry", "index"))
@@ -78,7 +86,7 @@ def _dataset(name: str, entry: dict[str, Any]) -> str:
 
 
 def _sizes(home: Path) -> dict[str, int]:
-    """Bytes by folder of the home, largest first, files beside them as `other`, and the total."""
+    """Sum bytes by folder, largest first; files beside the folders are `other`."""
     sizes = {"other": 0}
     for top, _, names in os.walk(home):
         inside = Path(top).relative_to(home).parts
@@ -91,7 +99,7 @@ def _sizes(home: Path) -> dict[str, int]:
 
 
 def _last_runs(home: Path) -> dict[str, str | None]:
-    """Datasets that this home has worked on, and when the last asset of each was materialised."""
+    """Find the datasets of a home, and the time of the newest asset of each."""
     last: dict[str, float] = {path.name: 0.0 for path in (home / "data").glob("*") if path.is_dir()}
     for events in (home / "values").glob("*/events.json"):
         dataset = json.loads(events.read_text())["dataset"]
@@ -104,11 +112,14 @@ def _registry_state(settings: Settings) -> str:
     uri = settings.mlflow_uri
     if uri.startswith("sqlite:///"):
         return THERE if Path(uri.removeprefix("sqlite:///")).exists() else NOTHING
-    return THERE if _reachable(uri) else SILENT
+    return THERE if listens(uri) else SILENT
 
 
 def _releases(settings: Settings, dataset: str, registry: str) -> dict[str, int | None]:
-    """Champion and number of versions. Imports MLflow, which takes seconds, only where there is a registry to ask."""
+    """Ask for champion and number of versions.
+
+    MLflow, which takes seconds, is imported only if there is a registry.
+    """
     if registry != THERE:
         return {"champion": None, "versions": 0 if registry == NOTHING else None}
     asked = Registry(settings, dataset)
@@ -124,11 +135,11 @@ def _features(settings: Settings) -> dict[str, str]:
 
 
 def _index(settings: Settings, champions: dict[str, int | None]) -> dict[str, Any]:
-    """Where the index is, and how many items the champions' collections hold."""
+    """Describe the index and count the items of the champions' collections."""
     uri, folder = settings.milvus_uri, settings.milvus_folder
     collections: dict[str, int] = {}
     if "://" in uri:
-        state = THERE if _reachable(uri) else SILENT
+        state = THERE if listens(uri) else SILENT
     else:
         state = NOTHING if not folder.exists() else HELD if held(folder) else THERE
     names = [collection_name(dataset, version) for dataset, version in champions.items() if version]
@@ -139,21 +150,8 @@ def _index(settings: Settings, champions: dict[str, int | None]) -> dict[str, An
     return {"uri": _public(uri), "state": state, "collections": collections}
 
 
-def _reachable(uri: str) -> bool:
-    """Whether somebody listens there. True where the address tells no port: the client that knows it will say."""
-    address = urlsplit(uri)
-    port = address.port or {"http": 80, "https": 443}.get(address.scheme)
-    if address.hostname is None or port is None:
-        return True
-    try:
-        with socket.create_connection((address.hostname, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
 def _public(uri: str) -> str:
-    """The address without user and password."""
+    """Strip user and password from an address."""
     return re.sub(r"//[^/@]*@", "//", uri)
 
 

@@ -162,12 +162,12 @@ def test_without_newer_events_there_is_nothing_to_update_by(home: Home, late: Pa
         ended = gatehouse_run(home, folder, "--update", version)
         assert ended.code == 1
         assert f"version {version} was trained until" in ended.err
-        assert "no event is left to update by. Bring newer events" in ended.err
+        assert "no event is left for an update. Bring newer events" in ended.err
 
 
 def test_another_recipe_is_refused_by_what_differs(home: Home, late: Path, warm: Ended) -> None:
     ended = gatehouse_run(home, late, "--update", "1", recipe="repeating")
-    assert "trained by another recipe than 'repeating' (it differs in repeat)" in ended.err
+    assert "trained by another recipe than 'repeating' (they differ in repeat)" in ended.err
 
 
 def test_another_schema_is_refused(home: Home, late: Path, warm: Ended) -> None:
@@ -189,7 +189,7 @@ def test_no_refusal_left_a_version(home: Home, warm: Ended) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--update", "1", "--warm-start", "1"), "one moves ids alone, the other everything; give one of them"),
+        (("--update", "1", "--warm-start", "1"), "give one of them"),
         (("--update", "newest"), "update is 'newest': wanted `champion` or the number of a version"),
         (("--warm-start", "0x1"), "warm_start is '0x1': wanted `champion`"),
         (("--update", "99"), "onward has no version 99"),
