@@ -1,4 +1,4 @@
-"""Files behind asset values: canonical tables, their schema, and the embeddings of a version."""
+"""Files behind asset values: canonical tables, schema, item embeddings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,13 @@ def version_folder(version: Version) -> Path:
 
 
 def write_embeddings(ids: pl.Series, vectors_ND: np.ndarray, path: Path) -> None:
-    """Write item ids and their embeddings, row by row."""
+    """Write item ids with their embeddings.
+
+    Args:
+        ids: Item ids in corpus order.
+        vectors_ND: Embeddings in the same order.
+        path: Parquet file.
+    """
     pl.DataFrame({ITEM_ID: ids, EMBEDDING: vectors_ND}).write_parquet(path)
 
 

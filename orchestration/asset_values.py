@@ -1,4 +1,4 @@
-"""Values that assets pass on: small references to folders and versions, kept as JSON."""
+"""Values that assets pass on: references to folders and versions, kept as JSON."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Judged(Value):
 
 
 class JsonIOManager(dg.IOManager):
-    """Storage of the newest value of each asset, in `{home}/values/{dataset}/{asset}.json`.
+    """Storage of asset values: `{home}/values/{dataset}/{asset}.json`.
 
     A run reads its own values first: another run may work on the same data.
     """

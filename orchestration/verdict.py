@@ -1,4 +1,4 @@
-"""The verdict on a version: the gate's decision on an evaluation, sealed into the version's manifest."""
+"""The verdict on a version: the gate's decision, sealed into the manifest."""
 
 from __future__ import annotations
 

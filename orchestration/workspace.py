@@ -1,4 +1,4 @@
-"""The workspace of a run: its options and its folders, the resource of all assets."""
+"""The workspace of a run: options and folders, the resource of all assets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from training.recipes import recipe
 
 
 class Workspace(dg.ConfigurableResource):
-    """Options of a run: those of `gatehouse run`, which Dagster's launchpad sets in the UI."""
+    """Options of `gatehouse run`, which Dagster's launchpad sets in the UI."""
 
     dataset: str = "completejourney"
     data: str | None = None

@@ -1,1 +1,1 @@
-"""The asset graph, by the group of its assets."""
+"""The asset graph, one file for each group of assets."""

@@ -14,5 +14,5 @@ nightly = dg.ScheduleDefinition(
     job=release_job,
     cron_schedule="0 3 * * *",
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every night at three (UTC): the same input gives the same version, new data a challenger.",
+    description="Nightly at three (UTC). The same input gives the same version, new data a challenger.",
 )

@@ -19,7 +19,7 @@ from training.data.interactions import at
 
 @dg.asset(group_name="index", compute_kind="pytorch")
 def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddings]:
-    """The whole corpus through the item tower, with the features of the last weekly snapshot before the cut."""
+    """Item embeddings of the corpus, by the features of the last weekly snapshot before the cut."""
     source = towers.source
     folder = version_folder(towers) / "item_embeddings"
 
@@ -45,7 +45,7 @@ def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddin
 
 @dg.asset(group_name="index", compute_kind="milvus")
 def item_index(workspace: Workspace, item_embeddings: Embeddings) -> dg.Output[Index]:
-    """The version's own collection in Milvus, with the fields that are filtered on and displayed."""
+    """Collection of the version in Milvus, with the filterable and displayed fields."""
     version = item_embeddings.version
     tables = read_tables(version.source)
     fields = Fields.of(tables.schema)

@@ -28,12 +28,12 @@ from serving.release.promotion import PROMOTED, promote_challenger
 
 @dg.asset(group_name="release", compute_kind="pytorch")
 def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_index: Index) -> dg.Output[Judged]:
-    """Exact retrieval on the temporal hold-out beside baselines and champion, and the recall of the index."""
+    """Exact retrieval on the hold-out beside baselines and champion, and index recall."""
     version = item_index.version
     registry = Registry(workspace.settings, version.source.dataset)
     folder = version_folder(version) / "evaluation"
     if MANIFEST_SHA256 not in registry.tags(version.version):
-        shutil.rmtree(folder, ignore_errors=True)  # not judged yet, and the champion may have moved meanwhile
+        shutil.rmtree(folder, ignore_errors=True)  # not judged yet: the champion may have moved since
 
     def build(partial: Path) -> None:
         tables = read_tables(version.source)
@@ -62,7 +62,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
 
 @dg.asset(group_name="release", compute_kind="gate")
 def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation: Judged) -> dg.Output[Judged]:
-    """The gate's decision with its reasons, sealed into the version's manifest. It is never revised."""
+    """The gate's decision with its reasons, sealed into the manifest and never revised."""
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     if MANIFEST_SHA256 not in registry.tags(version.version):
@@ -82,7 +82,10 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
 def online_features(
     context: dg.AssetExecutionContext, workspace: Workspace, user_features: Features
 ) -> dg.MaterializeResult:
-    """Every user's features as of the newest event, in the online store that serving reads. Never turned back."""
+    """Features of every user as of the newest event, in the online store that serving reads.
+
+    Older features never replace newer ones.
+    """
     require_checked(user_features)
     source, settings = user_features.source, workspace.settings
     store = Store(read_schema(source), settings.feast_home, online=settings.online_store)
@@ -98,10 +101,10 @@ def online_features(
 
 @dg.asset(group_name="release", compute_kind="mlflow", deps=[online_features])
 def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: Judged) -> dg.MaterializeResult:
-    """The release that serves. Moved only on a passed verdict; else the former champion stays.
+    """The release that serves. It changes on a passed verdict only.
 
-    A version that was champion once is not promoted again by running its input again: that would undo a rollback, or a
-    later promotion. `gatehouse promote` does it on purpose.
+    A run does not promote a version that was champion before: that would undo a rollback or a later promotion.
+    `gatehouse promote` does it on purpose.
     """
     version, settings = verdict.version, workspace.settings
     registry = Registry(settings, version.source.dataset)

@@ -1,1 +1,1 @@
-"""What a person reads: tables, plots and lines of a run."""
+"""Reports for people: tables, plots and lines of a run."""

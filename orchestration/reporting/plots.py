@@ -19,7 +19,7 @@ SLICES = {
 
 
 def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
-    """Loss and validation recall@20 of each view by epoch."""
+    """Plot the loss, and the validation recall@20 of each view, by epoch."""
     figure, (left, right) = _axes(2)
     numbers = range(1, len(epochs) + 1)
     left.plot(numbers, [epoch["loss"] for epoch in epochs], marker="o")
@@ -32,7 +32,7 @@ def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def evaluation_figures(measured: Evaluated) -> dict[str, Figure]:
-    """plots/recall_curve.png: recall@k of every system by view; plots/slices.png: recall@20 by slice."""
+    """Plot recall@k by view, and recall@20 by slice; figures by file name."""
     return {"plots/recall_curve.png": _curves(measured), "plots/slices.png": _slices(measured)}
 
 
@@ -71,7 +71,7 @@ def _bars(axis: Axes, measured: Evaluated, slices: Sequence[str]) -> None:
 
 
 def _many_colours(axis: Axes) -> None:
-    """Twenty colours: there are more systems than the usual ten, and none may look like another."""
+    """Take twenty colours: there are more systems than the usual ten."""
     from matplotlib import color_sequences
 
     axis.set_prop_cycle(color=color_sequences["tab20"])

@@ -1,4 +1,4 @@
-"""What a person reads of a run: metrics beside baselines, the verdict, sample recommendations."""
+"""The report of a run: metrics beside baselines, verdict, sample recommendations."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ WIDTH = 110
 
 
 def metrics_rows(systems: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
-    """One row per view and system: recall@20 with its 95 % interval, ndcg@20, recall@100, and 95 % of the paired
-    differences in recall@20 by which the version leads; best first within a view."""
+    """Make one row for each view and system, best first within a view.
+
+    A row holds recall@20 with its 95 % interval, ndcg@20, recall@100, and the 95 % interval of the version's paired
+    lead in recall@20.
+    """
     rows: list[dict[str, Any]] = []
     for view in views_of(systems):
         for name in sorted(systems, key=lambda name: -systems[name].metrics[f"{view}/recall@20"]):
@@ -37,12 +40,12 @@ def metrics_rows(systems: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
 
 
 def views_of(systems: Mapping[str, Evaluation]) -> list[str]:
-    """The views that were measured, in the order in which they are read."""
+    """List the measured views in the order of the report."""
     return [view for view in VIEWS if view in systems[TWO_TOWER].curves]
 
 
 def parts_of(measured: Evaluated) -> dict[str, Mapping[str, Evaluation]]:
-    """The two tables by title."""
+    """Title the tables: whole corpus, and core corpus where there is one."""
     parts: dict[str, Mapping[str, Evaluation]] = {f"whole corpus, {measured.items:,} items": measured.systems}
     if measured.core:
         parts[f"{measured.core_items:,} items that at least 10 users had before the cut"] = measured.core
@@ -50,7 +53,7 @@ def parts_of(measured: Evaluated) -> dict[str, Mapping[str, Evaluation]]:
 
 
 def remarks(systems: Mapping[str, Evaluation]) -> list[str]:
-    """What must be known to read a table: users, ceilings, repeats, flags."""
+    """Word the remarks below a table: users, ceilings, repeats, flags."""
     own = systems[TWO_TOWER]
     users = ", ".join(f"{view} {own.users[view]:,}" for view in views_of(systems))
     ceilings = ", ".join(f"{view} {own.ceilings[f'{view}/recall@20']:.3f}" for view in views_of(systems))
@@ -63,7 +66,7 @@ def remarks(systems: Mapping[str, Evaluation]) -> list[str]:
 
 
 def metrics_markdown(measured: Evaluated) -> str:
-    """The tables in Markdown."""
+    """Write the tables in Markdown."""
     lines = []
     for title, systems in parts_of(measured).items():
         lines += [
@@ -80,7 +83,7 @@ def metrics_markdown(measured: Evaluated) -> str:
 
 
 def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
-    """A run as data: version, verdict, champion, metrics by system."""
+    """Summarise a run as data: version, verdict, champion, metrics by system."""
     from serving.registry import Registry
     from serving.release.manifest import read
 
@@ -106,7 +109,13 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
 
 
 def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -> None:
-    """Print the end of a run: tables, verdict, sample recommendations, where to look next."""
+    """Print the end of a run: tables, verdict, samples, next steps.
+
+    Args:
+        settings: The home and its services.
+        judged: The evaluation of the run's version.
+        summary: The run as `run_summary` gives it.
+    """
     from rich.console import Console
 
     console, measured = Console(width=WIDTH), read_evaluation(judged)
@@ -114,17 +123,25 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print(_table(f"{summary['dataset']} v{summary['version']} - {title}", systems))
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
-    console.print(f"\n[bold]Verdict: {summary['outcome']}[/bold]  (champion: v{summary['champion']})")
-    console.print("\n".join(f"  - {reason}" for reason in summary["reasons"]), highlight=False, markup=False)
+    title, *reasons = verdict_lines(summary, measured.champion_note)
+    console.print(f"\n{title}", style="bold", highlight=False)
+    console.print("\n".join(reasons), highlight=False, markup=False)
     if summary["champion"]:
         console.print("\n[bold]Sample recommendations[/bold]")
         for text in _samples(settings, summary["dataset"]):
             console.print(text, highlight=False, markup=False)
-    console.print(_next_steps(settings, summary), highlight=False, markup=False)
+    console.print(_next_steps(settings), highlight=False, markup=False)
+
+
+def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list[str]:
+    """Word the verdict: outcome and champion first, then a line for each reason."""
+    serves = f"champion: v{summary['champion']}" if summary["champion"] else "no champion yet"
+    reasons = [*summary["reasons"], *([champion_note] if champion_note else [])]
+    return [f"Verdict: {summary['outcome']}  ({serves})", *(f"  - {reason}" for reason in reasons)]
 
 
 def read_evaluation(judged: Judged) -> Evaluated:
-    """The evaluation behind a judged version."""
+    """Read the evaluation of a judged version."""
     return Evaluated.from_json(judged.path.read_text())
 
 
@@ -161,11 +178,11 @@ def _samples(settings: Settings, dataset: str) -> list[str]:
         return [recommendations_text(retriever.recommend(user, SAMPLE_ITEMS)) for user in chosen]
 
 
-def _next_steps(settings: Settings, summary: Mapping[str, Any]) -> str:
+def _next_steps(settings: Settings) -> str:
     return (
         "\nNext:  gatehouse recommend USER -k 20   items for a user"
         "\n       gatehouse up                     Dagster, MLflow and Milvus on this machine"
         "\n       gatehouse releases               all versions; `gatehouse rollback` takes one back"
-        f"\n       {settings.home}/data_docs   what was expected of the features, and what was found"
+        f"\n       {settings.home}/data_docs   expectations on the features, and their results"
         f"\n       {settings.home}/logs        the log\n"
     )

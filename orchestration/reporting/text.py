@@ -1,4 +1,4 @@
-"""Answers of the small commands as text: recommendations and releases."""
+"""Recommendations and releases as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def recommendations_text(answer: Recommendations) -> str:
-    """An answer for people."""
+    """Word an answer for people."""
     lines = [f"user {answer.user_id}, version {answer.version}, from {answer.source}"]
     for rank, item in enumerate(answer.items, 1):
         shown = ", ".join(str(value) for value in item.fields.values() if value is not None)
@@ -22,7 +22,10 @@ def recommendations_text(answer: Recommendations) -> str:
 
 
 def releases_text(versions: Sequence[VersionSummary]) -> str:
-    """All versions for people; the champion is marked, what a version went on from and an override are shown."""
+    """List versions for people; `*` marks the champion.
+
+    A line shows the base of an update or a warm start, and the reason of an override.
+    """
     lines = []
     for each in versions:
         mark = "*" if each.champion else " "
