@@ -30,7 +30,7 @@ from tests.integration.release_world import (
     seal_as,
     write_artifacts,
 )
-from tests.integration.test_repeat_retrieve import random_users
+from tests.integration.users_world import random_users
 
 CANDIDATES = 7
 
@@ -125,7 +125,7 @@ def test_a_version_is_judged_by_the_scores_that_it_serves(release: Release, k: i
             assert ITEMS["item_id"].gather(ids_K).to_list() == [id_ for id_, _ in wanted]
 
 
-def test_a_promoted_release_ranks_the_best_of_milvus_anew(served: tuple[Release, MilvusIndex]) -> None:
+def test_a_promoted_release_reranks_candidates_of_milvus(served: tuple[Release, MilvusIndex]) -> None:
     release, milvus = served
     users = random_users(3)
     retriever = Retriever(release, Online(users), milvus)

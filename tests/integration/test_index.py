@@ -99,7 +99,7 @@ class TestContract:
         assert sorted(built.fetch("shop_items_v1", ITEMS["item_id"].to_list(), where)) == wanted
 
     @pytest.mark.parametrize("where", ["hidden == 1", "title == 'x'", "item_id == 'i001'", "price == 'x' or True"])
-    def test_refuses_filters_on_what_is_not_declared(self, built: ItemIndex, where: str) -> None:
+    def test_refuses_filters_on_undeclared_fields(self, built: ItemIndex, where: str) -> None:
         with pytest.raises(ValueError, match="cannot filter"):
             built.search("shop_items_v1", QUERIES_QD, 3, where)
 
@@ -111,7 +111,7 @@ class TestContract:
         }
         assert built.fetch("shop_items_v1", []) == {}
 
-    def test_gives_back_the_vectors_of_what_is_there_and_matches(self, built: ItemIndex) -> None:
+    def test_returns_the_vectors_of_stored_items_that_match(self, built: ItemIndex) -> None:
         ids = ITEMS["item_id"].to_list()
         found = built.vectors("shop_items_v1", ["i005", "unknown", "i003"])
         assert found.keys() == {"i003", "i005"}
@@ -164,7 +164,7 @@ class TestContract:
         with pytest.raises(LookupError, match="shop_items_v7"):
             built.search("shop_items_v7", QUERIES_QD, 3)
 
-    def test_what_is_in_use_is_not_dropped(self, built: ItemIndex) -> None:
+    def test_a_collection_in_use_is_not_dropped(self, built: ItemIndex) -> None:
         built.build("shop_items_v3", ITEMS, VECTORS_ND)
         built.point("shop_items", "shop_items_v3")
         assert built.target("shop_items") == "shop_items_v3"

@@ -20,7 +20,7 @@ from serving.settings import Settings
 from tests.integration.index_world import ITEMS, QUERIES_QD, SCHEMA, VECTORS_ND, expected, settings_in
 
 
-def test_an_interrupted_build_starts_again_from_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_build_starts_again(tmp_path: Path) -> None:
     fields = Fields.of(SCHEMA)
     with MilvusIndex(settings_in(tmp_path), fields) as index:
         index.build("shop_items_v1", ITEMS, VECTORS_ND)
@@ -32,7 +32,7 @@ def test_an_interrupted_build_starts_again_from_nothing(tmp_path: Path) -> None:
         assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
 
 
-def test_closing_gives_the_folder_back_whole(tmp_path: Path) -> None:
+def test_closing_frees_the_folder(tmp_path: Path) -> None:
     settings, fields = settings_in(tmp_path), Fields.of(SCHEMA)
     with MilvusIndex(settings, fields) as first, MilvusIndex(settings, fields) as second:
         info = first.build("shop_items_v1", ITEMS, VECTORS_ND)

@@ -55,7 +55,7 @@ def test_a_version_is_found_by_its_input(settings: Settings, version: int) -> No
     assert Registry(settings, "other").find("first") is None
 
 
-def test_summaries_tell_what_was_logged(settings: Settings, version: int) -> None:
+def test_summaries_hold_the_logged_metrics(settings: Settings, version: int) -> None:
     registry = Registry(settings, DATASET)
     registry.set_tags(version, {OUTCOME: "passed"})
     summary = next(summary for summary in registry.versions() if summary.version == version)

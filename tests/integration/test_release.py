@@ -182,7 +182,7 @@ def test_a_sealed_archive_with_a_pickle_is_refused(settings: Settings, artifacts
     assert champion(settings) is None
 
 
-def test_a_collection_that_is_not_whole_is_not_promoted(settings: Settings, artifacts: tuple[Path, Path]) -> None:
+def test_an_incomplete_collection_is_not_promoted(settings: Settings, artifacts: tuple[Path, Path]) -> None:
     version = register(settings, artifacts[0])
     seal_as(settings, version)
     with MilvusIndex(settings, Fields(types={})) as index:

@@ -37,11 +37,10 @@ from tests.integration.release_world import (
     seal_as,
     write_artifacts,
 )
+from tests.integration.users_world import DAY, random_users
 from training.retrieval.exact import exact_search
 
 LENGTH = 4
-DAY = 86_400_000_000
-"""Microseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,28 +59,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     release = Release.load(settings, DATASET)
     with MilvusIndex(settings, Fields.of(release.schema)) as milvus:
         yield World(settings=settings, release=release, milvus=milvus)
-
-
-def random_users(number: int = 40) -> pl.DataFrame:
-    """Histories of none to six items, some of which nobody knows; the towers see the first four."""
-    rng = np.random.default_rng(0)
-    names = np.array([*ITEMS["item_id"], "gone1", "gone2", "gone3"])
-    sizes = rng.integers(0, 7, number)
-    items = [rng.choice(names, size, replace=False).tolist() for size in sizes]
-    now = int((NOW - datetime(1970, 1, 1)) / timedelta(microseconds=1))
-    times = [(now - rng.integers(0, 90, size) * DAY).tolist() for size in sizes]
-    return pl.DataFrame(
-        {
-            "user_id": [f"user{n:02}" for n in range(number)],
-            "event_timestamp": [NOW] * number,
-            "liked": rng.choice(["food", "toys"], number),
-            "history_items": items,
-            "history_times": times,
-            "history_decayed": [(now + rng.integers(-90, 90, size) * DAY).tolist() for size in sizes],
-            "history_counts": [rng.integers(1, 30, size).tolist() for size in sizes],
-        },
-        schema=USERS.schema,
-    )
 
 
 def vectors_of(release: Release) -> dict[str, np.ndarray]:

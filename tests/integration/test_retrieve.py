@@ -58,7 +58,7 @@ def ids(retriever: Retriever, user: str, k: int, where: str | None = None) -> li
     return [item.item_id for item in retriever.recommend(user, k, where).items]
 
 
-def test_users_get_what_they_like_the_nearest_first(groceries: Retriever) -> None:
+def test_users_get_the_nearest_items_of_their_taste_first(groceries: Retriever) -> None:
     answer = groceries.recommend("bert", 20)
     assert (answer.source, answer.version, answer.notes) == ("two_tower", 1, ())
     assert {item.fields["department"] for item in answer.items} == {"toys"}
@@ -104,7 +104,7 @@ def test_k_beyond_the_corpus_gives_all_and_says_so(groceries: Retriever) -> None
         groceries.recommend("bert", 0)
 
 
-def test_all_users_get_what_each_gets_alone(films: Retriever) -> None:
+def test_a_batch_answers_like_single_requests(films: Retriever) -> None:
     users = [f"new{n}" for n in range(300)] + ["anna", "bert", "anna", "carl"]
     rows = films.recommend_all(users, 3)
     assert rows["user_id"].unique(maintain_order=True).to_list() == [*users[:300], "anna", "bert", "carl"]

@@ -25,7 +25,7 @@ def test_tables_that_passed(features: Features) -> None:
     require_checked(features)
 
 
-def test_tables_that_nobody_checked(features: Features) -> None:
+def test_unchecked_tables_are_refused(features: Features) -> None:
     with pytest.raises(RuntimeError, match="never validated"):
         require_checked(features)
 

@@ -28,13 +28,13 @@ class TestFill:
         assert [fill(folder, write), fill(folder, break_off)] == [True, False]
         assert (folder / "content").read_text() == "whole"
 
-    def test_what_broke_off_is_not_there_and_is_built_next_time(self, tmp_path: Path) -> None:
+    def test_an_interrupted_folder_is_absent_and_built_next_time(self, tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             fill(tmp_path / "a", break_off)
         assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
         assert fill(tmp_path / "a", write)
 
-    def test_what_a_killed_process_left_does_not_get_in(self, tmp_path: Path) -> None:
+    def test_leftovers_of_a_killed_process_are_discarded(self, tmp_path: Path) -> None:
         (tmp_path / "a.partial").mkdir()
         (tmp_path / "a.partial" / "old").write_text("ha")
         fill(tmp_path / "a", write)

@@ -60,7 +60,7 @@ def test_the_index_may_be_chosen(tmp_path: Path) -> None:
         ("GATEHOUSE_ONLINE_STORE", '{"host": "x"}'),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path: Path, variable: str, text: str) -> None:
+def test_an_unreadable_variable_is_named(tmp_path: Path, variable: str, text: str) -> None:
     with pytest.raises(ValueError, match=variable):
         read(tmp_path, **{variable: text})
 

@@ -84,7 +84,7 @@ def test_datasets_with_champion_versions_and_last_run(released: Settings) -> Non
     }
 
 
-def test_the_index_holds_what_the_champion_serves_from(released: Settings) -> None:
+def test_the_index_counts_the_items_of_the_champion(released: Settings) -> None:
     index = status(released)["index"]
     assert (index["state"], index["collections"]) == ("there", {"shop_items_v2": 3})
 
@@ -130,7 +130,7 @@ def test_servers_that_do_not_answer_are_told_without_their_password(tmp_path: Pa
     assert "shop: releases unknown" in status_text({**state, "format": "1"})
 
 
-def test_the_text_says_what_the_data_say(released: Settings) -> None:
+def test_the_text_agrees_with_the_data(released: Settings) -> None:
     text = status_text(json.loads(json.dumps(status(released))))
     assert str(released.home) in text
     assert "shop: champion 2, versions 2, last run 1970-01-01T00:01:10" in text

@@ -78,13 +78,13 @@ def test_each_rule_can_fail(changes: dict[str, Any], reason: str) -> None:
         ({"index_recall": math.nan}, "undecided: index recall nan"),
     ],
 )
-def test_what_was_not_measured_never_passes(changes: dict[str, Any], reason: str) -> None:
+def test_an_unmeasured_metric_never_passes(changes: dict[str, Any], reason: str) -> None:
     verdict = judge(**changes)
     assert verdict.outcome is Outcome.UNDECIDED
     assert any(shown.startswith(reason) for shown in verdict.reasons)
 
 
-def test_a_failure_outweighs_what_is_undecided() -> None:
+def test_a_failure_outweighs_an_undecided_rule() -> None:
     assert judge(holdout_users=1, index_recall=0.1).outcome is Outcome.FAILED
 
 
@@ -98,7 +98,7 @@ def test_a_champion_of_the_same_cut_is_compared() -> None:
     assert judge(champion_cut=CUT).outcome is Outcome.PASSED
 
 
-def test_nothing_against_nothing_is_no_lead() -> None:
+def test_zero_against_zero_is_no_lead() -> None:
     lead = Policy(
         margins=(Margin(baseline="als", metrics=("all/recall@20",)),),
         regression=Regression(metrics=(), max_drop=0.0),

@@ -63,7 +63,7 @@ def test_missing_values_match_nothing(text: str, meaning: Callable[..., bool]) -
         ("(" * 3_000 + "price == 1" + ")" * 3_000, "cannot read the filter"),
     ],
 )
-def test_what_cannot_be_used_is_named(text: str, problem: str) -> None:
+def test_an_unusable_filter_is_named(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match="filter") as caught:
         filters.parse(text, FIELDS)
     assert problem in str(caught.value)
