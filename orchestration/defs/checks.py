@@ -1,4 +1,4 @@
-"""Great Expectations as blocking asset checks, and the refusal to go on without them."""
+"""Blocking asset checks by Great Expectations, and the demand for them."""
 
 import json
 from pathlib import Path
@@ -15,11 +15,13 @@ from orchestration.workspace import Workspace
 
 @dg.asset_check(asset="user_features", blocking=True, description="Expectations derived from the schema's user views.")
 def user_expectations(workspace: Workspace, user_features: Features) -> dg.AssetCheckResult:
+    """Validate the user views."""
     return _check(workspace, user_features, Entity.USER)
 
 
 @dg.asset_check(asset="item_features", blocking=True, description="Expectations derived from the schema's item views.")
 def item_expectations(workspace: Workspace, item_features: Features) -> dg.AssetCheckResult:
+    """Validate the item views."""
     return _check(workspace, item_features, Entity.ITEM)
 
 
@@ -43,7 +45,10 @@ def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.Asset
 
 
 def require_checked(features: Features) -> None:
-    """RuntimeError unless the tables passed: a check blocks within its own run only, so their users ask here."""
+    """Raise RuntimeError unless the tables passed.
+
+    A check blocks within its own run only, so every asset that reads the tables asks here.
+    """
     marker = _marker(features)
     if not marker.exists():
         raise RuntimeError(f"{features.folder} was never validated: run the checks of this asset first")

@@ -1,4 +1,4 @@
-"""Source tables and feature tables."""
+"""Assets of the data: source tables and feature tables."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -22,15 +22,20 @@ from training.data.split import temporal_split
 
 @dg.multi_asset(
     outs={
-        "events": dg.AssetOut(description="Interactions in canonical form: who, what, when, known since when."),
-        "users": dg.AssetOut(description="Everybody who may be asked about, with their profile."),
-        "items": dg.AssetOut(description="The corpus: everything that can be served, with its profile."),
+        "events": dg.AssetOut(
+            description="Interactions in canonical form: user, item, time, and the time when each became known."
+        ),
+        "users": dg.AssetOut(description="All users who can get recommendations, with their profile."),
+        "items": dg.AssetOut(description="The corpus: all items that can be served, with their profile."),
     },
     group_name="source",
     compute_kind="polars",
 )
 def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.Output[Source]]:
-    """Reads and checks the raw files; the content hash of the tables names everything that is derived from them."""
+    """Canonical tables, read from the raw files and checked.
+
+    The content hash of the tables names everything that is derived from them.
+    """
     workspace.check()
     data = Path(workspace.data) if workspace.data else None
     tables = load(workspace.dataset, data=data, as_of=workspace.moment)
@@ -47,7 +52,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         validation_start=split.validation_start,
         cut=split.cut,
     )
-    parent_of(workspace, value, tables.schema)  # what it refuses, before anything is computed
+    parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
     for note in tables.notes:
         context.log.info(note)
     facts = {name: str(fact) for name, fact in (asdict(found) | asdict(split) | {"as_of": as_of}).items()}
@@ -65,13 +70,16 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
 
 @dg.asset(group_name="features", compute_kind="polars")
 def user_features(events: Source, users: Source) -> dg.Output[Features]:
-    """User profile, activity and history as known at the start of each active day, at the cut and at the end."""
+    """User profile, activity and history at the start of each active day.
+
+    There are snapshots at the cut and at the end as well.
+    """
     return _features(events, Entity.USER)
 
 
 @dg.asset(group_name="features", compute_kind="polars")
 def item_features(events: Source, items: Source) -> dg.Output[Features]:
-    """Item profile, and popularity, price and first sale as known at each weekly snapshot."""
+    """Item profile, popularity, price and first sale at each weekly snapshot."""
     return _features(events, Entity.ITEM)
 
 

@@ -19,7 +19,7 @@ from training.data.interactions import at
 
 @dg.asset(group_name="index", compute_kind="pytorch")
 def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddings]:
-    """Item embeddings of the corpus, by the features of the last weekly snapshot before the cut."""
+    """Item embeddings of the corpus, by the last weekly snapshot before the cut."""
     source = towers.source
     folder = version_folder(towers) / "item_embeddings"
 

@@ -1,4 +1,4 @@
-"""Evaluation, verdict, online features, champion."""
+"""Assets of the release: evaluation, verdict, online features, champion."""
 
 import shutil
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from serving.release.promotion import PROMOTED, promote_challenger
 
 @dg.asset(group_name="release", compute_kind="pytorch")
 def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_index: Index) -> dg.Output[Judged]:
-    """Exact retrieval on the hold-out beside baselines and champion, and index recall."""
+    """Exact retrieval on the hold-out beside baselines and champion; index recall."""
     version = item_index.version
     registry = Registry(workspace.settings, version.source.dataset)
     folder = version_folder(version) / "evaluation"
@@ -62,7 +62,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
 
 @dg.asset(group_name="release", compute_kind="gate")
 def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation: Judged) -> dg.Output[Judged]:
-    """The gate's decision with its reasons, sealed into the manifest and never revised."""
+    """The gate's decision with its reasons, sealed into the manifest for good."""
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     if MANIFEST_SHA256 not in registry.tags(version.version):
@@ -82,7 +82,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
 def online_features(
     context: dg.AssetExecutionContext, workspace: Workspace, user_features: Features
 ) -> dg.MaterializeResult:
-    """Features of every user as of the newest event, in the online store that serving reads.
+    """Features of every user as of the newest event, in the online store.
 
     Older features never replace newer ones.
     """

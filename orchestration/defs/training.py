@@ -1,4 +1,4 @@
-"""The training set and the towers."""
+"""Assets of the training: training set and towers."""
 
 import hashlib
 import shutil
@@ -34,7 +34,7 @@ FRAMES = ("queries", "item_snapshots", "interactions")
 
 @dg.asset(group_name="training", compute_kind="feast")
 def training_set(workspace: Workspace, user_features: Features, item_features: Features) -> dg.Output[Frames]:
-    """Point-in-time join by Feast: queries (user snapshots), item snapshots, and the interactions between them."""
+    """Queries and item snapshots, joined point in time, and the interactions."""
     source = user_features.source
     folder = source.folder.parent / "training_set"
     require_checked(user_features)
@@ -65,7 +65,7 @@ def _join(workspace: Workspace, users: Features, items: Features, folder: Path) 
 
 @dg.asset(group_name="training", compute_kind="pytorch")
 def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set: Frames) -> dg.Output[Version]:
-    """The user and the item tower as one registered model version. The same input gives the same version."""
+    """User and item tower as one model version; the same input gives the same one."""
     from filelock import FileLock
 
     source = training_set.source
@@ -90,8 +90,15 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
 
 
 def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> str:
-    """What decides a version: data, schema, moments, recipe, seed, code, and the release that it goes on from; not the
-    device that it is trained on."""
+    """Hash everything that decides a version.
+
+    Data, schema, times, recipe, seed, code and base release count. The device of the training does not.
+
+    Args:
+        workspace: The run's options.
+        source: The run's data.
+        parent: Base release of an update or a warm start; None for a full training.
+    """
     parts = (
         source.sha256,
         read_schema(source).to_json(),
@@ -105,7 +112,7 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
 
 
 def _recipe(workspace: Workspace, source: Source) -> TrainConfig:
-    """The recipe as it is for this dataset."""
+    """Build the recipe for this dataset."""
     schema = read_schema(source)
     return recipe(workspace.recipe, seen_items_may_return=schema.seen_items_may_return)
 
@@ -159,8 +166,10 @@ def _fit(
     parent: Parent | None,
     checkpoints: Path,
 ) -> "Fitted":
-    """Towers from the training set: anew, from the weights of a release, or a release with its ids moved. An update is
-    over so soon that it keeps no checkpoints."""
+    """Fit towers in full, from a release's weights, or by an update of id embeddings.
+
+    An update takes seconds and keeps no checkpoints.
+    """
     from training.fit import fit
     from training.update import fit_update
 
@@ -188,5 +197,5 @@ def _fit(
 
 
 def worth_a_line(metrics: dict[str, float]) -> list[str]:
-    """Losses, and recall@20 of each view."""
+    """Choose the metrics for the log: losses, and recall@20 of each view."""
     return [name for name in metrics if name in ("loss", "refit") or (name.count("/") == 1 and "recall@20" in name)]

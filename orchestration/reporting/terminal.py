@@ -1,4 +1,4 @@
-"""The logger of `gatehouse run`: what a person wants of Dagster's events, and everything in the log file."""
+"""The logger of `gatehouse run`: few lines on the terminal, all in the log file."""
 
 from __future__ import annotations
 
