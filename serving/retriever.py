@@ -22,8 +22,8 @@ from serving.model.rescorer import PLACED, QUERY, SCORED, Rescorer
 from serving.release.load import Release, check_collection
 
 TWO_TOWER, POPULAR = "two_tower", "popular"
-USERS_PER_BATCH = 256
-POPULAR_PER_CALL = 1_000
+USERS_AT_ONCE = 256
+POPULAR_AT_ONCE = 1_000
 RESULT = {
     USER_ID: pl.String,
     "rank": pl.Int64,
@@ -124,7 +124,7 @@ class Retriever:
             Rows as RESULT: user_id, rank from 1, item_id, score, source, version.
         """
         ids = list(dict.fromkeys(user_ids))
-        batches = [ids[start : start + USERS_PER_BATCH] for start in range(0, len(ids), USERS_PER_BATCH)]
+        batches = [ids[start : start + USERS_AT_ONCE] for start in range(0, len(ids), USERS_AT_ONCE)]
         rows = [self._answer(self._store.read_online(Entity.USER, batch), k, where) for batch in batches]
         return pl.concat([pl.DataFrame(schema=RESULT), *rows])
 
@@ -207,8 +207,8 @@ class Retriever:
     def _popular(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
         """Answer unknown users by the most popular items that match the filter."""
         items: list[tuple[str, float]] = []
-        for start in range(0, len(self.release.popular), POPULAR_PER_CALL):
-            part = self.release.popular[start : start + POPULAR_PER_CALL]
+        for start in range(0, len(self.release.popular), POPULAR_AT_ONCE):
+            part = self.release.popular[start : start + POPULAR_AT_ONCE]
             stored = self._index.fetch(self._collection, [id_ for id_, _ in part], where)
             items += [(id_, float(count)) for id_, count in part if id_ in stored]
             if len(items) >= k:

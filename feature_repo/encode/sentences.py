@@ -33,7 +33,7 @@ SentenceEncoder = Callable[[Sequence[str]], np.ndarray]
 FOLDER_VARIABLE = "GATEHOUSE_TEXT_ENCODERS"
 """Environment variable: the folder that relative paths start from; without it, the working directory."""
 _HARMLESS = frozenset({".json", ".md", ".model", ".safetensors", ".txt"})
-_ROWS = 1_024
+_ROWS_AT_ONCE = 1_024
 
 
 def sentence_vectors(texts: pl.Series, feature: Feature, encode: SentenceEncoder) -> np.ndarray:
@@ -110,8 +110,8 @@ def _program(path: Path, feature: Feature) -> SentenceEncoder:
         codes = token_codes(pl.Series(texts, dtype=pl.String), feature)
         with torch.inference_mode():
             parts = [
-                program({"tokens": torch.from_numpy(codes[start : start + _ROWS])}).numpy()
-                for start in range(0, len(codes), _ROWS)
+                program({"tokens": torch.from_numpy(codes[start : start + _ROWS_AT_ONCE])}).numpy()
+                for start in range(0, len(codes), _ROWS_AT_ONCE)
             ]
         return np.concatenate(parts)
 

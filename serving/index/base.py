@@ -23,7 +23,7 @@ from serving.index import filters
 
 MAX_K = 16_384
 """Largest number of results that Milvus returns for a query."""
-QUERIES_PER_CALL = 256
+QUERIES_AT_ONCE = 256
 _TYPES: dict[Kind, pl.DataType] = {
     Kind.ID: pl.String(),
     Kind.CATEGORICAL: pl.String(),

@@ -11,7 +11,7 @@ import polars as pl
 from feature_repo.schema import ITEM_ID
 from serving.index import filters
 from serving.index.base import (
-    QUERIES_PER_CALL,
+    QUERIES_AT_ONCE,
     CollectionInfo,
     Fields,
     Hits,
@@ -51,8 +51,8 @@ class ExactIndex:
             ids_N, vectors_ND = ids_N[matches_N], vectors_ND[matches_N]
         ids: list[list[str]] = []
         scores: list[np.ndarray] = []
-        for start in range(0, len(queries_QD), QUERIES_PER_CALL):
-            scores_QN = queries_QD[start : start + QUERIES_PER_CALL] @ vectors_ND.T
+        for start in range(0, len(queries_QD), QUERIES_AT_ONCE):
+            scores_QN = queries_QD[start : start + QUERIES_AT_ONCE] @ vectors_ND.T
             best_QK = np.argsort(-scores_QN, axis=1, kind="stable")[:, :k]  # rows lie in order of id
             ids.extend(ids_N[best_QK].tolist())
             scores.extend(np.take_along_axis(scores_QN, best_QK, axis=1))

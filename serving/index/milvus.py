@@ -18,7 +18,7 @@ import polars as pl
 from feature_repo.schema import ITEM_ID
 from serving.index import filters
 from serving.index.base import (
-    QUERIES_PER_CALL,
+    QUERIES_AT_ONCE,
     CollectionInfo,
     Fields,
     Hits,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 VECTOR = "embedding"
 ROWS, FINGERPRINT = "gatehouse.rows", "gatehouse.fingerprint"
 """Properties of a collection: rows and content that its build was to store."""
-INSERT_ROWS = 5_000
-IDS_PER_CALL = 2_000
+ROWS_AT_ONCE = 5_000
+IDS_AT_ONCE = 2_000
 """Vectors fetched in one call: the size of a message is bounded."""
 SAMPLE = 256
 MAX_TEXT = 65_535
@@ -92,9 +92,9 @@ class MilvusIndex:
         if stored:
             self.drop(name)
         self._create(wanted)
-        for start in range(0, len(items), INSERT_ROWS):
-            rows = items[start : start + INSERT_ROWS].to_dicts()  # Milvus takes rows
-            batch_ND = vectors_ND[start : start + INSERT_ROWS]
+        for start in range(0, len(items), ROWS_AT_ONCE):
+            rows = items[start : start + ROWS_AT_ONCE].to_dicts()  # Milvus takes rows
+            batch_ND = vectors_ND[start : start + ROWS_AT_ONCE]
             self._client.insert(name, [{**row, VECTOR: vector} for row, vector in zip(rows, batch_ND, strict=True)])
         self._client.flush(name)
         built = self.info(name)
@@ -136,10 +136,10 @@ class MilvusIndex:
         expression = self._expression(where)
         ids: list[list[str]] = []
         scores: list[np.ndarray] = []
-        for start in range(0, len(queries_QD), QUERIES_PER_CALL):
+        for start in range(0, len(queries_QD), QUERIES_AT_ONCE):
             found = self._client.search(
                 name,
-                data=queries_QD[start : start + QUERIES_PER_CALL],
+                data=queries_QD[start : start + QUERIES_AT_ONCE],
                 limit=k,
                 filter=expression,
                 output_fields=[ITEM_ID],
@@ -156,7 +156,7 @@ class MilvusIndex:
         return {row[ITEM_ID]: {field: row[field] for field in self.fields.types} for row in rows}
 
     def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
-        parts = [ids[start : start + IDS_PER_CALL] for start in range(0, len(ids), IDS_PER_CALL)]
+        parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
         rows = (row for part in parts for row in self._query(name, part, where, [VECTOR]))
         return {row[ITEM_ID]: np.asarray(row[VECTOR], dtype=np.float32) for row in rows}
 

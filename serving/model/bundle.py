@@ -22,7 +22,7 @@ from serving.pt2 import load_program
 if TYPE_CHECKING:
     import torch
 
-BATCH = 1_024
+ROWS_AT_ONCE = 1_024
 RESCORER, RESCORER_PARTS = "rescorer.pt2", "rescorer.json"
 CHECKPOINT = "checkpoint.safetensors"
 """Weights for updates and warm starts; serving never reads them."""
@@ -40,8 +40,8 @@ class Tower:
         import torch
 
         embeddings = []
-        for start in range(0, len(frame), BATCH):
-            arrays = self.encoder.encode(frame[start : start + BATCH])
+        for start in range(0, len(frame), ROWS_AT_ONCE):
+            arrays = self.encoder.encode(frame[start : start + ROWS_AT_ONCE])
             inputs = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
             with torch.inference_mode():
                 embeddings.append(self.program(inputs).numpy())

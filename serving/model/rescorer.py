@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 QUERY = "query"
-USERS_PER_CALL = 256
+USERS_AT_ONCE = 256
 """The embeddings of a call take 256 · P · D numbers."""
 PLACED = {QUERY: pl.Int64, ITEM_ID: pl.String, "place": pl.Int64}
 """Pairs: row of the user, item, and position in the user's history or among the candidates, from 0."""
@@ -86,8 +86,8 @@ class Rescorer:
             The pairs as SCORED, in their order.
         """
         pairs = pairs.with_row_index("pair")
-        starts = range(0, len(users), USERS_PER_CALL) if len(pairs) else ()
-        blocks = [(slice(start, start + USERS_PER_CALL), _within(pairs, start, USERS_PER_CALL)) for start in starts]
+        starts = range(0, len(users), USERS_AT_ONCE) if len(pairs) else ()
+        blocks = [(slice(start, start + USERS_AT_ONCE), _within(pairs, start, USERS_AT_ONCE)) for start in starts]
         parts = [self._block(users[rows], user_QD[rows], vectors, own) for rows, own in blocks if len(own)]
         empty = pl.DataFrame(schema={"pair": pl.UInt32, "score": pl.Float64})
         scored = pl.concat([empty, *parts]).sort("pair")
