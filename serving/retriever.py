@@ -170,13 +170,13 @@ class Retriever:
 
         Rows are SCORED, best first. History items that are not in the index or do not match the filter are left out.
         """
-        owned, vectors = pl.DataFrame(schema=PLACED), {}
+        history, vectors = pl.DataFrame(schema=PLACED), {}
         if self.release.schema.seen_items_may_return:
-            vectors = self._index.vectors(self._collection, rescorer.owned(users), where)
-            owned = rescorer.places(users, vectors)
-        dropped = pl.concat([self._seen(users), owned.select(QUERY, ITEM_ID)])
-        anew = rescorer.score(users, user_QD, vectors, owned)
-        return _best_first(pl.concat([self._found(user_QD, dropped, k, where), anew]))
+            vectors = self._index.vectors(self._collection, rescorer.history_items(users), where)
+            history = rescorer.places(users, vectors)
+        dropped = pl.concat([self._seen(users), history.select(QUERY, ITEM_ID)])
+        rescored = rescorer.score(users, user_QD, vectors, history)
+        return _best_first(pl.concat([self._found(user_QD, dropped, k, where), rescored]))
 
     def _reranked(
         self, rescorer: Rescorer, users: pl.DataFrame, user_QD: np.ndarray, k: int, where: str | None
@@ -185,9 +185,9 @@ class Retriever:
         found = _ranked(self._found(user_QD, self._seen(users), max(k, rescorer.candidates), where))
         best = found.filter(pl.col("rank") <= rescorer.candidates)
         vectors = self._index.vectors(self._collection, best[ITEM_ID].unique().to_list())
-        anew = rescorer.score(users, user_QD, vectors, best.select(QUERY, ITEM_ID, place=pl.col("rank") - 1))
+        reranked = rescorer.score(users, user_QD, vectors, best.select(QUERY, ITEM_ID, place=pl.col("rank") - 1))
         rest = found.filter(pl.col("rank") > rescorer.candidates).select(*SCORED)
-        return pl.concat([_best_first(anew), rest])
+        return pl.concat([_best_first(reranked), rest])
 
     def _seen(self, users: pl.DataFrame) -> pl.DataFrame:
         """List the items that must not return, as query and item_id.

@@ -55,7 +55,7 @@ class Rescorer:
             raise ValueError(f"a re-scorer needs one history of the user, and the encoder has {names or 'none'}")
         return names[0]
 
-    def owned(self, users: pl.DataFrame) -> list[str]:
+    def history_items(self, users: pl.DataFrame) -> list[str]:
         """List the distinct items of the users' histories, sorted."""
         return users[f"{self.history}_items"].explode().drop_nulls().unique().sort().to_list()
 

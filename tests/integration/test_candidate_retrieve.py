@@ -1,4 +1,4 @@
-"""Recommendations of a release that ranks the best of its index anew, against a brute-force reference."""
+"""Recommendations of a release with a reranker, against a brute-force reference."""
 
 from __future__ import annotations
 

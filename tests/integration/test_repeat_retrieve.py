@@ -1,4 +1,4 @@
-"""Recommendations of a release with a re-scorer, against a brute-force reference."""
+"""Recommendations of a release with a repeat head, against a brute-force reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values between assets are JSON files, read back as what they were."""
+"""Values between assets are JSON files and survive a round trip."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Whoever uses feature tables asks whether they passed."""
+"""Feature tables are used only after they passed their checks."""
 
 from __future__ import annotations
 

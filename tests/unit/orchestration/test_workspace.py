@@ -1,4 +1,4 @@
-"""What a run works on, and folders that are whole or not there."""
+"""Options of a run, and folders that are complete or absent."""
 
 from __future__ import annotations
 

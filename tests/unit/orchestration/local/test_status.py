@@ -1,4 +1,4 @@
-"""What `gatehouse status` tells of a home."""
+"""The state of a home, as `gatehouse status` shows it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings_of(home: Path, **variables: str) -> Settings:
 
 
 def values(home: Path, folder: str, dataset: str, seconds: dict[str, int]) -> None:
-    """What a run leaves: the newest value of each asset, written at these seconds of 1970."""
+    """Write the newest value of each asset, at these seconds of 1970."""
     (home / "values" / folder).mkdir(parents=True)
     for asset, second in seconds.items():
         path = home / "values" / folder / f"{asset}.json"
