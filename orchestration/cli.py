@@ -86,13 +86,16 @@ def run(
     warm_start: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Full retraining, initialised from a release: champion, or 7.")
     ] = None,
+    baselines: Annotated[
+        str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
+    ] = "plain",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and plan; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
     config = {"dataset": dataset or guess_dataset(data), "data": str(data) if data else None, "as_of": as_of}
     config |= {"update": update, "warm_start": warm_start}
-    options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
+    options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain, "baselines": baselines}
     if dry_run:
         return show_plan(config | options, as_json)
     settings = prepare()

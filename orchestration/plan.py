@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from orchestration.workspace import Workspace
     from training.data.split import Split
 
+PLANNED = ("recipe", "seed", "device", "update", "warm_start", "baselines")
+"""Fields of `Workspace` that a plan shows."""
 SECONDS_PER_MILLION_EVENTS = 150.0
 BYTES_PER_EVENT = 2_000
 """Measured with completejourney, 1.5 million events, on two cores: see docs/operations. Rough: what a feature costs
@@ -52,7 +54,7 @@ def plan_run(workspace: Workspace) -> Plan:
         tables=tables,
         as_of=workspace.moment or default_as_of(tables),
         split=temporal_split(tables.events["timestamp"]),
-        config={name: getattr(workspace, name) for name in ("recipe", "seed", "device", "update", "warm_start")},
+        config={name: getattr(workspace, name) for name in PLANNED},
     )
 
 

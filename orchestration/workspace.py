@@ -18,6 +18,8 @@ from serving.registry import CHAMPION
 from serving.settings import Settings
 from training.recipes import recipe
 
+PLAIN, ALL = "plain", "all"
+
 
 class Workspace(dg.ConfigurableResource):
     """Options of `gatehouse run`, which Dagster's launchpad sets in the UI."""
@@ -33,6 +35,8 @@ class Workspace(dg.ConfigurableResource):
     warm_start: str | None = None
     """Base of a warm start, likewise."""
     device: str = "cpu"
+    baselines: str = PLAIN
+    """Baselines beside the gate's: `plain` (those that only count), `all`, or names with commas."""
 
     @property
     def settings(self) -> Settings:
@@ -65,6 +69,7 @@ class Workspace(dg.ConfigurableResource):
         recipe(self.recipe)
         available(self.device)
         Policy.load(self.settings.gate_policy)
+        _ = self.baseline_names
         if self.update and self.warm_start:
             raise InputError(
                 f"update is {self.update} and warm_start {self.warm_start}: an update changes id embeddings only, a "
@@ -73,6 +78,23 @@ class Workspace(dg.ConfigurableResource):
         for name, version in (("update", self.update), ("warm_start", self.warm_start)):
             if version and version != CHAMPION and not version.isdecimal():
                 raise InputError(f"{name} is {version!r}: wanted `{CHAMPION}` or the number of a version")
+
+    @property
+    def baseline_names(self) -> tuple[str, ...]:
+        """Names of the baselines that the evaluation measures.
+
+        Raises:
+            ValueError: a name that no baseline has.
+        """
+        from training.baselines import BASELINES, CHEAP_BASELINES, check_baselines
+
+        if self.baselines == ALL:
+            return BASELINES
+        more = CHEAP_BASELINES if self.baselines == PLAIN else map(str.strip, self.baselines.split(","))
+        # The gate's own are always measured: without them it could not decide.
+        asked = {margin.baseline for margin in Policy.load(self.settings.gate_policy).margins}.union(more)
+        check_baselines(sorted(asked))
+        return tuple(name for name in BASELINES if name in asked)
 
     @property
     def values_folder(self) -> Path:

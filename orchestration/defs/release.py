@@ -31,7 +31,8 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
     """Exact retrieval on the hold-out beside baselines and champion; index recall."""
     version = item_index.version
     registry = Registry(workspace.settings, version.source.dataset)
-    folder = version_folder(version) / "evaluation"
+    names = workspace.baseline_names
+    folder = version_folder(version) / f"evaluation_{'_'.join(names)}"  # of other baselines: another evaluation
     if MANIFEST_SHA256 not in registry.tags(version.version):
         shutil.rmtree(folder, ignore_errors=True)  # not judged yet: the champion may have moved since
 
@@ -40,7 +41,14 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
         _, vectors = read_embeddings(item_index.embeddings)
         with MilvusIndex(workspace.settings, Fields.of(tables.schema)) as index:
             measured = evaluate_version(
-                workspace.settings, index, item_index, tables, vectors, seed=workspace.seed, log=context.log.info
+                workspace.settings,
+                index,
+                item_index,
+                tables,
+                vectors,
+                baselines=names,
+                seed=workspace.seed,
+                log=context.log.info,
             )
         (partial / "evaluation.json").write_text(measured.to_json())
         registry.log_results(version.version, measured.systems[TWO_TOWER].metrics, evaluation_figures(measured))
@@ -52,6 +60,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
         metadata={
             "metrics": dg.MetadataValue.md(metrics_markdown(measured)),
             "index recall": measured.index_recall,
+            "baselines": ", ".join(names),
             **{name: dg.MetadataValue.md(as_markdown(f)) for name, f in evaluation_figures(measured).items()},
             "users": measured.systems[TWO_TOWER].users["all"],
             "MLflow run": dg.MetadataValue.url(registry.run_url(version.version)),

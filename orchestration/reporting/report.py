@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from orchestration.asset_values import Judged
     from serving.settings import Settings
-    from training.evaluation.evaluate import Evaluation
+    from training.evaluation.result import Evaluation
 
 COLUMNS = ("recall@20", "ndcg@20", "recall@100")
 HEADS = ("Recall@20 (95 %)", "NDCG@20", "Recall@100", "two_tower leads by")
@@ -79,7 +79,13 @@ def metrics_markdown(measured: Evaluated) -> str:
             name = f"**{row['system']}**" if row["system"] in (TWO_TOWER, CHAMPION) else row["system"]
             lines.append(f"| {row['view']} | {name} | {' | '.join(_numbers(row))} |")
         lines += ["", *remarks(systems), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *notes(measured)])
+
+
+def notes(measured: Evaluated) -> list[str]:
+    """Notes on the whole evaluation: how the index was measured, and what was left out."""
+    recall, users = measured.index_recall, measured.index_users
+    return [f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.", *measured.notes]
 
 
 def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
@@ -123,6 +129,8 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print(_table(f"{summary['dataset']} v{summary['version']} - {title}", systems))
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
+    for note in notes(measured):
+        console.print(note, style="dim", highlight=False)
     title, *reasons = verdict_lines(summary, measured.champion_note)
     console.print(f"\n{title}", style="bold", highlight=False)
     console.print("\n".join(reasons), highlight=False, markup=False)

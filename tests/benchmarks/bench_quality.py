@@ -18,7 +18,7 @@ import numpy as np
 from orchestration.evaluation import TWO_TOWER, Evaluated
 from orchestration.local.home import log_to_file, prepare_home
 from serving.settings import Settings
-from training.evaluation.evaluate import Evaluation
+from training.evaluation.result import Evaluation
 
 VIEWS = ("all", "repeat", "discovery")
 METRICS = ("recall@20", "ndcg@20", "recall@100")
@@ -49,7 +49,7 @@ def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
     log_to_file(settings)
     from orchestration.pipeline import run_pipeline
 
-    judged = run_pipeline({"dataset": dataset, "seed": seed, "recipe": recipe})
+    judged = run_pipeline({"dataset": dataset, "seed": seed, "recipe": recipe, "baselines": "all"})
     return Evaluated.from_json(judged.path.read_text())
 
 

@@ -160,7 +160,7 @@ class Race:
         with np.load(path, allow_pickle=False) as stored:
             user_QD, item_ND = stored["user_UD"][self.part.holdout.users_Q], stored["item_ND"]
         path.unlink()
-        recall, _ = measure(partial(exact_search, user_QD, item_ND), self.part.holdout)
+        recall, _ = measure(exact_search(user_QD, item_ND), self.part.holdout)
         return Point(epoch=epoch["epoch"], seconds=epoch["seconds"], recall=recall)
 
     def _row(self, name: str, settings: Settings, curve: Curve) -> dict[str, Any]:

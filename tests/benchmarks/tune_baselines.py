@@ -17,7 +17,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ def scored_once(scores: Scores, holdout: Holdout, items: int) -> MakeSearch:
     scores_QN = np.empty((len(users_Q), items), dtype=np.float32)
     for start in range(0, len(users_Q), BLOCK):
         scores_QN[start : start + BLOCK] = scores(users_Q[start : start + BLOCK])
-    return partial(score_search, lambda rows: scores_QN[rows])
+    return score_search(lambda rows: scores_QN[rows])
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

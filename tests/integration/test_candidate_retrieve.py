@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy.sparse import lil_array
 
-from orchestration.evaluation import served_search
+from orchestration.served_search import served_search
 from serving.index.base import Fields
 from serving.index.exact import ExactIndex
 from serving.index.milvus import MilvusIndex

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestration.evaluation import served_search
+from orchestration.served_search import served_search
 from serving.index.base import Fields
 from serving.index.exact import ExactIndex
 from serving.index.milvus import MilvusIndex
@@ -120,7 +120,7 @@ def test_a_version_is_judged_by_the_scores_that_it_serves(world: World) -> None:
         assert ITEMS["item_id"].gather(ids_K).to_list() == wanted
     towers = replace(world.release.towers, schema=schema(seen_items_may_return=False, repeats=True))
     plain = served_search(towers, users, user_QD, ITEMS["item_id"], item_ND)()
-    assert (plain(np.arange(300), 9) == exact_search(user_QD, item_ND)(np.arange(300), 9)).all()
+    assert (plain(np.arange(300), 9) == exact_search(user_QD, item_ND)()(np.arange(300), 9)).all()
 
 
 def test_a_promoted_release_serves_its_repeats_from_milvus(world: World) -> None:

@@ -23,6 +23,7 @@ from serving.release.manifest import file_hashes, read
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home
 from tests.worlds import group_of
+from training.baselines import BASELINES
 
 EMBEDDING = "embedding"
 
@@ -72,8 +73,19 @@ def test_it_finds_the_taste_groups_that_popularity_cannot(released: Released) ->
     assert recall["two_tower"] > 0.4
     assert recall["popularity"] < 0.25
     assert measured.index_recall == 1.0
-    assert {"als", "item_knn", "personal_frequency", "personal_recency", "recent_popularity"} < recall.keys()
-    assert {"ease", "tifu_knn", "up_cf", "user_knn"} < recall.keys()
+    cheap = {"popularity", "personal_frequency", "personal_recency", "recent_popularity"}
+    assert recall.keys() == measured.core.keys() == {"two_tower", *cheap}
+    assert measured.notes == ("Baselines not asked for: item_knn, als, user_knn, up_cf, tifu_knn, ease.",)
+
+
+def test_other_baselines_are_measured_on_the_same_version_and_leave_its_verdict(home: Home, released: Released) -> None:
+    sealed = read(Registry(home.settings, "world"), 1)
+    judged = home.run(released.folder, baselines="all")
+    measured, first = (Evaluated.from_json(each.path.read_text()) for each in (judged, released.judged))
+    assert judged.version.version == 1 and measured.notes == ()
+    assert measured.systems.keys() == {"two_tower", *BASELINES}
+    assert measured.systems["two_tower"].metrics == first.systems["two_tower"].metrics
+    assert read(Registry(home.settings, "world"), 1) == sealed
 
 
 def test_answers_carry_title_score_and_version(released: Released) -> None:

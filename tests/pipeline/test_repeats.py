@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from orchestration.asset_values import Judged
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, served_search
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.served_search import served_search
 from serving.open import open_retriever
 from serving.registry import Registry
 from serving.release.manifest import read
@@ -65,7 +66,7 @@ def test_a_release_with_a_scorer_serves_what_was_judged(home: Home) -> None:
     item_ND = items["embedding"].to_numpy()
     search = served_search(release.towers, users, user_QD, items["item_id"], item_ND)()
     assert items["item_id"].gather(search(np.arange(1), 160)[0]).to_list() == [each.item_id for each in answer.items]
-    plain = items["item_id"].gather(exact_search(user_QD, item_ND)(np.arange(1), 160)[0]).to_list()
+    plain = items["item_id"].gather(exact_search(user_QD, item_ND)()(np.arange(1), 160)[0]).to_list()
     assert [each.item_id for each in answer.items[:20]] != plain[:20]
     assert measured.systems[TWO_TOWER].metrics["all/recall@20"] > 0.3
 

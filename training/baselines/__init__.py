@@ -1,13 +1,14 @@
-"""Baselines that a two-tower model has to beat: each learns from a `Log` and is scored by the same protocol.
+"""Baselines that a two-tower model has to beat, scored by the same protocol.
 
-Those that look at the user's own history take another log as `asked`: the same users and items, but what is known of
-each user when it is asked, with days before that. Only the user's own history is then another one; neighbours,
-relations between items and popularity stay those of the log that was learned from.
+Each learns from a `Log`. Those that look at the user's own history take another log as
+`asked`: the same users and items, but what is known of each user when it is asked, with
+days before that. Only the user's own history then comes from `asked`; neighbours,
+relations between items and popularity come from the log that was learned from.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,41 +20,71 @@ from training.baselines.popular import personal_frequency, personal_recency, pop
 from training.retrieval.exact import MakeSearch, Scores, score_search
 
 __all__ = [
+    "BASELINES",
+    "CHEAP_BASELINES",
     "Log",
     "als",
     "baseline_search",
+    "check_baselines",
     "ease",
-    "fit_baselines",
+    "fit_baseline",
     "item_knn",
     "personal_frequency",
     "personal_recency",
     "popularity",
     "recent_popularity",
     "tifu_knn",
+    "too_large",
     "up_cf",
     "user_knn",
 ]
+_FITS: dict[str, Callable[..., Scores]] = {
+    "popularity": popularity,
+    "recent_popularity": recent_popularity,
+    "personal_frequency": personal_frequency,
+    "personal_recency": personal_recency,
+    "item_knn": item_knn,
+    "als": als,
+    "user_knn": user_knn,
+    "up_cf": up_cf,
+    "tifu_knn": tifu_knn,
+    "ease": ease,
+}
+BASELINES = tuple(_FITS)
+"""Names of all baselines."""
+CHEAP_BASELINES = ("popularity", "recent_popularity", "personal_frequency", "personal_recency")
+"""Baselines that only count, and cost no more to evaluate than to read."""
 EASE_SIDE = 10_000
-"""EASE is fitted along with the others where it inverts a matrix of at most this side: half a minute, 0.8 GB."""
+"""Side of the largest matrix that EASE inverts beside other baselines: half a minute, 0.8 GB."""
 
 
-def fit_baselines(log: Log, *, seed: int) -> dict[str, Scores]:
-    """All baselines by name, fitted with their default settings; without `ease` where users and items are too many."""
-    scores = {
-        "popularity": popularity(log),
-        "recent_popularity": recent_popularity(log),
-        "personal_frequency": personal_frequency(log),
-        "personal_recency": personal_recency(log),
-        "item_knn": item_knn(log),
-        "als": als(log, seed=seed),
-        "user_knn": user_knn(log),
-        "up_cf": up_cf(log),
-        "tifu_knn": tifu_knn(log),
-    }
-    sold = len(np.unique(log.item_rows))
-    return scores | ({"ease": ease(log)} if min(log.users, sold) <= EASE_SIDE else {})
+def check_baselines(names: Sequence[str]) -> None:
+    """Raise ValueError for a name that no baseline has."""
+    if unknown := sorted(set(names) - set(BASELINES)):
+        raise ValueError(f"got the baselines {', '.join(unknown)}; wanted some of {', '.join(BASELINES)}")
+
+
+def too_large(name: str, log: Log) -> str | None:
+    """Reason why a baseline cannot be fitted to a log of this size; None if it can."""
+    side = min(log.users, len(np.unique(log.item_rows))) if name == "ease" else 0
+    return f"ease would invert a matrix of side {side:,}, at most {EASE_SIDE:,} is tried" if side > EASE_SIDE else None
+
+
+def fit_baseline(name: str, log: Log, *, seed: int) -> Scores:
+    """Fit a baseline with its default settings.
+
+    Args:
+        name: one of BASELINES.
+        log: interactions to learn from.
+        seed: random seed, for `als`; all others are deterministic.
+
+    Raises:
+        ValueError: a name that no baseline has.
+    """
+    check_baselines([name])
+    return als(log, seed=seed) if name == "als" else _FITS[name](log)
 
 
 def baseline_search(scores: Scores, users_Q: np.ndarray) -> MakeSearch:
-    """A baseline as `evaluate` wants it; `users_Q` is the user row of each query of the hold-out."""
-    return partial(score_search, lambda rows: scores(users_Q[rows]))
+    """Search by a baseline's scores; `users_Q` is the user row of each query of the hold-out."""
+    return score_search(lambda rows: scores(users_Q[rows]))

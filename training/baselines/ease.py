@@ -9,11 +9,13 @@ import numpy as np
 
 from training.baselines.log import Log
 from training.baselines.popular import popularity_order
-from training.retrieval.exact import BLOCK, Scores
+from training.retrieval.exact import Scores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+ROWS_AT_ONCE = 256
+"""Users or items of a product at a time."""
 MAX_ITEMS = 20_000
 """A matrix of this side takes 3.2 GB in float64, and minutes to invert."""
 
@@ -87,7 +89,7 @@ def _by_users(history: csr_array, own: csr_array, regularization: float) -> tupl
         return (own[user_rows].toarray() - (items_nU @ weights_bU.T).T) / regularization
 
     leverage_n = np.zeros(history.shape[1])
-    for rows in np.split(np.arange(history.shape[0]), range(BLOCK, history.shape[0], BLOCK)):
+    for rows in np.split(np.arange(history.shape[0]), range(ROWS_AT_ONCE, history.shape[0], ROWS_AT_ONCE)):
         leverage_n += history[rows].multiply(projection(rows)).sum(axis=0)
     return projection if own is history else projection_of_others, (1 - leverage_n) / regularization
 
@@ -98,7 +100,7 @@ def _inverse(rows: csr_array, regularization: float) -> np.ndarray:
 
     side = rows.shape[0]
     gram = np.empty((side, side), order="F")  # the order in which LAPACK works in place
-    for start in range(0, side, BLOCK):
-        gram[:, start : start + BLOCK] = (rows @ rows[start : start + BLOCK].T).toarray()
+    for start in range(0, side, ROWS_AT_ONCE):
+        gram[:, start : start + ROWS_AT_ONCE] = (rows @ rows[start : start + ROWS_AT_ONCE].T).toarray()
     gram[np.diag_indices(side)] += regularization
     return inv(gram, overwrite_a=True, check_finite=False)

@@ -16,7 +16,8 @@ import numpy as np
 from training.baselines.baskets import baskets
 from training.baselines.log import Log
 from training.baselines.popular import popularity_order, voted_first
-from training.retrieval.exact import Scores, top_k
+from training.retrieval.exact import Scores
+from training.retrieval.ranking import top_k
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -31,13 +32,15 @@ def user_knn(log: Log, *, asked: Log | None = None, neighbours: int = 50, shrink
     near users the lower user row comes first. Items that score nothing follow by popularity. The defaults are the best
     of 20 to 900 neighbours and shrinkage 0 to 100; 100 neighbours found more discoveries.
     """
+    from scipy.sparse import csr_array
+
     bought = log.histories()
     similarity = _product(_scaled((asked or log).histories(), -0.5, shrinkage), _scaled(bought, -0.5, shrinkage))
 
-    def weights(user_rows: np.ndarray) -> np.ndarray:
+    def weights(user_rows: np.ndarray) -> csr_array:
         similarity_bU = similarity(user_rows)
         similarity_bU[np.arange(len(user_rows)), user_rows] = 0
-        return np.where(_nearest(similarity_bU, neighbours), similarity_bU, 0)
+        return csr_array(np.where(_nearest(similarity_bU, neighbours), similarity_bU, 0))
 
     return _voted(weights, bought, log)
 
@@ -151,15 +154,30 @@ def _nearest(closeness_bU: np.ndarray, k: int) -> np.ndarray:
 
 
 def _voted(
-    weights: Callable[[np.ndarray], np.ndarray], vectors: csr_array, log: Log, *, own: csr_array | None = None
+    weights: Callable[[np.ndarray], np.ndarray | csr_array],
+    vectors: csr_array,
+    log: Log,
+    *,
+    own: csr_array | None = None,
 ) -> Scores:
-    """Scores by weights [b, U] · vectors [U, N], with the users' own vote [U, N] if they have one, then by
-    popularity."""
+    """Scores by weights [b, U] · vectors [U, N], then by popularity.
+
+    Args:
+        weights: weight of every user for the users of a block; sparse where few have one.
+        vectors: vector of every user, [U, N].
+        log: gives the popularity.
+        own: the users' own votes, [U, N], if they have any.
+    """
     vectors_NU, order_N = vectors.T.tocsr(), popularity_order(log)
 
+    def votes(weights_bU: np.ndarray | csr_array) -> np.ndarray:
+        if isinstance(weights_bU, np.ndarray):
+            # A row of the result is nearly full: a sparse product would be many times slower.
+            return (vectors_NU @ weights_bU.T).T
+        return (weights_bU @ vectors).toarray()
+
     def scores(user_rows: np.ndarray) -> np.ndarray:
-        # Weights as a dense factor: a row of the result is nearly full, where a sparse product is many times slower.
-        votes_bN = (vectors_NU @ weights(user_rows).T).T
+        votes_bN = votes(weights(user_rows))
         if own is not None:
             mine = own[user_rows].tocoo()
             votes_bN[mine.row, mine.col] += mine.data

@@ -1,11 +1,11 @@
-"""What is held out: the queries, what they should retrieve, what they had before, and the views on it.
+"""Hold-out of an evaluation: queries, their relevant and seen items, and the views on them.
 
-Q queries, N corpus items, U users, V queries of one view.
+Legend: Q queries, N corpus items, U users, V queries of one view.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,41 +16,43 @@ from feature_repo.schema import ITEM_ID, USER_ID
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
 COLD_BELOW = 5
 """A user with fewer interactions before the cut is cold."""
 ITEM_GROUPS = ("head_items", "torso_items", "tail_items")
-
-
 HEAD_SHARE, TORSO_SHARE = 0.5, 0.8
-"""Items by popularity: head makes up half of the interactions before the cut, torso the next 30 %, tail the rest."""
+"""Head items make up half of the interactions before the cut, torso items the next 30 %, tail items the rest."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EvaluationView:
-    """One way to look at retrieved lists: what counts as relevant, and whether seen items are masked.
-
-    rows_V: the queries that have a relevant item in this view. relevant: [Q, N].
-    """
+    """Relevant items of one view, and whether its lists may hold seen items."""
 
     rows_V: np.ndarray
+    """Queries that have a relevant item in this view."""
     relevant: csr_array
+    """[Q, N], an entry for each relevant item."""
     seen_masked: bool
+    """Whether items seen before the cut are masked."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Holdout:
-    """The hold-out as integer rows.
-
-    users_Q: user row of each query. relevant, seen: [Q, N], the distinct items after and before the cut.
-    history_sizes_Q, popularity_N: interactions of the user, of the item, before the cut (repeats count).
-    """
+    """Hold-out as integer rows."""
 
     users_Q: np.ndarray
+    """User row of each query."""
     relevant: csr_array
+    """[Q, N], the distinct items after the cut."""
     seen: csr_array
+    """[Q, N], the distinct items before the cut."""
     seen_items_may_return: bool
     history_sizes_Q: np.ndarray
+    """Interactions of each user before the cut; repeats count."""
     popularity_N: np.ndarray
+    """Interactions with each item before the cut; repeats count."""
+    flags: tuple[str, ...] = ()
+    """What a reader must know of how the queries were chosen."""
 
     def __post_init__(self) -> None:
         shape = (len(self.users_Q), len(self.popularity_N))
@@ -67,11 +69,13 @@ class Holdout:
         items: int,
         seen_items_may_return: bool,
     ) -> Holdout:
-        """One query for each user with an interaction after the cut.
+        """Build a hold-out with one query for each user that interacts after the cut.
 
         Args:
-            before, after: (user rows, item rows) of the interactions before and after the cut.
+            before: (user rows, item rows) of the interactions before the cut.
+            after: the same of those after the cut.
             items: size of the corpus, N.
+            seen_items_may_return: whether a seen item can be relevant.
         """
         users_Q = np.unique(after[0])
         known = np.isin(before[0], users_Q)
@@ -86,12 +90,26 @@ class Holdout:
             popularity_N=np.bincount(before[1], minlength=items),
         )
 
-    def views(self, corpus: np.ndarray | None = None) -> dict[str, EvaluationView]:
-        """The views by name, with relevant items restricted to `corpus` (bool [N]).
+    def sampled(self, users: int, *, seed: int) -> Holdout:
+        """Draw `users` queries at random, and flag it; unchanged where there are no more than that."""
+        if len(self.users_Q) <= users:
+            return self
+        rows = np.sort(np.random.default_rng(seed).choice(len(self.users_Q), users, replace=False))
+        return replace(
+            self,
+            users_Q=self.users_Q[rows],
+            relevant=self.relevant[rows],
+            seen=self.seen[rows],
+            history_sizes_Q=self.history_sizes_Q[rows],
+            flags=(*self.flags, f"measured on {users:,} of {len(self.users_Q):,} users, drawn at random (seed {seed})"),
+        )
 
-        all: everything after the cut. repeat: the same lists, relevant is what was seen before. discovery: seen items
-        masked, relevant is what was never seen. Where seen items may not return there is only `all`, and it is what
-        discovery is elsewhere: seen items are masked and not asked for.
+    def views(self, corpus: np.ndarray | None = None) -> dict[str, EvaluationView]:
+        """Views by name, with relevant items restricted to `corpus` (bool [N]).
+
+        all: every item after the cut is relevant. repeat: the same lists, but only
+        seen items are relevant. discovery: seen items are masked, unseen ones relevant.
+        Where seen items may not return, `all` is the only view, and it masks them.
         """
         relevant = self.relevant if corpus is None else self.relevant.multiply(corpus[None, :]).tocsr()
         repeat = relevant.multiply(self.seen)
@@ -105,7 +123,7 @@ class Holdout:
         }
 
     def user_slices(self) -> dict[str, np.ndarray]:
-        """Slices of users by history size: name -> bool [Q]. The warm ones fall into thirds: light, regular, heavy."""
+        """Slices of users by history size: name -> bool [Q]. Warm users fall into thirds: light, regular, heavy."""
         sizes_Q = self.history_sizes_Q
         warm_Q = sizes_Q >= COLD_BELOW
         low, high = np.quantile(sizes_Q[warm_Q], [1 / 3, 2 / 3]) if warm_Q.any() else (0, 0)
@@ -118,7 +136,7 @@ class Holdout:
         }
 
     def item_groups(self) -> np.ndarray:
-        """Index into ITEM_GROUPS of every item, int8 [N]; equal ones go by item row, never-sold ones are tail."""
+        """Index into ITEM_GROUPS of every item, int8 [N]; ties go by item row, items never sold are tail."""
         order = np.argsort(-self.popularity_N, kind="stable")
         counts = self.popularity_N[order]
         share_above = (np.cumsum(counts) - counts) / max(counts.sum(), 1)
@@ -130,7 +148,7 @@ class Holdout:
 
 
 def item_sets(rows: np.ndarray, items: np.ndarray, shape: tuple[int, int]) -> csr_array:
-    """Sets of items per row as int8 [rows, N]; pairs that come more than once stand once."""
+    """Sets of items, int8 [rows, N]; a repeated pair is one entry."""
     from scipy.sparse import csr_array
 
     sets = csr_array((np.ones(len(rows), dtype=np.int8), (rows, items)), shape=shape)
@@ -146,7 +164,16 @@ def _view(relevant: csr_array, *, seen_masked: bool) -> EvaluationView:
 def temporal_holdout(
     events: pl.DataFrame, users: pl.Series, corpus: pl.Series, start: datetime, end: datetime, seen_may_return: bool
 ) -> Holdout:
-    """What users did in [start, end) against what was known of them before: rows are positions in users and corpus."""
+    """Hold-out of the events in [start, end), against what was known before `start`.
+
+    Args:
+        events: user_id, item_id, timestamp, created.
+        users: user ids; their positions are the user rows.
+        corpus: item ids; their positions are the item rows.
+        start: cut between history and relevant items.
+        end: end of the hold-out.
+        seen_may_return: whether a seen item can be relevant.
+    """
     coded = events.select(
         pl.col("timestamp"),
         known=pl.max_horizontal("timestamp", "created"),

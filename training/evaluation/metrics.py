@@ -1,10 +1,11 @@
-"""Retrieval metrics per user, over retrieved item ids, and their uncertainty.
+"""Retrieval metrics per user, over retrieved item rows.
 
-Q users (queries), N corpus items, K retrieved places (best first, -1 = no item there).
+All metrics are binary and take the same three arguments: `hits_QK` from `is_relevant`,
+`counts_Q` (relevant items of each user) and k; they return float64 [Q]. They raise
+ValueError for a user without a relevant item (the recall of such a user is undefined,
+not 0) and for lists shorter than k (pad with -1).
 
-All metrics are binary and take the same three: `hits_QK` from `is_relevant`, `counts_Q` (relevant items of each user)
-and k; they return float64 [Q]. They raise ValueError for a user without a relevant item (such a user has no recall:
-leave him out, do not count him as 0) and for lists shorter than k (pad with -1).
+Legend: Q users, N corpus items, K retrieved ranks (best first, -1 = no item).
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 Metric = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 def is_relevant(retrieved_QK: np.ndarray, relevant: csr_array) -> np.ndarray:
-    """Which retrieved places hold a relevant item: bool [Q, K].
+    """Mask of the retrieved ranks that hold a relevant item: bool [Q, K].
 
     Args:
         retrieved_QK: item rows, distinct within a list; -1 where there is no item.
@@ -48,29 +47,29 @@ def is_relevant(retrieved_QK: np.ndarray, relevant: csr_array) -> np.ndarray:
 
 
 def recall_at_k(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
-    """Share of all the user's relevant items within the first k places; the denominator is |relevant|."""
+    """Share of the user's relevant items within the first k ranks; the denominator is |relevant|."""
     return _first(hits_QK, counts_Q, k).sum(axis=1) / counts_Q
 
 
 def precision_at_k(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
-    """Share of the first k places that hold a relevant item; the denominator is k."""
+    """Share of the first k ranks that hold a relevant item; the denominator is k."""
     return _first(hits_QK, counts_Q, k).sum(axis=1) / k
 
 
 def ndcg_at_k(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
-    """Discounted gain Σ 1/log2(place + 1) over hits, over that of min(|relevant|, k) hits on top."""
+    """Discounted gain Σ 1/log2(rank + 1) of the hits, divided by that of min(|relevant|, k) hits on top."""
     discounts_K = 1 / np.log2(np.arange(2, k + 2))
     ideal_Q = np.cumsum(discounts_K)[np.minimum(counts_Q, k) - 1]
     return _first(hits_QK, counts_Q, k) @ discounts_K / ideal_Q
 
 
 def hit_at_k(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
-    """1 where any of the first k places holds a relevant item, else 0."""
+    """1 where any of the first k ranks holds a relevant item, else 0."""
     return np.where(_first(hits_QK, counts_Q, k).any(axis=1), 1.0, 0.0)
 
 
 def mrr_at_k(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
-    """1 / place of the first relevant item within k places, else 0."""
+    """1 / rank of the first relevant item within k ranks, else 0."""
     first_QK = _first(hits_QK, counts_Q, k)
     return np.where(first_QK.any(axis=1), 1 / (first_QK.argmax(axis=1) + 1), 0.0)
 
@@ -85,7 +84,7 @@ METRICS: dict[str, Metric] = {
 
 
 def recall_ceiling(counts_Q: np.ndarray, k: int) -> float:
-    """The best mean recall@k that any list can have: mean of min(k, n) / n."""
+    """Highest mean recall@k that any lists can have: mean of min(k, n) / n."""
     return float(np.mean(np.minimum(counts_Q, k) / counts_Q))
 
 
@@ -94,23 +93,17 @@ def recall_curve(hits_QK: np.ndarray, counts_Q: np.ndarray) -> np.ndarray:
     return (hits_QK.cumsum(axis=1) / counts_Q[:, None]).mean(axis=0)
 
 
-def _first(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
-    if not 1 <= k <= hits_QK.shape[1]:
-        raise ValueError(f"k = {k}, but the lists have {hits_QK.shape[1]} places; retrieve at least k (pad with -1)")
-    if (counts_Q < 1).any():
-        raise ValueError(f"{int((counts_Q < 1).sum())} users have no relevant item: leave them out of the metric")
-    return hits_QK[:, :k]
-
-
 def index_recall(exact_ids_QK: np.ndarray, index_ids_QK: np.ndarray) -> float:
-    """Mean share of the exact list that an index returned, in any order; lists without an item are left out.
+    """Mean share of the exact list that an index returned, in any order.
+
+    Args:
+        exact_ids_QK: item rows of an exact search; lists without an item are left out.
+        index_ids_QK: item rows of the index, as many.
 
     Raises:
         ValueError: lists of different shape, or no exact list with an item.
     """
     from scipy.sparse import csr_array
-
-    from training.evaluation.metrics import is_relevant
 
     if exact_ids_QK.shape != index_ids_QK.shape:
         raise ValueError(f"got {exact_ids_QK.shape} exact and {index_ids_QK.shape} index lists; wanted the same shape")
@@ -124,3 +117,11 @@ def index_recall(exact_ids_QK: np.ndarray, index_ids_QK: np.ndarray) -> float:
         raise ValueError("no exact list holds an item; nothing to compare with")
     found_Q = is_relevant(index_ids_QK, exact).sum(axis=1)
     return float(np.mean(found_Q[counts_Q > 0] / counts_Q[counts_Q > 0]))
+
+
+def _first(hits_QK: np.ndarray, counts_Q: np.ndarray, k: int) -> np.ndarray:
+    if not 1 <= k <= hits_QK.shape[1]:
+        raise ValueError(f"k = {k}, but the lists have {hits_QK.shape[1]} ranks; retrieve at least k (pad with -1)")
+    if (counts_Q < 1).any():
+        raise ValueError(f"{int((counts_Q < 1).sum())} users have no relevant item: leave them out of the metric")
+    return hits_QK[:, :k]

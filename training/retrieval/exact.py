@@ -1,104 +1,132 @@
 """Exact search: the best k items of the whole corpus by score, under masks.
 
-Q queries, N corpus items, D embedding width, B queries of one block.
+Scores come in blocks of queries and items, so that memory stays bounded, and each
+block is scored once for all masks. Ties are broken as `training.retrieval.ranking` says.
 
-**Ties.** Higher score first; among equal scores the lower item row first, also across the boundary at place k. Equal
-means equal as computed: two items with the same embedding can still differ in the last bit of a matrix product.
+Legend: Q queries, N corpus items, D embedding width, b queries and n items of a block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.retrieval.ranking import Ranked, merged, ranked
+
 if TYPE_CHECKING:
-    import torch
     from scipy.sparse import csr_array
+
 Search = Callable[[np.ndarray, int], np.ndarray]
 """(query rows [q], k) -> item rows int32 [q, k], best first, -1 where there is no further item."""
 Scores = Callable[[np.ndarray], np.ndarray]
-"""Rows [b] -> scores [b, N], float, a fresh array that the caller may change."""
-BLOCK = 256
-"""Queries scored at a time: 256 x 100,000 items are 100 MB in float32."""
+"""Query rows [b] -> scores [b, N], float, a fresh array that the caller may change."""
+Parts = Callable[[np.ndarray], Iterator[np.ndarray]]
+"""Query rows [b] -> scores [b, n] of consecutive parts of the corpus, fresh arrays."""
+SCORES_AT_ONCE = 4_000_000
+"""Scores of a block: 16 MB in float32. Larger arrays are mapped anew each time, which takes longer than scoring."""
+ITEMS_AT_ONCE = 500_000
+"""Items of a block: at so many a block still has 8 queries for each pass over the item vectors."""
 
 
-class MakeSearch(Protocol):
-    """Binds masks to a search: `exclude` [Q, N], what a query must not get; `corpus` bool [N], what any may get."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mask:
+    """Items that a search must not return."""
 
-    def __call__(self, *, exclude: csr_array | None = None, corpus: np.ndarray | None = None) -> Search: ...
-
-
-def top_k(scores_QN: np.ndarray, k: int) -> np.ndarray:
-    """Item rows of the k highest scores, int32 [Q, k]; the tie rule is on top of this file.
-
-    Items scored -inf are never returned; places that stay empty hold -1.
-
-    Raises:
-        ValueError: a NaN among the scores, or k < 1.
-    """
-    import torch
-
-    if k < 1:
-        raise ValueError(f"k = {k}; wanted at least 1")
-    queries, items = scores_QN.shape
-    places = min(k, items)
-    scores = torch.from_numpy(scores_QN)
-    # One place more than wanted shows whether place k ties with what was cut off.
-    best, ids = torch.topk(scores, min(places + 1, items), dim=1)
-    if best.isnan().any():  # topk ranks NaN first
-        raise ValueError("scores contain NaN; check the embeddings")
-    last = best[:, places - 1 : places]
-    cut_off = best[:, places:]
-    tied = ((cut_off == last) & (last > -torch.inf)).any(dim=1).nonzero().squeeze(1)
-    best, ids = best[:, :places], ids[:, :places]
-    for part in tied.split(32):  # few at a time: each row is copied
-        ids[part] = _lowest_rows_among_ties(scores[part], last[part], places)
-    ids = ids.sort(dim=1).values
-    best = scores.gather(1, ids)
-    order = best.argsort(dim=1, descending=True, stable=True)
-    ids, best = ids.gather(1, order), best.gather(1, order)
-    found = np.full((queries, k), -1, dtype=np.int32)
-    found[:, :places] = ids.masked_fill(best == -torch.inf, -1).numpy()
-    return found
+    exclude: csr_array | None = None
+    """[Q, N], an entry for each item that a query must not get."""
+    corpus: np.ndarray | None = None
+    """bool [N], the items that any query may get; None: all."""
 
 
-def score_search(scores: Scores, *, exclude: csr_array | None = None, corpus: np.ndarray | None = None) -> Search:
-    """Search by any scoring function, in blocks of 256 queries; `corpus` is bool [N]."""
+class MakeSearch(ABC):
+    """Search whose masks are still open."""
 
-    def search(rows: np.ndarray, k: int) -> np.ndarray:
-        found = np.full((len(rows), k), -1, dtype=np.int32)
-        for start in range(0, len(rows), BLOCK):
-            block = rows[start : start + BLOCK]
-            found[start : start + BLOCK] = top_k(masked(scores(block), block, exclude, corpus), k)
+    @abstractmethod
+    def lists(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[np.ndarray]:
+        """Lists under each mask, every query scored once.
+
+        Args:
+            rows: query rows [q].
+            k: length of the lists.
+            masks: one for each result.
+
+        Returns:
+            For each mask item rows int32 [q, k], as of a `Search`.
+        """
+
+    def __call__(self, *, exclude: csr_array | None = None, corpus: np.ndarray | None = None) -> Search:
+        """Search under one mask."""
+        mask = Mask(exclude=exclude, corpus=corpus)
+        return lambda rows, k: self.lists(rows, k, [mask])[0]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSearch(MakeSearch):
+    """Search over scores that come in parts of the corpus."""
+
+    parts: Parts
+
+    def lists(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[np.ndarray]:
+        found = [np.full((len(rows), k), -1, dtype=np.int32) for _ in masks]
+        start, size = 0, 1  # the first query shows how wide the parts are
+        while start < len(rows):
+            block = rows[start : start + size]
+            best, width = self._block(block, k, masks)
+            for list_qk, (ids, _) in zip(found, best, strict=True):
+                list_qk[start : start + size, : ids.shape[1]] = ids
+            start, size = start + size, max(1, SCORES_AT_ONCE // width)
         return found
 
-    return search
+    def _block(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> tuple[list[Ranked], int]:
+        """The best of one block of queries under each mask, and the width of the widest part."""
+        best: list[Ranked] = []
+        first = width = 0
+        for scores_bn in self.parts(rows):
+            of_part = [_masked(scores_bn, rows, first, k, mask) for mask in masks]
+            best = [merged(*pair, k) for pair in zip(best, of_part, strict=True)] if best else of_part
+            first, width = first + scores_bn.shape[1], max(width, scores_bn.shape[1])
+        return best, max(width, 1)
 
 
-def masked(scores_BN: np.ndarray, rows: np.ndarray, exclude: csr_array | None, corpus: np.ndarray | None) -> np.ndarray:
-    """The same array with -inf wherever a mask forbids the item."""
-    if corpus is not None:
-        scores_BN[:, ~corpus] = -np.inf
-    if exclude is not None:
-        forbidden = exclude[rows].tocoo()
-        scores_BN[forbidden.row, forbidden.col] = -np.inf
-    return scores_BN
+def score_search(scores: Scores) -> MakeSearch:
+    """Search by any scoring function over the whole corpus at once."""
+    return BlockSearch(lambda rows: iter([scores(rows)]))
 
 
-def exact_search(
-    user_QD: np.ndarray, item_ND: np.ndarray, *, exclude: csr_array | None = None, corpus: np.ndarray | None = None
-) -> Search:
-    """Search by inner product over the whole corpus. `partial(exact_search, user_QD, item_ND)` is a `MakeSearch`."""
-    return score_search(lambda rows: user_QD[rows] @ item_ND.T, exclude=exclude, corpus=corpus)
+def exact_search(user_QD: np.ndarray, item_ND: np.ndarray) -> MakeSearch:
+    """Search by inner product."""
+    return BlockSearch(lambda rows: (user_QD[rows] @ item_ND[part].T for part in item_parts(len(item_ND))))
 
 
-def _lowest_rows_among_ties(scores: torch.Tensor, last: torch.Tensor, places: int) -> torch.Tensor:
-    """The `places` items with score above `last` or, as far as they fit, equal to it from the lowest row up."""
-    import torch
+def item_parts(items: int) -> list[slice]:
+    """The corpus in blocks of at most ITEMS_AT_ONCE items."""
+    return [slice(start, min(start + ITEMS_AT_ONCE, items)) for start in range(0, items, ITEMS_AT_ONCE)]
 
-    above, equal = scores > last, scores == last
-    room = places - above.sum(dim=1, keepdim=True)
-    chosen = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
-    return chosen.nonzero()[:, 1].view(len(scores), places)
+
+def _masked(scores_bn: np.ndarray, rows: np.ndarray, first: int, k: int, mask: Mask) -> Ranked:
+    """The best of one block under a mask; `first` is the corpus row of the first item. The scores stay as they are."""
+    items = slice(first, first + scores_bn.shape[1])
+    row, column = _forbidden(mask.exclude, rows, items)
+    kept = scores_bn[row, column]
+    scores_bn[row, column] = -np.inf
+    if mask.corpus is None:
+        ids, best = ranked(scores_bn, k)
+    else:
+        allowed = np.flatnonzero(mask.corpus[items])
+        places, best = ranked(np.take(scores_bn, allowed, axis=1), k)
+        ids = np.where(places < 0, -1, allowed[places]) if len(allowed) else places
+    scores_bn[row, column] = kept
+    return np.where(ids < 0, -1, ids + first), best
+
+
+def _forbidden(exclude: csr_array | None, rows: np.ndarray, items: slice) -> tuple[np.ndarray, np.ndarray]:
+    """(row, column) of the excluded entries of a block."""
+    if exclude is None:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    every = exclude[rows].tocoo()
+    inside = (every.col >= items.start) & (every.col < items.stop)
+    return every.row[inside], every.col[inside] - items.start

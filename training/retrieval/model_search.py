@@ -5,7 +5,6 @@ Legend: Q queries, N items of the corpus, P pairs of both, D dimension.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,7 @@ def served_search(model: TwoTower, users: Arrays, items: Arrays) -> MakeSearch:
     user_QD, item_ND = embed(model.user, users), embed(model.item, items)
     reranker = model.reranker
     if reranker is None:
-        return partial(rescored_search, user_QD, item_ND, repeat_scores(model, users, items, user_QD, item_ND))
+        return rescored_search(user_QD, item_ND, repeat_scores(model, users, items, user_QD, item_ND))
     temperature, device = model.temperature.item(), model.device
     reranker.eval()
 
@@ -37,7 +36,7 @@ def served_search(model: TwoTower, users: Arrays, items: Arrays) -> MakeSearch:
         score_P: np.ndarray = plain_P + temperature * added_P1.squeeze(1).cpu().numpy()
         return score_P
 
-    return partial(reranked_search, user_QD, item_ND, rescore, reranker.candidates)
+    return reranked_search(user_QD, item_ND, rescore, reranker.candidates)
 
 
 QUERIES_AT_ONCE = 256

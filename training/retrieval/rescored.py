@@ -1,72 +1,89 @@
-"""Exact search whose best items are ranked anew, as a re-scorer does it.
+"""Exact search whose scores a rescorer changes: of history items, or of the best candidates.
 
-Q queries, N corpus items, D embedding width, b queries of one block, C candidates of a query, P pairs.
+Legend: Q queries, N corpus items, D embedding width, b queries of a block, C candidates
+of a query, P pairs, K length of a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.retrieval.exact import BLOCK, Search, masked, score_search, top_k
+from training.retrieval.exact import BlockSearch, MakeSearch, Mask, exact_search, item_parts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 Rescore = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(query rows [P], item rows [P]) -> scores [P], float; queries in ascending order."""
+QUERIES_AT_ONCE = 256
+"""Queries whose candidates are rescored at a time."""
 
 
-def reranked_search(
-    user_QD: np.ndarray,
-    item_ND: np.ndarray,
-    rescore: Rescore,
-    candidates: int,
-    *,
-    exclude: csr_array | None = None,
-    corpus: np.ndarray | None = None,
-) -> Search:
-    """Under the masks, the `candidates` best items by <u, v> in the order of their new scores; behind them all others
-    by <u, v>. It finds what an exact index and a re-scorer of candidates find together."""
+def rescored_search(user_QD: np.ndarray, item_ND: np.ndarray, repeat: csr_array) -> MakeSearch:
+    """Search by <u, v> + repeat(u, v), as an exact index and a repeat head find together.
 
-    def search(rows: np.ndarray, k: int) -> np.ndarray:
-        blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-        return np.concatenate([np.empty((0, k), np.int32), *(block_lists(block, k) for block in blocks)])
+    Args:
+        user_QD: embeddings of the queries.
+        item_ND: embeddings of the corpus.
+        repeat: float [Q, N], entries for the items of users' histories.
+    """
 
-    def block_lists(block: np.ndarray, k: int) -> np.ndarray:
-        plain_bN = masked(user_QD[block] @ item_ND.T, block, exclude, corpus)
-        best_bC = top_k(plain_bN, candidates)
-        row, place = np.nonzero(best_bC >= 0)
-        item = best_bC[row, place]
-        anew_bN = np.full(plain_bN.shape, -np.inf)
-        anew_bN[row, item] = rescore(block[row], item)
-        plain_bN[row, item] = -np.inf
-        # What is ranked anew comes first, and what is behind it fills the places that stay empty.
-        both = np.concatenate([top_k(anew_bN, k), top_k(plain_bN, k)], axis=1)
-        return np.take_along_axis(both, np.argsort(both < 0, axis=1, kind="stable")[:, :k], axis=1)
-
-    return search
-
-
-def rescored_search(
-    user_QD: np.ndarray,
-    item_ND: np.ndarray,
-    repeat: csr_array,
-    *,
-    exclude: csr_array | None = None,
-    corpus: np.ndarray | None = None,
-) -> Search:
-    """As `exact_search`, by <u, v> + repeat: float [Q, N] with entries for the items of users' histories. It finds what
-    an exact index and a re-scorer of histories find together."""
-
-    def scores(rows: np.ndarray) -> np.ndarray:
-        scores_BN: np.ndarray = user_QD[rows] @ item_ND.T
+    def parts(rows: np.ndarray) -> Iterator[np.ndarray]:
         added = repeat[rows].tocoo()
-        scores_BN[added.row, added.col] += added.data
-        return scores_BN
+        for items in item_parts(len(item_ND)):
+            scores_bn: np.ndarray = user_QD[rows] @ item_ND[items].T
+            inside = (added.col >= items.start) & (added.col < items.stop)
+            scores_bn[added.row[inside], added.col[inside] - items.start] += added.data[inside]
+            yield scores_bn
 
-    return score_search(scores, exclude=exclude, corpus=corpus)
+    return BlockSearch(parts)
+
+
+def reranked_search(user_QD: np.ndarray, item_ND: np.ndarray, rescore: Rescore, candidates: int) -> MakeSearch:
+    """Search as an exact index and a reranker of its best candidates find together.
+
+    The `candidates` best items by <u, v> come in the order of their new scores; behind
+    them all others by <u, v>.
+
+    Args:
+        user_QD: embeddings of the queries.
+        item_ND: embeddings of the corpus.
+        rescore: new scores of pairs.
+        candidates: number of items of each query that are reranked.
+    """
+    return RerankedSearch(exact_search(user_QD, item_ND), rescore, candidates)
+
+
+@dataclass(frozen=True, eq=False)
+class RerankedSearch(MakeSearch):
+    """Search that reorders the first items of another search's lists."""
+
+    plain: MakeSearch
+    rescore: Rescore
+    candidates: int
+
+    def lists(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[np.ndarray]:
+        found = self.plain.lists(rows, max(k, self.candidates), masks)
+        return [self._reordered(rows, ids_QK)[:, :k] for ids_QK in found]
+
+    def _reordered(self, rows: np.ndarray, ids_QK: np.ndarray) -> np.ndarray:
+        """Lists whose candidates stand in the new order, in blocks of queries: pairs take memory."""
+        starts = range(0, len(rows), QUERIES_AT_ONCE)
+        blocks = [
+            self._block(rows[start : start + QUERIES_AT_ONCE], ids_QK[start : start + QUERIES_AT_ONCE])
+            for start in starts
+        ]
+        return np.concatenate([*blocks, ids_QK[:0]])
+
+    def _block(self, rows: np.ndarray, ids_QK: np.ndarray) -> np.ndarray:
+        # By item row first: a stable sort by score then breaks ties as every search does.
+        first_QC = np.sort(ids_QK[:, : self.candidates], axis=1)
+        row, place = np.nonzero(first_QC >= 0)
+        scores_QC = np.full(first_QC.shape, -np.inf)
+        scores_QC[row, place] = self.rescore(rows[row], first_QC[row, place])
+        order_QC = np.argsort(-scores_QC, axis=1, kind="stable")
+        return np.concatenate([np.take_along_axis(first_QC, order_QC, axis=1), ids_QK[:, self.candidates :]], axis=1)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -139,7 +138,7 @@ def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int)
     item_ND, item_MD = embed(model.item, known.item_N), embed(model.item, world.item_M)
     pairs = ((world.given.only(np.empty(0, np.int64)), item_ND), (world.given, item_ND), (known, item_MD))
     return [
-        measure(partial(exact_search, embed(model.user, users.users)[holdout.users_Q], items), holdout)[0]
+        measure(exact_search(embed(model.user, users.users)[holdout.users_Q], items), holdout)[0]
         for holdout, (users, items) in zip(holdouts(world), pairs, strict=True)
     ]
 

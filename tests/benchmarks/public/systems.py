@@ -54,7 +54,7 @@ def measure(make_search: MakeSearch, holdout: Holdout) -> tuple[float, float]:
 
 def tower_search(model: TwoTower, part: Part) -> MakeSearch:
     user_QD = embed(model.user, part.pairs.users)[part.holdout.users_Q]
-    return partial(exact_search, user_QD, embed(model.item, part.pairs.item_N))
+    return exact_search(user_QD, embed(model.item, part.pairs.item_N))
 
 
 def choose(

@@ -20,7 +20,7 @@ from tests.benchmarks.recovery.experiment import Experiment, Measure
 from tests.benchmarks.recovery.planted import Log, clicks, fit, logits, recall, recipe, softmax
 from training.recipes import Cosine, Mixed, Negatives, TrainConfig
 from training.recipes.sampling import Sampler
-from training.retrieval.exact import top_k
+from training.retrieval.ranking import top_k
 from training.sampling import Counted, Drawn, Frequency, draw
 from training.trainer import candidates
 

@@ -16,7 +16,7 @@ from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
 from training.data.training_set import Arrays, TrainingSet
 from training.recipes import MLP, Optimisation, TowerConfig, TrainConfig
 from training.recipes.objective import Score
-from training.retrieval.exact import top_k
+from training.retrieval.ranking import top_k
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
 

@@ -9,7 +9,6 @@ is nothing to add, and where the towers are wide enough for the products little.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def recalls(seed: int, users: int, epochs: int, config: TrainConfig, *, bent: bo
         user_UF=user_UF, item_NF=item_NF, clicked_U=clicks(click(user_UF), rng), own_id_N=np.ones(ITEMS, dtype=bool)
     )
     model, next_QN, fresh = fit(log, config, seed=seed, epochs=epochs), click(user_QF), {"taste": np.float32(user_QF)}
-    plain = partial(exact_search, embed(model.user, fresh), embed(model.item, log.corpus))
+    plain = exact_search(embed(model.user, fresh), embed(model.item, log.corpus))
     lists = [search()(np.arange(QUERIES), 20) for search in (plain, served_search(model, fresh, log.corpus))]
     plain_recall, anew = (float(np.take_along_axis(next_QN, ids, axis=1).sum(axis=1).mean()) for ids in lists)
     return plain_recall, anew

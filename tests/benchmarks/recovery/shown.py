@@ -19,7 +19,7 @@ import numpy as np
 from tests.benchmarks.recovery.experiment import Experiment, Measure
 from tests.benchmarks.recovery.planted import Log, clicks, fit, logits, recall, recipe, softmax
 from training.recipes import Cosine, Impressions, Loss, Negatives, Uniform
-from training.retrieval.exact import top_k
+from training.retrieval.ranking import top_k
 
 ITEMS, TASTES, QUERIES, SHOWN = 1_000, 6, 400, 20
 LIKING, PROMOTION = 2.5, 3.0

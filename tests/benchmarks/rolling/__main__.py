@@ -31,7 +31,8 @@ from serving.settings import Settings
 from tests.benchmarks.rolling.baskets import rounds
 from tests.benchmarks.rolling.pooled import pooled
 from tests.benchmarks.rolling.systems import baseline_searches, item_vectors, release_search
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import evaluate
+from training.evaluation.result import Evaluation, with_intervals
 
 VIEWS = ("all", "repeat", "discovery")
 HEADS = ("view", "system", "Recall@20 (95 %)", "two_tower leads by", "NDCG@20", "two_tower leads by", "Recall@10")
@@ -69,9 +70,9 @@ def measure(dataset: str, seed: int, number: int) -> tuple[dict[str, Evaluation]
         for name, make in baseline_searches(before, of_round).items():
             print(f"basket {len(holdouts)}: {name}", file=sys.stderr)
             measured[name].append(evaluate(make(), of_round.holdout, ks=(10, 20), seed=seed))
-    systems = {name: pooled(each, holdouts, seed=seed) for name, each in measured.items()}
-    others = {name: each.beside(systems[TWO_TOWER], seed=seed) for name, each in systems.items() if name != TWO_TOWER}
-    return systems | others, sum(len(holdout.users_Q) for holdout in holdouts)
+    systems = {name: pooled(each, holdouts) for name, each in measured.items()}
+    systems = with_intervals(systems, seed=seed, reference=TWO_TOWER)
+    return systems, sum(len(holdout.users_Q) for holdout in holdouts)
 
 
 def released(settings: Settings, dataset: str, seed: int) -> Release:

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.evaluation.bootstrap import bootstrap_interval
-from training.evaluation.evaluate import Evaluation
 from training.evaluation.holdout import Holdout
+from training.evaluation.result import Evaluation
 
 PerUser = tuple[np.ndarray, np.ndarray]
 """User rows [V] of one round, and a value of each."""
 
 
-def pooled(rounds: Sequence[Evaluation], holdouts: Sequence[Holdout], *, seed: int) -> Evaluation:
-    """One evaluation of all rounds: recall and ndcg with their intervals over users, ceilings, users, repeat share.
+def pooled(rounds: Sequence[Evaluation], holdouts: Sequence[Holdout]) -> Evaluation:
+    """One evaluation of all rounds: recall and ndcg, ceilings, users, repeat share; intervals are still to be added.
 
     A user's value in a view is the mean over those of its baskets that have a relevant item there; per_user has it for
     each user with such a basket, by user row, so that systems of the same rounds can be paired. repeat_share is that of
@@ -34,7 +33,6 @@ def pooled(rounds: Sequence[Evaluation], holdouts: Sequence[Holdout], *, seed: i
     lists = [each.users["all"] for each in rounds]
     return Evaluation(
         metrics={name: float(each.mean()) for name, each in values.items()},
-        intervals={name: bootstrap_interval(each, seed=seed) for name, each in values.items()},
         ceilings={name: float(user_means([_ceilings(h, name) for h in holdouts]).mean()) for name in attainable},
         repeat_share=float(np.average([each.repeat_share for each in rounds], weights=lists)),
         users={name.split("/")[0]: len(each) for name, each in values.items()},

@@ -11,7 +11,7 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, ITEM_ID, USER_ID, Entity
 from feature_repo.tables.build import feature_tables
-from orchestration import evaluation
+from orchestration.served_search import served_search
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.release.load import Release
@@ -55,7 +55,7 @@ def baseline_searches(before: Log, of_round: Round) -> dict[str, Callable[[], Ma
 def release_search(release: Release, item_ND: np.ndarray, tables: Tables, of_round: Round) -> MakeSearch:
     """What the release answers: towers and re-scorer as they are, the users with their features as of the moment."""
     users = features_at(tables, of_round.asked)
-    return evaluation.served_search(release.towers, users, release.embed_users(users), tables.items[ITEM_ID], item_ND)
+    return served_search(release.towers, users, release.embed_users(users), tables.items[ITEM_ID], item_ND)
 
 
 def features_at(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -16,7 +15,8 @@ from tests.benchmarks.rolling.baskets import Round, rounds
 from tests.benchmarks.rolling.pooled import pooled, user_means
 from tests.benchmarks.rolling.systems import ASKED, baseline_searches, features_at
 from tests.logs import DAYS, ITEMS, START, USERS, Event, known, random_events, seen, tables_of
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import evaluate
+from training.evaluation.result import Evaluation
 from training.retrieval.exact import MakeSearch, score_search
 
 CUT = START + timedelta(days=100)
@@ -158,7 +158,7 @@ def test_a_users_baskets_are_averaged_before_the_users_are() -> None:
         1,
     ]
     measured = [evaluate(_popular_first(), each.holdout, ks=(1, 20), seed=0) for each in played_rounds]
-    found: Evaluation = pooled(measured, [each.holdout for each in played_rounds], seed=0)
+    found: Evaluation = pooled(measured, [each.holdout for each in played_rounds])
     np.testing.assert_allclose(found.per_user["all/recall@1"], [(0.5 + 0.5 + 0) / 3, 0])
     assert found.metrics["all/recall@1"] == pytest.approx(1 / 6)
     assert found.ceilings["all/recall@1"] == pytest.approx(((0.5 + 0.5 + 1) / 3 + 1) / 2)
@@ -168,4 +168,4 @@ def test_a_users_baskets_are_averaged_before_the_users_are() -> None:
 
 def _popular_first() -> MakeSearch:
     """Item 1 first, for everybody."""
-    return partial(score_search, lambda rows: np.tile(-np.abs(np.arange(12) - 1.1), (len(rows), 1)))
+    return score_search(lambda rows: np.tile(-np.abs(np.arange(12) - 1.1), (len(rows), 1)))

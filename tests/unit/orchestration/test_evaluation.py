@@ -14,7 +14,8 @@ from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.verdict import judge as verdict_on
 from serving.gate.policy import Margin, Policy, Regression
 from serving.gate.verdict import Outcome
-from training.evaluation.evaluate import Evaluation
+from training.baselines import BASELINES
+from training.evaluation.result import Evaluation
 
 CUT = datetime(2024, 3, 1)
 RECALL = "all/recall@20"
@@ -44,6 +45,7 @@ def measured(recalls: Mapping[str, float], **more: object) -> Evaluated:
         core_items=0,
         items=100,
         index_recall=1.0,
+        index_users=50,
         champion=None,
         champion_cut=None,
         champion_note=None,
@@ -52,11 +54,14 @@ def measured(recalls: Mapping[str, float], **more: object) -> Evaluated:
 
 
 def test_an_evaluation_survives_its_json() -> None:
-    first = measured({TWO_TOWER: 0.5, CHAMPION: 0.4}, champion=3, champion_cut=CUT, champion_note="a note")
+    first = measured(
+        {TWO_TOWER: 0.5, CHAMPION: 0.4}, champion=3, champion_cut=CUT, champion_note="a note", notes=("left out",)
+    )
     text = first.to_json()
     again = Evaluated.from_json(text)
     assert again.to_json() == text
     assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
+    assert again.notes == ("left out",)
     assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
     assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}
 
@@ -105,3 +110,12 @@ def test_the_core_corpus_is_what_ten_users_had() -> None:
     users, items = [*range(10), *range(9), 8], [0] * 10 + [1] * 10
     log = evaluation.Log(user_rows=np.array(users), item_rows=np.array(items), days=np.zeros(20), users=10, items=3)
     assert evaluation._core(log).tolist() == [True, False, False]
+
+
+def test_baselines_that_were_not_measured_are_noted() -> None:
+    asked = [name for name in BASELINES if name not in ("als", "tifu_knn")]
+    assert evaluation._notes(BASELINES, {}) == ()
+    assert evaluation._notes(asked, {"ease": "too large"}) == (
+        "Baselines not asked for: als, tifu_knn.",
+        "Baseline left out: too large.",
+    )

@@ -8,9 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
+import serving
 from feature_repo.errors import InputError
 from orchestration.workspace import Workspace, fill
+from training.baselines import BASELINES
 
 
 def write(folder: Path) -> None:
@@ -107,3 +110,24 @@ class TestWorkspace:
         folders = [workspace.folder("shop", *key) for key in (("data", "now"), ("data", "now"), ("data", "later"))]
         assert folders[0] == folders[1] != folders[2]
         assert {folder.parent for folder in folders} == {tmp_path / "data" / "shop"}
+
+
+class TestBaselines:
+    def test_a_plain_run_measures_those_of_the_gate_and_those_that_count(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cheap = ("popularity", "recent_popularity", "personal_frequency", "personal_recency")
+        assert Workspace().baseline_names == (*cheap, "als")
+        policy = yaml.safe_load((Path(serving.__file__).parent / "gate.yaml").read_text())
+        policy["margins"] = [{"baseline": "ease", "metrics": ["all/recall@20"]}]
+        (tmp_path / "gate.yaml").write_text(yaml.safe_dump(policy))
+        monkeypatch.setenv("GATEHOUSE_POLICY", str(tmp_path / "gate.yaml"))
+        assert Workspace().baseline_names == (*cheap, "ease")
+
+    def test_all_and_names_beside_those_of_the_gate(self) -> None:
+        assert Workspace(baselines="all").baseline_names == BASELINES
+        assert Workspace(baselines="ease, item_knn").baseline_names == ("popularity", "item_knn", "als", "ease")
+
+    def test_an_unknown_name_is_refused_before_the_run(self) -> None:
+        with pytest.raises(ValueError, match="got the baselines eas; wanted some of popularity"):
+            Workspace(baselines="eas").check()

@@ -7,15 +7,17 @@ import pytest
 
 from training import baselines
 from training.baselines import (
+    BASELINES,
     Log,
     als,
     baseline_search,
-    fit_baselines,
+    fit_baseline,
     item_knn,
     personal_frequency,
     personal_recency,
     popularity,
     recent_popularity,
+    too_large,
 )
 from training.evaluation.evaluate import evaluate
 from training.evaluation.holdout import Holdout
@@ -168,7 +170,7 @@ def test_als_is_deterministic(log: Log) -> None:
 
 @pytest.fixture(scope="module")
 def fitted(log: Log) -> dict[str, Scores]:
-    return fit_baselines(log, seed=0)
+    return {name: fit_baseline(name, log, seed=0) for name in BASELINES}
 
 
 COLLABORATIVE = ["item_knn", "als", "user_knn", "up_cf", "tifu_knn", "ease"]
@@ -193,17 +195,23 @@ def test_baselines_pass_through_the_same_protocol_as_a_model(log: Log, fitted: d
         before=(log.user_rows, log.item_rows), after=after, items=ITEMS, seen_items_may_return=True
     )
     results = {name: evaluate(baseline_search(fitted[name], holdout.users_Q), holdout, seed=0) for name in NAMES}
-    assert set(results) == set(fitted)
+    assert set(results) == set(fitted) == set(BASELINES)
     assert results["personal_frequency"].metrics["all/mrr@10"] == 1
     for name in set(COLLABORATIVE) - {"tifu_knn"}:  # its 300 nearest are everybody here: no better than popularity
         assert results[name].metrics["discovery/recall@10"] > 1.5 * results["popularity"].metrics["discovery/recall@10"]
 
 
-def test_ease_is_left_out_where_users_and_items_are_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ease_is_too_large_where_users_and_items_are_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     sold = ITEMS - NEVER_SOLD - 2
     for side, fits in ((sold - 1, False), (sold, True)):
         monkeypatch.setattr(baselines, "EASE_SIDE", side)
-        assert ("ease" in fit_baselines(log, seed=0)) == fits
+        assert (too_large("ease", log) is None) == fits
+    assert too_large("als", log) is None
+
+
+def test_an_unknown_baseline_is_refused(log: Log) -> None:
+    with pytest.raises(ValueError, match=r"got the baselines eas; wanted some of popularity, .*, ease"):
+        fit_baseline("eas", log, seed=0)
 
 
 def test_an_interaction_after_the_cut_is_refused() -> None:

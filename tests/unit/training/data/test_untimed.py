@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -57,7 +56,7 @@ def test_users_retrieve_the_items_of_their_group() -> None:
     config = ids_only(items=ITEMS, interactions=len(known.user_I), dim=8)
     config = replace(config, score=Cosine(temperature=0.3, learned=False))
     model, history = fit_untimed(known, config, seed=0)
-    search = partial(exact_search, embed(model.user, known.user_U)[holdout.users_Q], embed(model.item, known.item_N))
+    search = exact_search(embed(model.user, known.user_U)[holdout.users_Q], embed(model.item, known.item_N))
     assert evaluate(search, holdout, ks=(10,), seed=0).metrics["all/recall@10"] > 0.65
     assert history[-1]["loss"] < history[0]["loss"]
 

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
 from training.evaluation.bootstrap import paired_interval
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import evaluate, evaluate_systems
 from training.evaluation.holdout import Holdout, item_sets
 from training.evaluation.metrics import index_recall
-from training.retrieval.exact import exact_search, score_search, top_k
+from training.evaluation.result import Evaluation, with_intervals
+from training.retrieval import exact
+from training.retrieval.exact import Mask, exact_search, score_search
+from training.retrieval.ranking import top_k
 
 USERS, ITEMS, DIM = 600, 120, 8
 
@@ -49,7 +50,7 @@ def masked(holdout: Holdout) -> Holdout:
 def random_search(holdout: Holdout):
     rng = np.random.default_rng(2)
     users, items = rng.normal(size=(len(holdout.users_Q), DIM)), rng.normal(size=(ITEMS, DIM))
-    return partial(exact_search, users, items)
+    return exact_search(users, items)
 
 
 @pytest.mark.parametrize("k", [1, 5, 20, ITEMS])
@@ -63,16 +64,29 @@ def test_more_places_than_items_stay_empty() -> None:
     assert top_k(np.array([[1.0, 3.0, 2.0]]), 5).tolist() == [[1, 2, 0, -1, -1]]
 
 
-def test_nan_scores_are_refused() -> None:
+@pytest.mark.parametrize("scores", [np.array([[1.0, np.nan, 2.0]]), np.full((1, 4_000), np.nan)])
+def test_nan_scores_are_refused(scores: np.ndarray) -> None:
     with pytest.raises(ValueError, match="NaN"):
-        top_k(np.array([[1.0, np.nan, 2.0]]), 2)
+        top_k(scores, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("levels", [3, 60, 100_000])
+def test_a_large_corpus_follows_the_tie_rule_too(dtype: type, levels: int) -> None:
+    """Large enough for chunks; with few levels every row has ties at the boundary, with 60 some rows do."""
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(0, levels, (40, 1_603)).astype(dtype)
+    scores[rng.uniform(size=scores.shape) < 0.3] = -np.inf
+    scores[0] = -np.inf
+    scores[1, 7:] = -np.inf  # fewer items than places
+    assert top_k(scores, 10).tolist() == [best_rows(row, 10) for row in scores]
 
 
 def test_exact_search_is_the_full_sort(embeddings: tuple[np.ndarray, np.ndarray]) -> None:
     user_QD, item_ND = embeddings
     rows = np.arange(USERS)[::-1]  # more than two blocks, not in order
     expected = np.argsort(-(user_QD[rows] @ item_ND.T), axis=1, kind="stable")[:, :10]
-    np.testing.assert_array_equal(exact_search(user_QD, item_ND)(rows, 10), expected)
+    np.testing.assert_array_equal(exact_search(user_QD, item_ND)()(rows, 10), expected)
 
 
 def test_neither_excluded_items_nor_items_outside_the_corpus_are_found(
@@ -85,10 +99,56 @@ def test_neither_excluded_items_nor_items_outside_the_corpus_are_found(
     corpus = rng.uniform(size=ITEMS) < 0.5
     exclude = item_sets(*np.nonzero(excluded), (USERS, ITEMS))
     rows = rng.permutation(USERS)
-    found = exact_search(user_QD, item_ND, exclude=exclude, corpus=corpus)(rows, ITEMS)
+    found = exact_search(user_QD, item_ND)(exclude=exclude, corpus=corpus)(rows, ITEMS)
     scores = np.where(excluded | ~corpus, -np.inf, user_QD @ item_ND.T)
     assert found.tolist() == [best_rows(scores[row], ITEMS) for row in rows]
     assert (found[rows == 7] == -1).all()
+
+
+def test_lists_under_several_masks_are_those_under_each_and_scored_once(
+    embeddings: tuple[np.ndarray, np.ndarray],
+) -> None:
+    user_QD, item_ND = embeddings
+    rng = np.random.default_rng(5)
+    exclude = item_sets(*np.nonzero(rng.uniform(size=(USERS, ITEMS)) < 0.5), (USERS, ITEMS))
+    corpus = rng.uniform(size=ITEMS) < 0.5
+    masks = [Mask(exclude=exclude), Mask(), Mask(corpus=corpus), Mask(exclude=exclude, corpus=corpus), Mask()]
+    scored = []
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        scored.extend(rows)
+        return user_QD[rows] @ item_ND.T
+
+    rows = rng.permutation(USERS)
+    found = score_search(scores).lists(rows, 9, masks)
+    assert scored == rows.tolist()
+    for lists, mask in zip(found, masks, strict=True):
+        alone = exact_search(user_QD, item_ND)(exclude=mask.exclude, corpus=mask.corpus)
+        np.testing.assert_array_equal(lists, alone(rows, 9))
+
+
+@pytest.mark.parametrize("items", [1, 7, ITEMS])
+def test_blocks_of_queries_and_items_bound_the_scores_and_change_no_list(
+    embeddings: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch, items: int
+) -> None:
+    user_QD, item_ND = embeddings
+    rng = np.random.default_rng(6)
+    masks = [Mask(exclude=item_sets(*np.nonzero(rng.uniform(size=(USERS, ITEMS)) < 0.9), (USERS, ITEMS)))]
+    masks += [Mask(), Mask(corpus=np.arange(ITEMS) >= 5)]
+    whole = exact_search(user_QD, item_ND).lists(np.arange(USERS), 20, masks)
+    monkeypatch.setattr(exact, "ITEMS_AT_ONCE", items)
+    monkeypatch.setattr(exact, "SCORES_AT_ONCE", 1_000)
+    search, widest = exact_search(user_QD, item_ND), 0
+
+    def noted(rows: np.ndarray):
+        nonlocal widest
+        for scores_bn in search.parts(rows):
+            widest = max(widest, scores_bn.size)
+            yield scores_bn
+
+    for lists, expected in zip(exact.BlockSearch(noted).lists(np.arange(USERS), 20, masks), whole, strict=True):
+        np.testing.assert_array_equal(lists, expected)
+    assert 0 < widest <= 1_000
 
 
 def test_index_recall_is_the_shared_part_in_any_order() -> None:
@@ -116,7 +176,7 @@ def test_repeat_and_discovery_partition_all(holdout: Holdout) -> None:
 
 
 def test_a_model_that_knows_the_future_reaches_every_ceiling(holdout: Holdout) -> None:
-    oracle = partial(score_search, lambda rows: holdout.relevant[rows].toarray().astype(np.float32))
+    oracle = score_search(lambda rows: holdout.relevant[rows].toarray().astype(np.float32))
     result = evaluate(oracle, holdout, ks=(1, 3, 20), seed=0)
     for name, ceiling in result.ceilings.items():
         if not name.startswith("repeat"):  # the lists of the view repeat are those of all
@@ -125,8 +185,8 @@ def test_a_model_that_knows_the_future_reaches_every_ceiling(holdout: Holdout) -
 
 
 def test_a_model_that_knows_the_past_repeats_and_discovers_nothing(holdout: Holdout) -> None:
-    memory = partial(score_search, lambda rows: holdout.seen[rows].toarray().astype(np.float32))
-    nothing = partial(score_search, lambda rows: np.zeros((len(rows), ITEMS), dtype=np.float32))
+    memory = score_search(lambda rows: holdout.seen[rows].toarray().astype(np.float32))
+    nothing = score_search(lambda rows: np.zeros((len(rows), ITEMS), dtype=np.float32))
     result, none = (evaluate(each, holdout, ks=(10, ITEMS // 2), seed=0) for each in (memory, nothing))
     share = np.minimum(np.diff(holdout.seen.indptr), 20).sum() / (20 * len(holdout.users_Q))
     assert result.metrics[f"repeat/recall@{ITEMS // 2}"] > 0.99
@@ -186,7 +246,7 @@ def test_without_any_interaction_before_the_cut_every_item_is_tail(holdout: Hold
 
 def test_an_item_slice_asks_only_for_its_items(holdout: Holdout) -> None:
     head = holdout.item_groups() == 0
-    head_first = partial(score_search, lambda rows: np.tile(head.astype(np.float32), (len(rows), 1)))
+    head_first = score_search(lambda rows: np.tile(head.astype(np.float32), (len(rows), 1)))
     result = evaluate(head_first, holdout, ks=(int(head.sum()),), seed=0)
     assert result.metrics[f"all/head_items/recall@{head.sum()}"] == 1
     assert result.metrics[f"all/tail_items/recall@{head.sum()}"] == 0
@@ -206,7 +266,7 @@ def test_a_restricted_corpus_restricts_lists_and_relevant_items_alike(holdout: H
             "popularity_N": holdout.popularity_N[corpus],
         }
     )
-    alone = evaluate(partial(exact_search, users, items[corpus]), small, ks=(5,), seed=0)
+    alone = evaluate(exact_search(users, items[corpus]), small, ks=(5,), seed=0)
     for name in ("all/recall@5", "repeat/ndcg@5", "discovery/mrr@5"):
         assert restricted.metrics[name] == pytest.approx(alone.metrics[name])
     assert restricted.ceilings == alone.ceilings and restricted.users["all"] == alone.users["all"]
@@ -237,20 +297,59 @@ def test_intervals_surround_their_metric_and_serve_paired_comparison(holdout: Ho
     assert set(result.intervals) == set(result.per_user)
     for name, (low, high) in result.intervals.items():
         assert low <= result.metrics[name] <= high
-    oracle = partial(score_search, lambda rows: holdout.relevant[rows].toarray().astype(np.float32))
+    oracle = score_search(lambda rows: holdout.relevant[rows].toarray().astype(np.float32))
     better = evaluate(oracle, holdout, seed=0)
     low, _ = paired_interval(better.per_user["all/ndcg@20"], result.per_user["all/ndcg@20"], seed=0)
     assert low > 0.3
-    beside = result.beside(better, seed=0)
-    assert beside.leads["all/ndcg@20"][0] == low
-    assert beside.leads.keys() == result.intervals.keys()
-    assert better.leads == {}
+    both = with_intervals({"better": better, "random": result}, seed=0, reference="better")
+    assert both["random"].leads["all/ndcg@20"][0] == pytest.approx(low)
+    assert both["random"].leads.keys() == result.intervals.keys()
+    assert both["better"].leads == {}
     assert result.curves["all"][19] == pytest.approx(result.metrics["all/recall@20"])
+
+
+def test_systems_and_corpora_together_are_those_alone(holdout: Holdout, random_search) -> None:
+    memory = score_search(lambda rows: holdout.seen[rows].toarray().astype(np.float32))
+    corpora = {"whole": None, "even": np.arange(ITEMS) % 2 == 0}
+    systems = {"random": random_search, "memory": memory}
+    found = evaluate_systems(iter(systems.items()), holdout, corpora=corpora, seed=3, reference="memory")
+    for name, corpus in corpora.items():
+        for system, search in systems.items():
+            alone, each = evaluate(search, holdout, seed=3, corpus=corpus), found[name][system]
+            for part in ("metrics", "ceilings", "repeat_share", "users", "curves", "flags"):
+                assert getattr(each, part) == getattr(alone, part)
+            for metric, interval in alone.intervals.items():
+                assert each.intervals[metric] == pytest.approx(interval)
+        leading, other = found[name]["memory"], found[name]["random"]
+        for metric, lead in other.leads.items():
+            expected = paired_interval(leading.per_user[metric], other.per_user[metric], seed=3)
+            assert lead == pytest.approx(expected)
+
+
+def test_systems_of_different_users_are_not_compared(holdout: Holdout, random_search) -> None:
+    half = evaluate(score_search(lambda rows: np.ones((len(rows), ITEMS))), holdout.sampled(50, seed=0), seed=0)
+    with pytest.raises(ValueError, match="wanted the same users for all systems"):
+        with_intervals({"all": evaluate(random_search, holdout, seed=0), "half": half}, seed=0)
+
+
+def test_a_sample_of_the_users_is_seeded_measured_alone_and_flagged(holdout: Holdout) -> None:
+    drawn, again, other = (holdout.sampled(100, seed=seed) for seed in (0, 0, 1))
+    assert drawn.users_Q.tolist() == again.users_Q.tolist() != other.users_Q.tolist()
+    rows = np.searchsorted(holdout.users_Q, drawn.users_Q)
+    assert len(rows) == 100 and (holdout.users_Q[rows] == drawn.users_Q).all()
+    rng = np.random.default_rng(2)
+    users, items = rng.normal(size=(len(holdout.users_Q), DIM)), rng.normal(size=(ITEMS, DIM))
+    whole = evaluate(exact_search(users, items), holdout, seed=0)
+    part = evaluate(exact_search(users[rows], items), drawn, seed=0)
+    chosen = np.isin(whole.query_rows["repeat"], rows)
+    np.testing.assert_array_equal(part.per_user["repeat/recall@20"], whole.per_user["repeat/recall@20"][chosen])
+    assert part.flags == (f"measured on 100 of {len(holdout.users_Q)} users, drawn at random (seed 0)",)
+    assert holdout.sampled(len(holdout.users_Q), seed=0) is holdout
 
 
 def test_the_summary_survives_json(holdout: Holdout, random_search) -> None:
     result = evaluate(random_search, holdout, seed=0)
-    result = result.beside(result, seed=0)
+    result = with_intervals({"a": result, "b": result}, seed=0, reference="a")["b"]
     back = Evaluation.from_json(result.to_json())
     for name in ("metrics", "intervals", "leads", "ceilings", "repeat_share", "users", "curves", "flags"):
         assert getattr(back, name) == getattr(result, name)

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from training.evaluation.bootstrap import bootstrap_interval, paired_interval
+from training.evaluation import bootstrap
+from training.evaluation.bootstrap import (
+    bootstrap_interval,
+    paired_interval,
+    percentile_intervals,
+    resample_counts,
+    resampled_means,
+)
 from training.evaluation.metrics import METRICS, is_relevant, ndcg_at_k, recall_at_k, recall_ceiling, recall_curve
 
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling ranx takes minutes, running it plain milliseconds
@@ -99,6 +106,40 @@ def test_the_bootstrap_interval_covers_the_known_mean_about_as_often_as_it_says(
     assert 88 <= covered <= 99
     width = np.mean([high - low for low, high in intervals])
     assert width == pytest.approx(2 * 1.96 * 2.0 / np.sqrt(300), rel=0.1)  # normal theory
+
+
+def test_one_product_equals_a_loop_over_resamples_and_metrics() -> None:
+    """The plain bootstrap: repeat every user as often as it was drawn, and take the mean."""
+    values_QM = np.random.default_rng(0).exponential(size=(50, 3))
+    counts_SQ = np.concatenate(list(resample_counts(50, seed=4, samples=200)))
+    for column, interval in enumerate(percentile_intervals(resampled_means(values_QM, seed=4, samples=200))):
+        means = [np.repeat(values_QM[:, column], counts_Q.astype(int)).mean() for counts_Q in counts_SQ]
+        assert interval == pytest.approx(np.quantile(means, [0.025, 0.975]))
+
+
+def test_resamples_are_multinomial_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts_SQ = np.concatenate(list(resample_counts(40, seed=0, samples=5_000)))
+    assert counts_SQ.shape == (5_000, 40) and (counts_SQ.sum(axis=1) == 40).all()
+    # Of a multinomial with p = 1/Q: mean 1, variance 1 - 1/Q, covariance -1/Q.
+    assert counts_SQ.mean(axis=0) == pytest.approx(1, abs=0.07)
+    covariance_QQ = np.cov(counts_SQ.T)
+    assert np.diag(covariance_QQ).mean() == pytest.approx(1 - 1 / 40, abs=0.02)
+    assert covariance_QQ[~np.eye(40, dtype=bool)].mean() == pytest.approx(-1 / 40, abs=0.002)
+    monkeypatch.setattr(bootstrap, "COUNTS_AT_ONCE", 90)
+    blocks = list(resample_counts(40, seed=0, samples=5_000))
+    assert {len(block) for block in blocks} == {2}
+    assert (np.concatenate(blocks) == counts_SQ).all()
+
+
+def test_the_paired_interval_covers_a_planted_difference_about_as_often_as_it_says() -> None:
+    rng, covered, widths = np.random.default_rng(8), 0, []
+    for seed in range(100):
+        base = rng.exponential(size=300)
+        low, high = paired_interval(base + rng.normal(0.05, 0.3, 300), base, seed=seed, samples=300)
+        covered += low <= 0.05 <= high
+        widths.append(high - low)
+    assert 88 <= covered <= 99
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * 0.3 / np.sqrt(300), rel=0.1)
 
 
 def test_the_paired_interval_sees_a_small_difference_that_separate_intervals_hide() -> None:

@@ -14,8 +14,9 @@ from serving.pt2 import load_program
 from tests.unit.training.towers.test_repeat_head import CONFIG, model_of, small_data, terms
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.training_set import Arrays, TrainingSet
-from training.retrieval.exact import exact_search, top_k
+from training.retrieval.exact import exact_search
 from training.retrieval.model_search import repeat_scores
+from training.retrieval.ranking import top_k
 from training.retrieval.rescored import rescored_search
 from training.towers import RescorerModule, TwoTower, embed
 from training.trainer import train
@@ -67,11 +68,11 @@ def test_rescored_search_is_a_sort_of_the_sums_under_the_masks() -> None:
     added = repeat_scores(model, data.queries, data.corpus, user_QD, item_ND)
     rows = np.arange(40)
     sums_QN = user_QD @ item_ND.T + added.toarray()
-    assert (rescored_search(user_QD, item_ND, added)(rows, 5) == top_k(sums_QN, 5)).all()
-    assert not (exact_search(user_QD, item_ND)(rows, 5) == top_k(sums_QN, 5)).all()
+    assert (rescored_search(user_QD, item_ND, added)()(rows, 5) == top_k(sums_QN, 5)).all()
+    assert not (exact_search(user_QD, item_ND)()(rows, 5) == top_k(sums_QN, 5)).all()
     seen = (added != 0).astype(np.int8).tocsr()
-    masked = rescored_search(user_QD, item_ND, added, exclude=seen)(rows, 5)
-    assert (masked == exact_search(user_QD, item_ND, exclude=seen)(rows, 5)).all()
+    masked = rescored_search(user_QD, item_ND, added)(exclude=seen)(rows, 5)
+    assert (masked == exact_search(user_QD, item_ND)(exclude=seen)(rows, 5)).all()
 
 
 def test_a_model_without_the_term_adds_nothing() -> None:

@@ -260,7 +260,7 @@ def test_it_finds_personal_items_that_a_user_vector_has_no_room_for() -> None:
         train(data, model, config, seed=0, epochs=10)
         vectors = embed(model.user, data.queries), embed(model.item, data.corpus)
         added = repeat_scores(model, data.queries, data.corpus, *vectors)
-        lists = rescored_search(*vectors, added)(np.arange(len(wanted)), 10)
+        lists = rescored_search(*vectors, added)()(np.arange(len(wanted)), 10)
         recall[name] = np.mean([len(set(ids.tolist()) & own) / 10 for ids, own in zip(lists, wanted, strict=True)])
     assert recall["with"] > 0.9
     assert recall["without"] < 0.5

@@ -43,7 +43,7 @@ def random_scorer(model: TwoTower, size: float = 1.0) -> None:
 def test_it_starts_as_the_score_of_the_towers(config: TrainConfig) -> None:
     data = small_data(users=40)
     model = model_of(data.size, 5, config)
-    plain = exact_search(embed(model.user, data.queries), embed(model.item, data.corpus))
+    plain = exact_search(embed(model.user, data.queries), embed(model.item, data.corpus))()
     again = served_search(model, data.queries, data.corpus)()
     assert (again(np.arange(40), 12) == plain(np.arange(40), 12)).all()
 
@@ -171,7 +171,7 @@ def test_the_served_score_is_the_measured_one(tmp_path: Path) -> None:
     item_QC = np.stack([np.random.default_rng(n).permutation(data.size)[:4] for n in range(40)])
     given = {"user_embedding": user_QD, "candidate_embeddings": item_ND[item_QC]}
     served_QC = program({name: torch.from_numpy(array) for name, array in given.items()}).detach().numpy()
-    rescore = served_search(model, data.queries, data.corpus).args[2]  # type: ignore[attr-defined]
+    rescore = served_search(model, data.queries, data.corpus).rescore  # type: ignore[attr-defined]
     query, item = np.arange(40).repeat(4), item_QC.ravel()
     np.testing.assert_allclose(served_QC.ravel(), rescore(query, item), atol=1e-5)
     assert np.abs(rescore(query, item) - np.einsum("pd,pd->p", user_QD[query], item_ND[item])).max() > 0.1
@@ -188,7 +188,7 @@ def test_a_reranked_search_is_a_sort_in_two_parts_under_the_masks(k: int) -> Non
     exclude = csr_array((rng.random((300, 15)) < 0.2).astype(np.int8))
     corpus = rng.random(15) < 0.8
     rows = rng.permutation(300)[:280]
-    search = reranked_search(user_QD, item_ND, lambda q, n: new_QN[q, n], 4, exclude=exclude, corpus=corpus)
+    search = reranked_search(user_QD, item_ND, lambda q, n: new_QN[q, n], 4)(exclude=exclude, corpus=corpus)
     for query, got in zip(rows, search(rows, k).tolist(), strict=True):
         allowed = [n for n in range(15) if corpus[n] and not exclude[[query], [n]][0]]
         by_index = sorted(allowed, key=lambda n: -float(user_QD[query] @ item_ND[n]))

@@ -1,0 +1,77 @@
+"""Recall of the built index against exact search, under the filters that serving uses.
+
+Legend: Q queries, N items of the corpus, D dimensions, K ranks.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+
+from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
+from serving.index.base import QUERIES_AT_ONCE, Hits, ItemIndex
+from training.evaluation.metrics import index_recall
+from training.retrieval.exact import Mask, exact_search
+
+USERS = QUERIES_AT_ONCE
+"""Users that the index is asked for: one call a filter. The index's recall varies little between users."""
+
+
+def sampled_index_recall(
+    index: ItemIndex,
+    name: str,
+    schema: Schema,
+    items: pl.DataFrame,
+    user_QD: np.ndarray,
+    item_ND: np.ndarray,
+    *,
+    k: int,
+    seed: int,
+) -> tuple[float, int]:
+    """Measure the index on a seeded sample of users.
+
+    The index is searched without a filter and with one for each field that serving may
+    filter on, by its most frequent value.
+
+    Args:
+        index: the item index.
+        name: its collection.
+        schema: declares which fields may be filtered on.
+        items: item_id and the fields, in the order of `item_ND`.
+        user_QD: embeddings of the users to draw from.
+        item_ND: embeddings that the index was built from.
+        k: length of the lists.
+        seed: random seed of the sample.
+
+    Returns:
+        The lowest share of the exact top k that a search returned, and how many users
+        were asked for.
+    """
+    rows = np.random.default_rng(seed).permutation(len(user_QD))[:USERS]
+    asked_QD = user_QD[np.sort(rows)]
+    filters = _filters(schema, items)
+    masks = [Mask(corpus=matches_N) for matches_N in filters.values()]
+    exact = exact_search(asked_QD, item_ND).lists(np.arange(len(asked_QD)), k, masks)
+    found = [_rows(index.search(name, asked_QD, k, where), items[ITEM_ID], k) for where in filters]
+    return min(map(index_recall, exact, found)), len(asked_QD)
+
+
+def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
+    """Filter expression -> the items that match it, bool [N]; None -> None for no filter."""
+    fields = [f.name for f in schema.features_of(Entity.ITEM) if f.filterable and f.kind is Kind.CATEGORICAL]
+    frequent = {field: items[field].drop_nulls().value_counts(sort=True)[field][0] for field in fields}
+    return {None: None} | {
+        f"{field} == {json.dumps(value)}": (items[field] == value).fill_null(False).to_numpy()
+        for field, value in frequent.items()
+    }
+
+
+def _rows(hits: Hits, corpus: pl.Series, k: int) -> np.ndarray:
+    """Item rows of the hits, int32 [Q, K], -1 where there are fewer."""
+    found_QK = np.full((len(hits.ids), k), -1, np.int32)
+    row_of = dict(zip(corpus, range(len(corpus)), strict=True))
+    for rows_K, ids in zip(found_QK, hits.ids, strict=True):
+        rows_K[: len(ids)] = [row_of[item] for item in ids]
+    return found_QK
