@@ -25,13 +25,24 @@ def names() -> tuple[str, ...]:
     return tuple(_LOADERS)
 
 
-def load(name: str, *, data: Path | None = None, as_of: datetime | None = None) -> Tables:
-    """A dataset in canonical form.
+def load(
+    name: str, *, data: Path | None = None, as_of: datetime | None = None, positive_from: float | None = None
+) -> Tables:
+    """Load a dataset in canonical form.
 
-    `data` is the folder of the raw files, where the user brings them. With `as_of` (UTC where it has no
-    zone), events after that moment are an error. Raises InputError for an unknown name or any input that
-    cannot be used.
+    Args:
+        name: One of `names()`.
+        data: Folder of the raw files, where the user brings them.
+        as_of: Moment after which an event is an error; UTC where it has no zone.
+        positive_from: Lowest rating of a positive, for MovieLens; your own data say it in their YAML.
+
+    Raises:
+        InputError: An unknown name, or input that cannot be used.
     """
     if name not in _LOADERS:
         raise InputError(unknown_name("dataset", name, names()))
-    return _LOADERS[name](data, as_of)
+    if positive_from is None:
+        return _LOADERS[name](data, as_of)
+    if name != "movielens":
+        raise InputError(f"dataset {name!r}: positive_from is for movielens; in a gatehouse.yaml it stands in `events`")
+    return movielens.load(data, as_of, positive_from)

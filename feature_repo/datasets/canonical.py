@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.datasets.columns import RawTable, read_feature, read_ids, read_numbers, read_strings, read_times
+from feature_repo.datasets.ratings import keep_positives
 from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import Entity, Feature, Schema
 
@@ -54,22 +55,24 @@ def canonicalise(
     users: RawTable | None,
     items: RawTable | None,
     impressions: RawTable | None = None,
+    positive_from: float | None = None,
     as_of: datetime | None = None,
     notes: Sequence[str] = (),
 ) -> Tables:
     """Raw files -> checked canonical tables.
 
     Canonical names that `columns` maps: user_id, item_id, timestamp, and where there are such created, value,
-    basket_id for events; the first three and created for impressions; the key and every feature of the profile
+    basket_id, rating for events; the first three and created for impressions; the key and every feature of the profile
     view for users and items. Without a users (items) file, the users (items) are those of the events, and
     impressions of others are dropped and noted. With one, events and impressions of unknown users or items are
-    dropped and noted up to 1 % of the rows. Events equal in user, item and time are kept and noted. `notes` are
-    those of the source, and come first.
+    dropped and noted up to 1 % of the rows. Events equal in user, item and time are kept and noted. Of events with
+    ratings, those below `positive_from` are dropped and noted. `notes` are those of the source, and come first.
 
     Raises InputError: missing column, wrong type, empty table, null or duplicate ids, more unknown ids, times
     null, unparsable or after `as_of`, NaN or infinite numbers, vectors of the wrong length, fewer than 10
     users.
     """
+    events, below = keep_positives(events, positive_from)
     log = _read_log(events, as_of)
     people = _read_entities(schema, Entity.USER, users, log)
     corpus = _read_entities(schema, Entity.ITEM, items, log)
@@ -83,7 +86,7 @@ def canonicalise(
     if impressions is not None:
         shown, unknown = _drop_unknown(_read_log(impressions, as_of), impressions, known, "impressions")
         dropped += unknown
-    found = (*notes, *dropped, *_remarks(log, people, corpus))
+    found = (*notes, *below, *dropped, *_remarks(log, people, corpus))
     return Tables(schema=schema, events=log, users=people, items=corpus, impressions=shown, notes=found)
 
 

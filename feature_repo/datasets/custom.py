@@ -40,11 +40,12 @@ _EVENT_COLUMNS = {
     "created": "created",
     "value": "value",
     "basket": "basket_id",
+    "rating": "rating",
 }
 _LOG = ("user", "item", "timestamp")
 """What every event and every impression has."""
 _IMPRESSION_COLUMNS = {key: _EVENT_COLUMNS[key] for key in (*_LOG, "created")}
-_EVENTS: Keys = {**_FILE, **dict.fromkeys(_EVENT_COLUMNS, (str,))}
+_EVENTS: Keys = {**_FILE, **dict.fromkeys(_EVENT_COLUMNS, (str,)), "positive_from": _NUMBER}
 _IMPRESSIONS: Keys = {**_FILE, **dict.fromkeys(_IMPRESSION_COLUMNS, (str,))}
 _ENTITIES: Keys = {**_FILE, "id": (str,), "features": (dict,)}
 FEATURE_KEYS: Keys = {
@@ -84,6 +85,7 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
         users=_entity_table(data, config, Entity.USER),
         items=_entity_table(data, config, Entity.ITEM),
         impressions=_log_table(data, impressions, _IMPRESSION_COLUMNS) if impressions else None,
+        positive_from=config["events"].get("positive_from"),
         as_of=as_of,
     )
 
@@ -104,18 +106,22 @@ def read_config(path: Path) -> dict[str, Any]:
         _checked(config["impressions"], f"{YAML_NAME}, impressions", _IMPRESSIONS, ("file", *_LOG))
     for name in ("users", "items"):
         if name in config:
-            _check_entities(config[name], f"{YAML_NAME}, {name}")
+            _checked(config[name], f"{YAML_NAME}, {name}", _ENTITIES, ("file", "id"))
+            check_features(config[name].get("features", {}), f"{YAML_NAME}, {name}")
     return config
 
 
-def config_schema(config: Mapping[str, Any]) -> Schema:
-    """The schema of a checked configuration: its profiles and the standard views its events allow."""
+def config_schema(config: Mapping[str, Any], where: str = YAML_NAME) -> Schema:
+    """The schema of a checked configuration: its profiles and the standard views its events allow.
+
+    where: named in errors.
+    """
     events = config["events"]
     views = (
-        _profile(config, Entity.USER),
+        _profile(config, Entity.USER, where),
         user_activity_view(value="value" in events, basket="basket" in events),
         user_history_view(),
-        _profile(config, Entity.ITEM),
+        _profile(config, Entity.ITEM, where),
         item_statistics_view(value="value" in events),
     )
     try:
@@ -125,12 +131,12 @@ def config_schema(config: Mapping[str, Any]) -> Schema:
             views=tuple(view for view in views if view.features),
         )
     except ValueError as error:
-        raise InputError(f"{YAML_NAME}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
 
 
-def _profile(config: Mapping[str, Any], entity: Entity) -> View:
+def _profile(config: Mapping[str, Any], entity: Entity, source: str) -> View:
     declared = config.get(f"{entity}s", {}).get("features", {})
-    where = f"{YAML_NAME}, {entity}s"
+    where = f"{source}, {entity}s"
     features = tuple(_feature(name, spec, where) for name, spec in declared.items())
     try:
         return View(name=f"{entity}_profile", entity=entity, features=features)
@@ -171,9 +177,9 @@ def _raw_table(folder: Path, section: Mapping[str, Any], columns: Mapping[str, s
     )
 
 
-def _check_entities(section: Mapping[str, Any], where: str) -> None:
-    _checked(section, where, _ENTITIES, ("file", "id"))
-    for name, spec in section.get("features", {}).items():
+def check_features(features: Mapping[str, Any], where: str) -> None:
+    """Raise InputError for a declared feature with an unknown kind or option, or a name that is taken."""
+    for name, spec in features.items():
         inside = f"{where}, feature {name!r}"
         _checked(spec, inside, FEATURE_KEYS, ("kind",))
         if not isinstance(name, str) or name in RESERVED_COLUMNS:

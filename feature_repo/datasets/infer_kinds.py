@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.datasets.columns import Epoch, parse_iso
-from feature_repo.schema import Entity, Kind
+from feature_repo.schema import RESERVED_COLUMNS, Entity, Kind
+from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 USER_NAME = re.compile(r"user|customer|client|household|member|account|visitor|shopper|buyer", re.IGNORECASE)
 ITEM_NAME = re.compile(r"item|product|movie|article|sku|track|song|book|job|offer|video", re.IGNORECASE)
@@ -17,6 +18,7 @@ _TIME_NAME = re.compile(r"time|date|created|loaded|released|_at$|_ts$|^ts$|_on$"
 _TITLE_NAME = re.compile(r"title|name|label", re.IGNORECASE)
 
 _FEW_VALUES = 50
+_REPEATED = 0.05
 _LIST_SEPARATOR = "|"
 _EPOCHS: tuple[tuple[Epoch, float], ...] = (("s", 1e8), ("ms", 1e11), ("us", 1e14), ("ns", 1e17))
 """Unit, and the smallest count (in 1973) taken for a time in it; from 1000 times that on, the next unit."""
@@ -99,3 +101,36 @@ def _categorical(values: pl.Series, entity: Entity) -> dict[str, Any]:
 def _bounded(length: float | None) -> int:
     """A feature length with some room: 8 to 64."""
     return min(max(8, round(length or 0)), 64)
+
+
+def repeated_share(events: pl.DataFrame, user: str, item: str) -> float:
+    """The share of events whose user had the same item in another one before."""
+    return 1 - float(events.select(pl.struct(user, item).n_unique()).item()) / events.height
+
+
+def may_return(repeated: float) -> bool:
+    """Whether seen items may return, by the share of events that repeat a user and item."""
+    return repeated > _REPEATED
+
+
+def standard_columns() -> set[str]:
+    """Names that no feature may have: keys, times, and the columns of the standard views."""
+    views = (user_activity_view(value=True, basket=True), user_history_view(), item_statistics_view(value=True))
+    return set(RESERVED_COLUMNS) | {name for view in views for name in view.columns}
+
+
+def free_name(column: str, entity: Entity, taken: set[str]) -> str:
+    """A feature name for a column: an identifier that is not taken. It is taken from then on."""
+    name = identifier(column)
+    if name in taken:
+        name = f"{entity}_{name}"
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def identifier(text: str) -> str:
+    """The text as a lower-case identifier."""
+    name = re.sub(r"\W+", "_", text).strip("_").lower()
+    return name if name.isidentifier() else f"n{name}"

@@ -13,13 +13,26 @@ import yaml
 
 from feature_repo.datasets.custom import FEATURE_KEYS, YAML_NAME
 from feature_repo.datasets.files import SUFFIXES, read_table
-from feature_repo.datasets.infer_kinds import ID_NAME, ITEM_NAME, USER_NAME, as_typed, epoch_of, guess_feature
+from feature_repo.datasets.infer_kinds import (
+    ID_NAME,
+    ITEM_NAME,
+    USER_NAME,
+    as_typed,
+    epoch_of,
+    free_name,
+    guess_feature,
+    identifier,
+    may_return,
+    repeated_share,
+    standard_columns,
+)
+from feature_repo.datasets.ratings import distribution, likely_threshold
 from feature_repo.errors import InputError
-from feature_repo.schema import RESERVED_COLUMNS, Entity, Kind
-from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
+from feature_repo.schema import Entity, Kind
 
 _CREATED = re.compile(r"created|loaded|ingested|inserted|known|arrived", re.IGNORECASE)
-_VALUE = re.compile(r"value|price|amount|rating|revenue|sales|spend|score", re.IGNORECASE)
+_VALUE = re.compile(r"value|price|amount|revenue|sales|spend|score", re.IGNORECASE)
+_RATING = re.compile(r"rating|stars", re.IGNORECASE)
 _BASKET = re.compile(r"basket|order|session|cart|invoice", re.IGNORECASE)
 _SHOWN = re.compile(r"impression|exposure|shown", re.IGNORECASE)
 _ROWS = 100_000
@@ -68,7 +81,7 @@ def inspect_folder(folder: Path) -> str:
     rest = [file for file in files if file is not events and file is not impressions]
     users = next((file for file in rest if file.key(USER_NAME)), None)
     items = next((file for file in rest if file is not users and file.key(ITEM_NAME)), None)
-    taken = _standard_columns()
+    taken = standard_columns()
     lines = [
         f"# Guessed from {', '.join(file.name for file in files)}: please correct it.",
         f"# Feature kinds: {', '.join(kind for kind in Kind if kind is not Kind.HISTORY)}.",
@@ -106,12 +119,18 @@ def _find_logs(folder: Path, files: list[_File]) -> tuple[_File, _File | None]:
 
 def _events_lines(file: _File) -> Iterator[str]:
     user, item = file.candidates(USER_NAME)[0], file.candidates(ITEM_NAME)[0]
-    value = next((name for name in file.candidates(_VALUE) if file.frame[name].dtype.is_numeric()), None)
+    rating, value = (
+        next((name for name in file.candidates(pattern) if file.frame[name].dtype.is_numeric()), None)
+        for pattern in (_RATING, _VALUE)
+    )
     basket = next((name for name in file.candidates(_BASKET) if name not in (user, item, value)), None)
-    again = 1 - file.frame.select(pl.struct(user, item).n_unique()).item() / file.frame.height
-    yield f"seen_items_may_return: {_scalar(again > 0.05)}  # {again:.0%} of events repeat a user and item"
+    again = repeated_share(file.frame, user, item)
+    yield f"seen_items_may_return: {_scalar(may_return(again))}  # {again:.0%} of events repeat a user and item"
     yield "events:"
-    yield from _log_lines(file, {"value": value, "basket": basket})
+    yield from _log_lines(file, {"value": value, "basket": basket, "rating": rating})
+    if rating:
+        ratings = file.frame[rating].drop_nulls().cast(pl.Float64)
+        yield f"  positive_from: {likely_threshold(ratings):g}  # lower ratings are dropped; {distribution(ratings)}"
 
 
 def _impressions_lines(file: _File | None) -> Iterator[str]:
@@ -156,34 +175,14 @@ def _entity_lines(entity: Entity, file: _File | None, pattern: re.Pattern[str], 
         if not guess:
             yield f"    # {column}: empty, or of a type that is no feature"
             continue
-        name = _free_name(column, entity, taken)
+        name = free_name(column, entity, taken)
         options = guess if name == column else guess | {"column": column}
         listed = ", ".join(f"{option}: {_scalar(value)}" for option, value in options.items())
         yield f"    {_scalar(name)}: {{{listed}}}"
 
 
-def _standard_columns() -> set[str]:
-    views = (user_activity_view(value=True, basket=True), user_history_view(), item_statistics_view(value=True))
-    return set(RESERVED_COLUMNS) | {name for view in views for name in view.columns}
-
-
-def _free_name(column: str, entity: Entity, taken: set[str]) -> str:
-    name = _identifier(column)
-    if name in taken:
-        name = f"{entity}_{name}"
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
-
-
 def _dataset_name(folder: Path) -> str:
-    return _identifier(folder.resolve().name)
-
-
-def _identifier(text: str) -> str:
-    name = re.sub(r"\W+", "_", text).strip("_").lower()
-    return name if name.isidentifier() else f"n{name}"
+    return identifier(folder.resolve().name)
 
 
 def _scalar(value: object) -> str:

@@ -32,6 +32,7 @@ _GENRES_100K = (
     ),
 )
 
+_RATINGS = {"user_id": "userId", "item_id": "movieId", "timestamp": "timestamp", "value": "rating"}
 _NO_GENRE = "(no genres listed)"
 
 
@@ -44,8 +45,15 @@ class _Format:
     read: Callable[[Path], tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]]
 
 
-def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
-    """The ratings of a MovieLens folder, its layout told by its files. The event's value is the rating."""
+def load(data: Path | None = None, as_of: datetime | None = None, positive_from: float | None = None) -> Tables:
+    """Read the ratings of a MovieLens folder, its layout told by its files. The event's value is the rating.
+
+    Args:
+        data: The folder.
+        as_of: Moment after which a rating is an error.
+        positive_from: Lowest rating that counts, such as 4. None: every rating is an interaction, as next-item
+            benchmarks have it: a rating says first of all that the user chose to watch.
+    """
     if data is None:
         raise InputError("dataset 'movielens' needs the folder you downloaded from grouplens.org: --data DIR")
     form = _detect(data)
@@ -55,7 +63,7 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
         events=RawTable(
             name=form.files[0],
             frame=ratings,
-            columns={"user_id": "userId", "item_id": "movieId", "timestamp": "timestamp", "value": "rating"},
+            columns=_RATINGS | ({} if positive_from is None else {"rating": "rating"}),
             epoch="s",
         ),
         items=RawTable(
@@ -64,6 +72,7 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
             columns={"item_id": "movieId", "title": "title", "year": "year", "genres": "genres"},
         ),
         users=None if users is None else _users_table(form.files[2], users),
+        positive_from=positive_from,
         as_of=as_of,
     )
 
