@@ -121,7 +121,7 @@ def evaluate_version(
     registry = Registry(settings, source.dataset)
     towers = ModelBundle.from_folder(registry.download(value.version.version))
     user_QD = towers.user.embed(asked)
-    before = interactions_before(tables.events, *ids, source.cut)
+    before = Log.before(tables.events, *ids, source.cut)
     large = {name: reason for name in baselines if (reason := too_large(name, before))}
     fitted = [name for name in baselines if name not in large]
     champion, note = _champion(settings, registry, value, asked, corpus)
@@ -192,19 +192,6 @@ def _champion(
     if absent:
         return release, f"champion {version} needs features that this schema no longer has: {', '.join(absent)}"
     return release, None
-
-
-def interactions_before(events: pl.DataFrame, users: pl.Series, corpus: pl.Series, cut: datetime) -> Log:
-    """Log of the events that happened and were known before the cut, for baselines to learn from."""
-    known = events.filter(pl.max_horizontal("timestamp", "created") < cut)
-    days = (pl.lit(cut) - pl.col("timestamp")).dt.total_seconds() / 86_400
-    return Log(
-        user_rows=known["user_id"].replace_strict(users, np.arange(len(users))).to_numpy(),
-        item_rows=known["item_id"].replace_strict(corpus, np.arange(len(corpus))).to_numpy(),
-        days=known.select(days).to_series().to_numpy(),
-        users=len(users),
-        items=len(corpus),
-    )
 
 
 def _core(log: Log) -> np.ndarray:

@@ -25,7 +25,6 @@ import polars as pl
 
 from feature_repo.datasets import load, names
 from feature_repo.datasets.canonical import Tables
-from orchestration import evaluation
 from training.baselines import Log, ease, tifu_knn, up_cf, user_knn
 from training.data.split import temporal_split
 from training.evaluation.evaluate import evaluate
@@ -87,7 +86,7 @@ def inner_split(tables: Tables) -> tuple[Log, Holdout]:
     users, corpus, start = tables.users["user_id"], tables.items["item_id"], split.validation_start
     may_return = tables.schema.seen_items_may_return
     holdout = temporal_holdout(events, users, corpus, start, split.cut, may_return)
-    return evaluation.interactions_before(events, users, corpus, start), holdout
+    return Log.before(events, users, corpus, start), holdout
 
 
 def walk(name: str, log: Log, holdout: Holdout) -> list[dict[str, Any]]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
+
+from feature_repo.schema import ITEM_ID, USER_ID
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -31,6 +35,26 @@ class Log:
             raise ValueError(f"got {got} user rows, item rows and days; wanted aligned arrays")
         if len(self.days) and self.days.min() < 0:
             raise ValueError(f"an interaction lies {-self.days.min():.2f} days after the cut; wanted only earlier ones")
+
+    @classmethod
+    def before(cls, events: pl.DataFrame, users: pl.Series, corpus: pl.Series, cut: datetime) -> Log:
+        """Take the events that happened and were known before a cut.
+
+        Args:
+            events: Canonical events.
+            users: User ids, in the order of user rows.
+            corpus: Item ids, in the order of item rows.
+            cut: Moment from which on nothing is learned from.
+        """
+        known = events.filter(pl.max_horizontal("timestamp", "created") < cut)
+        days = (pl.lit(cut) - pl.col("timestamp")).dt.total_seconds() / 86_400
+        return cls(
+            user_rows=known[USER_ID].replace_strict(users, np.arange(len(users))).to_numpy(),
+            item_rows=known[ITEM_ID].replace_strict(corpus, np.arange(len(corpus))).to_numpy(),
+            days=known.select(days).to_series().to_numpy(),
+            users=len(users),
+            items=len(corpus),
+        )
 
     def matrix(self, weights: np.ndarray | None = None) -> csr_array:
         """Sum of the weights (default 1: counts) of each user and item: float64 [users, items]."""

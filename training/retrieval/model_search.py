@@ -19,9 +19,18 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def served_search(model: TwoTower, users: Arrays, items: Arrays) -> MakeSearch:
-    """Search over encoded queries and corpus. Leaves the model in evaluation mode."""
-    user_QD, item_ND = embed(model.user, users), embed(model.item, items)
+def served_search(
+    model: TwoTower, users: Arrays, items: Arrays, *, embedded: tuple[np.ndarray, np.ndarray] | None = None
+) -> MakeSearch:
+    """Search over encoded queries and corpus. Leaves the model in evaluation mode.
+
+    Args:
+        model: Towers with their repeat head or reranker.
+        users: Encoded queries.
+        items: Encoded corpus.
+        embedded: Embeddings of both, where they are known already.
+    """
+    user_QD, item_ND = embedded or (embed(model.user, users), embed(model.item, items))
     reranker = model.reranker
     if reranker is None:
         return rescored_search(user_QD, item_ND, repeat_scores(model, users, items, user_QD, item_ND))
@@ -37,6 +46,32 @@ def served_search(model: TwoTower, users: Arrays, items: Arrays) -> MakeSearch:
         return score_P
 
     return reranked_search(user_QD, item_ND, rescore, reranker.candidates)
+
+
+def served_scores(
+    model: TwoTower, users: Arrays, items: Arrays, embedded: tuple[np.ndarray, np.ndarray], ids_QK: np.ndarray
+) -> np.ndarray:
+    """Scores of the lists of a served search, float64 [Q, K]; of empty ranks they mean nothing.
+
+    Args:
+        model: Towers with their repeat head or reranker.
+        users: Encoded queries.
+        items: Encoded corpus.
+        embedded: Embeddings of both.
+        ids_QK: Lists as the search returned them, from rank 1.
+    """
+    user_QD, item_ND = embedded
+    vectors_QKD = item_ND[np.maximum(ids_QK, 0)]
+    scores_QK: np.ndarray = np.einsum("qd,qkd->qk", user_QD, vectors_QKD).astype(np.float64)
+    if model.reranker is None:
+        repeat = repeat_scores(model, users, items, user_QD, item_ND)
+        rows_QK = np.arange(len(ids_QK))[:, None]
+        return scores_QK + repeat[rows_QK, np.maximum(ids_QK, 0)].toarray()
+    first = slice(0, model.reranker.candidates)
+    pairs = torch.from_numpy(user_QD).to(model.device), torch.from_numpy(vectors_QKD[:, first]).to(model.device)
+    with torch.no_grad():
+        scores_QK[:, first] += (model.temperature * model.reranker.eval()(*pairs)).cpu().numpy()
+    return scores_QK
 
 
 QUERIES_AT_ONCE = 256

@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from feature_repo.datasets import load, names
-from orchestration import evaluation
 from orchestration.evaluation import TWO_TOWER
 from orchestration.local.home import log_to_file, prepare_home
 from serving.registry import Registry
@@ -31,6 +30,7 @@ from serving.settings import Settings
 from tests.benchmarks.rolling.baskets import rounds
 from tests.benchmarks.rolling.pooled import pooled
 from tests.benchmarks.rolling.systems import baseline_searches, item_vectors, release_search
+from training.baselines import Log
 from training.evaluation.evaluate import evaluate
 from training.evaluation.result import Evaluation, with_intervals
 
@@ -58,9 +58,7 @@ def measure(dataset: str, seed: int, number: int) -> tuple[dict[str, Evaluation]
     settings = Settings.from_environment(os.environ)
     release, tables = released(settings, dataset, seed), load(dataset)
     item_ND = item_vectors(settings, release, tables.items["item_id"])
-    before = evaluation.interactions_before(
-        tables.events, tables.users["user_id"], tables.items["item_id"], release.manifest.cut
-    )
+    before = Log.before(tables.events, tables.users["user_id"], tables.items["item_id"], release.manifest.cut)
     measured: dict[str, list[Evaluation]] = defaultdict(list)
     holdouts = []
     for of_round in rounds(tables, release.manifest.cut, number):

@@ -10,11 +10,11 @@ import pytest
 
 from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
-from orchestration import evaluation
 from tests.benchmarks.rolling.baskets import Round, rounds
 from tests.benchmarks.rolling.pooled import pooled, user_means
 from tests.benchmarks.rolling.systems import ASKED, baseline_searches, features_at
 from tests.logs import DAYS, ITEMS, START, USERS, Event, known, random_events, seen, tables_of
+from training.baselines import Log
 from training.evaluation.evaluate import evaluate
 from training.evaluation.result import Evaluation
 from training.retrieval.exact import MakeSearch, score_search
@@ -134,7 +134,7 @@ def test_only_the_users_own_history_goes_on_after_the_cut() -> None:
 def _lists(log: list[Event]) -> dict[str, list[int]]:
     """What the baselines have for the second basket of u0, by name."""
     tables = tables_of(log)
-    before = evaluation.interactions_before(tables.events, tables.users["user_id"], tables.items["item_id"], CUT)
+    before = Log.before(tables.events, tables.users["user_id"], tables.items["item_id"], CUT)
     of_round = list(rounds(tables, CUT, 2))[1]
     row = of_round.asked["user_id"].to_list().index("u0")
     searches = baseline_searches(before, of_round)

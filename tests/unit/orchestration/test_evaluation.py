@@ -14,7 +14,7 @@ from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.verdict import judge as verdict_on
 from serving.gate.policy import Margin, Policy, Regression
 from serving.gate.verdict import Outcome
-from training.baselines import BASELINES
+from training.baselines import BASELINES, Log
 from training.evaluation.result import Evaluation
 
 CUT = datetime(2024, 3, 1)
@@ -101,7 +101,7 @@ def test_baselines_learn_only_from_what_was_known_before_the_cut() -> None:
             "created": [CUT - 2 * day, CUT + day, CUT],
         }
     )
-    log = evaluation.interactions_before(events, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), CUT)
+    log = Log.before(events, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), CUT)
     assert (log.user_rows.tolist(), log.item_rows.tolist(), log.days.tolist()) == ([0], [0], [2.0])
 
 

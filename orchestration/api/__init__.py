@@ -1,0 +1,1 @@
+"""Python API behind `import gatehouse`: data, model, evaluation, pipeline."""

@@ -1,0 +1,201 @@
+"""Dataset of the Python API: canonical tables, their temporal split, and features in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.datasets import load
+from feature_repo.datasets.canonical import Tables, canonicalise
+from feature_repo.datasets.columns import Epoch
+from feature_repo.datasets.custom import config_schema
+from feature_repo.datasets.infer_kinds import may_return, repeated_share, standard_columns
+from feature_repo.errors import InputError
+from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
+from feature_repo.tables import feature_tables
+from feature_repo.tables.join import join_as_of
+from orchestration.api.frames import NO_TIMES, Features, Frame, as_polars, raw_entities, raw_events
+from training.data.interactions import at, interactions, item_rows, query_rows
+from training.data.split import Split, temporal_split
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Checked tables with a temporal split; features are computed in memory when they are needed."""
+
+    tables: Tables
+    """Events, users and items in canonical form, with their schema."""
+    split: Split
+    """Training before the cut, hold-out from the cut on."""
+
+    @classmethod
+    def from_frames(
+        cls,
+        events: Frame,
+        users: Frame | None = None,
+        items: Frame | None = None,
+        *,
+        user: str = USER_ID,
+        item: str = ITEM_ID,
+        timestamp: str | None = "timestamp",
+        created: str | None = None,
+        value: str | None = None,
+        basket: str | None = None,
+        rating: str | None = None,
+        positive_from: float | None = None,
+        epoch: Epoch | None = None,
+        user_features: Features | None = None,
+        item_features: Features | None = None,
+        seen_items_may_return: bool | None = None,
+        holdout_share: float = 0.1,
+        name: str = "data",
+    ) -> Dataset:
+        """Make a dataset of frames.
+
+        Args:
+            events: One row for each interaction; polars or pandas, as users and items.
+            users: One row for each user; None takes the users of the events.
+            items: One row for each item; None takes the items of the events.
+            user: Column of the user id, in events and users.
+            item: Column of the item id, in events and items.
+            timestamp: Column of the time; times, ISO 8601 text, or whole numbers with `epoch`.
+            created: Column of the time at which an event became known.
+            value: Column of an amount: money, watch time.
+            basket: Column of the basket or session.
+            rating: Column of an explicit rating; needs `positive_from`.
+            positive_from: Lowest rating of a positive; lower ones are counted in `notes` and dropped.
+            epoch: Unit of whole numbers in `timestamp` and `created`: s, ms, us, ns.
+            user_features: Feature name -> kind, or options as in gatehouse.yaml; None guesses.
+            item_features: The same for items. `{"title": {"kind": "text", "display": True}}` shows
+                titles beside recommendations.
+            seen_items_may_return: Whether a user may take an item again. None: where more than
+                5 % of the events are repetitions.
+            holdout_share: Least share of the events after the cut.
+            name: Name of the dataset.
+
+        Raises:
+            InputError: Missing columns, wrong types, nulls, duplicate ids, ratings without a
+                threshold, a log too short to split, or frames that are no frames.
+
+        >>> import polars as pl
+        >>> start = pl.datetime(2024, 1, 1)
+        >>> events = pl.select(n=pl.int_range(600)).select(
+        ...     user_id=pl.col("n") % 20, item_id=pl.col("n") % 7, timestamp=start + pl.duration(hours="n")
+        ... )
+        >>> gh.Dataset.from_frames(events)
+        Dataset('data': 600 events, 20 users, 7 items; cut 2024-01-23)
+        """
+        if timestamp is None:
+            raise InputError(f"events: no timestamp column is named; {NO_TIMES}")
+        columns = {USER_ID: user, ITEM_ID: item, "timestamp": timestamp, "created": created}
+        columns |= {"value": value, "basket_id": basket, "rating": rating}
+        log = raw_events(as_polars(events, "events"), columns, epoch)
+        repeated = repeated_share(log.frame, user, item) if log.frame.height else 0.0
+        returning = may_return(repeated) if seen_items_may_return is None else seen_items_may_return
+        note = (
+            f"{repeated:.0%} of the events repeat a user and item: seen items {'may' if returning else 'never'} return"
+        )
+        taken = standard_columns()
+        people, user_specs = raw_entities(users, user, Entity.USER, user_features, taken)
+        corpus, item_specs = raw_entities(items, item, Entity.ITEM, item_features, taken)
+        sections = {"users": {"features": user_specs}, "items": {"features": item_specs}}
+        standard = {key for key, column in (("value", value), ("basket", basket)) if column}
+        config = {"dataset": name, "seen_items_may_return": returning, "events": standard} | sections
+        tables = canonicalise(
+            config_schema(config, "from_frames"),
+            events=log,
+            users=people,
+            items=corpus,
+            positive_from=positive_from,
+            notes=[note] if seen_items_may_return is None else [],
+        )
+        return cls.of(tables, holdout_share=holdout_share)
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        data: str | Path | None = None,
+        *,
+        as_of: datetime | None = None,
+        positive_from: float | None = None,
+    ) -> Dataset:
+        """Load a dataset that Gatehouse knows.
+
+        Args:
+            name: completejourney, tiny, movielens, or own for a folder with a gatehouse.yaml.
+            data: Folder of the raw files, where you bring them.
+            as_of: Moment after which an event is an error.
+            positive_from: Lowest rating of a positive, for MovieLens. None: every rating counts.
+
+        Raises:
+            InputError: An unknown name, or input that cannot be used.
+
+        >>> gh.Dataset.load("tiny")
+        Dataset('tiny': 7,748 events, 200 users, 300 items; cut 2024-03-21)
+        """
+        folder = None if data is None else Path(data)
+        return cls.of(load(name, data=folder, as_of=as_of, positive_from=positive_from))
+
+    @classmethod
+    def of(cls, tables: Tables, *, holdout_share: float = 0.1) -> Dataset:
+        """Split canonical tables by time; `holdout_share` is the least share of events after the cut."""
+        return cls(tables=tables, split=temporal_split(tables.events["timestamp"], holdout_share=holdout_share))
+
+    @property
+    def schema(self) -> Schema:
+        """Features of users and items, and whether seen items may return."""
+        return self.tables.schema
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Findings of the checks, in plain words."""
+        return self.tables.notes
+
+    @cached_property
+    def positives(self) -> pl.DataFrame:
+        """Interactions before the cut."""
+        return interactions(self.tables.events, self.split.cut)
+
+    @cached_property
+    def queries(self) -> pl.DataFrame:
+        """User snapshots with features: those of positives, and every user at both moments of the split."""
+        rows = query_rows(self.positives, self.tables.users[USER_ID], self._moments)
+        return self._with_features(rows, Entity.USER)
+
+    @cached_property
+    def item_snapshots(self) -> pl.DataFrame:
+        """Item snapshots with features, likewise."""
+        rows = item_rows(self.positives, self.tables.items[ITEM_ID], self._moments)
+        return self._with_features(rows, Entity.ITEM)
+
+    @property
+    def users(self) -> pl.DataFrame:
+        """Every user with features as of the cut, sorted by id."""
+        return at(self.queries, self.split.cut)
+
+    @property
+    def items(self) -> pl.DataFrame:
+        """Every item with features as of the cut, sorted by id."""
+        return at(self.item_snapshots, self.split.cut, week=True)
+
+    @property
+    def known(self) -> pl.DataFrame:
+        """Events that happened and were known before the cut."""
+        return self.tables.events.filter(pl.max_horizontal("timestamp", "created") < self.split.cut)
+
+    @property
+    def _moments(self) -> tuple[datetime, datetime]:
+        return self.split.validation_start, self.split.cut
+
+    def _with_features(self, rows: pl.DataFrame, entity: Entity) -> pl.DataFrame:
+        return join_as_of(rows, feature_tables(self.tables, entity, self._moments), entity)
+
+    def __repr__(self) -> str:
+        sizes = [f"{getattr(self.tables, part).height:,} {part}" for part in ("events", "users", "items")]
+        return f"Dataset({self.schema.dataset!r}: {', '.join(sizes)}; cut {self.split.cut:%Y-%m-%d})"

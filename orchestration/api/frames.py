@@ -1,0 +1,113 @@
+"""Frames of a caller as raw tables: any data frame in, columns named, features guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from feature_repo.datasets.columns import Epoch, RawTable
+from feature_repo.datasets.custom import check_features
+from feature_repo.datasets.infer_kinds import as_typed, epoch_of, free_name, guess_feature
+from feature_repo.errors import InputError
+from feature_repo.schema import Entity
+
+Frame = Any
+"""A polars or pandas DataFrame, or a polars LazyFrame."""
+Features = Mapping[str, Any]
+"""Feature name -> kind, or a mapping of kind and options as in gatehouse.yaml."""
+NO_TIMES = (
+    "a temporal split and ages of features need times. For interactions without times, "
+    "training.data.untimed.read_untimed and training.fit_untimed.fit_untimed train towers"
+)
+
+
+def as_polars(frame: Frame, name: str) -> pl.DataFrame:
+    """Convert a frame to polars.
+
+    Args:
+        frame: A polars or pandas frame.
+        name: Name of the frame in errors.
+
+    Raises:
+        InputError: Something else, or a pandas column of mixed types.
+    """
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    kind = type(frame)
+    if kind.__module__.split(".")[0] != "pandas" or kind.__name__ != "DataFrame":
+        raise InputError(f"{name}: got a {kind.__module__}.{kind.__name__}; wanted a polars or pandas DataFrame")
+    import pyarrow as pa
+
+    try:
+        return pl.from_pandas(frame.rename(columns=str))
+    except (pa.ArrowException, pl.exceptions.PolarsError, TypeError) as error:
+        raise InputError(f"{name}: a pandas column mixes types; convert it first: {error}") from error
+
+
+def raw_events(frame: pl.DataFrame, columns: Mapping[str, str | None], epoch: Epoch | None) -> RawTable:
+    """Name the columns of the events.
+
+    Args:
+        frame: The events.
+        columns: Column by canonical name; None where there is none.
+        epoch: Unit of times in whole numbers.
+
+    Raises:
+        InputError: A named column is missing.
+    """
+    named = {name: column for name, column in columns.items() if column is not None}
+    absent = {name: column for name, column in named.items() if column not in frame.columns}
+    if absent:
+        wanted = ", ".join(f"{column!r} ({name})" for name, column in absent.items())
+        hint = f" Without timestamps: {NO_TIMES}." if "timestamp" in absent else ""
+        raise InputError(f"events: missing {wanted}; the frame has {', '.join(frame.columns)}.{hint}")
+    return RawTable(name="events", frame=frame, columns=named, epoch=epoch)
+
+
+def raw_entities(
+    given: Frame | None, key: str, entity: Entity, declared: Features | None, taken: set[str]
+) -> tuple[RawTable | None, dict[str, Any]]:
+    """Name the columns of users or items, and declare their features.
+
+    Args:
+        given: One row for each user or item; None where there is no such frame.
+        key: Column of the id.
+        entity: Whose rows these are.
+        declared: Features by name; None guesses them from all columns.
+        taken: Names that no feature may have; the new ones are added.
+
+    Returns:
+        The table if there is one, and the options of each feature as in gatehouse.yaml.
+
+    Raises:
+        InputError: The id column is missing, or a declared feature makes no sense.
+    """
+    name = f"{entity.value}s"
+    if given is None and declared:
+        raise InputError(f"{name}: features are declared, but no frame has them; give {name}=...")
+    if given is None:
+        return None, {}
+    frame = as_polars(given, name)
+    if key not in frame.columns:
+        raise InputError(f"{name}: missing {key!r} ({entity.key}); the frame has {', '.join(frame.columns)}")
+    if declared is None:
+        features = _guessed(frame.drop(key), entity, taken)
+    else:
+        features = {each: {"kind": spec} if isinstance(spec, str) else dict(spec) for each, spec in declared.items()}
+    check_features(features, name)
+    columns = {entity.key: key} | {each: spec.get("column", each) for each, spec in features.items()}
+    units = (epoch_of(as_typed(column)) for column in frame.drop(key))
+    epoch = next((unit for unit in units if unit), None)
+    return RawTable(name=name, frame=frame, columns=columns, epoch=epoch), features
+
+
+def _guessed(frame: pl.DataFrame, entity: Entity, taken: set[str]) -> dict[str, Any]:
+    features = {}
+    for column in frame:
+        if guess := guess_feature(as_typed(column), entity):
+            features[free_name(column.name, entity, taken)] = guess | {"column": column.name}
+    return features
