@@ -37,6 +37,11 @@ def read_tables(source: Source) -> Tables:
     return Tables(schema=read_schema(source), notes=notes, impressions=impressions, **frames)
 
 
+def count_events(source: Source) -> int:
+    """Count the events of a source without reading them."""
+    return int(pl.scan_parquet(source.folder / "events.parquet").select(pl.len()).collect().item())
+
+
 def read_schema(source: Source) -> Schema:
     """Read the schema alone: tables of millions of rows stay on disk."""
     return Schema.from_json((source.folder / "schema.json").read_text())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from feature_repo.errors import InputError
 from feature_repo.schema import Schema
+from orchestration.asset_files import count_events
 from orchestration.asset_values import Source
 from orchestration.workspace import Workspace
 from serving.registry import CHAMPION, Registry, Training
@@ -51,7 +52,8 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     manifest, folder = read(registry, version), registry.download(version)
     verified_files(folder, manifest)
     if workspace.update:
-        config = recipe(workspace.recipe, seen_items_may_return=schema.seen_items_may_return)
+        returns, events = schema.seen_items_may_return, count_events(source)
+        config = recipe(workspace.recipe, seen_items_may_return=returns, interactions=events)
         former = from_json((folder / "recipe.json").read_text(encoding="utf-8"))
         _refuse_update(manifest, source, schema, _differences(former, config), workspace.recipe)
     else:

@@ -28,7 +28,7 @@ from training.evaluation.holdout import temporal_holdout
 from training.recipes import InBatch, TrainConfig
 from training.retrieval.model_search import served_search
 from training.towers import TwoTower, codes_of, new_model
-from training.trainer import SCORE, OnEpoch, Validate, train
+from training.trainer import SCORE, OnEpoch, Validate, fit_repeat_head, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,7 @@ def fit(
         on_epoch(epoch, {"refit": metrics["loss"]})
 
     run(data, final.model, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
+    fit_repeat_head(data, final.model, config, seed=seed, device=device)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
 
@@ -122,7 +123,10 @@ def start_trial(
 
     def validate(model: TwoTower) -> dict[str, float]:
         search = served_search(model, user_arrays, item_arrays)
-        return with_score(evaluate(search, holdout, ks=(20, 100), seed=seed).metrics, config.weighting.discovery_weight)
+        metrics = evaluate(search, holdout, ks=(20, 100), seed=seed).metrics
+        # A repeat head comes after the towers and ranks the history by itself: what it
+        # leaves to them are discoveries.
+        return with_score(metrics, 0.0 if config.repeat else 1.0, config.weighting.discovery_weight)
 
     return trial, data, validate
 
@@ -155,14 +159,19 @@ def _start(
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
 
 
-def with_score(metrics: dict[str, float], discovery_weight: float) -> dict[str, float]:
-    """The metrics of whole views, and what early stopping looks at: recall@20 of the two views that do not overlap.
+def with_score(metrics: dict[str, float], repeat_weight: float, discovery_weight: float) -> dict[str, float]:
+    """Add the score of early stopping to the metrics of whole views.
 
-    score = (repeat · discovery^w)^(1 / (1 + w)): a weighted geometric mean, so that small numbers count as much as
-    large ones, in which discoveries weigh as they do in the loss. Where seen items do not return, `all` is discovery.
+    score = (repeat^v · discovery^w)^(1 / (v + w)), of recall@20: a weighted geometric mean, so that small numbers count
+    as much as large ones. Where seen items do not return, `all` is discovery.
+
+    Args:
+        metrics: metrics by view; those of slices are left out.
+        repeat_weight: v; 0 where a repeat head is trained after the towers.
+        discovery_weight: w, as in the loss.
     """
     whole = {name: value for name, value in metrics.items() if name.count("/") == 1}
-    weights = {"repeat": 1.0, "discovery": discovery_weight}
+    weights = {"repeat": repeat_weight, "discovery": discovery_weight}
     seen = {view: weight for view, weight in weights.items() if f"{view}/recall@20" in whole} or {"all": 1.0}
     logs = [weight * np.log(max(whole[f"{view}/recall@20"], 1e-12)) for view, weight in seen.items()]
     return {SCORE: float(np.exp(sum(logs) / sum(seen.values())))} | whole

@@ -12,7 +12,7 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
-from orchestration.asset_files import read_schema, read_tables
+from orchestration.asset_files import count_events, read_schema, read_tables
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
 from orchestration.parent_version import Parent, parent_of
@@ -114,7 +114,9 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
 def _recipe(workspace: Workspace, source: Source) -> TrainConfig:
     """Build the recipe for this dataset."""
     schema = read_schema(source)
-    return recipe(workspace.recipe, seen_items_may_return=schema.seen_items_may_return)
+    return recipe(
+        workspace.recipe, seen_items_may_return=schema.seen_items_may_return, interactions=count_events(source)
+    )
 
 
 def _train(

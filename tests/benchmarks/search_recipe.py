@@ -27,7 +27,7 @@ from training.data.interactions import interactions, item_rows, query_rows
 from training.data.split import Split, temporal_split
 from training.fit import start_trial, with_score
 from training.recipes import InBatch, Mixed, TrainConfig, base
-from training.trainer import SCORE, train
+from training.trainer import SCORE, fit_repeat_head, train
 
 METRICS = ("recall@20", "ndcg@20", "recall@100")
 SHOWN = tuple(f"{view}/{metric}" for view in ("all", "repeat", "discovery") for metric in METRICS)
@@ -46,7 +46,6 @@ def main() -> None:
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=4),
-        pruner=optuna.pruners.NopPruner() if tried else optuna.pruners.MedianPruner(n_startup_trials=2),
     )
     for values in tried or [chosen(base())]:
         study.enqueue_trial(values)
@@ -61,21 +60,15 @@ def main() -> None:
         frames_and_window = tables.schema, *frames, tables.events, split.validation_start, split.cut
         towers, data, validate = start_trial(*frames_and_window, config, seed=arguments.seed)
 
-        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-            # One measure for all: a recipe's own weighs discoveries by its discovery_weight.
-            score = with_score(metrics, base().weighting.discovery_weight)[SCORE]
-            cells = [*(f"{value:.4g}" for value in chosen(config).values()), str(epoch)]
-            print(
-                f"| {' | '.join([*cells, *(f'{metrics[name]:.4f}' for name in SHOWN), f'{score:.4f}'])} |", flush=True
-            )
-            trial.report(score, epoch)
-            scores.append(score)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-
-        scores: list[float] = []
-        train(data, towers.model, config, seed=arguments.seed, validate=validate, on_epoch=on_epoch)
-        return max(scores)
+        epochs = train(data, towers.model, config, seed=arguments.seed, validate=validate)
+        best = 1 + max(range(len(epochs)), key=lambda each: epochs[each][SCORE])
+        fit_repeat_head(data, towers.model, config, seed=arguments.seed)
+        metrics = validate(towers.model)
+        # One measure for all: a recipe's own weighs discoveries by its discovery_weight.
+        score = with_score(metrics, 1.0, base().weighting.discovery_weight)[SCORE]
+        cells = [*(f"{value:.4g}" for value in chosen(config).values()), str(best)]
+        print(row([*cells, *(f"{metrics[name]:.4f}" for name in SHOWN), f"{score:.4f}"]), flush=True)
+        return score
 
     study.optimize(objective, n_trials=len(tried) or arguments.trials, timeout=60 * arguments.minutes)
     print(f"best: {study.best_value:.4f} with {study.best_params}")

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from training.losses.kernels.log_sum_exp import Pairs, log_sum_exp, log_sum_exp_and_logits
 from training.losses.kernels.one_pass import Expected, fits, log_sum_exp_in_one_pass
-from training.losses.repeat_softmax import Repeats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,8 +25,7 @@ class Candidates:
     into the columns. hidden: pairs that are no negatives (the positives themselves, and other known positives where
     the recipe says so). first_negative: the columns from here on are negatives; those before are only positives.
     history: pairs whose item is in the user's history; a positive outside it is ranked only against what is outside it
-    too. repeats: the items of histories with terms of their own, which `softmax` ranks whole beside what is outside.
-    hard_RH: columns of each row's own hard negatives, -1 where
+    too. hard_RH: columns of each row's own hard negatives, -1 where
     there is none; columns that only stand there lie behind `last_negative`. precision: of the products in the softmax
     family.
     """
@@ -42,7 +40,6 @@ class Candidates:
     scale: Tensor = field(default_factory=lambda: torch.tensor(1.0))
     shift: Tensor = field(default_factory=lambda: torch.tensor(0.0))
     history: Pairs | None = None
-    repeats: Repeats | None = None
     hard_RH: Tensor | None = None
     first_negative: int = 0
     last_negative: int | None = None
@@ -155,12 +152,12 @@ class Candidates:
 
     def cut(self, dim: int, *, unit: bool) -> Candidates:
         """The candidates by the first `dim` coordinates of their embeddings, made unit vectors anew where cosines are
-        compared. The term of repeats is one for all of them, and learns from the whole. [Kusupati et al., Matryoshka
+        compared. [Kusupati et al., Matryoshka
         representation learning, NeurIPS 2022, equation 1]"""
         user_RD, item_CD = self.user_RD[:, :dim], self.item_CD[:, :dim]
         if unit:
             user_RD, item_CD = F.normalize(user_RD, dim=1), F.normalize(item_CD, dim=1)
-        return replace(self, user_RD=user_RD, item_CD=item_CD, repeats=None)
+        return replace(self, user_RD=user_RD, item_CD=item_CD)
 
     def mean(self, loss_P: Tensor) -> Tensor:
         """Weighted mean over the positives."""

@@ -12,18 +12,16 @@ import torch
 from torch import Tensor
 
 from training.losses.candidates import Candidates
-from training.losses.repeat_softmax import repeat_softmax
 
 
 def softmax(c: Candidates) -> Tensor:
     """Sampled softmax with logQ correction on every column, the positive's too: l = s − log q,
         loss = −l_p + log(e^{l_p} + Σ_n e^{l_n}).
-    It learns log p(i|u), the next click. With all items as columns and log q = 0 it is the full softmax. Where
-    candidates have repeats, `repeat_softmax` is added. [Yi et al., RecSys 2019, equations 3-5]
+    It learns log p(i|u), the next click. With all items as columns and log q = 0 it is the full softmax. [Yi et
+    al., RecSys 2019, equations 3-5]
     """
     positive_P = c.positive_P - c.log_q_C[c.column_P]
-    loss = c.mean(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C, positive_P)) - positive_P)
-    return loss if c.repeats is None else loss + repeat_softmax(c, c.repeats)
+    return c.mean(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C, positive_P)) - positive_P)
 
 
 def info_nce(c: Candidates) -> Tensor:

@@ -9,6 +9,7 @@ from feature_repo.errors import unknown_name
 from feature_repo.standard_views import item_statistics_view
 from training.recipes.config import TrainConfig
 from training.recipes.objective import RepeatTerm
+from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import InBatch, Mixed, Negatives
 from training.recipes.towers import BehaviouralVectors
 from training.recipes.weighting import Reward, Weighting
@@ -57,10 +58,28 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
 }
 
 
-def recipe(name: str, *, seen_items_may_return: bool = True) -> TrainConfig:
-    """The named recipe as it is for a dataset: where seen items never return, nothing is to be learned of repetitions,
-    and the repeat term is left out. ValueError lists the recipes there are."""
+LARGE = 500_000
+"""Interactions from which on batches are large: a pass then has hundreds of steps all the same."""
+
+
+def recipe(name: str, *, seen_items_may_return: bool = True, interactions: int = 0) -> TrainConfig:
+    """Build the named recipe as it is for a dataset.
+
+    Args:
+        name: one of RECIPES.
+        seen_items_may_return: where they never do, nothing is to be learned of repetitions,
+            and the repeat term is left out.
+        interactions: rough size of the log. A large one is trained in larger batches, which
+            share distinct items and uniform negatives, at larger rates; and the first epoch
+            without a better score ends the trial, since an epoch has hundreds of steps.
+
+    Raises:
+        ValueError: an unknown name.
+    """
     if name not in RECIPES:
         raise ValueError(unknown_name("recipe", name, RECIPES))
     config = RECIPES[name]()
+    if interactions >= LARGE and config.optimisation == Optimisation():
+        large = Optimisation(batch_size=2048, learning_rate=2.5e-3, embedding_rate=2.6e-3, patience=1)
+        config = replace(config, optimisation=large)
     return config if seen_items_may_return else replace(config, repeat=None)

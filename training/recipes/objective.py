@@ -173,21 +173,34 @@ class RepeatTerm:
     which of them are due. It lives in the re-scorer, and the index stays what it is. [RepeatNet: Ren et al., AAAI 2019;
     SLRC: Wang et al., WWW 2019; Bhagat et al., Buy It Again, KDD 2018]
 
-    days: an item counts as taken again if it is within so many. outside: how much a positive outside the history weighs
-    in the term's loss against one inside, which sets the level of r: below 1, because the best scores of all that is
-    outside promise more than they hold. rate: at which the dense weights move; they are few, and start far from where
-    they belong. width: of the hidden layer. embedding: of the item vectors that are the term's own. dropout: share of
-    the hidden layer that is left out in training.
+    It is trained after the towers, on their embeddings as constants: its gradients never
+    reach them.
     """
 
     days: int = 28
+    """An item counts as taken again if it is within so many."""
     outside: float = 0.15
+    """Weight of a positive outside the history against one inside, which sets the level of r. Below 1: the maximum of
+    many noisy scores is biased upwards."""
     rate: float = 1e-2
+    """Learning rate of the dense weights; they are few, and start far from where they belong."""
     width: int = 32
+    """Width of the hidden layer."""
     embedding: int = 8
+    """Dimension of the item vectors that are the head's own."""
     dropout: float = 0.1
+    """Share of the hidden layer that is left out in training."""
+    batch_size: int = 128
+    """User snapshots of a step."""
+    steps: int = 600
+    """Steps at most."""
+    passes: int = 10
+    """Passes over the snapshots at most."""
+    sample: int = 4096
+    """Items of the corpus that stand for everything outside the history."""
 
     def __post_init__(self) -> None:
         at_least_one(self, days=self.days, width=self.width, embedding=self.embedding)
+        at_least_one(self, batch_size=self.batch_size, steps=self.steps, passes=self.passes, sample=self.sample)
         positive(self, outside=self.outside, rate=self.rate)
         shares(self, dropout=self.dropout)

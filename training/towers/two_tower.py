@@ -48,7 +48,7 @@ class TwoTower(nn.Module):
         self.repeat = RepeatHead(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
         # Made last, so that the towers start from the same weights with it and without.
         self.reranker = Reranker(config.dim, config.reranker) if config.reranker else None
-        for table in self.id_tables:
+        for table in [*self.id_tables, *([self.repeat.vectors.ids] if self.repeat else [])]:
             table.sparse = config.optimisation.tables != "adam"
 
     @property
@@ -61,13 +61,13 @@ class TwoTower(nn.Module):
 
     @property
     def tables(self) -> list[nn.Parameter]:
-        """The id tables: large, and of their rows a batch moves only a few."""
+        """The towers' id tables: large, and of their rows a batch moves only a few."""
         return [table.get_parameter("weight") for table in self.id_tables]
 
     @property
     def id_tables(self) -> list[nn.Embedding]:
         """The modules that hold `tables`."""
-        tables = (self.item.vectors.ids, self.user.ids, self.repeat.vectors.ids if self.repeat else None)
+        tables = (self.item.vectors.ids, self.user.ids)
         return [table for table in tables if table is not None]
 
 

@@ -18,7 +18,6 @@ from training.recipes.config import TrainConfig
 from training.recipes.sampling import Impressions
 from training.sampling import Counted, Memory, Streamed, draw
 from training.towers import TwoTower, items_of_codes
-from training.trainer.history_candidates import HistoryCandidates
 from training.trainer.item_columns import ItemColumns
 from training.trainer.reranker_objective import RerankerObjective
 
@@ -57,9 +56,6 @@ class CandidateBuilder:
         self.mined_UM = self._shown() if isinstance(config.negatives.hard, Impressions) else None
         self.corpus = {name: torch.from_numpy(array).to(self.device) for name, array in data.corpus.items()}
         self.histories = model.user.histories if config.strata else ()
-        self.repeated = model.repeat.history if model.repeat else None
-        # The novelty of discoveries is for the towers to learn from; how often they happen is what sets the level of r.
-        self.outside_weight = config.repeat.outside / config.weighting.discovery_weight if config.repeat else 1.0
         self.places = ItemColumns(data.size, self.device)
         self.item_of_V = items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.size)
 
@@ -90,12 +86,11 @@ class CandidateBuilder:
         self, model: TwoTower, batch: Batch, columns: Columns, user_RD: Tensor, item_CD: Tensor
     ) -> Candidates:
         """The embeddings with everything the loss has to know of them."""
-        features = columns.features
         if self.config.negatives.memory:
             columns, item_CD = self._with_memory(batch.size, columns, item_CD)
         if self.histories or not self.config.negatives.all_negative:
             self.places.move(columns.item_C[: columns.last_negative])
-        candidates = Candidates(
+        return Candidates(
             user_RD=user_RD,
             item_CD=item_CD,
             scale=1 / model.temperature,
@@ -111,10 +106,6 @@ class CandidateBuilder:
             last_negative=columns.last_negative,
             precision=torch.bfloat16 if self.config.optimisation.precision == "bfloat16" else torch.float32,
         )
-        if self.repeated is None:
-            return candidates
-        owned = HistoryCandidates.of(batch, self.repeated, self.item_of_V, self.data.size, self.outside_weight)
-        return replace(candidates, repeats=owned.repeats(model, batch, features, self.corpus, candidates))
 
     def _hidden(self, batch: Batch) -> Pairs:
         """The batch's positives, or everything that its users are known to have taken, or nothing."""

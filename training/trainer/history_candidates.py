@@ -1,81 +1,147 @@
-"""The histories of a batch as items of the corpus, for the terms that these items have.
+"""What the repeat head is compared with: the items of histories, and a sample of everything else.
 
-Legend: R user snapshots, L history length, U distinct history items, V item vocabulary, P positives.
+Legend: N items of the corpus, S sampled items, V item vocabulary; of a block: R user snapshots, L places of a history,
+P positives, D dimension.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from training.data.training_set import Batch
-from training.losses import Candidates, Repeats
-from training.towers import TwoTower, distinct
+from training.data.training_set import Batch, TrainingSet
+from training.losses import Pairs, Repeats, log_sum_exp
+from training.recipes.config import TrainConfig
+from training.towers import TwoTower, embed, items_of_codes
+from training.towers.repeat_head import RepeatHead
 from training.towers.side_features import Features
+from training.trainer.item_columns import ItemColumns
+
+INTERACTIONS_AT_ONCE = 1 << 14
+"""Interactions whose users are embedded together and share one sample of the corpus."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HistoryCandidates:
-    """What the users of a batch had before, whole: dropout of histories is the tower's affair.
+class Histories:
+    """User snapshots with everything that the towers say of them. For the rest see `Repeats`."""
 
-    item_U: the distinct items, rows of the corpus. place_RL: which of them stands at each place, -1 where none.
-    outside_weight: how much of its weight a positive outside the history keeps.
+    users: Features
+    user_RD: Tensor
+    item_RL: Tensor
+    """Rows of the corpus, -1 where no item stands."""
+    again_RL: Tensor
+    outside_R: Tensor
+    row_P: Tensor
+    logit_P: Tensor
+    inside_P: Tensor
+    weight_P: Tensor
+
+    def only(self, rows: Tensor) -> Histories:
+        """Some of the snapshots."""
+        place_R = torch.full((len(self.user_RD),), -1, device=rows.device)
+        place_R[rows] = torch.arange(len(rows), device=rows.device)
+        kept_P = place_R[self.row_P] >= 0
+        return Histories(
+            users={name: each[rows] for name, each in self.users.items()},
+            user_RD=self.user_RD[rows],
+            item_RL=self.item_RL[rows],
+            again_RL=self.again_RL[rows],
+            outside_R=self.outside_R[rows],
+            row_P=place_R[self.row_P[kept_P]],
+            logit_P=self.logit_P[kept_P],
+            inside_P=self.inside_P[kept_P],
+            weight_P=self.weight_P[kept_P],
+        )
+
+
+class HistoryCandidates:
+    """The towers' embeddings as constants, and what the repeat head is compared with by them.
+
+    By embeddings as they are served, without dropout, which makes scores smaller than they will be, and would set r
+    against them at the wrong level.
     """
 
-    item_U: Tensor
-    place_RL: Tensor
-    outside_weight: float
+    def __init__(self, data: TrainingSet, model: TwoTower, config: TrainConfig, seed: int) -> None:
+        assert model.repeat is not None and config.repeat is not None
+        self.data, self.model, self.device = data, model, model.device
+        self.history, self.settings = model.repeat.history, config.repeat
+        # The novelty of discoveries is for the towers to learn from; how often they happen is what sets the level of r.
+        self.outside_weight = config.repeat.outside / config.weighting.discovery_weight
+        self.item_ND = torch.from_numpy(embed(model.item, data.corpus)).to(self.device)
+        self.scale = (1 / model.temperature).detach()
+        codes_N = torch.from_numpy(data.corpus[model.item.vectors.key]).to(self.device)
+        self.item_of_V = items_of_codes(codes_N, model.item.vectors.size)
+        self.columns = ItemColumns(data.size, self.device)
+        self.rng = torch.Generator().manual_seed(seed)
+        self.inclusion_N = inclusion(data.share(), self.settings.sample)
 
-    @classmethod
-    def of(cls, batch: Batch, history: str, item_of_V: Tensor, items: int, outside_weight: float) -> HistoryCandidates:
-        item_RL = item_of_V[batch.users[f"{history}_items"].long()]
-        item_U, place = distinct(item_RL[item_RL >= 0], items)
-        place_RL = torch.full_like(item_RL, -1).masked_scatter(item_RL >= 0, place)
-        return cls(item_U=item_U, place_RL=place_RL, outside_weight=outside_weight)
+    def steps(self, head: RepeatHead, rng: np.random.Generator) -> Iterator[Repeats]:
+        """Comparisons for step after step, pass after pass, without end; r as the head has it when each is taken."""
+        while True:
+            for rows in self.data.batches(INTERACTIONS_AT_ONCE, rng):
+                block = self.block(self.data.batch(rows).to(self.device))
+                order = torch.from_numpy(rng.permutation(len(block.user_RD))).to(self.device)
+                for part in order.split(self.settings.batch_size):
+                    yield self.compared(head, block.only(part))
 
-    def repeats(self, model: TwoTower, batch: Batch, columns: Features, corpus: Features, c: Candidates) -> Repeats:
-        """What a loss has to know. columns: the features of the columns of c. c: the candidates as the towers see them
-        in training."""
-        assert model.repeat is not None
-        score_RL, outside_R, outside_P = self._served(model, batch, columns, corpus, c)
-        logit_RL = score_RL + model.shift.detach() + model.repeat(batch.users, score_RL)
+    def compared(self, head: RepeatHead, histories: Histories) -> Repeats:
+        """Logits of every item of the histories, beside everything that is constant."""
+        there_RL = histories.item_RL >= 0
+        vector_RLD = self.item_ND[histories.item_RL.clamp_min(0)]
+        score_RL = self.scale * (vector_RLD @ histories.user_RD[:, :, None]).squeeze(2) * there_RL
         return Repeats(
-            logit_RL=logit_RL.masked_fill(self.place_RL < 0, -torch.inf),
-            again_RL=self._again(batch),
-            outside_R=outside_R,
-            outside_P=outside_P,
-            weight_P=torch.where(c.repeats_P, c.weight_P, self.outside_weight * c.weight_P),
+            logit_RL=(score_RL + head(histories.users, score_RL)).masked_fill(~there_RL, -torch.inf),
+            again_RL=histories.again_RL,
+            outside_R=histories.outside_R,
+            row_P=histories.row_P,
+            logit_P=histories.logit_P,
+            inside_P=histories.inside_P,
+            weight_P=histories.weight_P,
         )
 
     @torch.no_grad()
-    def _served(
-        self, model: TwoTower, batch: Batch, columns: Features, corpus: Features, c: Candidates
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The logits of the items of histories [R, L], and see `Repeats`: outside_R, outside_P. By embeddings as they
-        are served: without dropout, which makes scores smaller than they will be, and would set r against them at the
-        wrong level."""
-        training = model.training
-        model.eval()
-        user_RD = model.user(batch.users)
-        item_XD = model.item({name: torch.cat([columns[name], array[self.item_U]]) for name, array in corpus.items()})
-        model.train(training)
-        own = len(item_XD) - len(self.item_U)
-        item_CD, item_UD = item_XD[:own], item_XD[own:]
-        score_RU = torch.cat([user_RD @ item_UD.T / model.temperature, user_RD.new_zeros(len(user_RD), 1)], dim=1)
-        # Those of a memory stand behind the sample, and before hard ones.
-        last = c.negatives.stop - (len(c.item_CD) - own)
-        item_CD = torch.cat([item_CD[:last], c.item_CD[last : c.negatives.stop], item_CD[last:]])
-        c = replace(c, user_RD=user_RD, item_CD=item_CD)
-        outside_P = c.positive_P - c.log_q_C[c.column_P]
-        return score_RU.gather(1, self.place_RL % score_RU.shape[1]), c.outside_log_sum_exp(c.log_q_C), outside_P
-
-    def _again(self, batch: Batch) -> Tensor:
-        """bool [R, L]: the places of the batch's positives, and of what else is known to be taken again."""
-        item_RL = torch.cat([self.item_U, self.item_U.new_full((1,), -1)])[self.place_RL]
-        same_PL = item_RL[batch.row_P] == batch.item_C[batch.column_P, None]
+    def block(self, batch: Batch) -> Histories:
+        """The snapshots of a batch as the towers embed them, against a fresh sample of the corpus."""
+        user_RD = self.model.user(batch.users)
+        item_RL = self.item_of_V[batch.users[f"{self.history}_items"].long()]
+        taken_P = batch.item_C[batch.column_P]
+        same_PL = item_RL[batch.row_P] == taken_P[:, None]
+        inside_P = same_PL.any(dim=1)
+        again_RL = torch.zeros_like(item_RL, dtype=torch.bool)
         positive, place = same_PL.nonzero(as_tuple=True)
-        again_RL = torch.zeros_like(self.place_RL, dtype=torch.bool)
         again_RL[batch.row_P[positive], place] = True
-        return again_RL if batch.again_RL is None else again_RL | (batch.again_RL & (self.place_RL >= 0))
+        if batch.again_RL is not None:
+            again_RL |= batch.again_RL & (item_RL >= 0)
+        return Histories(
+            users=batch.users,
+            user_RD=user_RD,
+            item_RL=item_RL,
+            again_RL=again_RL,
+            outside_R=self._outside(user_RD, item_RL, batch.row_P, taken_P),
+            row_P=batch.row_P,
+            logit_P=self.scale * (user_RD[batch.row_P] * self.item_ND[taken_P]).sum(dim=1),
+            inside_P=inside_P,
+            weight_P=torch.where(inside_P, batch.weight_P, self.outside_weight * batch.weight_P),
+        )
+
+    def _outside(self, user_RD: Tensor, item_RL: Tensor, row_P: Tensor, taken_P: Tensor) -> Tensor:
+        """log Σ e^s / π over a sample, π the probability of being in it: without bias, whatever is in the sample
+        [Horvitz and Thompson, 1952]. Nothing of a row's history is in its sum, and nothing that it takes."""
+        drawn_N = torch.rand(len(self.inclusion_N), generator=self.rng, dtype=torch.float64) < self.inclusion_N
+        item_S = drawn_N.nonzero().squeeze(1)
+        offset_S = -self.inclusion_N[item_S].log().float().to(self.device)
+        item_S = item_S.to(self.device)
+        self.columns.move(item_S)
+        row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
+        pairs: Pairs = self.columns.pairs(torch.cat([row_H, row_P]), torch.cat([item_RL[row_H, place_H], taken_P]))
+        return log_sum_exp(self.scale * user_RD, self.item_ND[item_S], offset_S, pairs)
+
+
+def inclusion(share_N: Tensor, number: int) -> Tensor:
+    """Probabilities [N] of independent draws that give at most `number` items: half of them by share of the
+    interactions, for what is taken often scores high, half by none, so that no item is left out."""
+    return (number / 2 * (share_N.double() + 1 / len(share_N))).clamp_max(1.0)

@@ -12,34 +12,55 @@ from torch.optim.swa_utils import AveragedModel
 from training.recipes.config import TrainConfig
 from training.recipes.optimisation import Optimisation
 from training.towers import TwoTower
+from training.towers.repeat_head import RepeatHead
 from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 
 
 class Optimisers:
-    """One optimiser for the id tables, of which a batch moves few rows, and Adam for everything else; another Adam for
-    a repeat term or a reranker, which have rates of their own.
+    """One optimiser for id tables, of which a batch moves few rows, and one Adam for each part of the dense weights.
 
-    steps: how many there will be, for the warm-up and the cosine; a constant schedule does not look at it.
+    Args:
+        tables: the id tables.
+        dense: dense weights, and the rate of each part.
+        config: how both are moved.
+        steps: how many there will be, for the warm-up and the cosine; a constant schedule does not look at it.
     """
 
-    def __init__(self, model: TwoTower, config: TrainConfig, steps: int) -> None:
-        self.config, self.steps, self.step_number = config.optimisation, steps, 0
-        parts: list[tuple[nn.Module, float]] = []
-        if model.repeat and config.repeat:
-            parts.append((model.repeat, config.repeat.rate))
-        if model.reranker and config.reranker:
-            parts.append((model.reranker, config.reranker.learning_rate))
-        ids = {id(table) for table in model.tables}
-        apart = [([weight for weight in part.parameters() if id(weight) not in ids], rate) for part, rate in parts]
-        others = ids | {id(weight) for weights, _ in apart for weight in weights}
-        towers = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in others]
-        self.optimisers, self.rates = [_of_tables(model.tables, self.config)], [self.config.embedding_rate]
-        # Clipped apart: what a term or a reranker learns must not shorten the steps of the towers.
-        self.clipped = [[*model.tables, *towers], *(weights for weights, _ in apart)]
-        for weights, rate in [(towers, self.config.learning_rate), *apart]:
+    def __init__(
+        self,
+        tables: list[nn.Parameter],
+        dense: list[tuple[list[nn.Parameter], float]],
+        config: Optimisation,
+        steps: int,
+    ) -> None:
+        self.config, self.steps, self.step_number = config, steps, 0
+        self.optimisers, self.rates = [_of_tables(tables, config)], [config.embedding_rate]
+        # Clipped part by part: what a reranker learns must not shorten the steps of the towers.
+        self.clipped = [[*tables, *dense[0][0]], *(weights for weights, _ in dense[1:])]
+        for weights, rate in dense:
             if weights:
-                self.optimisers.append(_of_dense(weights, self.config))
+                self.optimisers.append(_of_dense(weights, config))
                 self.rates.append(rate)
+
+    @classmethod
+    def of_towers(cls, model: TwoTower, config: TrainConfig, steps: int) -> Optimisers:
+        """For the towers, and a reranker where there is one; a repeat head has its own, later."""
+        reranker = list(model.reranker.parameters()) if model.reranker else []
+        head = list(model.repeat.parameters()) if model.repeat else []
+        others = {id(weight) for weight in (*model.tables, *reranker, *head)}
+        towers = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in others]
+        dense = [(towers, config.optimisation.learning_rate)]
+        if config.reranker:
+            dense.append((reranker, config.reranker.learning_rate))
+        return cls(model.tables, dense, config.optimisation, steps)
+
+    @classmethod
+    def of_repeat_head(cls, head: RepeatHead, config: TrainConfig, steps: int) -> Optimisers:
+        """For the head alone."""
+        assert config.repeat is not None
+        table = head.vectors.ids.get_parameter("weight")
+        dense = [weight for weight in head.parameters() if weight is not table]
+        return cls([table], [(dense, config.repeat.rate)], config.optimisation, steps)
 
     def step(self) -> None:
         """One update from the gradients that are there, and no gradient afterwards."""

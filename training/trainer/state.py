@@ -35,7 +35,7 @@ class TrainState:
         self.views = SelfSupervision(data, views, model, seed) if views else None
         settings = config.optimisation
         steps = epochs * len(data.batches(settings.batch_size, self.rng))
-        self.optimisers = Optimisers(model, config, steps)
+        self.optimisers = Optimisers.of_towers(model, config, steps)
         self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
         self.history: list[dict[str, float]] = []
         self.waited = 0

@@ -32,7 +32,7 @@ def backpropagate(
     """
     if views is None:
         return _interactions(model, batch, comparison, config)
-    own = _finite(views.loss(lambda features: _embed(model.item, features, config)))
+    own = finite(views.loss(lambda features: _embed(model.item, features, config)))
     loss = _interactions(model, batch, comparison, config)
     own.backward()
     return loss + own.item()
@@ -48,9 +48,9 @@ def _interactions(model: TwoTower, batch: Batch, comparison: CandidateBuilder, c
 
 def _compared(model: TwoTower, candidates: Candidates, comparison: CandidateBuilder, config: TrainConfig) -> float:
     """Gradients of the recipe's loss, and of the reranker's where there is one; the recipe's loss."""
-    loss = _finite(compare(config, candidates))
+    loss = finite(compare(config, candidates))
     objective = comparison.reranker
-    own = _finite(objective.loss(model.reranker, candidates)) if objective and model.reranker else None
+    own = finite(objective.loss(model.reranker, candidates)) if objective and model.reranker else None
     loss.backward()
     if own is not None:
         own.backward()
@@ -112,7 +112,8 @@ def _embed(tower: torch.nn.Module, features: Features, config: TrainConfig) -> T
     return embedding.float()
 
 
-def _finite(loss: Tensor) -> Tensor:
+def finite(loss: Tensor) -> Tensor:
+    """The loss. FloatingPointError if it is not finite."""
     if not torch.isfinite(loss):
         raise FloatingPointError(f"the loss is {loss.item()}: lower the learning rates or raise the temperature")
     return loss

@@ -28,6 +28,7 @@ from training.recipes import (
     SALES,
     HardNegatives,
     Mixed,
+    Negatives,
     Optimisation,
     RepeatTerm,
     TowerConfig,
@@ -165,10 +166,11 @@ def test_a_fit_that_was_cut_off_goes_on_to_the_same_towers(tmp_path: Path) -> No
 
 def test_early_stopping_weighs_discoveries_as_the_loss_does() -> None:
     metrics = {"all/recall@20": 0.3, "repeat/recall@20": 0.4, "discovery/recall@20": 0.01, "all/ndcg@20": 0.2}
-    assert with_score(metrics, 1.0)[SCORE] == pytest.approx((0.4 * 0.01) ** (1 / 2))
-    assert with_score(metrics, 3.0)[SCORE] == pytest.approx((0.4 * 0.01**3) ** (1 / 4))
-    assert with_score(metrics | {"discovery/cold_users/recall@20": 1.0}, 1.0).keys() == {SCORE, *metrics}
-    assert with_score({"all/recall@20": 0.3, "all/ndcg@20": 0.2}, 2.0)[SCORE] == pytest.approx(0.3)
+    assert with_score(metrics, 1.0, 1.0)[SCORE] == pytest.approx((0.4 * 0.01) ** (1 / 2))
+    assert with_score(metrics, 1.0, 3.0)[SCORE] == pytest.approx((0.4 * 0.01**3) ** (1 / 4))
+    assert with_score(metrics | {"discovery/cold_users/recall@20": 1.0}, 1.0, 1.0).keys() == {SCORE, *metrics}
+    assert with_score({"all/recall@20": 0.3, "all/ndcg@20": 0.2}, 0.0, 2.0)[SCORE] == pytest.approx(0.3)
+    assert with_score(metrics, 0.0, 4.5)[SCORE] == pytest.approx(0.01)  # a repeat head comes after the towers
 
 
 def test_nothing_after_the_validation_window_matters() -> None:
@@ -235,7 +237,14 @@ def test_a_repeat_term_is_refused_where_seen_items_never_return() -> None:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("changed", [{"repeat": RepeatTerm()}, {"sampler": Mixed()}, {"hard": HardNegatives()}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"repeat": RepeatTerm()},
+        {"negatives": Negatives(sampler=Mixed())},
+        {"negatives": Negatives(hard=HardNegatives())},
+    ],
+)
 def test_items_as_they_are_today_are_refused_beside_items_as_they_were(changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="features that change with time: first_sale, popularity_28d"):
         fitted(0, replace(CONFIG, **changed))

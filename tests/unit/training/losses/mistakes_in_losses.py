@@ -10,7 +10,7 @@ from tests.unit.training.losses import test_repeat_loss as repeat_loss
 from tests.unit.training.mistake import Mistake
 from tests.unit.training.recipes import test_recipes as recipes
 from tests.unit.training.towers import test_repeat_head as repeat
-from training.recipes import Loss, Mixed
+from training.recipes import Loss
 
 IN_LOSSES = [
     Mistake(
@@ -217,18 +217,17 @@ IN_LOSSES = [
         arguments=(0,),
     ),
     Mistake(
-        name="a repeat term set against scores with dropout",
+        name="a sample that is not corrected by its probabilities",
         module="training.trainer.history_candidates",
-        right="        model.eval()\n",
-        wrong="",
-        test=repeat.test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_sample,
-        arguments=(Mixed(number=4),),
+        right="offset_S = -self.inclusion_N[item_S].log().float()",
+        wrong="offset_S = 0 * self.inclusion_N[item_S].float()",
+        test=repeat.test_the_sum_over_a_sample_is_right_in_the_mean,
     ),
     Mistake(
         name="novelty in the level of the repeat term",
         module="training.trainer.history_candidates",
-        right="self.outside_weight * c.weight_P",
-        wrong="c.weight_P",
+        right="self.outside_weight * batch.weight_P",
+        wrong="batch.weight_P",
         test=repeat.test_the_level_is_set_by_how_often_discoveries_happen_times_what_the_recipe_says,
     ),
     Mistake(

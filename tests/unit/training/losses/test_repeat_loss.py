@@ -17,9 +17,9 @@ ITEMS, PLACES = 15, 6
 """Items 0 to 10 are the columns; the last four are only in histories."""
 
 
-def with_histories(seed: int = 0, **changes: object) -> tuple[Candidates, torch.Tensor]:
-    """Candidates, and the item at each place. Row 0 has no history; in the others some positives are, some places are
-    empty; of what stands there some more is taken again."""
+def with_histories(seed: int = 0, **changes: object) -> tuple[Candidates, Repeats, torch.Tensor]:
+    """Candidates, repeats and the item at each position. Row 0 has no history; in the others some positives are, some
+    positions are empty; of what stands there some more is taken again."""
     c = replace(candidates(seed), **changes)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(seed + 100)
     place_RL = torch.stack([torch.randperm(ITEMS, generator=generator)[:PLACES] for _ in range(ROWS)])
@@ -38,23 +38,24 @@ def with_histories(seed: int = 0, **changes: object) -> tuple[Candidates, torch.
         logit_RL=logit_RL.requires_grad_(),
         again_RL=again_RL & (place_RL >= 0),
         outside_R=c.outside_log_sum_exp(c.log_q_C).detach(),
-        outside_P=(c.positive_P - c.log_q_C[c.column_P]).detach(),
+        row_P=c.row_P,
+        logit_P=(c.positive_P - c.log_q_C[c.column_P]).detach(),
+        inside_P=c.repeats_P,
         weight_P=torch.rand(len(c.row_P), generator=generator) + 0.5,
     )
     assert 0 < int(c.repeats_P.sum()) < len(c.row_P)
-    return replace(c, repeats=repeats), place_RL
+    return c, repeats, place_RL
 
 
-def pair_by_pair(c: Candidates, place_RL: torch.Tensor) -> float:
+def pair_by_pair(c: Candidates, repeats: Repeats, place_RL: torch.Tensor) -> float:
     """Of a positive outside −l_p + log(e^{l_p} + Z), of one inside the mean of that over all that is taken again, with
     Z = Σ_{h in H, not again} e^{s_h + r_h} + Σ_{j not in H, not hidden} e^{s_j − log q_j}."""
-    assert c.repeats is not None
     losses = []
     hidden = set(zip(c.hidden.row_H.tolist(), c.hidden.column_H.tolist(), strict=True))
     for row, column, _ in positives(c):
         places = [place for place in range(PLACES) if place_RL[row, place] >= 0]
-        scores = {place: c.repeats.logit_RL[row, place].item() for place in places}
-        again = [place for place in places if c.repeats.again_RL[row, place]]
+        scores = {place: repeats.logit_RL[row, place].item() for place in places}
+        again = [place for place in places if repeats.again_RL[row, place]]
         own = {int(place_RL[row, place]) for place in places}
         total = sum(math.exp(score) for place, score in scores.items() if place not in again)
         outside = [n for n in range(COLUMNS) if n not in own and (row, n) not in hidden]
@@ -64,17 +65,14 @@ def pair_by_pair(c: Candidates, place_RL: torch.Tensor) -> float:
         else:
             score = logit(c, row, column) - float(c.log_q_C[column])
             losses.append(math.log(math.exp(score) + total) - score)
-    weights = c.repeats.weight_P.tolist()
+    weights = repeats.weight_P.tolist()
     return sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_loss_is_its_formula(seed: int) -> None:
-    c, place_RL = with_histories(seed)
-    assert c.repeats is not None
-    wanted = pair_by_pair(c, place_RL)
-    assert repeat_softmax(c, c.repeats).item() == pytest.approx(wanted, rel=1e-5)
-    assert softmax(c).item() == pytest.approx(softmax(replace(c, repeats=None)).item() + wanted, rel=1e-5)
+    c, repeats, place_RL = with_histories(seed)
+    assert repeat_softmax(repeats).item() == pytest.approx(pair_by_pair(c, repeats, place_RL), rel=1e-5)
 
 
 def test_with_the_whole_corpus_as_columns_it_is_the_full_softmax() -> None:
@@ -91,51 +89,28 @@ def test_with_the_whole_corpus_as_columns_it_is_the_full_softmax() -> None:
         logit_RL=logit_RC.masked_fill(~owned_RC, -torch.inf),
         again_RL=owned_RC & taken_RC,
         outside_R=split.outside_log_sum_exp(c.log_q_C).detach(),
-        outside_P=c.positive_P.detach(),
+        row_P=c.row_P,
+        logit_P=c.positive_P.detach(),
+        inside_P=split.repeats_P,
         weight_P=ones,
     )
-    assert repeat_softmax(split, repeats).item() == pytest.approx(softmax(c).item(), rel=1e-6)
+    assert repeat_softmax(repeats).item() == pytest.approx(softmax(c).item(), rel=1e-6)
 
 
 def test_gradients_are_those_of_finite_differences() -> None:
-    c, place_RL = with_histories(4, scale=torch.tensor(1.0))
-    assert c.repeats is not None
-    there_RL, repeats = place_RL >= 0, c.repeats
+    _, repeats, place_RL = with_histories(4, scale=torch.tensor(1.0))
+    there_RL = place_RL >= 0
 
     def value(logits: torch.Tensor) -> torch.Tensor:
         logit_RL = torch.full(there_RL.shape, -torch.inf, dtype=torch.float64).masked_scatter(there_RL, logits)
-        return repeat_softmax(c, replace(repeats, logit_RL=logit_RL))
+        return repeat_softmax(replace(repeats, logit_RL=logit_RL))
 
     assert torch.autograd.gradcheck(value, (repeats.logit_RL[there_RL].detach().double().requires_grad_(),))
 
 
-def test_the_towers_have_the_gradient_that_they_have_without_it() -> None:
-    c, _ = with_histories(2)
-    gradients = []
-    for each in (c, replace(c, repeats=None)):
-        c.user_RD.grad = c.item_CD.grad = None
-        softmax(each).backward()
-        assert c.user_RD.grad is not None
-        assert c.item_CD.grad is not None
-        gradients.append((c.user_RD.grad, c.item_CD.grad))
-    assert all(torch.equal(ours, plain) for ours, plain in zip(*gradients, strict=True))
-    assert c.repeats is not None
-    assert c.repeats.logit_RL.grad is not None
-    assert (c.repeats.logit_RL.grad != 0).any()
-
-
 def test_a_row_without_history_or_negatives_has_no_gradient_and_no_nan() -> None:
-    c, place_RL = with_histories(hidden=pairs_of(torch.ones(ROWS, COLUMNS)))
-    assert c.repeats is not None
-    softmax(c).backward()
-    for each in (c.user_RD, c.item_CD, c.repeats.logit_RL):
-        assert each.grad is not None
-        assert each.grad.isfinite().all()
-    assert c.repeats.logit_RL.grad is not None
-    assert (c.repeats.logit_RL.grad[place_RL < 0] == 0).all()
-
-
-def test_a_prefix_teaches_the_towers_alone() -> None:
-    c, _ = with_histories()
-    assert c.cut(2, unit=True).repeats is None
-    assert softmax(c.cut(2, unit=True)).item() == softmax(replace(c, repeats=None).cut(2, unit=True)).item()
+    _, repeats, place_RL = with_histories(hidden=pairs_of(torch.ones(ROWS, COLUMNS)))
+    repeat_softmax(repeats).backward()
+    assert repeats.logit_RL.grad is not None
+    assert repeats.logit_RL.grad.isfinite().all()
+    assert (repeats.logit_RL.grad[place_RL < 0] == 0).all()

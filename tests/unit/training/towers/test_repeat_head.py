@@ -9,28 +9,23 @@ import pytest
 import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
-from training.data.training_set import Arrays, TrainingSet
-from training.losses import Candidates
+from training.data.training_set import Arrays, Batch, TrainingSet
 from training.recipes import (
     MLP,
-    Corpus,
-    InBatch,
-    Mixed,
-    Negatives,
     Optimisation,
     RepeatTerm,
     TowerConfig,
     TrainConfig,
     Weighting,
 )
-from training.recipes.sampling import Sampler
 from training.retrieval.model_search import repeat_scores
 from training.retrieval.rescored import rescored_search
 from training.towers import TwoTower, embed, new_model
-from training.trainer import train
-from training.trainer.candidates import CandidateBuilder
-from training.trainer.step import backpropagate
+from training.trainer import fit_repeat_head, train
+from training.trainer.history_candidates import HistoryCandidates
 
+WHOLE = 1_000_000
+"""A sample of so many takes every item of a small corpus."""
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = TrainConfig(
     dim=4,
@@ -82,14 +77,8 @@ def small_data(users: int = 20, items: int = 12, length: int = 5, seed: int = 0)
     return data_of(item_QL, days_QL, count_QL, taken, items)
 
 
-def compared(data: TrainingSet, config: TrainConfig, rows: np.ndarray) -> tuple[Candidates, np.ndarray, TwoTower]:
-    """The candidates of a batch, and the item of each column."""
-    model = model_of(data.size, 5, config).eval()
-    comparison = CandidateBuilder(data, config, model, seed=0)
-    batch = data.batch(rows, whole_corpus=config.whole_corpus)
-    columns = comparison.columns(batch)
-    user_RD, item_CD = model.user(batch.users), model.item(columns.features)
-    return comparison.candidates(model, batch, columns, user_RD, item_CD), columns.item_C.numpy(), model
+def candidates_of(data: TrainingSet, config: TrainConfig, model: TwoTower | None = None) -> HistoryCandidates:
+    return HistoryCandidates(data, model or model_of(data.size, 5, config).eval(), config, seed=0)
 
 
 def terms(model: TwoTower, arrays: Arrays, score_QL: np.ndarray | None = None) -> np.ndarray:
@@ -103,106 +92,102 @@ def terms(model: TwoTower, arrays: Arrays, score_QL: np.ndarray | None = None) -
     return found
 
 
-@pytest.mark.parametrize("sampler", [InBatch(), Mixed(number=4), Corpus()])
-def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_sample(sampler: Sampler) -> None:
-    """Also while the towers train with dropout: r is set against scores as they are served."""
+def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_sample() -> None:
+    """A sample of the whole corpus is exact; r is set against scores as they are served, without dropout."""
     data = small_data()
     data.queries["history_items"][1, :3] = [UNKNOWN, MISSING, RESERVED + 2]
-    config = replace(CONFIG, negatives=Negatives(sampler=sampler), repeat=RepeatTerm(dropout=0.0))
+    config = replace(CONFIG, repeat=RepeatTerm(dropout=0.0, sample=WHOLE))
     model = model_of(data.size, 5, config)
     user_QD, item_ND = embed(model.user, data.queries), embed(model.item, data.corpus)
-    model.train()
-    comparison, rows = CandidateBuilder(data, config, model, seed=0), np.arange(10)
-    batch = data.batch(rows, whole_corpus=config.whole_corpus)
-    columns = comparison.columns(batch)
-    c = comparison.candidates(model, batch, columns, model.user(batch.users), model.item(columns.features))
-    items, scale = columns.item_C.numpy(), c.scale.item()
-    assert model.training
-    assert c.repeats is not None
+    candidates = candidates_of(data, config, model.eval())
+    batch = data.batch(np.arange(10))
+    assert model.repeat is not None
+    model.repeat.eval()
+    repeats = candidates.compared(model.repeat, candidates.block(batch))
+    scale = 1 / model.temperature.item()
     codes_RL = data.queries["history_items"][: len(batch.user_R)]
-    there_RL = codes_RL >= RESERVED
     score_RL = scale * np.einsum("rd,rld->rl", user_QD[: len(codes_RL)], item_ND[np.maximum(codes_RL - RESERVED, 0)])
+    score_RL = np.where(codes_RL >= RESERVED, score_RL, 0)
     given = {name: array[: len(codes_RL)] for name, array in data.queries.items()}
-    wanted_RL = np.where(there_RL, score_RL + terms(model, given, score_RL.astype(np.float32)), -np.inf)
-    np.testing.assert_allclose(c.repeats.logit_RL.detach().numpy(), wanted_RL, atol=1e-4)
-    taken = {(row, items[column]) for row, column in zip(c.row_P.tolist(), c.column_P.tolist(), strict=True)}
+    wanted_RL = np.where(codes_RL >= RESERVED, score_RL + terms(model, given, score_RL.astype(np.float32)), -np.inf)
+    np.testing.assert_allclose(repeats.logit_RL.detach().numpy(), wanted_RL, atol=1e-4)
+    items = batch.item_C.numpy()
+    taken = {(row, items[column]) for row, column in zip(batch.row_P.tolist(), batch.column_P.tolist(), strict=True)}
     for row, codes in enumerate(codes_RL.tolist()):
-        outside = [
-            scale * float(user_QD[row] @ item_ND[item]) - float(c.log_q_C[column])
-            for column, item in enumerate(items)
-            if item + RESERVED not in codes and (row, item) not in taken
-        ]
-        assert c.repeats.outside_R[row].item() == pytest.approx(np.logaddexp.reduce(outside), abs=1e-4)
+        logits = scale * item_ND @ user_QD[row]
+        outside = [logits[n] for n in range(data.size) if n + RESERVED not in codes and (row, n) not in taken]
+        assert repeats.outside_R[row].item() == pytest.approx(np.logaddexp.reduce(outside), abs=1e-4)
         again = [code >= RESERVED and (row, code - RESERVED) in taken for code in codes]
-        assert c.repeats.again_RL[row].tolist() == again
-    item_PD = item_ND[items[c.column_P.numpy()]]
-    wanted_P = scale * np.einsum("pd,pd->p", user_QD[c.row_P.numpy()], item_PD) - c.log_q_C[c.column_P].numpy()
-    np.testing.assert_allclose(c.repeats.outside_P.detach().numpy(), wanted_P, atol=1e-4)
+        assert repeats.again_RL[row].tolist() == again
+    item_PD = item_ND[items[batch.column_P.numpy()]]
+    wanted_P = scale * np.einsum("pd,pd->p", user_QD[batch.row_P.numpy()], item_PD)
+    np.testing.assert_allclose(repeats.logit_P.numpy(), wanted_P, atol=1e-4)
+
+
+def test_the_sum_over_a_sample_is_right_in_the_mean() -> None:
+    data = small_data()
+    whole, sampled = (candidates_of(data, replace(CONFIG, repeat=RepeatTerm(sample=n))) for n in (WHOLE, 6))
+    batch = data.batch(np.arange(10))
+    wanted_R = whole.block(batch).outside_R.exp()
+    found = torch.stack([sampled.block(batch).outside_R.exp() for _ in range(3000)])
+    assert (found.std(dim=0) > 0.05 * wanted_R).all()
+    assert torch.allclose(found.mean(dim=0), wanted_R, rtol=0.08)
 
 
 def test_the_level_is_set_by_how_often_discoveries_happen_times_what_the_recipe_says() -> None:
     data = small_data()
     config = replace(CONFIG, repeat=RepeatTerm(outside=0.5), weighting=Weighting(discovery_weight=2.0))
-    c, _, _ = compared(data, config, np.arange(10))
-    assert c.repeats is not None
-    assert {True, False} == set(c.repeats_P.tolist())
-    assert torch.equal(c.repeats.weight_P, torch.where(c.repeats_P, 1.0, 0.25))
+    block = candidates_of(data, config).block(data.batch(np.arange(10)))
+    assert {True, False} == set(block.inside_P.tolist())
+    assert torch.equal(block.weight_P, torch.where(block.inside_P, 1.0, 0.25))
 
 
 def test_what_is_taken_again_on_later_days_counts_too() -> None:
     data = small_data()
     again_QL = np.zeros_like(data.queries["history_items"], dtype=bool)
     again_QL[:, 1] = True
-    c, _, _ = compared(replace(data, again_QL=again_QL), CONFIG, np.arange(10))
-    alone, _, _ = compared(data, CONFIG, np.arange(10))
-    assert c.repeats is not None
-    assert alone.repeats is not None
+    alone, both = (
+        candidates_of(each, CONFIG).block(data_batch(each)) for each in (data, replace(data, again_QL=again_QL))
+    )
     later_RL = torch.from_numpy(again_QL[:5] & (data.queries["history_items"][:5] >= RESERVED))
-    assert torch.equal(c.repeats.again_RL, alone.repeats.again_RL | later_RL)
-    assert not torch.equal(c.repeats.again_RL, alone.repeats.again_RL)
+    assert torch.equal(both.again_RL, alone.again_RL | later_RL)
+    assert not torch.equal(both.again_RL, alone.again_RL)
 
 
-def test_users_without_any_history_teach_the_term_nothing() -> None:
+def data_batch(data: TrainingSet) -> Batch:
+    return data.batch(np.arange(10))
+
+
+def test_users_without_any_history_teach_the_head_nothing() -> None:
     data = small_data()
     data.queries["history_items"][:] = PAD
     model = model_of(data.size, 5)
-    loss = backpropagate(model, data.batch(np.arange(10)), CandidateBuilder(data, CONFIG, model, seed=0), CONFIG)
-    assert np.isfinite(loss)
-    assert model.repeat is not None
-    for weight in model.repeat.parameters():
-        assert weight.grad is None or not weight.grad.to_dense().any()
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    assert np.isfinite(fit_repeat_head(data, model, CONFIG, seed=0))
+    for name, each in model.state_dict().items():
+        assert torch.allclose(each, before[name], atol=1e-6), name
 
 
-def test_the_towers_learn_what_they_learn_without_the_term() -> None:
+def test_the_head_leaves_the_towers_as_they_are_to_the_last_bit() -> None:
+    data = small_data(users=40)
+    model = model_of(data.size, 5)
+    train(data, model, CONFIG, seed=0, epochs=1)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    fit_repeat_head(data, model, CONFIG, seed=0)
+    changed = {name for name, each in model.state_dict().items() if not torch.equal(each, before[name])}
+    assert changed
+    assert all(name.startswith("repeat.") for name in changed)
+
+
+def test_the_same_seed_gives_the_same_head() -> None:
     data, states = small_data(users=40), []
-    for config in (CONFIG, replace(CONFIG, repeat=None)):
-        quiet = replace(CONFIG.tower, history=replace(CONFIG.tower.history, dropout=0.0), id_dropout=0.0)
-        config = replace(config, tower=replace(quiet, user=MLP(dropout=0), item=MLP(dropout=0)))
-        model = model_of(data.size, 5, config)
-        train(data, model, config, seed=0, epochs=2)
-        states.append({name: each for name, each in model.state_dict().items() if not name.startswith("repeat.")})
-    assert states[0].keys() == states[1].keys()
-    for name, each in states[0].items():
-        assert torch.allclose(each, states[1][name], atol=1e-6), name
-
-
-def test_a_batch_in_parts_has_the_gradients_of_the_whole() -> None:
-    quiet = TowerConfig(user=MLP(dropout=0), item=MLP(dropout=0), history=replace(CONFIG.tower.history, dropout=0))
-    config = replace(CONFIG, tower=replace(quiet, id_dropout=0), repeat=RepeatTerm(dropout=0), prefixes=(2,))
-    data, gradients = small_data(), []
-    for parts in (1, 3):
-        used = replace(config, optimisation=replace(config.optimisation, parts=parts))
-        model = model_of(data.size, 5, used).train()
-        backpropagate(model, data.batch(np.arange(30)), CandidateBuilder(data, used, model, seed=0), used)
-        gradients.append({n: w.grad.to_dense() for n, w in model.named_parameters() if w.grad is not None})
-    whole, parted = gradients
-    assert whole.keys() == parted.keys()
-    assert {name for name in whole if name.startswith("repeat.")} == {
-        f"repeat.{name}"
-        for name, _ in model_of(data.size, 5).repeat.named_parameters()  # type: ignore[union-attr]
-    }
-    for name, gradient in whole.items():
-        assert torch.allclose(gradient, parted[name], atol=1e-5), name
+    for seed in (1, 1, 2):
+        model = model_of(data.size, 5)
+        fit_repeat_head(data, model, CONFIG, seed=seed)
+        states.append(model.state_dict())
+    first, again, other = (torch.cat([each.flatten() for each in state.values()]) for state in states)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_with_embeddings_of_zero_it_finds_the_planted_log_odds_of_count_and_recency() -> None:
@@ -220,16 +205,14 @@ def test_with_embeddings_of_zero_it_finds_the_planted_log_odds_of_count_and_rece
     data = data_of(item_QL, days_QL, count_QL, [{int(item)} for item in gumbel_QN.argmax(axis=1)], items)
     config = replace(
         CONFIG,
-        repeat=RepeatTerm(outside=1.0, rate=3e-3),
+        repeat=RepeatTerm(outside=1.0, rate=3e-3, passes=8),
         weighting=Weighting(discovery_weight=1.0),
-        optimisation=replace(CONFIG.optimisation, batch_size=128),
     )
     model = model_of(items, length, config)
     for name, weight in model.named_parameters():
         if not name.startswith("repeat."):
             weight.data.zero_()
-            weight.requires_grad_(requires_grad=False)
-    train(data, model, config, seed=0, epochs=8)
+    fit_repeat_head(data, model, config, seed=0)
     found_QL = terms(model, data.queries)
     slope, level = np.polyfit(planted_QL.ravel(), found_QL.ravel(), 1)
     assert np.corrcoef(planted_QL.ravel(), found_QL.ravel())[0, 1] > 0.97
@@ -258,6 +241,7 @@ def test_it_finds_personal_items_that_a_user_vector_has_no_room_for() -> None:
     for name, config in (("with", CONFIG), ("without", replace(CONFIG, repeat=None))):
         model = model_of(data.size, 20, config)
         train(data, model, config, seed=0, epochs=10)
+        fit_repeat_head(data, model, config, seed=0)
         vectors = embed(model.user, data.queries), embed(model.item, data.corpus)
         added = repeat_scores(model, data.queries, data.corpus, *vectors)
         lists = rescored_search(*vectors, added)()(np.arange(len(wanted)), 10)
@@ -266,16 +250,16 @@ def test_it_finds_personal_items_that_a_user_vector_has_no_room_for() -> None:
     assert recall["without"] < 0.5
 
 
-def test_the_term_moves_by_the_optimiser_of_tables_and_only_in_rows_of_the_batch() -> None:
+def test_the_head_s_own_item_vectors_move_only_where_they_stand_in_histories() -> None:
     data = small_data()
     data.queries["history_items"][data.queries["history_items"] == RESERVED] = PAD
     model = model_of(data.size, 5)
     assert model.repeat is not None
     table = model.repeat.vectors.ids.weight
-    assert [id(each) for each in model.tables] == [id(model.item.vectors.ids.weight), id(table)]
+    assert [id(each) for each in model.tables] == [id(model.item.vectors.ids.weight)]
     before = table.detach().clone()
-    train(
-        data, model, replace(CONFIG, optimisation=replace(CONFIG.optimisation, averaged_share=None)), seed=0, epochs=1
+    fit_repeat_head(
+        data, model, replace(CONFIG, optimisation=replace(CONFIG.optimisation, averaged_share=None)), seed=0
     )
     moved = (table != before).any(dim=1)
     assert not moved[: RESERVED + 1].any()
