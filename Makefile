@@ -43,7 +43,7 @@ up: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks.bench_pipeline
 
-# Resolve anew and pin every version. torch comes from wherever pip finds it: see README, "Installing".
+# Resolve anew and pin every version. torch comes from wherever pip finds it: see docs/operations/local.md.
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable ".[dev]"
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed "s|^torch==\(.*\)+cpu|torch==\1|" > requirements.lock

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from orchestration.evaluation import TWO_TOWER, Evaluated
 from orchestration.reporting.report import views_of
 
@@ -12,10 +14,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from training.evaluation.result import Evaluation
+
 SLICES = {
     "recall by popularity of the item": ("head_items", "torso_items", "tail_items"),
     "recall by length of the history": ("cold_users", "light_users", "regular_users", "heavy_users"),
 }
+BESIDE = ("popularity", "personal_recency", "ease", "tifu_knn", "als", "personal_frequency")
+"""Baselines of `recall_figure`: the first four that were measured. They differ most in what they know."""
+BASELINES_SHOWN = 4
+COLOURS = ("#8a8f98", "#2a9d8f", "#e9a03b", "#8d6bb8")
+NORMAL_95 = 1.96
+"""Standard errors on each side of a mean, for 95 %."""
 
 
 def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
@@ -33,7 +43,34 @@ def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
 
 def evaluation_figures(measured: Evaluated) -> dict[str, Figure]:
     """Plot recall@k by view, and recall@20 by slice; figures by file name."""
-    return {"plots/recall_curve.png": _curves(measured), "plots/slices.png": _slices(measured)}
+    return {
+        "plots/recall_at_k.png": recall_figure(measured),
+        "plots/recall_curve.png": _curves(measured),
+        "plots/slices.png": _slices(measured),
+    }
+
+
+def recall_figure(measured: Evaluated) -> Figure:
+    """Plot recall@k of the view `all` beside four baselines, with 95 % bands over users."""
+    figure, (axis,) = _axes(1, width=9.0)
+    baselines = [name for name in BESIDE if name in measured.systems][:BASELINES_SHOWN]
+    for name, colour in [*zip(baselines, COLOURS, strict=False), (TWO_TOWER, "#c1121f")]:
+        _banded(axis, measured.systems[name], name, colour)
+    users = measured.systems[TWO_TOWER].users["all"]
+    axis.set(xlabel="k", ylabel="recall@k", xlim=(1, None), ylim=(0, None))
+    axis.set_title(f"{users:,} users, {measured.items:,} items, bands: 95 % over users", fontsize="medium")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, loc="upper left", reverse=True)
+    return figure
+
+
+def _banded(axis: Axes, system: Evaluation, name: str, colour: str) -> None:
+    mean_K, error_K = np.asarray(system.curves["all"]), np.asarray(system.curve_errors["all"])
+    ks, is_own = np.arange(1, len(mean_K) + 1), name == TWO_TOWER
+    axis.plot(ks, mean_K, color=colour, linewidth=3 if is_own else 1.2, label=name.replace("_", " "))
+    low_K, high_K = mean_K - NORMAL_95 * error_K, mean_K + NORMAL_95 * error_K
+    axis.fill_between(ks, low_K, high_K, color=colour, alpha=0.15, linewidth=0)
 
 
 def _curves(measured: Evaluated) -> Figure:
@@ -77,8 +114,8 @@ def _many_colours(axis: Axes) -> None:
     axis.set_prop_cycle(color=color_sequences["tab20"])
 
 
-def _axes(columns: int) -> tuple[Figure, Sequence[Axes]]:
+def _axes(columns: int, *, width: float = 5.5) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5 * columns, 4), layout="constrained")
+    figure = Figure(figsize=(width * columns, 4), layout="constrained")
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]

@@ -161,6 +161,7 @@ class _Protocol:
         """Everything but intervals, from the lists [Q, K] under each of the masks."""
         metrics: dict[str, float] = {}
         curves: dict[str, list[float]] = {}
+        curve_errors: dict[str, list[float]] = {}
         ceilings: dict[str, float] = {}
         per_user: dict[str, np.ndarray] = {}
         users = dict.fromkeys(self.empty, 0)
@@ -171,7 +172,8 @@ class _Protocol:
             metrics |= {f"{view}/{name}": float(value.mean()) for name, value in values.items()}
             per_user |= {f"{view}/{m}@{k}": values[f"{m}@{k}"] for m in MAIN_METRICS for k in ks}
             ceilings |= {f"{view}/recall@{k}": recall_ceiling(asked.counts_V, k) for k in ks}
-            curves[view] = recall_curve(hits_VK, asked.counts_V).tolist()
+            means_K, errors_K = recall_curve(hits_VK, asked.counts_V)
+            curves[view], curve_errors[view] = means_K.tolist(), errors_K.tolist()
             for name, hits, counts in self._slices(asked, ids_VK, hits_VK):
                 users[f"{view}/{name}"] = len(hits)
                 metrics |= _means(f"{view}/{name}", hits, counts, ks) if len(hits) else {}
@@ -181,6 +183,7 @@ class _Protocol:
             repeat_share=self._repeat_share(lists),
             users=users,
             curves=curves,
+            curve_errors=curve_errors,
             flags=self.flags,
             per_user=per_user,
             query_rows={view: asked.rows_V for view, asked in self.questions.items()},

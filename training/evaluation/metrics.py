@@ -88,9 +88,10 @@ def recall_ceiling(counts_Q: np.ndarray, k: int) -> float:
     return float(np.mean(np.minimum(counts_Q, k) / counts_Q))
 
 
-def recall_curve(hits_QK: np.ndarray, counts_Q: np.ndarray) -> np.ndarray:
-    """Mean recall at every k from 1 to K: float64 [K]."""
-    return (hits_QK.cumsum(axis=1) / counts_Q[:, None]).mean(axis=0)
+def recall_curve(hits_QK: np.ndarray, counts_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean recall at every k from 1 to K, and its standard error over users: float64 [K] each."""
+    recall_QK = hits_QK.cumsum(axis=1) / counts_Q[:, None]
+    return recall_QK.mean(axis=0), recall_QK.std(axis=0) / np.sqrt(len(recall_QK))
 
 
 def index_recall(exact_ids_QK: np.ndarray, index_ids_QK: np.ndarray) -> float:

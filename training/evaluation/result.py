@@ -30,6 +30,8 @@ class Evaluation:
     """Users behind each "{view}" and "{view}/{slice}"."""
     curves: dict[str, list[float]]
     """View -> mean recall at k = 1, 2, ... up to the ranks retrieved."""
+    curve_errors: dict[str, list[float]] = field(default_factory=dict)
+    """View -> standard error over users of each of these means."""
     flags: tuple[str, ...] = ()
     """What a reader must know before comparing."""
     leads: dict[str, Interval] = field(default_factory=dict)

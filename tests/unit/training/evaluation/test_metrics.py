@@ -74,8 +74,10 @@ def test_empty_places_are_never_hits() -> None:
 def test_the_curve_passes_through_recall_at_every_k(world: tuple[np.ndarray, list[list[int]]]) -> None:
     lists, sets = world
     hits, counts = is_relevant(lists, relevant_sets(sets, 50)), np.array([len(each) for each in sets])
-    expected = [recall_at_k(hits, counts, k).mean() for k in range(1, 21)]
-    np.testing.assert_allclose(recall_curve(hits, counts), expected)
+    means, errors = recall_curve(hits, counts)
+    expected = [recall_at_k(hits, counts, k) for k in range(1, 21)]
+    np.testing.assert_allclose(means, [each.mean() for each in expected])
+    np.testing.assert_allclose(errors, [each.std() / len(each) ** 0.5 for each in expected])
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())

@@ -1,0 +1,118 @@
+"""The documentation: links resolve, commands parse, snippets compile, every option and setting is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+
+from feature_repo.datasets.custom import config_schema, read_config
+from orchestration.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:tmp|home|work|root|opt|mnt|Users)/")
+SETTING = re.compile(r"GATEHOUSE_[A-Z_]+")
+CLI = typer.main.get_command(app)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [body for found, body in FENCE.findall(page.read_text(encoding="utf-8")) if found == language]
+
+
+def lines_of(page: Path) -> Iterator[str]:
+    """Yield the lines of fenced commands; a line that ends in a backslash goes on in the next."""
+    for block in blocks(page, ""):
+        yield from block.replace("\\\n", " ").splitlines()
+
+
+def anchors(page: Path) -> set[str]:
+    """Name the headings of a page as GitHub links to them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_a_landing_page() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_resolve(page: Path) -> None:
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for link in LINK.findall(prose):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link}: no such file"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_parse(page: Path) -> None:
+    for line in lines_of(page):
+        program, *arguments = shlex.split(line, comments=True) or [""]
+        if Path(program).name != "gatehouse":
+            continue
+        command = CLI.commands[arguments[0]]  # type: ignore[attr-defined]
+        command.make_context(arguments[0], arguments[1:])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_benchmarks_that_are_named_exist(page: Path) -> None:
+    for module in re.findall(r"python -m (tests\.[\w.]*\w)", page.read_text(encoding="utf-8")):
+        assert importlib.util.find_spec(module), module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_compiles(page: Path) -> None:
+    for snippet in blocks(page, "python"):
+        compile(snippet, name_of(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_page_names_a_path_of_a_machine(page: Path) -> None:
+    assert not MACHINE_PATH.findall(page.read_text(encoding="utf-8"))
+
+
+def test_the_recipes_of_the_guide_can_be_made() -> None:
+    for snippet in blocks(ROOT / "docs" / "guide" / "recipes.md", "python"):
+        exec(snippet, {})
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=name_of)
+def test_yaml_of_a_dataset_is_accepted(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page, "yaml"):
+        assert "events" in yaml.safe_load(block)
+        path = tmp_path / "gatehouse.yaml"
+        path.write_text(block, encoding="utf-8")
+        config_schema(read_config(path))
+
+
+def test_every_command_and_option_is_documented() -> None:
+    told = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    for name, command in CLI.commands.items():  # type: ignore[attr-defined]
+        section = re.split(r"^## ", told.partition(f"\n## {name}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+        assert section, f"docs/reference/cli.md has no section {name}"
+        missing = [option for each in command.params for option in each.opts if f"`{option}" not in section]
+        missing = [option for option in missing if option.startswith("-")]
+        assert not missing, f"docs/reference/cli.md, {name}: {', '.join(missing)}"
+
+
+def test_every_setting_is_documented() -> None:
+    told = set(SETTING.findall((ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")))
+    packages = [ROOT / name for name in ("feature_repo", "training", "serving", "orchestration")]
+    read = {name for root in packages for path in root.rglob("*.py") for name in SETTING.findall(path.read_text())}
+    assert read <= told, f"docs/reference/settings.md lacks {', '.join(sorted(read - told))}"
