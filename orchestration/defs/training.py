@@ -194,6 +194,7 @@ def _fit(
         impressions=tables.impressions,
         warm_start=parent.folder if parent else None,
         checkpoints=checkpoints,
+        device=workspace.device,
         **given,
     )
 
