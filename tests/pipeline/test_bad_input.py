@@ -93,7 +93,9 @@ def refused(home: Home, arguments: tuple[str, ...], said: tuple[str, ...]) -> No
     ended = home.command(*arguments)
     *progress, message = ended.err.splitlines()
     assert (ended.code, ended.out) == (1, "")
-    assert progress in ([], ["▸ source", "✗ source"])
+    # A run first says what it will do.
+    assert progress[1:] in ([], ["▸ source", "✗ source"])
+    assert all(line.startswith("run ") for line in progress[:1])
     assert message.startswith("gatehouse: ")
     assert [part for part in said if part not in message] == [], message
     assert home.files() == before

@@ -115,8 +115,8 @@ IN_TRAINING = [
     Mistake(
         name="the user's own positives mined",
         module="training.sampling.hard_negatives",
-        right=", exclude=data.known)",
-        wrong=")",
+        right="(exclude=data.known)",
+        wrong="()",
         test=trainer.test_mining_takes_the_wanted_ranks_and_nothing_known,
     ),
     Mistake(

@@ -19,8 +19,8 @@ from training.retrieval.model_search import repeat_scores
 from training.retrieval.ranking import top_k
 from training.retrieval.rescored import rescored_search
 from training.towers import RescorerModule, TwoTower, embed
-from training.trainer import train
-from training.trainer.candidates import CandidateBuilder
+from training.trainer import fit_repeat_head, train
+from training.trainer.history_candidates import HistoryCandidates
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,6 +29,7 @@ def trained() -> tuple[TwoTower, TrainingSet]:
     data = small_data(users=40)
     model = model_of(data.size, 5)
     train(data, model, CONFIG, seed=0, epochs=3)
+    fit_repeat_head(data, model, CONFIG, seed=0)
     data.queries["history_items"][3, :2] = [UNKNOWN, MISSING]
     return model, data
 
@@ -54,11 +55,8 @@ def test_the_served_score_is_the_trained_one(tmp_path: Path) -> None:
         item = codes_QL[query, place] - RESERVED
         evaluated = (user_QD @ item_ND.T + added)[query, item]
         np.testing.assert_allclose(served_QL[query, place], evaluated, atol=1e-5)
-    comparison, batch = CandidateBuilder(data, CONFIG, model, seed=0), data.batch(np.arange(len(data.query_I)))
-    columns = comparison.columns(batch)
-    c = comparison.candidates(model, batch, columns, model.user(batch.users), model.item(columns.features))
-    assert c.repeats is not None
-    logits_RL = c.repeats.logit_RL.detach().numpy()
+    candidates, batch = HistoryCandidates(data, model, CONFIG, seed=0), data.batch(np.arange(len(data.query_I)))
+    logits_RL = candidates.compared(model.repeat, candidates.block(batch)).logit_RL.detach().numpy()
     np.testing.assert_allclose(served_QL, model.temperature.item() * logits_RL, atol=1e-5)
 
 

@@ -12,9 +12,10 @@ import torch
 
 from serving.pt2 import load_program
 from tests.unit.training.towers.test_repeat_head import CONFIG as REPEATING
-from tests.unit.training.towers.test_repeat_head import compared, model_of, small_data
+from tests.unit.training.towers.test_repeat_head import model_of, small_data
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.training_set import TrainingSet
+from training.losses import Candidates
 from training.losses.reranker_softmax import reranker_softmax
 from training.losses.softmax import softmax
 from training.recipes import Corpus, Dot, HardNegatives, InBatch, Mixed, MLPReranker, Negatives, TrainConfig, Uniform
@@ -68,6 +69,16 @@ def test_the_towers_are_those_of_a_training_without_it(config: TrainConfig, more
         assert torch.equal(weight, weights[name]), name
     assert {name.split(".")[0] for name in weights.keys() - plain.keys()} == {"reranker"}
     assert weights["reranker.layers.3.weight"].any()
+
+
+def compared(data: TrainingSet, config: TrainConfig, rows: np.ndarray) -> tuple[Candidates, np.ndarray, TwoTower]:
+    """The candidates of a batch, the item of each column, and the model."""
+    model = model_of(data.size, 5, config).eval()
+    comparison = CandidateBuilder(data, config, model, seed=0)
+    batch = data.batch(rows, whole_corpus=config.whole_corpus)
+    columns = comparison.columns(batch)
+    user_RD, item_CD = model.user(batch.users), model.item(columns.features)
+    return comparison.candidates(model, batch, columns, user_RD, item_CD), columns.item_C.numpy(), model
 
 
 @pytest.mark.parametrize("sampler", [InBatch(), Mixed(number=4), Uniform(number=6), Corpus()])
