@@ -188,11 +188,11 @@ class RepeatTerm:
     """Width of the hidden layer."""
     embedding: int = 8
     """Dimension of the item vectors that are the head's own."""
-    dropout: float = 0.1
-    """Share of the hidden layer that is left out in training."""
+    dropout: float = 0.0
+    """Share of the hidden layer that is left out in training. The mean of many steps needs none."""
     batch_size: int = 128
     """User snapshots of a step."""
-    steps: int = 600
+    steps: int = 900
     """Steps at most."""
     passes: int = 10
     """Passes over the snapshots at most."""

@@ -72,11 +72,11 @@ class ItemVectors(nn.Module):
     def pooled(self, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
         """[B, D]: Σ_l weight_l · v_l of items given by their id codes.
 
-        In training the vectors of the batch's distinct items are built once and then summed by one fused kernel, and
-        places without weight, padded or dropped, are not even read; an exported program, whose shapes must not depend
-        on data, gathers them row by row. Both give the same.
+        The vectors of the batch's distinct items are built once and then summed by one fused kernel, and places
+        without weight, padded or dropped, are not even read; an exported program, whose shapes must not depend on data,
+        gathers them row by row. Both give the same.
         """
-        if not self.training:
+        if torch.compiler.is_exporting():
             return (weights_BL[:, :, None] * self.of(items_BL.long())).sum(dim=1)
         counts_B = (weights_BL != 0).sum(dim=1)
         (kept_T,) = weights_BL.flatten().nonzero(as_tuple=True)
@@ -90,9 +90,9 @@ class ItemVectors(nn.Module):
     def gathered(self, items_BL: Tensor) -> Tensor:
         """[B, L, D] of items given by their id codes, for models that read them one by one.
 
-        As in `pooled`, training builds the vectors of the batch's distinct items once.
+        As in `pooled`, the vectors of the batch's distinct items are built once.
         """
-        if not self.training:
+        if torch.compiler.is_exporting():
             return self.of(items_BL.long())
         items_U, places_BL = distinct(items_BL.long(), self.size)
         return F.embedding(places_BL, self.of(items_U))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from training.data.training_set import Batch, TrainingSet
 from training.losses import Pairs, Repeats, log_sum_exp
@@ -91,7 +92,7 @@ class HistoryCandidates:
     def compared(self, head: RepeatHead, histories: Histories) -> Repeats:
         """Logits of every item of the histories, beside everything that is constant."""
         there_RL = histories.item_RL >= 0
-        vector_RLD = self.item_ND[histories.item_RL.clamp_min(0)]
+        vector_RLD = F.embedding(histories.item_RL.clamp_min(0), self.item_ND)
         score_RL = self.scale * (vector_RLD @ histories.user_RD[:, :, None]).squeeze(2) * there_RL
         return Repeats(
             logit_RL=(score_RL + head(histories.users, score_RL)).masked_fill(~there_RL, -torch.inf),
