@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from polars.testing import assert_frame_equal
 
 from feature_repo.errors import InputError
 from feature_repo.schema import ITEM_ID, USER_ID
+from orchestration.api import evaluation
 from orchestration.api.dataset import Dataset
 from orchestration.api.evaluation import evaluate
 from orchestration.api.model import RetrievalModel, fit, load_model
@@ -39,6 +41,20 @@ def test_the_answer_is_a_ranked_frame(any_model: RetrievalModel) -> None:
     assert not found.select(pl.struct(USER_ID, ITEM_ID).is_duplicated().any()).item()
     ordered = found.sort(USER_ID, "score", descending=[False, True], maintain_order=True)["rank"]
     assert ordered.to_list() == [1, 2, 3, 4, 5] * 3
+
+
+def test_scores_of_reranked_items_are_those_that_rank_them() -> None:
+    trained = fit(dataset(), replace(CONFIG, reranker=MLPReranker(candidates=30)), seed=0)
+    assert trained.fitted.model.reranker is not None
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weights in trained.fitted.model.reranker.parameters():
+            weights.normal_(std=2)
+    found = trained.recommend("u1", k=40)
+    plain = trained.embed_items(found[ITEM_ID].to_list()) @ trained.embed_users(["u1"])[0]
+    assert not (np.diff(plain[:30]) <= 0).all()
+    assert (np.diff(found["score"].to_numpy()[:30]) <= 0).all()
+    np.testing.assert_allclose(found["score"].to_numpy()[30:], plain[30:], rtol=1e-5)
 
 
 def test_scores_are_those_of_the_embeddings() -> None:
@@ -113,7 +129,8 @@ def test_a_report_stands_beside_baselines_with_intervals() -> None:
     assert "recall@20" in repr(report)
 
 
-def test_unknown_baselines_are_refused_before_any_work() -> None:
+def test_unknown_baselines_are_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "_Prepared", None)
     with pytest.raises(ValueError, match="got the baselines eases; wanted some of popularity"):
         evaluate(model(), dataset(), baselines=("eases",))
 
