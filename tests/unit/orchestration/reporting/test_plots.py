@@ -1,0 +1,60 @@
+"""Figures of a run: what they draw, and where the nodes of the asset graph stand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from orchestration.evaluation import TWO_TOWER, Evaluated
+from orchestration.reporting.plots import recall_figure
+from tests.benchmarks.figures import arranged, read_graph
+from training.evaluation.result import Evaluation
+
+
+def system(recall: float) -> Evaluation:
+    return Evaluation(
+        metrics={},
+        ceilings={},
+        repeat_share=0.0,
+        users={"all": 7},
+        curves={"all": [recall / 2, recall]},
+        curve_errors={"all": [0.01, 0.02]},
+    )
+
+
+def measured(*names: str) -> Evaluated:
+    return Evaluated(
+        systems={name: system(0.1 * number) for number, name in enumerate(names, 1)},
+        core={},
+        core_items=0,
+        items=1_000,
+        index_recall=1.0,
+        index_users=7,
+        champion=None,
+        champion_cut=None,
+        champion_note=None,
+    )
+
+
+def test_the_two_tower_is_drawn_thick_beside_four_baselines() -> None:
+    names = ("popularity", "als", "ease", "tifu_knn", "personal_recency", "item_knn", TWO_TOWER)
+    (axis,) = recall_figure(measured(*names)).axes
+    widths = {line.get_label(): line.get_linewidth() for line in axis.lines}
+    assert list(widths) == ["popularity", "personal recency", "ease", "tifu knn", "two tower"]
+    assert all(widths["two tower"] > 2 * width for name, width in widths.items() if name != "two tower")
+
+
+def test_bands_hold_95_per_cent() -> None:
+    (axis,) = recall_figure(measured(TWO_TOWER)).axes
+    corners = axis.collections[0].get_paths()[0].vertices
+    at_two = corners[corners[:, 0] == 2, 1]
+    assert (at_two.min(), at_two.max()) == pytest.approx((0.1 - 1.96 * 0.02, 0.1 + 1.96 * 0.02))
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), [0.05, 0.1])
+
+
+def test_each_asset_stands_right_of_its_inputs() -> None:
+    graph = read_graph()
+    places = arranged(graph)
+    assert len(set(places.values())) == len(places)
+    for name, asset in graph.items():
+        assert all(places[above][0] < places[name][0] for above in asset.above), name
