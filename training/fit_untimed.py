@@ -18,7 +18,20 @@ def fit_untimed(
     on_epoch: OnEpoch = lambda epoch, metrics: None,
     device: str = "cpu",
 ) -> tuple[TwoTower, list[dict[str, float]]]:
-    """Towers trained on the pairs, and the metrics of each epoch. See `train`."""
+    """Towers trained on interactions without timestamps.
+
+    Args:
+        pairs: the interactions.
+        config: the recipe.
+        seed: random seed.
+        epochs: number of epochs; None for that of the recipe.
+        validate: measures the towers after each epoch; None for no early stopping.
+        on_epoch: called with each epoch's number and metrics.
+        device: torch device.
+
+    Returns:
+        The towers, and one dict of metrics an epoch.
+    """
     model = new_model(
         pairs.user_inputs(config.leave_out),
         _inputs(pairs.item_encoder, config.leave_out),

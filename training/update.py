@@ -1,8 +1,9 @@
-"""Between two trainings: only the ids that something happened to move.
+"""Incremental update: only users and items with new interactions.
 
-The daily answer to items that came or changed their public. Everything that all users and items share stays bit by bit
-what it was: dense weights, batch statistics, the rows of every other id and those of UNKNOWN and MISSING. What cannot
-be learned so: a new item nobody has taken yet stays where its features put it.
+The daily answer to new items and to items whose public changed. Everything that all
+users and items share stays bit for bit the same: dense weights, batch statistics, the
+rows of every other id and those of UNKNOWN and MISSING. An item without interactions is
+not learned so: it stays where its features put it.
 
 Legend: V vocabulary of a table with the reserved codes.
 """
@@ -48,12 +49,28 @@ def fit_update(
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fitted:
-    """From joined frames to updated towers: a release's id vectors, moved by what became known in [since, cut).
+    """Update of a release from joined frames: its id vectors after [since, cut).
 
-    release: folder of a release that was trained until `since`; its recipe and its encoders go on. queries,
-    item_snapshots: joined frames that hold the snapshots of the positives and, at the cut, every user and the whole
-    corpus. positives: `interactions` until the cut, old ones too: they tell which interaction is a repetition. events:
-    canonical. ValueError if nothing became known since.
+    Args:
+        release: folder of a release trained until `since`, whose recipe and encoders
+            are kept.
+        queries: joined user snapshots: those of the positives, and every user at the
+            cut.
+        item_snapshots: joined item snapshots: those of the positives, and the whole
+            corpus at the cut.
+        positives: `interactions` until the cut, old ones too, because they tell which
+            interaction is a repetition.
+        events: canonical events.
+        since: end of the release's training part.
+        cut: end of the new training part.
+        seed: random seed.
+        on_epoch: called with each epoch's number and metrics.
+
+    Returns:
+        The updated towers with their encoders.
+
+    Raises:
+        ValueError: no interaction became known since.
     """
     released = read_release(release)
     new = weighted(positives, released.config.weighting).join(
@@ -70,9 +87,18 @@ def fit_update(
 
 
 def extended(released: Released, *, items: Iterable[str], users: Iterable[str] = ()) -> tuple[Encoder, Encoder]:
-    """The release's user and item encoder with further ids behind the known ones, whose codes stay what they are.
+    """User and item encoder of the release with further ids behind the known ones.
 
-    Histories know the same items as the item tower. users: without effect unless the recipe gives users vectors.
+    The codes of the known ids stay the same, and histories know the same items as the
+    item tower.
+
+    Args:
+        released: the release.
+        items: ids of items with new interactions.
+        users: ids of users, without effect unless the recipe gives users vectors.
+
+    Returns:
+        The user encoder and the item encoder.
     """
     new = tuple(items)
     histories = [each.name for each in released.user_encoder.inputs if each.kind is InputKind.HISTORY]
@@ -92,9 +118,21 @@ def update(
     epochs: int = 5,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
 ) -> Fitted:
-    """The release with the id vectors of the users and items of `data` moved, as new towers in evaluation mode.
+    """Release with updated id vectors of the users and items of `data`.
 
-    data: the interactions since, encoded by the encoders of `extended`. A new id starts as UNKNOWN was trained.
+    A new id starts as UNKNOWN was trained.
+
+    Args:
+        released: the release, left as it is.
+        data: the new interactions, encoded by the encoders of `extended`.
+        user_encoder: encoder of users.
+        item_encoder: encoder of items.
+        seed: random seed.
+        epochs: passes over the new interactions.
+        on_epoch: called with each epoch's number and metrics.
+
+    Returns:
+        New towers in evaluation mode, with their encoders.
     """
     config = _plain(released.config)
     model = _grown(released, data, user_encoder, item_encoder)
@@ -119,7 +157,7 @@ def update(
 
 
 def _plain(config: TrainConfig) -> TrainConfig:
-    """The recipe's loss without what needs a long training, and what trains dense weights."""
+    """Recipe without the parts that need a long training or train dense weights."""
     optimisation = replace(config.optimisation, parts=1)
     plain = replace(
         config, negatives=replace(config.negatives, memory=0, hard=None, frequency=None), optimisation=optimisation
@@ -128,7 +166,7 @@ def _plain(config: TrainConfig) -> TrainConfig:
 
 
 def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
-    """The release's towers with a row for every new id. In evaluation mode: no batch statistic moves, no dropout."""
+    """Towers of the release with a row for every new id."""
     for old, new in ((released.user_encoder, user_encoder), (released.item_encoder, item_encoder)):
         for name, values in old.vocabularies.items():
             if new.vocabularies[name][: len(values)] != values:
@@ -147,7 +185,10 @@ def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_en
 
 
 def _touched(model: TwoTower, data: TrainingSet) -> list[tuple[nn.Parameter, Tensor]]:
-    """Each id table, and bool [V] which of its ids have an interaction; never a reserved row, which many ids share."""
+    """Each id table, and the ids of it that have an interaction: bool [V].
+
+    Reserved rows, which many ids share, are not among them.
+    """
     items = data.items[model.item.vectors.key][data.item_I]
     found = []
     for module in model.id_tables:
@@ -160,7 +201,7 @@ def _touched(model: TwoTower, data: TrainingSet) -> list[tuple[nn.Parameter, Ten
 
 
 def _optimiser(tables: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """One that moves no row without a gradient, whatever the recipe's does."""
+    """Optimiser that moves no row without a gradient, whatever the recipe's does."""
     rate = config.optimisation.embedding_rate
     if config.optimisation.tables == "rowwise_adagrad":
         return RowwiseAdagrad(tables, lr=rate)
@@ -168,7 +209,7 @@ def _optimiser(tables: list[nn.Parameter], config: TrainConfig) -> torch.optim.O
 
 
 def _only(gradient: Tensor | None, touched_V: Tensor) -> Tensor | None:
-    """A sparse gradient without the rows of ids that nothing happened to: they were in a history, or drawn."""
+    """Sparse gradient without the rows of ids that have no new interaction."""
     if gradient is None:
         return None
     gradient = gradient.coalesce()

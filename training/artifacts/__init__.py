@@ -1,1 +1,1 @@
-"""The files of a release: written, read again, and carried into a new training."""
+"""Files of a release: written, read, and carried over into a new training."""

@@ -1,4 +1,4 @@
-"""Artifacts of a trained pair: each tower as a torch.export program, its encoder, and what a later training needs."""
+"""Export of a trained model: torch.export programs, encoders, and weights."""
 
 from __future__ import annotations
 
@@ -31,12 +31,25 @@ def export(
 ) -> None:
     """Write a model version's files into an empty folder.
 
-    user_tower.pt2, item_tower.pt2: input one dict of tensors as the encoder gives them, output float32 [B, D];
-    rescorer.pt2, where the recipe has a repeat term or a reranker: see `RescorerModule`; rescorer.json: how many
-    candidates it ranks, 0 for a repeat term;
-    user_encoder.json, item_encoder.json, schema.json, recipe.json; popular.json: (item id, count), most popular first,
-    for users that nobody knows; checkpoint.safetensors: all weights. examples: at least three encoded rows of each
-    tower.
+    user_tower.pt2, item_tower.pt2: programs from one dict of encoded tensors to float32
+    [B, D]. rescorer.pt2, with a repeat head or a reranker: see `RescorerModule`.
+    rescorer.json: number of candidates that it ranks, 0 for a repeat head.
+    user_encoder.json, item_encoder.json, schema.json, recipe.json. popular.json: item
+    id and count, most popular first, for unknown users. checkpoint.safetensors: all
+    weights.
+
+    Args:
+        folder: created if need be.
+        model: the trained towers.
+        user_encoder: encoder of users.
+        item_encoder: encoder of items.
+        schema: schema of the feature tables.
+        config: recipe of the training.
+        popular: item ids with counts, most popular first.
+        examples: at least three encoded rows of each tower.
+
+    Raises:
+        RuntimeError: an exported program does not reproduce its module.
     """
     from safetensors.torch import save_file
 
@@ -58,7 +71,16 @@ def export(
 
 
 def rescorer_example(model: TwoTower, users: Arrays, items: Arrays) -> Arrays:
-    """Encoded users as a re-scorer takes them, with the given items' embeddings in turn wherever it wants an item."""
+    """Example input of a re-scorer.
+
+    Args:
+        model: towers with a repeat head or a reranker.
+        users: encoded users.
+        items: encoded items, whose embeddings fill all item positions in turn.
+
+    Returns:
+        Arrays as `RescorerModule` takes them.
+    """
     user_BD, item_ND = embed(model.user, users), embed(model.item, items)
     example = {"user_embedding": user_BD}
     if model.repeat:
@@ -71,9 +93,15 @@ def rescorer_example(model: TwoTower, users: Arrays, items: Arrays) -> Arrays:
 
 
 def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:
-    """Export one tower with a dynamic batch; RuntimeError if the program does not reproduce the tower.
+    """Export one module with a dynamic batch size.
 
-    The example holds two rows because a batch of one would be taken for a constant.
+    Args:
+        path: file to write.
+        tower: the module; left in evaluation mode.
+        example: at least three rows of its input.
+
+    Raises:
+        RuntimeError: the program does not reproduce the module on three rows.
     """
     tower.eval()
     features = {name: torch.from_numpy(np.array(array[:2])) for name, array in example.items()}
@@ -89,7 +117,7 @@ def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:
 
 
 def _unshared(model: TwoTower) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The state dict with each shared tensor once, and the names of the others by its name; safetensors knows none."""
+    """State dict with each shared tensor once, and the owner of each further name."""
     first: dict[int, str] = {}
     state, aliases = {}, {}
     for name, tensor in model.state_dict().items():

@@ -1,4 +1,4 @@
-"""The towers of a release as they were exported, with encoders and recipe."""
+"""Loading of a release: towers, encoders and recipe."""
 
 from __future__ import annotations
 
@@ -16,17 +16,26 @@ from training.towers import TwoTower, new_model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Released:
-    """The towers of a release as they were exported, with their encoders and recipe."""
+    """Towers of a release with their encoders and recipe."""
 
     folder: Path
+    """Folder of the files."""
     config: TrainConfig
+    """Recipe of the training."""
     model: TwoTower
+    """The towers, in evaluation mode."""
     user_encoder: Encoder
+    """Encoder of users."""
     item_encoder: Encoder
+    """Encoder of items."""
 
 
 def read_release(folder: Path) -> Released:
-    """The files that `artifacts.export` wrote. ValueError if the weights are not those of the other files."""
+    """Read the files that `artifacts.export` wrote.
+
+    Raises:
+        ValueError: the weights do not fit the recipe and the encoders beside them.
+    """
     from safetensors import safe_open
 
     config = from_json((folder / "recipe.json").read_text())
@@ -42,14 +51,23 @@ def read_release(folder: Path) -> Released:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"{path} does not fit the recipe and the encoders beside it: {error}; train anew") from error
+        raise ValueError(f"{path} does not fit the recipe and the encoders beside it: {error}; retrain") from error
     return Released(folder=folder, config=config, model=model.eval(), user_encoder=users, item_encoder=items)
 
 
 def with_behaviour(
     users: Encoder, items: Encoder, state: dict[str, Tensor]
 ) -> tuple[tuple[Input, ...], tuple[Input, ...]]:
-    """Inputs of both towers: the encoders', and those of the behavioural vectors that the weights hold, if any."""
+    """Inputs of both towers, with those of stored behavioural vectors, if any.
+
+    Args:
+        users: encoder of users.
+        items: encoder of items.
+        state: stored weights.
+
+    Returns:
+        Inputs of the user tower and of the item tower.
+    """
     size, factors = next((each.shape for name, each in state.items() if name.endswith(".vectors_VF")), (0, 0))
     if not size:
         return users.inputs, items.inputs

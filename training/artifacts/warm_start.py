@@ -1,4 +1,4 @@
-"""What a release left behind for later trainings: read whole, and carried into towers with other vocabularies.
+"""Warm start: a release's weights in towers whose encoders may know other values.
 
 Legend: V new vocabulary with the reserved codes.
 """
@@ -17,16 +17,29 @@ from training.towers import TwoTower
 from training.towers.side_features import BagTables, CodeTables
 
 ARCHITECTURE = ("dim", "tower", "behavioural", "repeat", "reranker")
+"""Parts of a recipe that must be equal for weights to be carried over."""
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Buffers that are carried over as weights are."""
 
 
 def carry_over(
     released: Released, model: TwoTower, config: TrainConfig, user_encoder: Encoder, item_encoder: Encoder
 ) -> None:
-    """Put a release's weights into towers of the same architecture, whose encoders may know other values.
+    """Copy a release's weights into towers of the same architecture.
 
-    Rows of tables are found again by value; a new value starts as UNKNOWN was trained. What follows from data alone
-    (behavioural vectors, categories of items) stays as it is in `model`. ValueError for another architecture.
+    Rows of tables are matched by value; a new value starts as UNKNOWN was trained.
+    Buffers that follow from data alone (behavioural vectors, categories of items) are
+    left as they are.
+
+    Args:
+        released: the release.
+        model: towers to fill.
+        config: their recipe.
+        user_encoder: their encoder of users.
+        item_encoder: their encoder of items.
+
+    Raises:
+        ValueError: the release has another architecture.
     """
     _refuse_other_towers(released, config, user_encoder, item_encoder)
     encoders = ((released.user_encoder, user_encoder), (released.item_encoder, item_encoder))
@@ -41,7 +54,7 @@ def carry_over(
 
 
 def rows_by_value(old: Sequence[str], new: Sequence[str]) -> Tensor:
-    """int64 [V]: for every code of a vocabulary its code in the former one, UNKNOWN for a value that is new."""
+    """Former code of every code of a vocabulary, UNKNOWN for new values: int64 [V]."""
     codes = {value: code for code, value in enumerate(old, RESERVED)}
     return torch.tensor([*range(RESERVED), *(codes.get(value, UNKNOWN) for value in new)])
 
@@ -49,7 +62,7 @@ def rows_by_value(old: Sequence[str], new: Sequence[str]) -> Tensor:
 def _rows(
     model: TwoTower, users: tuple[Encoder, Encoder], items: tuple[Encoder, Encoder]
 ) -> Iterator[tuple[str, Tensor]]:
-    """The former row of every row of each table, by the table's name among the parameters."""
+    """Former row of every row of each table, by the table's parameter name."""
     names = {id(weight): name for name, weight in model.named_parameters()}
 
     def named(table: nn.Module) -> str:
@@ -72,8 +85,8 @@ def _of_input(encoders: tuple[Encoder, Encoder], name: str) -> Tensor:
     if name in new.vocabularies:
         rows = rows_by_value(old.vocabularies[name], new.vocabularies[name])
         if name == old.key:
-            (was, now) = (next(i.own or i.size for i in each.inputs if i.name == name) for each in encoders)
-            return torch.where(rows < was, rows, UNKNOWN)[:now]
+            (before, now) = (next(i.own or i.size for i in each.inputs if i.name == name) for each in encoders)
+            return torch.where(rows < before, rows, UNKNOWN)[:now]
         return rows
     return torch.arange(_size(new, name))  # buckets and hashes mean the same in both
 
@@ -100,5 +113,5 @@ def _refuse_other_towers(released: Released, config: TrainConfig, users: Encoder
     if different:
         raise ValueError(
             f"cannot start from {released.folder}: its towers have another {', '.join(different)} than the ones to "
-            "train; use its recipe and schema, or start anew"
+            "train; use its recipe and schema, or train from scratch"
         )

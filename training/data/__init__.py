@@ -1,1 +1,1 @@
-"""From frames of interactions and snapshots to the arrays that training reads."""
+"""Training data: from frames of interactions and snapshots to arrays."""

@@ -1,20 +1,23 @@
-"""Behavioural vectors: what an item's and a user's interactions alone say of them, learned before the towers.
+"""Behavioural vectors: latent factors of interactions, fitted before the towers.
 
-Item vectors are the item factors of implicit ALS [Hu, Koren and Volinsky, ICDM 2008] on the positives that the towers
-are trained on, and on nothing else: for early stopping those before the validation window, then those before the cut.
+Item vectors are the item factors of implicit ALS [Hu, Koren and Volinsky, ICDM 2008] on
+the positives that the towers are trained on, and on nothing else: for early stopping
+those before the validation window, then those before the cut.
 
-A user's vector is folded in, inside the tower, from the history of the query. The user factors of ALS are thrown away,
-for two reasons. They are fitted on the very positives that the tower is then asked to predict, and would give the
-answer away; the history of a snapshot ends before the day it predicts. And they exist only for users of the training
-part, with the interests they had then; a history is there for users who came later, and up to date. Folding is a
-weighted mean, not the least squares of ALS: with equal confidences those are a linear map of it, (YᵀY + λ)⁻¹, and a
-linear map is what the tower's first layer is.
+A user's vector is folded in, inside the tower, from the history of the query. The user
+factors of ALS are thrown away, for two reasons. They are fitted on the very positives
+that the tower is then asked to predict, and would leak them; the history of a snapshot
+ends before the day it predicts. And they exist only for users of the training part,
+with the interests of that time; a history exists for later users too, and is up to
+date. Folding is a weighted mean, not the least squares of ALS: with equal confidences
+those are a linear map of it, (YᵀY + λ)⁻¹, and the tower's first layer is a linear map.
 
-What remains is that an item's vector has seen the training positives of the item, as its id embedding has: the towers
-may trust it a little more than new days justify. Items below `min_count` have no vector, so that no vector rests on a
-handful of users.
+A bias remains: an item's vector has seen the training positives of the item, as its id
+embedding has, so the towers may trust it a little more than new days justify. Items
+below `min_count` have no vector, so that no vector rests on a handful of users.
 
-Legend: V item vocabulary with the reserved codes, without the items below `min_count`; F factors.
+Legend: V item vocabulary with the reserved codes, without the items below `min_count`;
+F factors.
 """
 
 from __future__ import annotations
@@ -33,7 +36,22 @@ from training.towers.frozen_vectors import Behaviour
 def behaviour(
     positives: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder, config: TrainConfig, *, seed: int
 ) -> Behaviour:
-    """The behavioural vectors of config, fitted on the positives alone; without a table or inputs if it has none."""
+    """Behavioural vectors of a recipe; empty, without inputs, if it declares none.
+
+    Args:
+        positives: the only interactions that are read.
+        user_encoder: its histories share the item vocabulary.
+        item_encoder: vocabulary of the items.
+        config: the recipe.
+        seed: seed of the factorisation.
+
+    Returns:
+        The vectors and the tower inputs that read them.
+
+    Raises:
+        ValueError: a history has another vocabulary than the item ids, or no positive
+            is of a known item.
+    """
     if config.behavioural is None:
         nothing = torch.empty(0)
         return Behaviour(vectors_VF=nothing, item_mean_F=nothing, user_mean_F=nothing, user_inputs=(), item_inputs=())
@@ -58,10 +76,22 @@ def behaviour(
 def factorise(
     positives: pl.DataFrame, known: Sequence[str], config: BehaviouralVectors, *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Item factors by code, float32 [V, F], of mean square 1, and the mean of the training users' vectors, float32 [F].
+    """Item factors by code and the mean vector of the training users.
 
-    positives: user_id, item_id; those of items that are not `known` are left out. ValueError if none remains. The same
-    positives and seed give the same factors, whatever the number of threads.
+    The same positives and seed give the same factors, whatever the number of threads.
+
+    Args:
+        positives: user_id, item_id.
+        known: item ids in the order of their codes; positives of other items are left
+            out.
+        config: parameters of ALS.
+        seed: of the start.
+
+    Returns:
+        float32 [V, F], of mean square 1, and float32 [F].
+
+    Raises:
+        ValueError: no positive is of a known item.
     """
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix

@@ -14,7 +14,20 @@ from training.recipes import TrainConfig
 def fit_encoders(
     schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
 ) -> tuple[Encoder, Encoder]:
-    """Encoders fitted on the snapshots that training sees. Items below `min_count` are known by name only."""
+    """User and item encoder, fitted on the snapshots that training sees.
+
+    Items below `min_count` are known by name, without an id of their own.
+
+    Args:
+        schema: declared features.
+        queries: joined user snapshots.
+        items: joined item snapshots.
+        positives: `interactions` of the training part.
+        config: the recipe.
+
+    Returns:
+        The user encoder and the item encoder.
+    """
     own = frequent(positives, config)
     rare = positives[ITEM_ID].unique().sort()
     rare = rare.filter(~rare.is_in(own.implode()))
@@ -27,12 +40,21 @@ def fit_encoders(
 
 
 def frequent(positives: pl.DataFrame, config: TrainConfig) -> pl.Series:
-    """The items that have at least `min_count` positives, which gives them an id of their own."""
+    """Items with at least `min_count` positives, which get an id of their own."""
     return positives.group_by(ITEM_ID).len().filter(pl.col("len") >= config.weighting.min_count)[ITEM_ID].sort()
 
 
 def tower_features(schema: Schema, entity: Entity, config: TrainConfig) -> list[Feature]:
-    """The features that the towers see."""
+    """Features of an entity that its tower sees.
+
+    Args:
+        schema: declared features.
+        entity: user or item.
+        config: the recipe, whose `leave_out` is left out.
+
+    Returns:
+        The features in the order of the schema.
+    """
     return [feature for feature in schema.features_of(entity) if feature.name not in config.leave_out]
 
 
@@ -46,8 +68,23 @@ def assemble(
     *,
     again_days: int,
 ) -> TrainingSet:
-    """Positives as rows of the encoded snapshots that they use; where again_days is not 0, with what is taken again
-    within so many days."""
+    """Training set of positives between encoded snapshots.
+
+    Args:
+        queries: joined user snapshots; those without positives are left out.
+        items: joined item snapshots, likewise.
+        positives: weighted interactions.
+        user_encoder: encoder of queries.
+        item_encoder: encoder of items.
+        corpus: joined snapshots of all items at the end of the training part.
+        again_days: window of the repeat labels in days; 0 for none.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        ValueError: a positive has no snapshot.
+    """
     queries, items = _used(queries, positives, USER_ID, "query_time"), _used(items, positives, ITEM_ID, "item_time")
     rows = (
         positives.join(_numbered(queries, USER_ID, "query_time"), on=[USER_ID, "query_time"], maintain_order="left")
@@ -70,10 +107,11 @@ def assemble(
 
 
 def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
-    """The snapshots that positives point at, sorted."""
+    """Snapshots that positives point at, sorted."""
     asked = positives.select(key, pl.col(time).alias(ENTITY_TIME))
     return frame.join(asked, on=[key, ENTITY_TIME], how="semi").sort(key, ENTITY_TIME)
 
 
 def _numbered(frame: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
+    """Keys of the snapshots with their row numbers."""
     return frame.select(key, pl.col(ENTITY_TIME).alias(time)).with_row_index(f"{time}_row")

@@ -1,6 +1,6 @@
-"""What users were shown and did not take: negatives of their own that a log of takings alone does not hold.
+"""Impressions without interaction: items that users saw and did not take.
 
-Legend: U users, M shown items.
+Legend: U users, M impressions.
 """
 
 from __future__ import annotations
@@ -24,8 +24,22 @@ def with_shown(
     until: datetime,
     config: TrainConfig,
 ) -> TrainingSet:
-    """The training set of these positives with what its users were shown and did not take, if the recipe asks for it.
-    ValueError if it does and the data have no impressions."""
+    """Training set with impressions without interaction, if the recipe asks for them.
+
+    Args:
+        data: training set of the positives.
+        impressions: canonical impressions; None if the data have none.
+        positives: `interactions` of the training part.
+        corpus: ids of all items.
+        until: end of the training part.
+        config: the recipe.
+
+    Returns:
+        The training set, unchanged for a recipe without impressions.
+
+    Raises:
+        ValueError: the recipe asks for impressions and the data have none.
+    """
     if not isinstance(config.negatives.hard, Impressions):
         return data
     if impressions is None:
@@ -39,11 +53,21 @@ def with_shown(
 def shown_not_taken(
     impressions: pl.DataFrame, positives: pl.DataFrame, corpus: pl.Series, until: datetime, config: Impressions
 ) -> np.ndarray:
-    """int64 [U, M]: for every user of the positives, sorted by id, the rows of `corpus` that the user was shown and
-    never took in the training part; the newest `config.newest` of them, -1 behind the last.
+    """Newest impressions that the user never took: int64 [U, M], -1 behind the last.
 
-    impressions: canonical; read only where they happened and were known before `until`, the end of the training part.
-    positives: `interactions` until then. ValueError where no user has any: training would do without them in silence.
+    Args:
+        impressions: canonical; read only where they happened and were known before
+            `until`.
+        positives: `interactions` until then.
+        corpus: ids of all items.
+        until: end of the training part.
+        config: number of impressions to keep.
+
+    Returns:
+        Rows of `corpus` for every user of the positives, sorted by user id.
+
+    Raises:
+        ValueError: no user has any, because training would silently go on without them.
     """
     users = positives[USER_ID].unique().sort()
     left = (
@@ -56,9 +80,9 @@ def shown_not_taken(
         .select(
             user=pl.col(USER_ID).replace_strict(users, np.arange(len(users))),
             item=pl.col(ITEM_ID).replace_strict(corpus, np.arange(len(corpus))),
-            place=pl.int_range(pl.len()).over(USER_ID),
+            rank=pl.int_range(pl.len()).over(USER_ID),
         )
-        .filter(pl.col("place") < config.newest)
+        .filter(pl.col("rank") < config.newest)
     )
     if left.is_empty():
         raise ValueError(
@@ -66,5 +90,5 @@ def shown_not_taken(
             f"the training part, where {len(users):,} users take something: leave hard={config} out"
         )
     shown_UM = np.full((len(users), config.newest), -1)
-    shown_UM[left["user"].to_numpy(), left["place"].to_numpy()] = left["item"].to_numpy()
+    shown_UM[left["user"].to_numpy(), left["rank"].to_numpy()] = left["item"].to_numpy()
     return shown_UM

@@ -1,4 +1,4 @@
-"""Which user snapshot and item snapshot an interaction points at, and the entity rows that have to be joined."""
+"""Interactions with their user and item snapshots, and the rows to join for them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from feature_repo.tables.snapshots import day_of, week_of
 
 
 def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """Positives from the events that happened and were known before `until`: one row per user, day and item.
+    """Positives known before `until`: one row per user, day and item.
 
-    Columns: user_id, query_time (start of the day: the user snapshot), item_id, item_time (start of the week: the item
-    snapshot), timestamp (of the first event), weight (1; a day's repetition of an item is one decision), and where the
-    events have it value (the day's sum, null where none is known).
+    Columns: user_id, query_time (start of the day: the user snapshot), item_id,
+    item_time (start of the week: the item snapshot), timestamp (of the first event),
+    weight (1, because a day's repetition of an item is one decision), and with events
+    that have it value (the day's sum, null if none is known).
     """
     value = ["value"] if "value" in events.columns else []
     return (
@@ -30,29 +31,58 @@ def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
 
 
 def _sum_of_known(name: str) -> pl.Expr:
-    """Null where nothing is known. Sorted, because the sum of floats depends on their order."""
+    """Sum of the known values, null without any."""
+    # Sorted, because the sum of floats depends on their order.
     known = pl.col(name).drop_nulls().sort()
     return pl.when(known.len() > 0).then(known.sum()).alias(name)
 
 
 def query_rows(positives: pl.DataFrame, users: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
-    """user_id, event_timestamp of the user snapshots: those of the positives, and every user at each of `moments`."""
+    """Keys of the user snapshots to join.
+
+    Args:
+        positives: `interactions`, whose snapshots are among them.
+        users: ids of all users.
+        moments: times at which every user has a snapshot.
+
+    Returns:
+        user_id and event_timestamp.
+    """
     return _rows(positives.select("user_id", pl.col("query_time").alias(ENTITY_TIME)), users, moments)
 
 
 def item_rows(positives: pl.DataFrame, corpus: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
-    """item_id, event_timestamp of the item snapshots: those of the positives, and the corpus at each of `moments`."""
+    """Keys of the item snapshots to join.
+
+    Args:
+        positives: `interactions`, whose snapshots are among them.
+        corpus: ids of all items.
+        moments: times in whose weeks every item has a snapshot.
+
+    Returns:
+        item_id and event_timestamp.
+    """
     weeks = [pl.select(week_of(pl.lit(moment, pl.Datetime("us")))).item() for moment in moments]
     return _rows(positives.select("item_id", pl.col("item_time").alias(ENTITY_TIME)), corpus, weeks)
 
 
 def at(frame: pl.DataFrame, moment: datetime, *, week: bool = False) -> pl.DataFrame:
-    """The joined rows of one moment (of its week's snapshot), sorted by key."""
+    """Joined rows of one moment, sorted by key.
+
+    Args:
+        frame: joined snapshots.
+        moment: time of the snapshots.
+        week: whether snapshots are weekly.
+
+    Returns:
+        The rows.
+    """
     snapshot = pl.select(week_of(pl.lit(moment, pl.Datetime("us")))).item() if week else moment
     return frame.filter(pl.col(ENTITY_TIME) == snapshot).sort(frame.columns[0])
 
 
 def _rows(asked: pl.DataFrame, ids: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
+    """Snapshot keys asked for, and those of every id at every moment, sorted."""
     key = asked.columns[0]
     at_moments = pl.DataFrame({ENTITY_TIME: list(moments)}, schema={ENTITY_TIME: pl.Datetime("us")})
     everyone = ids.alias(key).to_frame().join(at_moments, how="cross")

@@ -1,4 +1,4 @@
-"""The most popular items: the answer to users of whom nothing is known."""
+"""Popular items: the answer to unknown users."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ import polars as pl
 def popular_items(
     events: pl.DataFrame, corpus: pl.Series, *, days: int = 28, number: int = 16_384
 ) -> list[tuple[str, int]]:
-    """(item id, events over the newest days), most first: what a user gets of whom nothing is known.
+    """Most popular items of the newest days with their event counts.
 
-    Equal ones by their events of all time, then by id. The corpus follows to its end, items without events last, so
-    that a small one is answered whole; `number` is the most that a search gives.
+    Ties are broken by the events of all time, then by id. Items without events come
+    last, so that a small corpus is answered whole.
+
+    Args:
+        events: canonical events.
+        corpus: ids of all items.
+        days: length of the window before the newest event.
+        number: most items to return; the default is the most that a search gives.
+
+    Returns:
+        Item ids and events in the window, most first.
     """
     is_new = pl.col("timestamp") >= pl.col("timestamp").max() - pl.duration(days=days)
     counts = events.select("item_id", new=is_new.cast(pl.Int64)).group_by("item_id").agg(pl.sum("new"), ever=pl.len())

@@ -1,6 +1,6 @@
-"""What users take again of what they had: the labels of the repeat term.
+"""Labels of the repeat head, and facts of items about repetition.
 
-Legend: Q user snapshots, L places of a history, T interactions.
+Legend: Q user snapshots, L positions of a history, T interactions, V item vocabulary.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import polars as pl
 from feature_repo.encode import RESERVED, Encoder
 from feature_repo.schema import ITEM_ID, USER_ID
 
-ROWS_AT_ONCE = 16_384
+ROWS_PER_BLOCK = 16_384
+"""Snapshots that are labelled at a time."""
 
 
 def taken_again(
@@ -21,18 +22,28 @@ def taken_again(
     taken: tuple[np.ndarray, np.ndarray, np.ndarray],
     days: int,
 ) -> np.ndarray:
-    """bool [Q, L]: whether the user takes the item at this place on one of `days` days, the snapshot's the first.
+    """Labels of the repeat head: history items that the user takes again.
 
-    item_QL: items by number, below 0 where none stands. user_Q, day_Q: whose snapshots, and of which day (int).
-    taken: user, item, day of the interactions, [T] each; none may lie behind the end of the training part.
+    The window is `days` days, the snapshot's own the first.
+
+    Args:
+        item_QL: items by number, below 0 for none.
+        user_Q: users of the snapshots.
+        day_Q: days of the snapshots, int.
+        taken: users, items and days of the interactions, [T] each; none may lie behind
+            the end of the training part.
+        days: length of the window.
+
+    Returns:
+        bool [Q, L].
     """
     span = int(max(taken[2].max(), day_Q.max()) + days + 1)
     items = int(max(taken[1].max(), item_QL.max(initial=0))) + 1
     keys_T = np.sort((taken[0].astype(np.int64) * items + taken[1]) * span + taken[2])
     keys_T = np.append(keys_T, np.iinfo(np.int64).max)
     again_QL = np.empty(item_QL.shape, bool)
-    for start in range(0, len(item_QL), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for start in range(0, len(item_QL), ROWS_PER_BLOCK):
+        rows = slice(start, start + ROWS_PER_BLOCK)
         item_qL, first_q = item_QL[rows], user_Q[rows, None].astype(np.int64) * items
         keys_qL = (first_q + item_qL) * span + day_Q[rows, None]
         next_qL = keys_T[np.searchsorted(keys_T, keys_qL)]
@@ -41,14 +52,19 @@ def taken_again(
 
 
 PRIOR = 4.0
-"""So many buyers, or gaps, of a typical item are added to those of each: an item of few says little of itself."""
+"""Buyers, or gaps, of a typical item that are added to those of each: an item of few
+says little of itself."""
 
 
 def repeat_facts(positives: pl.DataFrame, encoder: Encoder) -> np.ndarray:
-    """float32 [V, 3]: of every item id of the item encoder the log number of its buyers, the log share of them who came
-    back for it, and the mean log of the days between. Standardised; 0 for what nobody bought and for reserved codes.
+    """Facts of every item code about repetition: float32 [V, 3].
 
-    positives: user_id, item_id, query_time; one row per user, day and item.
+    Log number of buyers, log share of them who came back for the item, mean log of the
+    days between; standardised, 0 for items without buyers and for reserved codes.
+
+    Args:
+        positives: user_id, item_id, query_time; one row per user, day and item.
+        encoder: the item encoder.
     """
     days = pl.col("query_time").diff().over(USER_ID, ITEM_ID).dt.total_days()
     gaps = positives.sort(USER_ID, ITEM_ID, "query_time").with_columns(gap=days.log1p())

@@ -1,4 +1,4 @@
-"""How much each interaction counts in the loss."""
+"""Weights of the interactions in the loss."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from training.recipes import Reward, Weighting
 
 
 def weighted(positives: pl.DataFrame, weighting: Weighting) -> pl.DataFrame:
-    """Positives weighted by age (half for every half_life_days), novelty (discovery_weight), value (reward), and by how
-    many their user has (user_balance)."""
+    """Positives with their weights: age, novelty, value, and balance of users."""
     age = (pl.col("query_time").max() - pl.col("query_time")).dt.total_days()
     is_first = pl.col("query_time") == pl.col("query_time").min().over(USER_ID, ITEM_ID)
     novelty = pl.when(is_first).then(weighting.discovery_weight).otherwise(1.0)
@@ -22,9 +21,14 @@ def weighted(positives: pl.DataFrame, weighting: Weighting) -> pl.DataFrame:
 
 
 def rewards(positives: pl.DataFrame, reward: Reward) -> pl.Series:
-    """Float64 [I], about 1 in the mean; see `Reward`. positives: with `value`, null where it is not known.
+    """Weights by value, about 1 in the mean: Float64 [I]; see `Reward`.
 
-    ValueError without that column, or where no interaction is worth anything, so that none is worth more.
+    Args:
+        positives: with `value`, null if it is not known.
+        reward: bounds of the weights.
+
+    Raises:
+        ValueError: no column `value`, or no value above 0.
     """
     if "value" not in positives.columns:
         raise ValueError(

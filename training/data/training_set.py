@@ -1,8 +1,8 @@
-"""The training set as arrays: queries, item snapshots, interactions.
+"""Training set as arrays: queries, item snapshots, interactions.
 
-Legend: Q user snapshots, S item snapshots, I interactions, N items of the corpus, U users, M items
-shown to each; of a batch: R user snapshots,
-C distinct items, P interactions, L places of a history.
+Legend: Q user snapshots, S item snapshots, I interactions, N items of the corpus, U
+users, M impressions of each; of a batch: R user snapshots, C distinct items, P
+interactions, L positions of a history.
 """
 
 from __future__ import annotations
@@ -27,25 +27,32 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """R user snapshots, C distinct items, and the pairs of them that are positives. user_R, item_C: who they are.
-    again_RL: which places of the history the user takes again, where that is known for more than the positives."""
+    """R user snapshots, C distinct items, and the pairs of them that are positives."""
 
     users: dict[str, Tensor]
+    """Encoded user snapshots, R rows."""
     items: dict[str, Tensor]
+    """Encoded items, C rows."""
     user_R: np.ndarray
+    """Users of the snapshots."""
     item_C: Tensor
+    """Items, as rows of the corpus."""
     row_P: Tensor
+    """Snapshot of each positive."""
     column_P: Tensor
+    """Item of each positive."""
     weight_P: Tensor
+    """Weight of each positive."""
     again_RL: Tensor | None = None
+    """Repeat labels; None without a repeat head."""
 
     @property
     def size(self) -> int:
-        """Interactions in the batch."""
+        """Number of interactions."""
         return len(self.row_P)
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """Batch on a device."""
         return Batch(
             users={name: each.to(device) for name, each in self.users.items()},
             items={name: each.to(device) for name, each in self.items.items()},
@@ -60,24 +67,29 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """The interactions between encoded snapshots.
-
-    queries: user snapshots [Q, ...]; user_Q: their users, from 0. items: item snapshots [S, ...]; item_S: their items,
-    rows of the corpus. corpus: every item [N, ...] as it is at the end of the training part. query_I, item_I: rows of
-    each interaction's user and item snapshot, sorted by query; weight_I its weight. again_QL: see `taken_again`; None
-    where only the interactions themselves tell. shown_UM: see `shown_not_taken`; None where nobody asks.
-    """
+    """Interactions between encoded snapshots."""
 
     queries: Arrays
+    """Encoded user snapshots, Q rows."""
     user_Q: np.ndarray
+    """Users of the snapshots, from 0."""
     items: Arrays
+    """Encoded item snapshots, S rows."""
     item_S: np.ndarray
+    """Items of the snapshots, as rows of the corpus."""
     corpus: Arrays
+    """Every item at the end of the training part, N rows."""
     query_I: np.ndarray
+    """User snapshot of each interaction, ascending."""
     item_I: np.ndarray
+    """Item snapshot of each interaction."""
     weight_I: np.ndarray
+    """Weight of each interaction in the loss."""
     again_QL: np.ndarray | None = None
+    """Repeat labels, see `taken_again`; None without a repeat head."""
     shown_UM: np.ndarray | None = None
+    """Impressions without interaction, see `shown_not_taken`; None if no recipe asks
+    for them."""
 
     def __post_init__(self) -> None:
         if not len(self.query_I):
@@ -87,17 +99,17 @@ class TrainingSet:
 
     @property
     def size(self) -> int:
-        """Items of the corpus."""
+        """Number of items in the corpus."""
         return len(next(iter(self.corpus.values())))
 
     def share(self) -> Tensor:
-        """float32 [N]: each item's share of the interactions, the q of the logQ correction."""
+        """Share of each item in the interactions, q of the correction: float32 [N]."""
         counts_N = np.bincount(self.item_S[self.item_I], minlength=self.size)
         return torch.from_numpy((counts_N / len(self.item_I)).astype(np.float32))
 
     @cached_property
     def known(self) -> csr_array:
-        """[users, N]: an entry for every item that the user took at any time of the training part."""
+        """Items that each user took anywhere in the training part: sparse [U, N]."""
         from scipy.sparse import csr_array
 
         rows = (self.user_Q[self.query_I], self.item_S[self.item_I])
@@ -106,17 +118,31 @@ class TrainingSet:
         return found
 
     def with_again(self, day_Q: np.ndarray, days: int) -> TrainingSet:
-        """With what is taken again within so many days. day_Q: of the snapshots. ValueError unless there is one
-        history."""
+        """Training set with repeat labels.
+
+        Args:
+            day_Q: days of the snapshots.
+            days: window of the labels.
+
+        Raises:
+            ValueError: the queries have no history, or several.
+        """
         histories = [name for name in self.queries if name.endswith("_items")]
         if len(histories) != 1:
-            raise ValueError(f"what is taken again is asked of one history, got {histories or 'none'}")
+            raise ValueError(
+                f"repeat labels are of one history, got {histories or 'none'}: name the others in leave_out"
+            )
         taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], day_Q[self.query_I])
         item_QL = np.where(self.queries[histories[0]] >= RESERVED, self.queries[histories[0]], -1)
         return replace(self, again_QL=taken_again(item_QL, self.user_Q, day_Q, taken, days))
 
     def batches(self, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """One epoch in random order: rows of the interactions, whole user snapshots, about batch_size to a batch."""
+        """Interaction rows of one epoch, in random batches of whole user snapshots.
+
+        Args:
+            batch_size: interactions in a batch, about.
+            rng: source of the order.
+        """
         starts = np.flatnonzero(np.r_[True, np.diff(self.query_I) > 0])
         counts = np.diff(np.r_[starts, len(self.query_I)])
         order = rng.permutation(len(starts))
@@ -127,10 +153,13 @@ class TrainingSet:
         return np.split(rows, before[first_of_batch])
 
     def batch(self, chosen: np.ndarray, *, whole_corpus: bool = False) -> Batch:
-        """The tensors of one batch; `chosen` are rows of the interactions.
+        """Tensors of one batch.
 
-        An item is one column, with the features of one of its snapshots in the batch; with `whole_corpus` every item is
-        one, with the features of the corpus.
+        Args:
+            chosen: rows of the interactions.
+            whole_corpus: whether every item is a column, with the features of the
+                corpus; otherwise each item of the batch is one, with the features of
+                one of its snapshots there.
         """
         query_R, row = _distinct(self.query_I[chosen])
         snapshots = self.item_I[chosen]
@@ -153,7 +182,8 @@ class TrainingSet:
 
 
 def _distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct values in order, and the place of each value among them: sorts one value of each run."""
+    """The distinct values in order, and each value's position among them."""
     starts = np.flatnonzero(np.r_[True, np.diff(values) != 0])
-    found, place = np.unique(values[starts], return_inverse=True)
-    return found, np.repeat(place, np.diff(np.r_[starts, len(values)]))
+    # Equal values come in runs, so only one value of each run is sorted.
+    found, position = np.unique(values[starts], return_inverse=True)
+    return found, np.repeat(position, np.diff(np.r_[starts, len(values)]))

@@ -1,7 +1,8 @@
-"""Interactions without times: who took what, and nothing about when.
+"""Interactions without times: one snapshot per user, one per item.
 
-Everything else of the library works on them: one snapshot per user, one per item. Legend: U users, N items, I
-interactions.
+Everything else of the library works on them as it is.
+
+Legend: U users, N items, I interactions, L positions of a history.
 """
 
 from __future__ import annotations
@@ -18,23 +19,29 @@ from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Feature
 from training.data.training_set import Arrays, TrainingSet
 
 MOMENT = pl.datetime(2000, 1, 1, time_unit="us")
-"""Every snapshot's: without times no feature has an age."""
+"""Time of every snapshot: without times no feature has an age."""
 HISTORY = "history"
 """Input of the user tower: the items that the user took."""
-PLACES = 400
-"""Of so many of them at most: of a longer history a random choice, the same for all epochs."""
+HISTORY_LENGTH = 400
+"""Most items of a history; a longer one is a random choice, the same for all epochs."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UntimedInteractions:
-    """user_U, item_N: encoded users and items, without histories. user_I, item_I: the interactions, each pair once."""
+    """Encoded users and items, and their interactions."""
 
     user_encoder: Encoder
+    """Encoder of users."""
     item_encoder: Encoder
+    """Encoder of items."""
     user_U: Arrays
+    """Encoded users without histories."""
     item_N: Arrays
+    """Encoded items."""
     user_I: np.ndarray
+    """User of each interaction; each pair comes once."""
     item_I: np.ndarray
+    """Item of each interaction."""
 
     def only(self, kept_I: np.ndarray) -> UntimedInteractions:
         """The same users and items with some of the interactions."""
@@ -42,20 +49,20 @@ class UntimedInteractions:
 
     @cached_property
     def users(self) -> Arrays:
-        """Encoded users, each with the history that these interactions, and no others, make: what serving knows."""
+        """Encoded users with the histories of these interactions alone, as in serving."""
         order = np.lexsort((np.random.default_rng(0).random(len(self.user_I)), self.user_I))
         user_I, codes_I = self.user_I[order], self.item_N[ITEM_ID][self.item_I[order]]
         counts_U = np.bincount(user_I, minlength=len(self.user_U[USER_ID]))
-        place_I = np.arange(len(user_I)) - np.repeat(np.cumsum(counts_U) - counts_U, counts_U)
-        kept_I = place_I < PLACES
-        items_UL = np.zeros((len(counts_U), min(PLACES, counts_U.max(initial=1))), np.int32)
-        items_UL[user_I[kept_I], place_I[kept_I]] = codes_I[kept_I]
+        rank_I = np.arange(len(user_I)) - np.repeat(np.cumsum(counts_U) - counts_U, counts_U)
+        kept_I = rank_I < HISTORY_LENGTH
+        items_UL = np.zeros((len(counts_U), min(HISTORY_LENGTH, counts_U.max(initial=1))), np.int32)
+        items_UL[user_I[kept_I], rank_I[kept_I]] = codes_I[kept_I]
         once_UL = np.where(items_UL > 0, np.log1p(1), 0).astype(np.float32)
         facts = {f"{HISTORY}_ages": np.zeros_like(once_UL), f"{HISTORY}_counts": once_UL}
         return self.user_U | {f"{HISTORY}_items": items_UL} | facts
 
     def user_inputs(self, leave_out: Collection[str] = ()) -> tuple[Input, ...]:
-        """What a user tower is given: id, features and the history, without those to leave out."""
+        """Inputs of a user tower: id, features and the history, less those to leave out."""
         own = _inputs(self.user_encoder, leave_out)
         if HISTORY in leave_out:
             return own
@@ -64,8 +71,12 @@ class UntimedInteractions:
         return *own, Input(name=HISTORY, kind=InputKind.HISTORY, size=size, width=items_UL.shape[1])
 
     def training_set(self, leave_out: Collection[str] = (), *, user_balance: float = 0.0) -> TrainingSet:
-        """One query per user, in the order of users; without histories where these are left out. user_balance: as the
-        recipe has it."""
+        """Training set of one query per user, in the order of users.
+
+        Args:
+            leave_out: features to leave out, the history among them.
+            user_balance: see `Weighting`.
+        """
         order = np.lexsort((self.item_I, self.user_I))
         user_I, users = self.user_I[order], len(self.user_U[USER_ID])
         return TrainingSet(
@@ -90,9 +101,20 @@ def read_untimed(
 ) -> UntimedInteractions:
     """Encode users, items and their interactions.
 
-    interactions: user_id, item_id (text); a pair that is there twice counts once. users, items: user_id or item_id,
-    each once, and the columns of the features. A further input of users is their history, which is not encoded from a
-    column but made of the interactions. ValueError for an interaction of a user or an item that is not there.
+    The history of a user is made of the interactions, not encoded from a column.
+
+    Args:
+        interactions: user_id, item_id (text); a pair that comes twice counts once.
+        users: user_id, each once, and the columns of its features.
+        items: item_id, likewise.
+        user_features: features of users.
+        item_features: features of items.
+
+    Returns:
+        The encoded interactions.
+
+    Raises:
+        ValueError: an interaction of a user or an item that is not in its frame.
     """
     encoders = {}
     encoded = {}

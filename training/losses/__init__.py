@@ -1,4 +1,7 @@
-"""Losses: pure functions of `Candidates`. A new one is a function here and a line in LOSSES."""
+"""Losses: pure functions of `Candidates`.
+
+A new loss is a function here and a line in LOSSES.
+"""
 
 from collections.abc import Callable
 

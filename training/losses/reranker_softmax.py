@@ -1,7 +1,7 @@
-"""The loss of a reranker that ranks anew what the towers rank high.
+"""Loss of a reranker that orders what the towers rank high.
 
-Legend: R users (rows), C columns, P positives; S rows that are looked at, K chosen positives, X items that a row is
-ranked against, M draws, D dimension.
+Legend: R users (rows), C columns, P positives; S rows in use, K chosen positives, X
+items that a row is ranked against, M draws, D dimension.
 """
 
 from __future__ import annotations
@@ -20,25 +20,35 @@ Rerank = Callable[[Tensor, Tensor], Tensor]
 
 
 def reranker_softmax(c: Candidates, reranker: Rerank, chosen_K: Tensor, share_KM: Tensor) -> Tensor:
-    """The towers' softmax with f added to every logit, for some of the positives:
-        loss = −l_p − f_p + log(e^{l_p + f_p} + Z · mean_m e^{f_m}),  Z = Σ_x e^{l_x}.
-    l is what `softmax` makes of the towers' scores, corrected in the sample. The items
-    m are drawn with the probabilities e^{l_x} / Z, so that Z · mean_m e^{f_m} estimates Σ_x e^{l_x + f_x}, and the
-    negatives are as hard as the towers can make them. At f = 0 it is the towers' own loss, but that all items of a row
-    are ranked together, as in a list, also where the recipe has strata. Gradients reach the reranker and nothing else.
-    [adaptive importance sampling: Bengio and Senécal, IEEE Trans. Neural Networks, 2008]
+    """Softmax of the towers' logits with f added to each, for some of the positives.
 
-    chosen_K: which positives. share_KM: uniform random numbers in [0, 1), float64.
+        loss = −l_p − f_p + log(e^{l_p + f_p} + Z · mean_m e^{f_m}),  Z = Σ_x e^{l_x}
+
+    l are the towers' logits as in `softmax`, corrected in the sample. The items m are
+    drawn with the probabilities e^{l_x} / Z, so that Z · mean_m e^{f_m} estimates Σ_x
+    e^{l_x + f_x}, and the negatives are as hard as the towers can make them. At f = 0
+    it is the towers' own loss, except that all items of a row are ranked together, as
+    in a list, also in recipes with strata. Gradients reach only the reranker. [adaptive
+    importance sampling: Bengio and Senécal, IEEE Trans. Neural Networks, 2008]
+
+    Args:
+        c: the candidates.
+        reranker: f.
+        chosen_K: the positives.
+        share_KM: uniform random numbers in [0, 1), float64.
+
+    Returns:
+        The loss.
     """
     row_K, weight_K = c.row_P[chosen_K], c.weight_P[chosen_K]
     with torch.no_grad():
-        row_S, place_K = torch.unique(row_K, return_inverse=True)
+        row_S, position_K = torch.unique(row_K, return_inverse=True)
         logit_SX, item_SX = _ranked(c, row_S)
-        below_KX = logit_SX.double().softmax(dim=1).cumsum(dim=1)[place_K]
+        below_KX = logit_SX.double().softmax(dim=1).cumsum(dim=1)[position_K]
         drawn_KM = torch.searchsorted(below_KX, share_KM * below_KX[:, -1:], right=True)
-        drawn_KM = item_SX[place_K].gather(1, drawn_KM.clamp_max(item_SX.shape[1] - 1))
+        drawn_KM = item_SX[position_K].gather(1, drawn_KM.clamp_max(item_SX.shape[1] - 1))
         own_K, item_K = _positives(c, chosen_K)
-        rest_K = logit_SX.logsumexp(dim=1)[place_K]
+        rest_K = logit_SX.logsumexp(dim=1)[position_K]
         item_KD = c.item_CD[torch.cat([item_K.unsqueeze(1), drawn_KM], dim=1)]
         user_KD = c.user_RD[row_K]
     added_KM = reranker(user_KD, item_KD)
@@ -48,12 +58,14 @@ def reranker_softmax(c: Candidates, reranker: Rerank, chosen_K: Tensor, share_KM
 
 
 def _ranked(c: Candidates, row_S: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits [S, X] of everything that some rows are ranked against, -inf where an item is none of it, and which items
-    these are."""
+    """Logits of all items that some rows are ranked against, and these items: [S, X].
+
+    A logit is -inf if the item is not one of them.
+    """
     columns = c.negatives
-    place_R = torch.full((len(c.user_RD),), -1, device=row_S.device)
-    place_R[row_S] = torch.arange(len(row_S), device=row_S.device)
-    hidden_H = place_R[c.hidden.row_H]
+    position_R = torch.full((len(c.user_RD),), -1, device=row_S.device)
+    position_R[row_S] = torch.arange(len(row_S), device=row_S.device)
+    hidden_H = position_R[c.hidden.row_H]
     hidden_SC = torch.zeros(len(row_S), len(c.item_CD), dtype=torch.bool, device=row_S.device)
     hidden_SC[hidden_H[hidden_H >= 0], c.hidden.column_H[hidden_H >= 0]] = True
     logit_SC = c.scale * c.user_RD[row_S] @ c.item_CD.T - c.log_q_C
@@ -67,7 +79,7 @@ def _ranked(c: Candidates, row_S: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _positives(c: Candidates, chosen_K: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits [K] of positives, and which items they are, as in `_ranked`."""
+    """Logits and items of some positives, as in `_ranked`: [K]."""
     row_K, column_K = c.row_P[chosen_K], c.column_P[chosen_K]
     logit_K = c.scale * (c.user_RD[row_K] * c.item_CD[column_K]).sum(dim=1) - c.log_q_C[column_K]
     return logit_K, column_K

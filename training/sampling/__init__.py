@@ -1,4 +1,4 @@
-"""Samplers: which items are negatives, with their log-probabilities. No sampler knows of losses."""
+"""Negatives of a batch with their log-probabilities. No sampler knows of losses."""
 
 from training.sampling.cross_batch_memory import Memory
 from training.sampling.item_frequency import Counted, Frequency, Streamed

@@ -1,4 +1,6 @@
-"""Cross-batch memory: item embeddings of earlier batches as further negatives [Wang et al., CVPR 2020].
+"""Cross-batch memory: item embeddings of earlier batches as further negatives.
+
+[Wang et al., CVPR 2020]
 
 Legend: C columns of a batch, M remembered items, D dimension.
 """
@@ -12,17 +14,17 @@ from torch import Tensor
 
 
 class Memory:
-    """The item embeddings of the newest batches, without gradient. They were made by slightly older towers."""
+    """Item embeddings of the newest batches, by slightly older towers, no gradient."""
 
     def __init__(self, batches: int) -> None:
         self.batches: deque[tuple[Tensor, Tensor]] = deque(maxlen=batches)
 
     def __len__(self) -> int:
-        """Batches remembered."""
+        """Number of remembered batches."""
         return len(self.batches)
 
     def others(self, item_C: Tensor) -> tuple[Tensor, Tensor]:
-        """Items of the remembered batches that are not among these, each once, and their newest embeddings."""
+        """Remembered items beside the given ones, each once, and their newest embeddings."""
         # The newest batch first: of an item that was in several, the first copy is kept.
         item_M = torch.cat([items for items, _ in reversed(self.batches)])
         vector_MD = torch.cat([vectors for _, vectors in reversed(self.batches)])
@@ -37,13 +39,14 @@ class Memory:
         self.batches.append((item_C, vector_CD))
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps."""
+        """Tensors for a checkpoint."""
         named: dict[str, Tensor] = {}
         for n, (items, vectors) in enumerate(self.batches):
             named |= {f"items.{n}": items, f"vectors.{n}": vectors}
         return named
 
     def load(self, state: dict[str, Tensor]) -> None:
+        """Restore the tensors of `state`."""
         self.batches.clear()
         for n in range(len(state) // 2):
             self.add(state[f"items.{n}"], state[f"vectors.{n}"])

@@ -1,6 +1,6 @@
-"""Hard negatives mined from the whole corpus between epochs.
+"""Hard negatives, mined from the whole corpus between epochs.
 
-Legend: U users, N items, M mined items, b users of a block.
+Legend: U users, N items, M mined items.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from training.towers import TwoTower, embed
 
 @torch.no_grad()
 def mine(model: TwoTower, data: TrainingSet, config: HardNegatives) -> Tensor:
-    """int64 [U, M]: for every user the items at the ranks of `config`, -1 where the list ends before.
+    """Items at the declared ranks of every user: int64 [U, M], -1 behind the end.
 
-    Ranked by the towers as they are, for the user's newest snapshot. What the user is known to have taken is left out
-    before ranks are counted.
+    The towers of the moment rank for the user's newest snapshot. Items that the user is
+    known to have taken are left out before ranks are counted.
+
+    Args:
+        model: towers; put back into training mode.
+        data: users, items and known positives.
+        config: ranks to mine.
+
+    Returns:
+        Rows of the corpus.
     """
     newest_U = np.zeros(int(data.user_Q.max()) + 1, np.int64)
     newest_U[data.user_Q] = np.arange(len(data.user_Q))

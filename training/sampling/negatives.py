@@ -1,6 +1,7 @@
-"""Negatives of a batch: which items, and with what probability each came to be a column.
+"""Negatives of a batch and the probability of each to be a column.
 
-Legend: C distinct items of the batch's interactions, E further items, N items of the corpus.
+Legend: C distinct items of the batch's interactions, E further items, N items of the
+corpus.
 """
 
 from __future__ import annotations
@@ -17,25 +18,34 @@ from training.sampling.item_frequency import Frequency
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """The columns of a batch are its own items, then these.
-
-    extra_E: further items, none twice. log_q: log-probability of each column [C + E] to be drawn. first_negative: the
-    columns from here on are negatives; those before are only positives.
-    """
+    """Columns of a batch: its own items, then the further ones."""
 
     extra_E: Tensor
+    """Further items, each once."""
     log_q: Tensor
+    """Log-probability of each column to be drawn, [C + E]."""
     first_negative: int
+    """First column that serves as a negative; those before are only positives."""
 
 
 def draw(
     sampler: Sampler, item_C: Tensor, interactions: int, share_N: Tensor, frequency: Frequency, rng: torch.Generator
 ) -> Drawn:
-    """What the sampler draws for a batch.
+    """Negatives of one batch.
 
-    share_N: each item's share of the training interactions. rng: a generator of the CPU, whatever the device of item_C.
-    Log-probabilities are those of being among the distinct
-    columns: with independent draws 1 − (1 − q)^n, without replacement n / N, by either way a + (1 − a)·b.
+    Log-probabilities are those of being among the distinct columns: 1 − (1 − q)^n for n
+    independent draws, n / N for draws without replacement, a + (1 − a)·b for both.
+
+    Args:
+        sampler: declared source.
+        item_C: distinct items of the batch's interactions.
+        interactions: number of interactions in the batch.
+        share_N: each item's share of the training interactions.
+        frequency: probability of an item to be in a batch.
+        rng: generator of the CPU, whatever the device of item_C.
+
+    Returns:
+        The drawn items and log q of all columns.
     """
     items, device = len(share_N), item_C.device
     match sampler:

@@ -1,4 +1,4 @@
-"""The towers: encoded features to embeddings. A tower knows nothing of losses."""
+"""Towers: from encoded features to embeddings. A tower knows nothing of losses."""
 
 from training.towers.embed import embed
 from training.towers.item_vectors import ItemVectors, codes_of, items_of_codes

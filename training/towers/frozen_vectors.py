@@ -1,6 +1,7 @@
-"""Frozen behavioural vectors inside a tower, found by the codes of items.
+"""Frozen behavioural vectors inside a tower, looked up by item code.
 
-They are buffers of the tower: exported with it, so that serving needs nothing new, and never trained.
+They are buffers of the tower: exported with it, so that serving needs nothing new, and
+never trained.
 
 Legend: B rows, L history length, V item vocabulary, F factors.
 """
@@ -17,10 +18,11 @@ from feature_repo.encode import RESERVED, UNKNOWN, Input
 
 
 class FrozenVectors(nn.Module):
-    """The vector of every row, or the mean where there is none, and whether that is so: float32 [B, F + 1].
+    """Vector of every row, the mean if it has none, and a flag of that: [B, F + 1].
 
-    In training a random share of the rows is treated as cold, so that the tower learns what to do with the mean
-    [DropoutNet: Volkovs, Yu and Poutanen, NeurIPS 2017]. NaN until `fill`: towers without their vectors must not work.
+    In training a random share of the rows is treated as cold, so that the tower learns
+    to use the mean [DropoutNet: Volkovs, Yu and Poutanen, NeurIPS 2017]. The vectors
+    are NaN until `fill`: a tower without them must not work.
     """
 
     vectors_VF: Tensor
@@ -34,38 +36,49 @@ class FrozenVectors(nn.Module):
         self.register_buffer("mean_F", torch.full((each.width - 1,), torch.nan))
 
     def fill(self, vectors_VF: Tensor, mean_F: Tensor) -> None:
-        """vectors_VF: one row per code, zero for the reserved ones. mean_F: what a cold row gets."""
+        """Set the vectors.
+
+        Args:
+            vectors_VF: one row per code, zero for the reserved codes.
+            mean_F: the vector of a cold row.
+
+        Raises:
+            ValueError: the table has another shape than the tower was built for.
+        """
         if vectors_VF.shape != self.vectors_VF.shape:
             got, wanted = tuple(vectors_VF.shape), tuple(self.vectors_VF.shape)
             raise ValueError(f"behavioural vectors of {self.name!r}: got {got}, wanted {wanted}")
         self.vectors_VF, self.mean_F = vectors_VF, mean_F
 
     def known(self, codes: Tensor) -> Tensor:
-        """The codes, UNKNOWN for ids that came after the vectors were made."""
+        """Codes, with UNKNOWN for ids that came after the vectors were made."""
         return codes.masked_fill(codes >= len(self.vectors_VF), UNKNOWN)
 
     def substituted(self, vectors_BF: Tensor, known_B1: Tensor) -> Tensor:
-        """[B, F + 1]: known vectors, the mean for all others, and 1 for these."""
+        """Known vectors, the mean for all others, and a flag of these: [B, F + 1]."""
         if self.training and self.dropout:
             known_B1 = known_B1 & (torch.rand(known_B1.shape, device=known_B1.device) >= self.dropout)
         return torch.cat([torch.where(known_B1, vectors_BF, self.mean_F), (~known_B1).float()], dim=1)
 
 
 class ItemBehaviour(FrozenVectors):
-    """The behavioural vectors of items by their id codes; an item without an id of its own gets the mean."""
+    """Behavioural vectors of items; an item without an id of its own gets the mean."""
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Vector of each item by its id code: float32 [B, F + 1]."""
         codes_B = self.known(features[self.name])
         return self.substituted(F.embedding(codes_B, self.vectors_VF), codes_B[:, None] >= RESERVED)
 
 
 class UserBehaviour(FrozenVectors):
-    """A user's behavioural vector, folded in from the history: the mean of its items' vectors, by log count.
+    """Behavioural vectors of users, folded in from their histories.
 
-    A history without a known item gives the mean of the training users.
+    A user's vector is the mean of the history items' vectors, weighted by log count. A
+    history without a known item gives the mean of the training users.
     """
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Vector of each user by the history: float32 [B, F + 1]."""
         items_BL = self.known(features[f"{self.name}_items"])
         weights_BL = features[f"{self.name}_counts"] * (items_BL >= RESERVED)
         total_B1 = weights_BL.sum(dim=1, keepdim=True)
@@ -75,19 +88,21 @@ class UserBehaviour(FrozenVectors):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Behaviour:
-    """Vectors and where they go. user_inputs, item_inputs: the inputs that towers have besides their encoder's.
-
-    vectors_VF: zero for reserved codes. item_mean_F: mean of the known items; user_mean_F: of the training users.
-    """
+    """Behavioural vectors of one training, and the tower inputs that read them."""
 
     vectors_VF: Tensor
+    """Item vectors by code, zero for the reserved codes."""
     item_mean_F: Tensor
+    """Mean of the known items."""
     user_mean_F: Tensor
+    """Mean of the training users."""
     user_inputs: tuple[Input, ...]
+    """Inputs of the user tower beside its encoder's."""
     item_inputs: tuple[Input, ...]
+    """Inputs of the item tower beside its encoder's."""
 
     def fill(self, model: nn.Module) -> None:
-        """Put the vectors into the towers that were built with these inputs; they share one table."""
+        """Fill the towers that were built with these inputs; they share one table."""
         for part in model.modules():
             if isinstance(part, ItemBehaviour):
                 part.fill(self.vectors_VF, self.item_mean_F)

@@ -1,7 +1,7 @@
-"""The item vectors that both towers share.
+"""Item vectors that both towers share.
 
-Legend: B rows, L history length, T places with a weight, U distinct items of a batch, V item vocabulary, D dimension of
-the embedding.
+Legend: B rows, L history length, T history positions with a weight, U distinct items of
+a batch, V item vocabulary, D dimension of the embedding.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from training.towers.side_features import Features
 from training.towers.unique import distinct
 
 START_STD = 0.3
-"""Length of a fresh id or category vector: small beside the MLP, so that content is learned first and ids refine it."""
+"""Length of a fresh id or category vector: small beside the MLP, so that content is
+learned first and ids refine it."""
 
 
 class ItemVectors(nn.Module):
-    """The item vectors that both towers share: v_i = id_i + Σ_f category_f(i).
+    """Item vectors of both towers: v_i = id_i + Σ_f category_f(i).
 
-    So an item in a user's history speaks for itself and for its kind.
+    An item in a user's history thus counts both as itself and as one of its kind.
 
-    identity: the item id; items beyond its own ones have the vector of UNKNOWN for their id. categories: the item's
-    categorical inputs. codes_of: for each of them int32 [V], the code of every item of the id vocabulary, which is how
-    a history finds its items' categories.
+    Args:
+        identity: the item id; items beyond its own ones have the id vector of UNKNOWN.
+        categories: categorical inputs of the item.
+        codes_of: int32 [V] for each of them, the code of every item of the id
+            vocabulary, by which a history finds its items' categories.
+        dim: D.
+        id_dropout: share of the training rows whose id is replaced by UNKNOWN.
     """
 
     def __init__(
@@ -50,7 +55,10 @@ class ItemVectors(nn.Module):
             self.register_buffer(f"codes_of_{name}", codes_of[name])
 
     def forward(self, features: Features) -> Tensor:
-        """[B, D] of items given by their features. Id dropout trains the row UNKNOWN that unknown items get."""
+        """Vectors of items given by their features: [B, D].
+
+        Id dropout trains the row UNKNOWN, which unknown items get.
+        """
         codes_B = self._own(features[self.key])
         vectors_BD = self.ids(dropped(codes_B, self.id_dropout if self.training else 0.0))
         for name in self.names:
@@ -63,53 +71,55 @@ class ItemVectors(nn.Module):
         return items if rows == self.size else torch.where(items < rows, items, UNKNOWN)
 
     def of(self, items: Tensor) -> Tensor:
-        """[..., D] of items given by their id codes, of any shape."""
+        """Vectors of items given by their id codes, of any shape: [..., D]."""
         vectors = self.ids(self._own(items))
         for name in self.names:
             vectors = vectors + self.tables[name](self.get_buffer(f"codes_of_{name}")[items])
         return vectors
 
     def pooled(self, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """[B, D]: Σ_l weight_l · v_l of items given by their id codes.
-
-        The vectors of the batch's distinct items are built once and then summed by one fused kernel, and places
-        without weight, padded or dropped, are not even read; an exported program, whose shapes must not depend on data,
-        gathers them row by row. Both give the same.
-        """
+        """Weighted sums Σ_l weight_l · v_l of items given by their id codes: [B, D]."""
+        # The vectors of the batch's distinct items are built once and summed by one fused
+        # kernel; positions without weight, padded or dropped, are not read. An exported program,
+        # whose shapes must not depend on data, gathers row by row. Both give the same.
         if torch.compiler.is_exporting():
             return (weights_BL[:, :, None] * self.of(items_BL.long())).sum(dim=1)
         counts_B = (weights_BL != 0).sum(dim=1)
         (kept_T,) = weights_BL.flatten().nonzero(as_tuple=True)
-        items_U, places_T = distinct(items_BL.flatten()[kept_T].long(), self.size)
+        items_U, position_T = distinct(items_BL.flatten()[kept_T].long(), self.size)
         vectors_UD = self.of(items_U)
         # In bfloat16 the weights come from matrix products and the vectors from tables, which stay float32.
         weights_T = weights_BL.flatten().index_select(0, kept_T).to(vectors_UD.dtype)
         starts_B = counts_B.cumsum(0) - counts_B
-        return F.embedding_bag(places_T, vectors_UD, starts_B, per_sample_weights=weights_T, mode="sum")
+        return F.embedding_bag(position_T, vectors_UD, starts_B, per_sample_weights=weights_T, mode="sum")
 
     def gathered(self, items_BL: Tensor) -> Tensor:
-        """[B, L, D] of items given by their id codes, for models that read them one by one.
-
-        As in `pooled`, the vectors of the batch's distinct items are built once.
-        """
+        """Vectors of items given by their id codes, one by one: [B, L, D]."""
+        # As in `pooled`.
         if torch.compiler.is_exporting():
             return self.of(items_BL.long())
-        items_U, places_BL = distinct(items_BL.long(), self.size)
-        return F.embedding(places_BL, self.of(items_U))
+        items_U, position_BL = distinct(items_BL.long(), self.size)
+        return F.embedding(position_BL, self.of(items_U))
 
 
 def dropped(codes_B: Tensor, share: float) -> Tensor:
-    """Id codes of which a share is replaced by UNKNOWN, which trains that row [DropoutNet, NeurIPS 2017]."""
+    """Id codes with a share replaced by UNKNOWN, which trains that row.
+
+    [DropoutNet: Volkovs, Yu and Poutanen, NeurIPS 2017]
+    """
     if not share:
         return codes_B
     return codes_B.masked_fill(torch.rand(codes_B.shape, device=codes_B.device) < share, UNKNOWN)
 
 
 class IdTable(nn.Embedding):
-    """An embedding that gives codes which follow each other, as those of a whole corpus do, as one block of its rows:
-    the gradient of a block is copied, that of single rows is summed row by row."""
+    """Embedding that reads consecutive codes, as of a whole corpus, as one block.
+
+    The gradient of a block is copied; that of single rows is summed row by row.
+    """
 
     def forward(self, codes: Tensor) -> Tensor:
+        """Rows of the table: float32 [..., D]."""
         # A sparse gradient names its rows, and an exported program, which never trains, must not depend on data.
         if self.training and not self.sparse and codes.dim() == 1 and len(codes) and bool((codes.diff() == 1).all()):
             first = int(codes[0])
@@ -118,7 +128,7 @@ class IdTable(nn.Embedding):
 
 
 def id_table(size: int, dim: int) -> nn.Embedding:
-    """Vectors of ids, of which a batch moves only a few rows."""
+    """Table of id vectors, of which a batch moves only a few rows."""
     return _started(IdTable(size, dim, sparse=True))
 
 
@@ -128,7 +138,10 @@ def _started(table: nn.Embedding) -> nn.Embedding:
 
 
 def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """For each categorical item feature int32 [V]: the code of every item of the id vocabulary, MISSING for no item."""
+    """Category code of every item of the id vocabulary: int32 [V] for each feature.
+
+    Codes without an item have MISSING.
+    """
     found = {}
     for each in encoder.inputs[1:]:
         if each.kind is InputKind.CODE:
@@ -140,7 +153,7 @@ def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Te
 
 
 def items_of_codes(code_N: Tensor, size: int) -> Tensor:
-    """int64 [V]: the item of each id code, -1 for the codes that are no single item's."""
+    """Item of each id code: int64 [V], -1 for codes that stand for no single item."""
     item_V = torch.full((size,), -1, device=code_N.device)
     (own,) = (code_N >= RESERVED).nonzero(as_tuple=True)
     item_V[code_N[own].long()] = own

@@ -1,4 +1,4 @@
-"""Features of items, hidden: what an item tower is given in the place of what it shall not see.
+"""Masking of item features: a learned default instead of a hidden value.
 
 Legend: B rows, L elements of a bag, W width of a feature.
 """
@@ -18,14 +18,19 @@ PLAIN = (InputKind.NUMBER, InputKind.VECTOR)
 
 
 class Masking(nn.Module):
-    """Replaces features by learned defaults, as if there were no value.
+    """Replacement of hidden features by learned defaults, as if they had no value.
 
-    A code becomes MISSING, a bag one element MISSING: their rows are trained, and are what an item without a value gets
-    when it is served. Numbers and vectors, which have no table, become a vector that is learned here. The id becomes
-    UNKNOWN. All arrays of a feature are hidden together, or a number's bucket would tell the number; behavioural
-    vectors hang on the id, and hide with it.
+    A code becomes MISSING and a bag one element MISSING: their rows are trained, and an
+    item without a value gets the same when it is served. Numbers and vectors, which
+    have no table, become a vector that is learned here. The id becomes UNKNOWN. All
+    arrays of a feature are hidden together, because a number's bucket would reveal the
+    number; behavioural vectors follow the id.
 
-    inputs: those of the item tower, the id first. ValueError if there are not two features to tell apart.
+    Args:
+        inputs: inputs of the item tower, the id first.
+
+    Raises:
+        ValueError: fewer than two features besides the id, so that no two views differ.
     """
 
     def __init__(self, inputs: Sequence[Input]) -> None:
@@ -42,35 +47,38 @@ class Masking(nn.Module):
         self.defaults = nn.ParameterDict({each.name: nn.Parameter(torch.zeros(each.width)) for each in plain})
 
     def forward(self, features: Features, hidden: Collection[str]) -> Features:
-        """The features with those hidden that are named, by feature or as the id."""
-        shown = dict(features)
+        """Features with the hidden ones replaced, named by feature or by the id's key."""
+        visible = dict(features)
         if self.key in hidden:
-            shown[self.key] = torch.full_like(features[self.key], UNKNOWN)
+            visible[self.key] = torch.full_like(features[self.key], UNKNOWN)
         for each in (each for name, arrays in self.features.items() if name in hidden for each in arrays):
             given = features[each.name]
             if each.kind in PLAIN:
-                shown[each.name] = self.defaults[each.name].expand(len(given), -1)
+                visible[each.name] = self.defaults[each.name].expand(len(given), -1)
             else:
-                shown[each.name] = torch.full_like(given, MISSING if each.kind in CODES else PAD)
+                visible[each.name] = torch.full_like(given, MISSING if each.kind in CODES else PAD)
             if each.kind is InputKind.BAG:
-                shown[each.name][:, 0] = MISSING
-        return shown
+                visible[each.name][:, 0] = MISSING
+        return visible
 
     def thinned(self, features: Features, rng: torch.Generator) -> Features:
-        """The features with half of each bag's elements left out at random; of an odd number the smaller half."""
-        shown = dict(features)
+        """Features with half of each bag left out at random; the smaller half if odd."""
+        visible = dict(features)
         for each in (each for arrays in self.features.values() for each in arrays if each.kind is InputKind.BAG):
             codes_BL = features[each.name]
             there_BL = codes_BL != PAD
             order_BL = torch.rand(codes_BL.shape, generator=rng).to(codes_BL.device).masked_fill(~there_BL, 2.0)
             rank_BL = order_BL.argsort(dim=1).argsort(dim=1)
             out_BL = rank_BL < there_BL.sum(dim=1, keepdim=True) // 2
-            shown[each.name] = codes_BL.masked_fill(out_BL, PAD)
-        return shown
+            visible[each.name] = codes_BL.masked_fill(out_BL, PAD)
+        return visible
 
 
 def side_features(inputs: Sequence[Input]) -> dict[str, list[Input]]:
-    """The arrays of each feature besides the id: a number comes with its bucket, a time with its cycles too."""
+    """Arrays of each feature besides the id.
+
+    A number comes with its bucket, a time with its cycles.
+    """
     found: dict[str, list[Input]] = {}
     for each in inputs[1:]:
         if each.kind in (*CODES, *PLAIN, InputKind.BAG):

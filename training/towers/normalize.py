@@ -1,4 +1,4 @@
-"""Vectors of length 1, with a gradient in few passes over memory.
+"""Normalisation to unit length, with a gradient in few passes over memory.
 
 Legend: B rows, D dimension.
 """
@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SHORTEST = 1e-12
-"""Shorter vectors are divided by this instead of their length, as in `torch.nn.functional.normalize`."""
+"""Divisor of vectors that are shorter, as in `torch.nn.functional.normalize`."""
 
 
 def unit(vector_BD: Tensor) -> Tensor:
-    """v / |v|, float32 [B, D]: `normalize`, whose gradient passes over memory two or three times as often, which tells
-    where all items of a corpus come in every step. What needs no gradient is left to `normalize`: exported programs
-    know it."""
+    """v / |v|: float32 [B, D]."""
+    # The gradient of `normalize` passes over memory two or three times as often, which shows
+    # when a whole corpus passes in every step. Exported programs know `normalize` only.
     return _Unit.apply(vector_BD) if vector_BD.requires_grad else F.normalize(vector_BD, dim=1)
 
 
@@ -30,7 +30,7 @@ class _Unit(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_BD):  # type: ignore[no-untyped-def]
-        """What is left of the gradient without its part along the vector, over the vector's length."""
+        """Gradient without its part along the vector, divided by the vector's length."""
         unit_BD, length_B1 = ctx.saved_tensors
         across_BD = grad_BD * unit_BD
         along_B1 = across_BD.sum(dim=1, keepdim=True)

@@ -1,6 +1,7 @@
-"""The reranker of retrieved candidates: what a user and an item say together, besides their product.
+"""Reranker of retrieved candidates: a score of user and item beside <u, v>.
 
-Legend: B rows, C items of each row, D dimension of the embeddings, W width of the first hidden layer.
+Legend: B rows, C items of each row, D dimension of the embeddings, W width of the first
+hidden layer.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from training.recipes.objective import MLPReranker
 
 
 class Reranker(nn.Module):
-    """f(u, v) = MLP(u, v, u∘v), on the scale of logits: float32 [B, C]. It starts at zero, as the towers' own score.
+    """f(u, v) = MLP(u, v, u∘v), on the scale of logits: float32 [B, C].
 
-    candidates: how many of the best items of an index it ranks anew.
+    It starts at zero, so that the order is at first that of the towers.
     """
 
     def __init__(self, dim: int, config: MLPReranker) -> None:
         super().__init__()
         self.candidates = config.candidates
-        # Of a unit vector the coordinates are about 1 / √D, and those of a product 1 / D: the layers want them near 1.
+        # Coordinates of a unit vector are about 1 / √D, of a product 1 / D; layers want them near 1.
         self.scale = dim**0.5
         first, last = config.widths[0], config.widths[-1]
         self.of_user = nn.Linear(dim, first)
@@ -33,6 +34,7 @@ class Reranker(nn.Module):
         nn.init.zeros_(self.layers[-1].get_parameter("weight"))
 
     def forward(self, user_BD: Tensor, item_BCD: Tensor) -> Tensor:
+        """Score of each item for its row's user: float32 [B, C]."""
         user_B1D, item_BCD = self.scale * user_BD.unsqueeze(1), self.scale * item_BCD
         hidden_BCW = self.of_user(user_B1D) + self.of_item(item_BCD) + self.of_product(user_B1D * item_BCD)
         return self.layers(hidden_BCW).squeeze(-1)

@@ -1,6 +1,7 @@
-"""The re-scorer of a release: everything that is added to what an index can say of a user and an item.
+"""Re-scorer of a release: the terms that an index cannot hold.
 
-Legend: B rows, L places of a history, C candidates of a row, D dimension of the embeddings.
+Legend: B rows, L positions of a history, C candidates of a row, D dimension of the
+embeddings.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from training.towers.side_features import Features
 
 
 class RescorerModule(nn.Module):
-    """<u, v> + τ·r(u, i, <u, v> / τ) of the items of users' histories, or <u, v> + τ·f(u, v) of candidates.
+    """Scores of history items or of candidates, with the term of the recipe added.
 
-    With a repeat term r: float32 [B, L], place by place, -inf where no known item stands; with a reranker f: [B, C]. On
-    the scale of the index, whose scores are <u, v>, so that both merge into one list. Input: `user_embedding` [B, D];
-    for histories the user tower's features and `history_embeddings` [B, L, D], place by place; for candidates
-    `candidate_embeddings` [B, C, D].
+    <u, v> + τ·r(u, i, <u, v> / τ) for the items of users' histories with a repeat head
+    r: float32 [B, L], position by position, -inf where no known item stands. <u, v> +
+    τ·f(u, v) for candidates with a reranker f: float32 [B, C]. Both are on the scale of
+    the index, whose scores are <u, v>, so that they merge with its list.
+
+    Args:
+        repeat: head of the history items; None for none.
+        reranker: MLP over user and candidate; None for none.
+        temperature: τ of the towers' score.
     """
 
     def __init__(self, repeat: RepeatHead | None, reranker: Reranker | None, temperature: Tensor) -> None:
@@ -28,6 +34,12 @@ class RescorerModule(nn.Module):
         self.register_buffer("temperature", temperature.detach().clone())
 
     def forward(self, features: Features) -> Tensor:
+        """Scores on the scale of the index: float32 [B, L] or [B, C].
+
+        The features are `user_embedding` [B, D]; for histories those of the user tower
+        and `history_embeddings` [B, L, D], position by position; for candidates
+        `candidate_embeddings` [B, C, D].
+        """
         user_BD, temperature, parts = features["user_embedding"], self.get_buffer("temperature"), []
         if self.repeat is not None:
             score_BL = torch.einsum("bd,bld->bl", user_BD, features["history_embeddings"])

@@ -1,7 +1,7 @@
-"""Side features: everything but ids and histories, embedded and side by side.
+"""Side features: all features but ids and histories, embedded and concatenated.
 
-Legend: B rows, F features of a kind, T elements of all bags of a row, E width of an embedded feature, W width of the
-side features.
+Legend: B rows, F features of a kind, T elements of all bags of a row, E width of an
+embedded feature, W width of the side features.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from training.recipes.towers import TowerConfig
 from training.towers.frozen_vectors import ItemBehaviour, UserBehaviour
 
 Features = dict[str, Tensor]
-"""The arrays of an encoder, as tensors."""
+"""Arrays of an encoder, as tensors."""
 
 
 class SideFeatures(nn.Module):
-    """Everything but ids and histories, side by side: [B, W].
+    """All features but ids and histories, as parts of width W together.
 
-    Towers have many small features. One table and one kernel for all codes, and one for all bags, spare a step most of
-    its fixed costs: a call per feature in forward and backward, and an update per table.
+    Towers have many small features. One table and one kernel for all codes, and one for
+    all bags, save most of the fixed cost of a step: a call per feature forward and
+    backward, and an update per table.
     """
 
     def __init__(self, inputs: Sequence[Input], config: TowerConfig) -> None:
@@ -45,11 +46,12 @@ class SideFeatures(nn.Module):
         self.width = config.embedding_dim * len(codes + bags) + sum(each.width for each in plain + items + users)
 
     def forward(self, features: Features) -> list[Tensor]:
+        """Parts [B, ...] to concatenate, W wide in total."""
         return [part(features) for part in self.parts] + [features[name] for name in self.plain]
 
 
 class CodeTables(nn.Module):
-    """Codes of several vocabularies, embedded by one table that holds them below each other: float32 [B, F·E]."""
+    """Codes of several vocabularies, embedded by one table of stacked blocks."""
 
     def __init__(self, inputs: Sequence[Input], dim: int) -> None:
         super().__init__()
@@ -58,15 +60,16 @@ class CodeTables(nn.Module):
         self.register_buffer("first_F", torch.tensor(_starts([each.size for each in inputs]), dtype=torch.int32))
 
     def forward(self, features: Features) -> Tensor:
+        """Embedded codes side by side: float32 [B, F·E]."""
         codes_BF = torch.stack([features[name] for name in self.names], dim=1)
         return self.table(codes_BF + self.get_buffer("first_F")).flatten(1)
 
 
 class BagTables(nn.Module):
-    """Bags of several vocabularies, embedded and averaged by one table: float32 [B, F·E]; an empty bag is zero.
+    """Bags of several vocabularies, embedded and averaged by one table.
 
-    Bags of any lengths lie behind each other in a row and are told apart by their offsets, so none is padded to the
-    length of another. Row PAD of the table stands for the padding of all.
+    Bags of any lengths are concatenated and separated by offsets, so none is padded to
+    the length of another. Row PAD of the table serves as the padding of all.
     """
 
     def __init__(self, inputs: Sequence[Input], dim: int) -> None:
@@ -79,6 +82,7 @@ class BagTables(nn.Module):
         self.register_buffer("start_F", torch.tensor(_starts(widths), dtype=torch.int32))
 
     def forward(self, features: Features) -> Tensor:
+        """Mean embedding of each bag side by side: float32 [B, F·E]; zero if empty."""
         codes_BT = torch.cat([features[name] for name in self.names], dim=1)
         rows_BT = torch.where(codes_BT == PAD, PAD, codes_BT + self.get_buffer("first_T"))
         size, length = rows_BT.shape
@@ -88,5 +92,5 @@ class BagTables(nn.Module):
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:
-    """Where each of several blocks begins when they lie behind each other."""
+    """First index of each of several consecutive blocks."""
     return [0, *accumulate(sizes)][: len(sizes)]

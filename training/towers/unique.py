@@ -1,6 +1,6 @@
 """Distinct codes without a sort.
 
-Legend: V codes that there are, U distinct ones.
+Legend: V codes of the vocabulary, U distinct ones.
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ import torch
 from torch import Tensor
 
 FEW = 1 / 16
-"""Below so many codes for each that there is, a sort of the codes costs less than a look at all there are."""
+"""Share of the vocabulary below which sorting the codes costs less than a pass over all
+V."""
 
 
 def distinct(codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The distinct codes in order, int64 [U], and the place of each code among them, in the shape of codes.
+    """The distinct codes in order, int64 [U], and each code's position among them.
 
-    codes: int64 in [0, size), of any shape. The same as `torch.unique(codes, return_inverse=True)`.
+    The same as `torch.unique(codes, return_inverse=True)`: positions have the shape of
+    codes.
+
+    Args:
+        codes: int64 in [0, size), of any shape.
+        size: V.
     """
     if codes.numel() < FEW * size:
         found: tuple[Tensor, Tensor] = torch.unique(codes, return_inverse=True)
         return found
     there_V = torch.zeros(size, dtype=torch.uint8, device=codes.device).index_fill_(0, codes.flatten(), 1)
-    place_V = there_V.cumsum(0) - 1
-    return there_V.nonzero().squeeze(1), place_V.index_select(0, codes.flatten()).view(codes.shape)
+    position_V = there_V.cumsum(0) - 1
+    return there_V.nonzero().squeeze(1), position_V.index_select(0, codes.flatten()).view(codes.shape)

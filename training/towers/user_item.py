@@ -1,17 +1,18 @@
-"""The towers: encoded features to an embedding, of unit length where scores are cosines.
+"""Towers of users and items: encoded features to an embedding.
 
 Legend: B rows, D dimension of the embedding.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import Input, InputKind
-from training.recipes.towers import TowerConfig
+from training.recipes.towers import Body, TowerConfig
 from training.towers.bodies import SharedLayer, build_body
 from training.towers.histories import build_history
 from training.towers.item_vectors import ItemVectors, dropped, id_table
@@ -19,41 +20,19 @@ from training.towers.normalize import unit
 from training.towers.side_features import Features, SideFeatures
 
 
-class ItemTower(nn.Module):
-    """v_i + body(v_i, side features), normalised where `unit`: float32 [B, D]. middle: shared with the other tower, or
-    none. Without a body the item vector alone is the embedding."""
+class Tower(nn.Module):
+    """Base of both towers: vectors of dimension D, and a body over them.
 
-    def __init__(
-        self,
-        inputs: Sequence[Input],
-        vectors: ItemVectors,
-        config: TowerConfig,
-        dim: int,
-        middle: SharedLayer | None = None,
-        *,
-        unit: bool = True,
-    ) -> None:
-        super().__init__()
-        self.unit = unit
-        self.vectors = vectors
-        self.body = None
-        if config.item is not None:
-            self.side = SideFeatures(inputs[1:], config)
-            self.body = build_body(config.item, dim + self.side.width, dim, middle)
+    The body also reads the side features. Without a body the vectors alone make the
+    embedding.
 
-    def forward(self, features: Features) -> Tensor:
-        embedding_BD = self.vectors(features)
-        if self.body is not None:
-            embedding_BD = embedding_BD + self.body(torch.cat([embedding_BD, *self.side(features)], dim=1))
-        return unit(embedding_BD) if self.unit else embedding_BD
-
-
-class UserTower(nn.Module):
-    """Σ_h gain_h · h + body(histories h, side features), normalised where `unit`: float32 [B, D].
-
-    The user's id is used only where the recipe wants it, as one more vector in the sum: the history says who it is, and
-    says it of users who came after training too. middle: shared with the other tower, or none. Without a body the sum
-    alone is the embedding.
+    Args:
+        inputs: inputs of the tower, its id first.
+        vectors: item vectors that both towers share.
+        config: declaration of both towers.
+        dim: D.
+        middle: layer that both bodies share; None for none.
+        unit: whether embeddings have length 1.
     """
 
     def __init__(
@@ -69,20 +48,57 @@ class UserTower(nn.Module):
         super().__init__()
         self.unit = unit
         self.vectors = vectors
+        declared, parts = self._build(inputs, config, dim)
+        self.body = None
+        if declared is not None:
+            self.side = SideFeatures(inputs[1:], config)
+            self.body = build_body(declared, parts * dim + self.side.width, dim, middle)
+
+    @abstractmethod
+    def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
+        """Build the tower's own modules; its declared body and how many vectors that reads."""
+
+    def _scaled(self, embedding_BD: Tensor) -> Tensor:
+        return unit(embedding_BD) if self.unit else embedding_BD
+
+
+class ItemTower(Tower):
+    """v_i + body(v_i, side features), normalised if `unit`."""
+
+    def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
+        return config.item, 1
+
+    def forward(self, features: Features) -> Tensor:
+        """Embeddings of items: float32 [B, D]."""
+        embedding_BD = self.vectors(features)
+        if self.body is not None:
+            embedding_BD = embedding_BD + self.body(torch.cat([embedding_BD, *self.side(features)], dim=1))
+        return self._scaled(embedding_BD)
+
+
+class UserTower(Tower):
+    """Σ_h gain_h · h + body(histories h, side features), normalised if `unit`.
+
+    With `user_id` in the recipe a vector of the user's id joins the sum. Otherwise the
+    history alone identifies a user, also one who came after training.
+    """
+
+    def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
         self.key, self.id_dropout = inputs[0].name, config.id_dropout
         self.ids = id_table(inputs[0].size, dim) if config.user_id else None
         self.histories = tuple(each.name for each in inputs if each.kind is InputKind.HISTORY)
         self.readers = nn.ModuleDict({name: build_history(config.history, dim) for name in self.histories})
         self.gain = nn.Parameter(torch.ones(len(self.histories)))
-        self.body = None
-        if config.user is not None:
-            self.side = SideFeatures(inputs[1:], config)
-            width = dim * (len(self.histories) + config.user_id) + self.side.width
-            self.body = build_body(config.user, width, dim, middle)
-        elif self.ids is None and not self.histories:
-            raise ValueError("the user tower sees nothing: no history, and the recipe has neither user_id nor a body")
+        parts = len(self.histories) + config.user_id
+        if config.user is None and not parts:
+            raise ValueError(
+                "the user tower has no input: got no history, and a recipe with neither user_id nor a body; add one "
+                "of the three"
+            )
+        return config.user, parts
 
     def forward(self, features: Features) -> Tensor:
+        """Embeddings of users: float32 [B, D]."""
         read = []
         for name in self.histories:
             fields = [features[f"{name}_{part}"] for part in ("items", "ages", "counts")]
@@ -93,5 +109,4 @@ class UserTower(nn.Module):
             parts.append(read[-1])
         if self.body is not None:
             parts.insert(0, self.body(torch.cat([*read, *self.side(features)], dim=1)))
-        embedding_BD = sum(parts[1:], parts[0])
-        return unit(embedding_BD) if self.unit else embedding_BD
+        return self._scaled(sum(parts[1:], parts[0]))

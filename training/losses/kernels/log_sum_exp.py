@@ -1,6 +1,9 @@
-"""Log-sum-exp over all pairs of users and items, tile by tile: the R x C logits never exist as a whole.
+"""Log-sum-exp over all pairs of users and items, tile by tile.
 
-Legend: R users, C candidate items, D dimension, H hidden pairs; r, c rows and columns of one tile.
+The R x C logits never exist as a whole.
+
+Legend: R users, C candidate items, D dimension, H hidden pairs, P pairs asked for; r, c
+rows and columns of one tile.
 """
 
 from __future__ import annotations
@@ -13,39 +16,54 @@ from torch import Tensor
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
-ROWS, COLUMNS = 512, 2048
-"""A tile: small enough for the last level of cache, large enough for the products to run at full speed. Of fewer logits
-all are one tile, which is still there in the backward pass."""
+ROWS_PER_BLOCK, COLUMNS_PER_BLOCK = 512, 2048
+"""Size of a tile: small enough for the last level of cache, large enough for the
+products to run at full speed. Fewer logits are one tile, which is still in memory in
+the backward pass."""
 SAFE = 60.0
-"""Powers of two up to this size, and sums of 2^60 of them, are far from the ends of float32."""
+"""Powers of two up to this size, and sums of 2^60 of them, are far from the ends of
+float32."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairs:
-    """Pairs of a row and a column, in any order; one may stand there twice: int64 [H] each."""
+    """Pairs of a row and a column, in any order; a pair may come twice."""
 
     row_H: Tensor
+    """int64 [H]."""
     column_H: Tensor
+    """int64 [H]."""
 
     @classmethod
     def none(cls, device: torch.device | None = None) -> Pairs:
+        """No pairs."""
         empty = torch.empty(0, dtype=torch.int64, device=device)
         return cls(row_H=empty, column_H=empty)
 
     def and_also(self, other: Pairs) -> Pairs:
-        """The pairs of both."""
+        """Pairs of both."""
         return Pairs(row_H=torch.cat([self.row_H, other.row_H]), column_H=torch.cat([self.column_H, other.column_H]))
 
 
 def log_sum_exp(
     user_RD: Tensor, item_CD: Tensor, offset_C: Tensor, hidden: Pairs, *, precision: torch.dtype = torch.float32
 ) -> Tensor:
-    """log Σ_c exp(<u_r, v_c> + offset_c) over the columns that are not hidden from row r: float32 [R].
+    """log Σ_c exp(<u_r, v_c> + offset_c) over the columns not hidden from row r.
 
-    -inf for a row from which everything is hidden. Differentiable in user_RD and item_CD. precision: of the products;
-    sums are float32 or wider. The backward pass computes each tile again instead of keeping it: one product more, and
-    no R x C in memory. Exponentials are powers of two, which vector units compute several times faster.
+    Differentiable in user_RD and item_CD. The backward pass computes each tile a second
+    time instead of keeping it: one product more, and no R x C in memory.
+
+    Args:
+        user_RD: users.
+        item_CD: items.
+        offset_C: constant of each item.
+        hidden: pairs to leave out.
+        precision: precision of the products; sums are float32 or wider.
+
+    Returns:
+        float32 [R], -inf for a row from which everything is hidden.
     """
+    # Exponentials are powers of two, which vector units compute several times faster.
     nothing = Pairs.none(item_CD.device)
     log_R, _ = log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, nothing, precision=precision)
     return log_R
@@ -60,10 +78,21 @@ def log_sum_exp_and_logits(
     *,
     precision: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
-    """`log_sum_exp`, float32 [R], and <u_r, v_c> + offset_c of the pairs asked for, hidden or not: float32 [P].
+    """`log_sum_exp`, and the logits of some pairs.
 
-    These are read from the tiles, and their gradients are added to the tiles' own: nothing of P x D is in memory. They
-    are as exact as `precision`.
+    The logits are read from the tiles, and their gradients are added to the tiles' own,
+    so nothing of P x D is in memory. They are as exact as `precision`.
+
+    Args:
+        user_RD: users.
+        item_CD: items.
+        offset_C: constant of each item.
+        hidden: pairs to leave out of the sum.
+        asked: pairs to give the logits of, hidden or not.
+        precision: precision of the products.
+
+    Returns:
+        float32 [R], and <u_r, v_c> + offset_c of the pairs asked for: float32 [P].
     """
     found: tuple[Tensor, Tensor] = _LogSumExp.apply(user_RD, item_CD, offset_C, hidden, asked, precision)
     return found
@@ -73,7 +102,8 @@ class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, user_RD, item_CD, offset_C, hidden, asked, precision):  # type: ignore[no-untyped-def]
         rows, columns = len(user_RD), len(item_CD)
-        height, width = (rows, columns) if 0 < rows * columns <= ROWS * COLUMNS else (ROWS, COLUMNS)
+        whole = 0 < rows * columns <= ROWS_PER_BLOCK * COLUMNS_PER_BLOCK
+        height, width = (rows, columns) if whole else (ROWS_PER_BLOCK, COLUMNS_PER_BLOCK)
         tiles = Tiles(user_RD, item_CD, offset_C, hidden, asked, precision, height=height, width=width)
         sum_rows = tiles.log_sum if tiles.bounded else tiles.log_sum_with_maximum
         log_R = torch.cat([sum_rows(rows) for rows in tiles.rows()])
@@ -112,14 +142,14 @@ class _LogSumExp(torch.autograd.Function):
 
 
 class _ByTile:
-    """Pairs in the order of the tiles in which they lie, with their places in the flat memory of these."""
+    """Pairs in the order of their tiles, with positions in a tile's flat memory."""
 
     def __init__(self, pairs: Pairs, rows: int, columns: int, height: int, width: int) -> None:
         self.height, self.width = height, width
         self.across = -(-columns // width)
         if rows <= height and columns <= width:
             self.order_H = torch.arange(len(pairs.row_H), device=pairs.row_H.device)
-            self.place_H = pairs.row_H * columns + pairs.column_H
+            self.position_H = pairs.row_H * columns + pairs.column_H
             self.starts = [0, len(pairs.row_H)]
             return
         tile_row_H, tile_column_H = pairs.row_H // height, pairs.column_H // width
@@ -127,22 +157,33 @@ class _ByTile:
         self.order_H = torch.argsort(tile_H)
         before_H = tile_column_H * width
         width_H = (columns - before_H).clamp_max(width)
-        place_H = (pairs.row_H - tile_row_H * height) * width_H + pairs.column_H - before_H
-        self.place_H = place_H[self.order_H]
+        position_H = (pairs.row_H - tile_row_H * height) * width_H + pairs.column_H - before_H
+        self.position_H = position_H[self.order_H]
         tiles = torch.arange(self.across * -(-rows // height) + 1, device=tile_H.device)
         self.starts = torch.searchsorted(tile_H[self.order_H], tiles).tolist()
 
     def of(self, rows: slice, columns: slice) -> slice:
-        """Those of one tile."""
+        """Pairs of one tile."""
         tile = rows.start // self.height * self.across + columns.start // self.width
         return slice(self.starts[tile], self.starts[tile + 1])
 
 
 class Tiles:
-    """The base-2 logits of any tile, with hidden pairs at -inf.
+    """Base-2 logits of any tile, with hidden pairs at -inf.
 
-    bounded: no logit is so large that its power of two could overflow or all of a row's vanish, by the lengths of the
-    vectors; then no maximum has to be subtracted.
+    `bounded` says that by the lengths of the vectors no logit is so large that its
+    power of two could overflow, or all of a row's vanish; then no maximum has to be
+    subtracted.
+
+    Args:
+        user_RD: users.
+        item_CD: items.
+        offset_C: constant of each item.
+        hidden: pairs to leave out.
+        asked: pairs to read the logits of.
+        precision: precision of the products.
+        height: rows of a tile.
+        width: columns of a tile.
     """
 
     def __init__(
@@ -154,8 +195,8 @@ class Tiles:
         asked: Pairs,
         precision: torch.dtype,
         *,
-        height: int = ROWS,
-        width: int = COLUMNS,
+        height: int = ROWS_PER_BLOCK,
+        width: int = COLUMNS_PER_BLOCK,
     ) -> None:
         self.height, self.width = height, width
         self.precision, self.wide = precision, torch.promote_types(precision, torch.float32)
@@ -172,13 +213,24 @@ class Tiles:
         self.read_P = torch.empty(len(asked.row_H), dtype=precision, device=user_RD.device)
 
     def rows(self) -> Iterator[slice]:
+        """Row ranges of the tiles."""
         return _blocks(len(self.user_RD), self.height)
 
     def columns(self) -> Iterator[slice]:
+        """Column ranges of the tiles."""
         return _blocks(len(self.item_CD), self.width)
 
     def logits(self, rows: slice, columns: slice, *, read: bool = False) -> Tensor:
-        """One tile, in a buffer that the next one reuses. read: keep the logits asked for."""
+        """Logits of one tile, in a buffer that the next tile reuses.
+
+        Args:
+            rows: the tile's rows.
+            columns: the tile's columns.
+            read: whether to keep the logits asked for.
+
+        Returns:
+            The tile, [r, c].
+        """
         self.powers_of = None
         logits_rc = self._tile(rows, columns)
         user_rD, item_Dc = self.user_RD[rows], self.item_CD[columns].T
@@ -188,9 +240,9 @@ class Tiles:
             torch.addmm(self.offset_C[columns], user_rD, item_Dc, out=logits_rc)
         asked, hidden = self.asked.of(rows, columns), self.hidden.of(rows, columns)
         if read and asked.start < asked.stop:
-            self.read_P[asked] = self.buffer[self.asked.place_H[asked]]
+            self.read_P[asked] = self.buffer[self.asked.position_H[asked]]
         if hidden.start < hidden.stop:
-            self.buffer[self.hidden.place_H[hidden]] = -torch.inf
+            self.buffer[self.hidden.position_H[hidden]] = -torch.inf
         return logits_rc
 
     def _tile(self, rows: slice, columns: slice) -> Tensor:
@@ -198,27 +250,43 @@ class Tiles:
         return self.buffer[: height * width].view(height, width)
 
     def powers(self, rows: slice, columns: slice, *, read: bool = False) -> Tensor:
-        """Two to the logits of one tile, which are not computed again where they were the last thing computed."""
+        """Two to the logits of one tile; not computed twice in succession.
+
+        Args:
+            rows: the tile's rows.
+            columns: the tile's columns.
+            read: whether to keep the logits asked for.
+
+        Returns:
+            The tile, [r, c].
+        """
         if self.powers_of != (rows, columns):
             self.logits(rows, columns, read=read).exp2_()
             self.powers_of = (rows, columns)
         return self._tile(rows, columns)
 
     def asked_logits(self) -> Tensor:
-        """The logits that were read, in the order in which they were asked for."""
+        """Logits that were read, in the order in which they were asked for."""
         logit_P = torch.empty_like(self.read_P, dtype=self.wide)
         return logit_P.index_copy_(0, self.asked.order_H, self.read_P.to(self.wide))
 
     def shares(self, grad_P: Tensor, factor_R: Tensor) -> Tensor:
-        """Gradients of the logits asked for, divided by their rows' factors, in the order of tiles."""
+        """Gradients of the logits asked for over their rows' factors, in tile order."""
         return (grad_P / factor_R.index_select(0, self.row_P))[self.asked.order_H].to(self.precision)
 
     def add(self, rows: slice, columns: slice, share_P: Tensor) -> None:
-        """Add to the tile in the buffer. In one dimension a sum has one order, however many threads there are."""
+        """Add to the tile in the buffer.
+
+        Args:
+            rows: the tile's rows.
+            columns: the tile's columns.
+            share_P: one summand for each pair asked for, in tile order.
+        """
+        # In one dimension a sum has one order, whatever the number of threads.
         self.powers_of = None
         asked = self.asked.of(rows, columns)
         if asked.start < asked.stop:
-            self.buffer.index_add_(0, self.asked.place_H[asked], share_P[asked])
+            self.buffer.index_add_(0, self.asked.position_H[asked], share_P[asked])
 
     def log_sum(self, rows: slice) -> Tensor:
         """Base-2 log-sum-exp of some rows over all columns."""
@@ -228,7 +296,10 @@ class Tiles:
         return sum_r.log2_()
 
     def log_sum_with_maximum(self, rows: slice) -> Tensor:
-        """The same for logits of any size, with a running maximum [Milakov and Gimelshein, 2018]."""
+        """`log_sum` for logits of any size, with a running maximum.
+
+        [Milakov and Gimelshein, 2018]
+        """
         size = rows.stop - rows.start
         lowest = torch.finfo(torch.float32).min
         highest_r1 = torch.full((size, 1), lowest, device=self.buffer.device, dtype=self.wide)
@@ -244,7 +315,7 @@ class Tiles:
 
 
 def _largest(user_RD: Tensor, item_CD: Tensor, offset_C: Tensor) -> float:
-    """No logit is larger in size: by Cauchy and Schwarz."""
+    """Bound of the size of every logit, by Cauchy and Schwarz."""
     lengths = user_RD.norm(dim=1).max() * item_CD.norm(dim=1).max()
     return float(lengths + offset_C.abs().max())
 

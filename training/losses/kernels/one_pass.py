@@ -1,4 +1,4 @@
-"""Log-sum-exp and its gradients in one pass over the tiles, where it is known beforehand what gradient will come.
+"""Log-sum-exp and its gradients in one pass, for a gradient known beforehand.
 
 Legend: R users, C candidate items, D dimension, P positives; r rows of one tile.
 """
@@ -10,28 +10,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.losses.kernels.log_sum_exp import LN_2, ROWS, Pairs, Tiles
+from training.losses.kernels.log_sum_exp import LN_2, ROWS_PER_BLOCK, Pairs, Tiles
 
-CELLS = 1 << 21
-"""Of a tile that has all columns: small enough for the last level of cache."""
-FEWEST_ROWS = 128
-"""Of such a tile: products with fewer rows cost more than one product is spared."""
+CELLS_PER_BLOCK = 1 << 21
+"""Cells of a tile that has all columns: small enough for the last level of cache."""
+FEWEST_ROWS_PER_BLOCK = 128
+"""Fewest rows of such a tile: products with fewer cost more than the product that is
+saved."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Expected:
-    """The gradient that will come to each row, up to a factor common to all rows.
-
-    row_P: the row of each positive. weight_P: its weight in the loss. logit_P: where the loss of a positive is
-    log(e^{l_p} + e^{z_r}) − l_p, its logit; the gradient of z_r then is w_p σ(z_r − l_p). None where it is w_p.
-    """
+    """Gradient that will come to each row, up to a factor common to all rows."""
 
     row_P: Tensor
+    """Row of each positive."""
     weight_P: Tensor
+    """Its weight in the loss."""
     logit_P: Tensor | None
+    """Its logit, for a loss log(e^{l_p} + e^{z_r}) − l_p, whose gradient in z_r is w_p
+    σ(z_r − l_p); None for a gradient w_p."""
 
     def of(self, rows: slice, log_r: Tensor) -> Tensor:
-        """The gradients of some rows, of which the log-sum-exp is known: float [r]."""
+        """Gradients of some rows of known log-sum-exp: float [r]."""
         (here,) = ((self.row_P >= rows.start) & (self.row_P < rows.stop)).nonzero(as_tuple=True)
         row_p, gradient_p = self.row_P[here] - rows.start, self.weight_P[here].to(log_r.dtype)
         if self.logit_P is not None:
@@ -40,8 +41,8 @@ class Expected:
 
 
 def fits(rows: int, columns: int) -> bool:
-    """Whether a tile with all columns has rows enough to be worth it."""
-    return CELLS // max(columns, 1) >= min(rows, FEWEST_ROWS)
+    """Whether a tile with all columns has enough rows to pay off."""
+    return CELLS_PER_BLOCK // max(columns, 1) >= min(rows, FEWEST_ROWS_PER_BLOCK)
 
 
 def log_sum_exp_in_one_pass(
@@ -53,12 +54,24 @@ def log_sum_exp_in_one_pass(
     *,
     precision: torch.dtype = torch.float32,
 ) -> Tensor:
-    """The same as `log_sum_exp`: float32 [R].
+    """`log_sum_exp` in one pass over the tiles: float32 [R].
 
-    A tile has some rows and all columns, so that the sum of a row is known while its tile is still there, and both
-    products of the gradients are made of it at once: no tile is computed again, neither its product nor its
-    exponentials. The items' gradient needs what comes to each row; it is taken to be `expected` times one factor. Where
-    another gradient comes, everything is computed again with that one: slower, and as right.
+    A tile has some rows and all columns, so that the sum of a row is known while its
+    tile is in memory, and both products of the gradients are made of it at once: no
+    product and no exponential is computed twice. The items' gradient needs the gradient
+    of each row, which is taken to be `expected` times one factor. For another gradient
+    everything is computed once more with that one: slower, and as exact.
+
+    Args:
+        user_RD: users.
+        item_CD: items.
+        offset_C: constant of each item.
+        hidden: pairs to leave out.
+        expected: gradient that will come.
+        precision: precision of the products.
+
+    Returns:
+        The log-sum-exp of each row.
     """
     result: Tensor = _OnePass.apply(user_RD, item_CD, offset_C, hidden, expected, precision)
     return result
@@ -67,7 +80,7 @@ def log_sum_exp_in_one_pass(
 class _OnePass(torch.autograd.Function):
     @staticmethod
     def forward(ctx, user_RD, item_CD, offset_C, hidden, expected, precision):  # type: ignore[no-untyped-def]
-        height = min(ROWS, CELLS // max(len(item_CD), 1))
+        height = min(ROWS_PER_BLOCK, CELLS_PER_BLOCK // max(len(item_CD), 1))
         nothing = Pairs.none(user_RD.device)
         tiles = Tiles(user_RD, item_CD, offset_C, hidden, nothing, precision, height=height, width=len(item_CD))
         log_R, user_grad_RD, item_grad_CD, expected_R = _pass(tiles, expected)
@@ -88,8 +101,10 @@ class _OnePass(torch.autograd.Function):
 
 
 def _pass(tiles: Tiles, expected: Expected) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Natural log-sum-exp [R], its gradient in each row's user [R, D], the items' [C, D] if what comes to the rows is
-    what is expected, and that [R]."""
+    """Log-sum-exp [R], its gradient in the users [R, D], the items' [C, D], and [R].
+
+    The items' gradient is that for the expected gradient of the rows, the last result.
+    """
     everything = slice(0, len(tiles.item_CD))
     logs, expectations = [], []
     user_grad_RD = torch.empty_like(tiles.user_RD, dtype=tiles.wide)

@@ -1,4 +1,4 @@
-"""Bodies of towers: everything a tower sees, side by side, to an embedding before it is normalised."""
+"""Bodies of towers: from a tower's inputs to its embedding before normalisation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from training.towers.bodies.mlp import MLPTrunk
 from training.towers.bodies.residual import ResidualTrunk
 from training.towers.bodies.shared_layer import SharedLayer
 
-__all__ = ["SharedMiddle", "build_body"]
+__all__ = ["SharedLayer", "build_body"]
 
 
 def build_body(config: Body, width: int, dim: int, middle: SharedLayer | None = None) -> nn.Sequential:
-    """float32 [B, width] -> [B, dim]: the trunk that config declares, the shared middle if any, and a linear layer.
+    """Body of a tower: float32 [B, width] -> [B, dim].
 
-    Each trunk says by its `width` what it ends in.
+    The declared trunk, the shared layer if there is one, and a linear layer. A trunk
+    states its output width as `width`.
+
+    Args:
+        config: the declared body.
+        width: width of the inputs.
+        dim: dimension of the embedding.
+        middle: layer that both towers share; None for none.
+
+    Returns:
+        The layers in order.
     """
     trunk = _trunk(config, width)
     if middle is None:

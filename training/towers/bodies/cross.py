@@ -1,6 +1,6 @@
-"""The body of explicit feature products.
+"""Body of explicit feature products.
 
-Legend: B rows, W width of the inputs, H what the trunk ends in.
+Legend: B rows, W width of the inputs, H width of the output.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from training.towers.bodies.mlp import MLPTrunk
 
 
 class CrossTrunk(nn.Module):
-    """x_{l+1} = x_0 ⊙ (M_l x_l + b_l) + x_l, and an MLP behind or beside: float32 [B, W] -> [B, H].
+    """x_{l+1} = x_0 ⊙ (M_l x_l + b_l) + x_l, with an MLP behind or beside.
 
-    M_l is a full matrix, or U_l V_lᵀ of the declared rank. [DCN-v2: Wang et al., WWW 2021, equations 1 and 2]
+    M_l is a full matrix, or U_l V_lᵀ of the declared rank. [DCN-v2: Wang et al., WWW
+    2021, equations 1 and 2]
     """
 
     def __init__(self, config: Cross, width: int) -> None:
@@ -26,6 +27,7 @@ class CrossTrunk(nn.Module):
         self.width = self.deep.width + (width if self.parallel else 0)
 
     def forward(self, inputs_BW: Tensor) -> Tensor:
+        """float32 [B, W] -> [B, H]."""
         x_BW = inputs_BW
         for layer in self.layers:
             x_BW = inputs_BW * layer(x_BW) + x_BW

@@ -1,4 +1,4 @@
-"""The body of gated layers.
+"""Body of gated layers.
 
 Legend: B rows, W width of the inputs, H width of a layer.
 """
@@ -13,9 +13,10 @@ from training.towers.bodies.norms import norm_layers
 
 
 class GatedLayer(nn.Module):
-    """SiLU(W x + b) ⊙ (V x + c): float32 [B, W] -> [B, H] [SwiGLU: Shazeer, 2020; gates: Dauphin et al., ICML 2017].
+    """SiLU(W x + b) ⊙ (V x + c).
 
-    Two units of it make an exact product, since SiLU(a) − SiLU(−a) = a, for which ReLU units need a grid.
+    Two units of it make an exact product, since SiLU(a) − SiLU(−a) = a; ReLU units need
+    a grid for that. [SwiGLU: Shazeer, 2020; gates: Dauphin et al., ICML 2017]
     """
 
     def __init__(self, width: int, size: int) -> None:
@@ -23,12 +24,13 @@ class GatedLayer(nn.Module):
         self.gate_and_value = nn.Linear(width, 2 * size)
 
     def forward(self, x_BW: Tensor) -> Tensor:
+        """float32 [B, W] -> [B, H]."""
         gate_BH, value_BH = self.gate_and_value(x_BW).chunk(2, dim=1)
         return F.silu(gate_BH) * value_BH
 
 
 class GatedTrunk(nn.Sequential):
-    """A gated layer, normalisation and dropout for every hidden width: float32 [B, W] -> [B, H]."""
+    """Gated layer, normalisation and dropout per hidden width: [B, W] -> [B, H]."""
 
     def __init__(self, config: Gated, width: int) -> None:
         layers: list[nn.Module] = []

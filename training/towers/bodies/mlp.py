@@ -1,4 +1,4 @@
-"""The plain body: linear layers with ReLU."""
+"""Plain body: linear layers with ReLU."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from training.towers.bodies.norms import norm_layers
 
 
 class MLPTrunk(nn.Sequential):
-    """Linear, normalisation, ReLU and dropout for every hidden width: float32 [B, width] -> [B, last hidden width].
+    """Linear, normalisation, ReLU and dropout per hidden width.
 
-    Without hidden layers it gives back what it gets.
+    float32 [B, width] -> [B, last hidden width]; without hidden layers the identity.
     """
 
     def __init__(self, config: MLP, width: int) -> None:

@@ -1,4 +1,4 @@
-"""The deep body: blocks that add to what they get.
+"""Deep body of residual blocks.
 
 Legend: B rows, W width of the inputs, H width of the blocks.
 """
@@ -12,7 +12,9 @@ from training.towers.bodies.norms import norm_layers
 
 
 class ResidualTrunk(nn.Module):
-    """x ← A x; per block x ← x + dropout(W₂ dropout(ReLU(W₁ norm(x)))); ReLU(norm(x)): float32 [B, W] -> [B, H].
+    """Linear entry, residual blocks, ReLU of a norm: float32 [B, W] -> [B, H].
+
+        x ← A x;  per block x ← x + dropout(W₂ dropout(ReLU(W₁ norm(x))));  ReLU(norm(x))
 
     [the ResNet of Gorishniy et al., NeurIPS 2021; identity paths: He et al., ECCV 2016]
     """
@@ -25,6 +27,7 @@ class ResidualTrunk(nn.Module):
         self.exit = nn.Sequential(*norm_layers(config.norm, config.width), nn.ReLU())
 
     def forward(self, x_BW: Tensor) -> Tensor:
+        """float32 [B, W] -> [B, H]."""
         x_BH = self.entry(x_BW)
         for block in self.blocks:
             x_BH = x_BH + block(x_BH)

@@ -1,4 +1,4 @@
-"""The layer that both towers' bodies pass."""
+"""Layer that both towers' bodies share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import nn
 
 
 class SharedLayer(nn.Sequential):
-    """ReLU(W x + b): float32 [B, width] -> [B, width]; one module in both bodies, so each tower learns from the other.
+    """ReLU(W x + b): float32 [B, width] -> [B, width], one module in both bodies.
 
-    It has no normalisation: users and items would share one set of batch statistics though they are distributed
-    differently.
+    Each tower so learns from the other. It has no normalisation: users and items would
+    share one set of batch statistics although they are distributed differently.
     """
 
     def __init__(self, width: int) -> None:

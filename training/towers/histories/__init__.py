@@ -1,4 +1,4 @@
-"""Ways to read a history: item vectors, ages and counts to one vector."""
+"""History readers: from item vectors, ages and counts to one vector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Reader", "build_history"]
 
 
 def build_history(config: History, dim: int) -> Reader:
-    """The reader that config declares, for item vectors and histories of dimension dim."""
+    """The reader that the recipe declares, for item vectors of dimension `dim`."""
     match config:
         case WeightedPooling():
             return WeightedReader(config)

@@ -1,6 +1,7 @@
-"""Histories read by attention.
+"""History readers by attention.
 
-Legend: B rows, L history length, D dimension of the embedding, K heads, H width of the blocks, Q places asked for.
+Legend: B rows, L history length, D dimension of the embedding, K heads, H width of the
+blocks, Q query positions.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from training.towers.item_vectors import ItemVectors
 
 
 class MultiHeadReader(Reader):
-    """normalise(Σ_k W_k p_k) of K poolings p_k = Σ_l softmax_l(q_k·tanh(A v_l) + facts_kl) v_l: float32 [B, D].
+    """Attention poolings with learned queries, one per head: float32 [B, D].
 
-    The queries q_k are learned and the same for all users, so each head looks for one kind of item whatever the target
-    is. facts: as in weighted pooling, per head. It starts near the mean of the heads. [structured self-attention: Lin
-    et al., ICLR 2017]
+        normalise(Σ_k W_k p_k),  p_k = Σ_l softmax_l(q_k·tanh(A v_l) + facts_kl) v_l
+
+    The queries q_k are the same for all users, so each head looks for one kind of item
+    whatever the target is. The facts are those of weighted pooling, per head. It starts
+    near the mean of the heads. [structured self-attention: Lin et al., ICLR 2017]
     """
 
     def __init__(self, config: MultiHeadPooling, dim: int) -> None:
@@ -32,11 +35,13 @@ class MultiHeadReader(Reader):
             self.exit.weight.copy_(torch.eye(dim).repeat(1, config.heads) / config.heads)
 
     def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        """See `Reader.forward`."""
         kept_BL = self.kept(items_BL)
         vectors_BLD = vectors.gathered(items_BL)
         scores_BLK = self.queries(torch.tanh(self.key(vectors_BLD)))
         scores_BLK = scores_BLK + torch.stack([ages_BL, counts_BL], dim=-1) @ self.linear
-        # The softmax of an empty row would be 0/0: it gets the weights of a full one, and its vector is made zero.
+        # The softmax of an empty row would be 0/0: it gets the weights of a full one, and its vector
+        # is made zero.
         filled_B1 = kept_BL.any(dim=1, keepdim=True)
         scores_BLK = scores_BLK.masked_fill((filled_B1 & ~kept_BL)[:, :, None], -torch.inf)
         pooled_BKD = scores_BLK.softmax(dim=1).transpose(1, 2) @ vectors_BLD
@@ -44,10 +49,11 @@ class MultiHeadReader(Reader):
 
 
 class SelfAttentionReader(Reader):
-    """Blocks of causal self-attention over A v_l + f(log age_l, log count_l) + place_l, at the newest: float32 [B, D].
+    """Causal self-attention over the history, read at the newest item: [B, D].
 
-    ItemColumns count from the newest item. Only the newest place of the last block is computed, as no other is read.
-    [SASRec: Kang and McAuley, ICDM 2018]
+    Inputs are A v_l + f(log age_l, log count_l) + position_l, with positions counted
+    from the newest item. Only the newest position of the last block is computed,
+    because no other is read. [SASRec: Kang and McAuley, ICDM 2018]
     """
 
     def __init__(self, config: SelfAttention, dim: int) -> None:
@@ -55,30 +61,30 @@ class SelfAttentionReader(Reader):
         self.positions = config.positions
         self.entry = nn.Linear(dim, config.width)
         self.facts = fact_layers(config.width)
+        # Released weights have this name.
         self.places = nn.Embedding(config.positions, config.width)
         nn.init.normal_(self.places.weight, std=config.width**-0.5)
         self.blocks = nn.ModuleList(AttentionBlock(config) for _ in range(config.blocks))
         self.exit = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, dim))
 
     def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        """See `Reader.forward`."""
         history = in_time_order(items_BL, torch.stack([ages_BL, counts_BL], dim=-1), self.kept(items_BL))
-        places_BLH = self.places(history.rank_BL.clamp_max(self.positions - 1))
-        x_BLH = self.entry(vectors.gathered(history.items_BL)) + self.facts(history.facts_BL2) + places_BLH
+        position_BLH = self.places(history.rank_BL.clamp_max(self.positions - 1))
+        x_BLH = self.entry(vectors.gathered(history.items_BL)) + self.facts(history.facts_BL2) + position_BLH
         *before, last = self.blocks
         for block in before:
             x_BLH = block(x_BLH, x_BLH)
-        # The first place is there for empty rows too, so that no softmax is empty; what they give is made zero.
-        place_L = torch.arange(items_BL.shape[1], device=items_BL.device)
-        seen_B11L = (place_L < history.length_B.clamp_min(1)[:, None])[:, None, None]
+        # The first position is visible in empty rows too, so that no softmax is empty; their vector is
+        # made zero below.
+        position_L = torch.arange(items_BL.shape[1], device=items_BL.device)
+        seen_B11L = (position_L < history.length_B.clamp_min(1)[:, None])[:, None, None]
         newest_BH = last(at_newest(x_BLH, history.length_B), x_BLH, seen_B11L).squeeze(1)
         return F.normalize(self.exit(newest_BH), dim=1) * (history.length_B > 0)[:, None]
 
 
 class AttentionBlock(nn.Module):
-    """x ← x + attention(norm(x)), x ← x + MLP(norm(x)) for the places asked for: float32 [B, Q, H].
-
-    Dropout falls on what attention gives and not on its weights, for which no fused kernel would be left.
-    """
+    """x ← x + attention(norm(x)), x ← x + MLP(norm(x)) at the query positions."""
 
     def __init__(self, config: SelfAttention) -> None:
         super().__init__()
@@ -87,6 +93,7 @@ class AttentionBlock(nn.Module):
         self.query = nn.Linear(config.width, config.width)
         self.key = nn.Linear(config.width, config.width)
         self.value = nn.Linear(config.width, config.width)
+        # Dropout acts on the output and not on the weights, for which there is no fused kernel.
         self.exit = nn.Sequential(nn.Linear(config.width, config.width), nn.Dropout(config.block_dropout))
         self.mlp = nn.Sequential(
             nn.LayerNorm(config.width),
@@ -97,7 +104,17 @@ class AttentionBlock(nn.Module):
         )
 
     def forward(self, asked_BQH: Tensor, x_BLH: Tensor, seen_B11L: Tensor | None = None) -> Tensor:
-        """seen: the places that may be looked at; without it, each place looks at itself and at older ones."""
+        """States at the query positions: float32 [B, Q, H].
+
+        Args:
+            asked_BQH: states at the query positions.
+            x_BLH: states at all positions.
+            seen_B11L: bool, positions that may be looked at; without it, each position
+                looks at itself and at older ones.
+
+        Returns:
+            The new states of the query positions.
+        """
         keys_BLH = self.norm(x_BLH)
         attended_BKQh = F.scaled_dot_product_attention(
             self._by_head(self.query(self.norm(asked_BQH))),

@@ -1,4 +1,4 @@
-"""A history as a weighted sum of its items' vectors, whatever the items are.
+"""History readers by weighted sums of item vectors.
 
 Legend: B rows, L history length, D dimension of the embedding.
 """
@@ -15,7 +15,9 @@ from training.towers.item_vectors import ItemVectors
 
 
 class WeightedReader(Reader):
-    """Σ_l w_l v_l with w_l ∝ exp(a·log age_l + c·log count_l + g(log age_l, log count_l)), learned: float32 [B, D].
+    """Sum of item vectors with learned weights of age and count: float32 [B, D].
+
+        Σ_l w_l v_l,  w_l ∝ exp(a·log age_l + c·log count_l + g(log age_l, log count_l))
 
     It starts as about count / sqrt(age).
     """
@@ -26,6 +28,7 @@ class WeightedReader(Reader):
         self.score = fact_layers(1)
 
     def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        """See `Reader.forward`."""
         facts_BL2 = torch.stack([ages_BL, counts_BL], dim=-1)
         scores_BL = self.score(facts_BL2).squeeze(-1) + facts_BL2 @ self.linear
         weights_BL = torch.exp(scores_BL.clamp(-10.0, 10.0)) * self.kept(items_BL)
@@ -33,16 +36,17 @@ class WeightedReader(Reader):
 
 
 class MeanReader(Reader):
-    """The mean of the items' vectors: float32 [B, D]."""
+    """Mean of the items' vectors: float32 [B, D]."""
 
     def __init__(self, config: MeanPooling) -> None:
         super().__init__(config.dropout)
 
     def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        """See `Reader.forward`."""
         return _pooled(vectors, items_BL, self.kept(items_BL).float())
 
 
 def _pooled(vectors: ItemVectors, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
-    """The weighted mean, of unit length; an empty history has no weight and stays zero."""
+    """Weighted mean of unit length; zero for an empty history, which has no weight."""
     weights_BL = weights_BL / weights_BL.sum(dim=1, keepdim=True).clamp_min(1e-9)
     return F.normalize(vectors.pooled(items_BL, weights_BL), dim=1)

@@ -1,6 +1,7 @@
-"""A history read one item after the other.
+"""History reader that passes the items one by one.
 
-Legend: B rows, L history length, D dimension of the embedding, H width of the recurrent state.
+Legend: B rows, L history length, D dimension of the embedding, H width of the recurrent
+state.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from training.towers.item_vectors import ItemVectors
 
 
 class GRUReader(Reader):
-    """normalise(W s_newest) with s_l = GRU(A v_l + f(log age_l, log count_l), s_{l−1}), oldest first: float32 [B, D].
+    """Recurrent network over the history, oldest item first: float32 [B, D].
+
+        normalise(W s_newest),  s_l = GRU(A v_l + f(log age_l, log count_l), s_{l−1})
 
     [GRU4Rec: Hidasi et al., ICLR 2016]
     """
@@ -28,6 +31,7 @@ class GRUReader(Reader):
         self.exit = nn.Linear(config.width, dim)
 
     def forward(self, vectors: ItemVectors, items_BL: Tensor, ages_BL: Tensor, counts_BL: Tensor) -> Tensor:
+        """See `Reader.forward`."""
         history = in_time_order(items_BL, torch.stack([ages_BL, counts_BL], dim=-1), self.kept(items_BL))
         inputs_BLH = self.entry(vectors.gathered(history.items_BL)) + self.facts(history.facts_BL2)
         # Steps behind the newest item are computed and not read.

@@ -109,7 +109,7 @@ def test_histories_that_are_left_out_are_not_made() -> None:
 
 
 def test_of_a_long_history_a_random_part_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.data.untimed.PLACES", 4)
+    monkeypatch.setattr("training.data.untimed.HISTORY_LENGTH", 4)
     pairs = read_untimed(*tables())
     rows = pairs.users["history_items"]
     assert rows.shape == (USERS, 4) and (rows > 0).all()

@@ -48,8 +48,8 @@ IN_LOSSES = [
     Mistake(
         name="accidental hits at 0 in the softmax family",
         module="training.losses.kernels.log_sum_exp",
-        right="self.buffer[self.hidden.place_H[hidden]] = -torch.inf",
-        wrong="self.buffer[self.hidden.place_H[hidden]] = 0.0",
+        right="self.buffer[self.hidden.position_H[hidden]] = -torch.inf",
+        wrong="self.buffer[self.hidden.position_H[hidden]] = 0.0",
         test=losses.test_a_loss_is_its_formula,
         arguments=("softmax", "plain"),
     ),
@@ -145,7 +145,7 @@ IN_LOSSES = [
         right="sum_r *= (highest_r1 - new_r1).squeeze(1).exp2_()",
         wrong="pass",
         test=tiled.test_value_and_gradients_are_those_of_the_plain_formula,
-        arguments=(tiled.ROWS + 1, 2 * tiled.COLUMNS),
+        arguments=(tiled.ROWS_PER_BLOCK + 1, 2 * tiled.COLUMNS_PER_BLOCK),
     ),
     Mistake(
         name="another gradient than the expected one taken for it",
@@ -183,7 +183,7 @@ IN_LOSSES = [
         right="(factor_R == 0).any()",
         wrong="False",
         test=tiled.test_logits_asked_for_and_their_gradients_are_those_of_the_plain_formula,
-        arguments=(tiled.ROWS + 1, 2 * tiled.COLUMNS, False, 0.5),
+        arguments=(tiled.ROWS_PER_BLOCK + 1, 2 * tiled.COLUMNS_PER_BLOCK, False, 0.5),
     ),
     Mistake(
         name="logits in the order of tiles",
@@ -191,7 +191,7 @@ IN_LOSSES = [
         right="logit_P.index_copy_(0, self.asked.order_H, self.read_P.to(self.wide))",
         wrong="logit_P.copy_(self.read_P)",
         test=tiled.test_logits_asked_for_and_their_gradients_are_those_of_the_plain_formula,
-        arguments=(tiled.ROWS + 1, 2 * tiled.COLUMNS, True, 0.5),
+        arguments=(tiled.ROWS_PER_BLOCK + 1, 2 * tiled.COLUMNS_PER_BLOCK, True, 0.5),
     ),
     Mistake(
         name="a prefix of a unit vector taken for a unit vector",

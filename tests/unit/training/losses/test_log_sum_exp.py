@@ -9,15 +9,15 @@ import torch
 
 from tests.unit.training.trainer.candidates_world import pairs_of
 from training.losses import Pairs, log_sum_exp
-from training.losses.kernels.log_sum_exp import COLUMNS, ROWS, Tiles, log_sum_exp_and_logits
+from training.losses.kernels.log_sum_exp import COLUMNS_PER_BLOCK, ROWS_PER_BLOCK, Tiles, log_sum_exp_and_logits
 
 SIZES = [
     (1, 1),
-    (ROWS, COLUMNS),
-    (ROWS + 1, COLUMNS + 1),
-    (2 * ROWS - 1, 2 * COLUMNS + 3),
-    (5, 2 * COLUMNS),
-    (ROWS + 1, 2 * COLUMNS),
+    (ROWS_PER_BLOCK, COLUMNS_PER_BLOCK),
+    (ROWS_PER_BLOCK + 1, COLUMNS_PER_BLOCK + 1),
+    (2 * ROWS_PER_BLOCK - 1, 2 * COLUMNS_PER_BLOCK + 3),
+    (5, 2 * COLUMNS_PER_BLOCK),
+    (ROWS_PER_BLOCK + 1, 2 * COLUMNS_PER_BLOCK),
 ]
 
 
@@ -52,16 +52,16 @@ def test_value_and_gradients_are_those_of_the_plain_formula(rows: int, columns: 
         assert torch.allclose(got.grad.double(), wanted.grad, atol=1e-4)
 
 
-@pytest.mark.parametrize("rows", [9, ROWS + 9], ids=["one tile", "several tiles"])
+@pytest.mark.parametrize("rows", [9, ROWS_PER_BLOCK + 9], ids=["one tile", "several tiles"])
 def test_logits_of_any_size_neither_overflow_nor_vanish(rows: int) -> None:
-    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS, length=100.0)
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS_PER_BLOCK, length=100.0)
     got_R = log_sum_exp(user_RD, item_CD, offset_C, pairs_of(hidden_RC))
     assert torch.allclose(got_R, plain(user_RD, item_CD, offset_C, hidden_RC), rtol=1e-5)
 
 
-@pytest.mark.parametrize("rows", [3, ROWS + 3], ids=["one tile", "several tiles"])
+@pytest.mark.parametrize("rows", [3, ROWS_PER_BLOCK + 3], ids=["one tile", "several tiles"])
 def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_gradient(rows: int) -> None:
-    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS)
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS_PER_BLOCK)
     hidden_RC[1] = True
     user_RD.requires_grad_()
     got_R = log_sum_exp(user_RD, item_CD, offset_C, pairs_of(hidden_RC))
@@ -72,7 +72,7 @@ def test_a_row_from_which_everything_is_hidden_is_minus_infinity_and_has_no_grad
 
 
 def test_bfloat16_products_stay_near() -> None:
-    user_RD, item_CD, offset_C, hidden_RC = world(ROWS, COLUMNS, length=1.0)
+    user_RD, item_CD, offset_C, hidden_RC = world(ROWS_PER_BLOCK, COLUMNS_PER_BLOCK, length=1.0)
     hidden = pairs_of(hidden_RC)
     exact_R, got_R = (
         log_sum_exp(user_RD, item_CD, offset_C, hidden, precision=kind) for kind in (torch.float32, torch.bfloat16)
@@ -80,7 +80,7 @@ def test_bfloat16_products_stay_near() -> None:
     assert (exact_R - got_R).abs().mean() < 0.01
 
 
-@pytest.mark.parametrize(("rows", "computed"), [(9, 1), (ROWS + 9, 8)], ids=["one tile", "four tiles"])
+@pytest.mark.parametrize(("rows", "computed"), [(9, 1), (ROWS_PER_BLOCK + 9, 8)], ids=["one tile", "four tiles"])
 def test_one_tile_is_kept_for_the_gradients_several_are_computed_again(
     rows: int, computed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +92,7 @@ def test_one_tile_is_kept_for_the_gradients_several_are_computed_again(
         return logits(tiles, rows, columns, read=read)
 
     monkeypatch.setattr(Tiles, "logits", counted)
-    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS, length=0.5)
+    user_RD, item_CD, offset_C, hidden_RC = world(rows, 2 * COLUMNS_PER_BLOCK, length=0.5)
     log_sum_exp(user_RD.requires_grad_(), item_CD, offset_C, pairs_of(hidden_RC)).sum().backward()
     assert len(calls) == computed
 

@@ -54,7 +54,7 @@ def test_the_expected_gradient_takes_one_pass(
     scale: float, cells: int, passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to a factor, as the mean over a batch has."""
-    monkeypatch.setattr(one_pass, "CELLS", cells)
+    monkeypatch.setattr(one_pass, "CELLS_PER_BLOCK", cells)
     assert_both_give_the_same(scale, 3 * torch.linspace(1, 2, R, dtype=torch.float64))
     assert len(passes) == 1
 

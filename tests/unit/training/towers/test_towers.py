@@ -207,5 +207,5 @@ def test_without_bodies_an_embedding_is_the_sum_of_ids_and_histories() -> None:
 
 def test_a_user_tower_that_sees_nothing_is_refused() -> None:
     config = TrainConfig(tower=TowerConfig(user=None))
-    with pytest.raises(ValueError, match="sees nothing"):
+    with pytest.raises(ValueError, match="has no input"):
         new_model(USER_INPUTS[:1], ITEM_INPUTS, {"kind": torch.zeros(ITEMS, dtype=torch.int32)}, config, seed=0)
