@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
+from feature_repo.progress import track
 from feature_repo.schema import Entity
 from orchestration.asset_values import Index
 from orchestration.index_recall import sampled_index_recall
@@ -161,7 +162,7 @@ def _baselines(
     names: Sequence[str], before: Log, holdout: Holdout, seed: int, log: Callable[[str], None]
 ) -> Iterator[tuple[str, MakeSearch]]:
     """Fit one baseline after the other, so that only one is held in memory."""
-    for name in names:
+    for name in track(names, "baselines"):
         log(f"evaluating the baseline {name}")
         yield name, baseline_search(fit_baseline(name, before, seed=seed), holdout.users_Q)
 

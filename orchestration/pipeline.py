@@ -17,6 +17,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from orchestration.asset_values import Judged
 from orchestration.definitions import defs
 from orchestration.local.home import dagster_instance
+from orchestration.reporting.terminal import close_terminal
 
 
 class CheckError(RuntimeError):
@@ -44,6 +45,8 @@ def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
             raise CheckError("\n".join(_failed_checks(instance, run_id))) from error
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
+        finally:
+            close_terminal()
     judged: Judged = result.asset_value("evaluation")
     return judged
 

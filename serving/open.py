@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from feature_repo.store.store import Store
+from feature_repo.store.sqlite_online import open_store
 from serving.index.base import Fields
-from serving.index.milvus import MilvusIndex
+from serving.index.lite import open_index
 from serving.release.load import Release
 from serving.retriever import Retriever
 from serving.settings import Settings
@@ -20,6 +20,6 @@ def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
     ReleaseError without a champion.
     """
     release = Release.load(settings, dataset)
-    store = Store(release.schema, settings.feast_home, online=settings.online_store)
-    with MilvusIndex(settings, Fields.of(release.schema)) as index:
+    store = open_store(release.schema, settings.feast_home, online=settings.online_store)
+    with open_index(settings, Fields.of(release.schema)) as index:
         yield Retriever(release, store, index)

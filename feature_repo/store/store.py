@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.errors import InputError
+from feature_repo.progress import track
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, Schema, View
 from feature_repo.store.definitions import define, service_name, table_path, view_name
 from feature_repo.tables.types import TIME, check_query, check_table, column_types
@@ -180,7 +181,9 @@ class Store:
         features = [f"{registered.name}:{name}" for name in view.columns]
         online = self._read(features, (view,), latest[view.entity.key].to_list())
         changed = latest.filter(_differs(latest, online, view))
-        for part in changed.iter_slices(_ROWS_PER_CALL):
+        for part in track(
+            changed.iter_slices(_ROWS_PER_CALL), f"parts of {view.name}", -(-changed.height // _ROWS_PER_CALL)
+        ):
             # Not write_to_online_store, which skips rows that are all null. One chunk: Feast writes the first only.
             rows = part.rechunk().to_pandas(use_pyarrow_extension_array=True)
             self._feast.provider.ingest_df(registered, rows)
@@ -199,7 +202,7 @@ class Store:
         read = self._feast.get_online_features
         frames = [_frame(read(features=features, entity_rows={key: part}), views) for part in parts]
         if not frames:
-            return pl.DataFrame(schema=_types(views))
+            return pl.DataFrame(schema=online_types(views))
         return pl.concat(frames) if len(frames) > 1 else frames[0]
 
 
@@ -209,11 +212,12 @@ def _frame(response: OnlineResponse, views: Sequence[View]) -> pl.DataFrame:
     one_of_each = [vectors[next(iter(view.columns))].event_timestamps for view in views]
     times = np.array([[time.ToMicroseconds() for time in times] for times in one_of_each]).max(axis=0)
     values = response.to_dict() | {ENTITY_TIME: pl.Series(times, dtype=pl.Int64).replace(0, None).cast(TIME)}
-    types = _types(views)
+    types = online_types(views)
     return pl.DataFrame({name: values[name] for name in types}, schema=types)
 
 
-def _types(views: Sequence[View]) -> dict[str, pl.DataType]:
+def online_types(views: Sequence[View]) -> dict[str, pl.DataType]:
+    """Columns of online rows: key, time, and the columns of the views of one entity."""
     return {views[0].entity.key: pl.String(), ENTITY_TIME: TIME, **column_types(*views)}
 
 

@@ -16,6 +16,7 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
+from feature_repo.progress import track
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
 from feature_repo.tables.snapshots import WINDOWS, item_snapshots, seen_events, user_snapshots, week_of, with_known
 from feature_repo.tables.user_history import user_history
@@ -48,7 +49,7 @@ def feature_tables(
     unknown = [view.name for view in views if view.name not in build]
     if unknown:
         raise ValueError(f"nothing computes the views {unknown}; feature_repo/tables/build.py has {sorted(build)}")
-    return {view.name: _as_declared(build[view.name](view), view) for view in views}
+    return {view.name: _as_declared(build[view.name](view), view) for view in track(views, "views")}
 
 
 def profile(entities: pl.DataFrame, view: View, events: pl.DataFrame) -> pl.DataFrame:

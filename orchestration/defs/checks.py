@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from feature_repo.progress import track
 from feature_repo.schema import Entity
 from feature_repo.validation.expectations import Report, validate
 from orchestration.asset_files import read_schema
@@ -30,7 +31,7 @@ def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.Asset
     docs = workspace.settings.home / "data_docs" / features.source.dataset
     reports = {
         view.name: validate(view, pl.read_parquet(features.folder / f"{view.name}.parquet"), docs=docs)
-        for view in schema.views_of(entity)
+        for view in track(schema.views_of(entity), "views")
     }
     failures = [failure for report in reports.values() for failure in report.failures]
     _marker(features).write_text(json.dumps(failures))

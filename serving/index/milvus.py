@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID
 from serving.index import filters
 from serving.index.base import (
@@ -92,7 +93,7 @@ class MilvusIndex:
         if stored:
             self.drop(name)
         self._create(wanted)
-        for start in range(0, len(items), ROWS_AT_ONCE):
+        for start in track(range(0, len(items), ROWS_AT_ONCE), f"inserts of {ROWS_AT_ONCE:,} items"):
             rows = items[start : start + ROWS_AT_ONCE].to_dicts()  # Milvus takes rows
             batch_ND = vectors_ND[start : start + ROWS_AT_ONCE]
             self._client.insert(name, [{**row, VECTOR: vector} for row, vector in zip(rows, batch_ND, strict=True)])

@@ -48,14 +48,19 @@ def connect(settings: Settings) -> tuple[MilvusClient, str]:
                 client = MilvusClient(uri)
             except ConnectionConfigException as error:
                 if time.monotonic() > deadline:
-                    raise IndexBusyError(
-                        f"another process holds the item index in {uri}: wait until it ends, or let `gatehouse up` run,"
-                        " whose server all commands share"
-                    ) from error
+                    raise IndexBusyError(busy(uri)) from error
             else:
                 _users[uri] += 1
                 return client, uri
         time.sleep(0.5)
+
+
+def busy(uri: str) -> str:
+    """Say that the folder is in use, and what to do."""
+    return (
+        f"another process holds the item index in {uri}: wait until it ends, or let `gatehouse up` run,"
+        " whose server all commands share"
+    )
 
 
 def release(uri: str) -> None:

@@ -9,18 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
+from feature_repo.program import Program
+from feature_repo.progress import track
 from feature_repo.schema import Entity, Schema
 from serving.model.rescorer import Rescorer
-from serving.pt2 import load_program
-
-if TYPE_CHECKING:
-    import torch
 
 ROWS_AT_ONCE = 1_024
 RESCORER, RESCORER_PARTS = "rescorer.pt2", "rescorer.json"
@@ -33,14 +30,14 @@ class Tower:
     """An exported tower with its encoder."""
 
     encoder: Encoder
-    program: torch.nn.Module
+    program: Program
 
     def embed(self, frame: pl.DataFrame) -> np.ndarray:
         """Embed rows of features as of event_timestamp: float32 [rows, D], L2-normalised."""
         import torch
 
         embeddings = []
-        for start in range(0, len(frame), ROWS_AT_ONCE):
+        for start in track(range(0, len(frame), ROWS_AT_ONCE), "batches"):
             arrays = self.encoder.encode(frame[start : start + ROWS_AT_ONCE])
             inputs = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
             with torch.inference_mode():
@@ -86,11 +83,11 @@ class ModelBundle:
 def _tower(files: Mapping[str, bytes], entity: Entity) -> Tower:
     name = f"{entity.value}_tower.pt2"
     encoder = Encoder.from_json(files[f"{entity.value}_encoder.json"].decode())
-    return Tower(encoder=encoder, program=load_program(files[name], name).module())
+    return Tower(encoder=encoder, program=Program(files[name], name))
 
 
 def _rescorer(files: Mapping[str, bytes]) -> Rescorer:
     encoder = Encoder.from_json(files["user_encoder.json"].decode())
     # Releases from before there were rerankers have no such file: their re-scorer is a repeat head.
     parts = json.loads(files[RESCORER_PARTS]) if RESCORER_PARTS in files else {}
-    return Rescorer(encoder=encoder, program=load_program(files[RESCORER], RESCORER).module(), **parts)
+    return Rescorer(encoder=encoder, program=Program(files[RESCORER], RESCORER), **parts)

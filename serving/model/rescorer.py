@@ -12,16 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from feature_repo.encode import RESERVED, Encoder, InputKind
+from feature_repo.program import Program
 from feature_repo.schema import ITEM_ID
-
-if TYPE_CHECKING:
-    import torch
 
 QUERY = "query"
 USERS_AT_ONCE = 256
@@ -40,7 +37,7 @@ class Rescorer:
 
     encoder: Encoder
     """The encoder of the user tower."""
-    program: torch.nn.Module
+    program: Program
     candidates: int = 0
     """Number of candidates that a reranker scores; 0 for a repeat head."""
 

@@ -12,6 +12,7 @@ from serving.index.base import ItemIndex
 from serving.model.bundle import ModelBundle
 from serving.model.rescorer import Rescorer
 from serving.registry import Registry
+from serving.registry.sqlite import open_registry
 from serving.release.manifest import Manifest, ReleaseError, read, verified_files
 from serving.settings import Settings
 
@@ -37,7 +38,7 @@ class Release:
             UnsafeArchiveError: A program could run code while being loaded.
             LookupError: There is no such version.
         """
-        registry = Registry(settings, dataset)
+        registry = open_registry(settings, dataset)
         version = champion_of(registry) if version is None else version
         manifest = read(registry, version)
         files = verified_files(registry.download(version), manifest)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from serving.index.base import Fields
+from serving.index.lite import LiteIndex, open_index
 from serving.index.milvus import MilvusIndex
 from serving.index.milvus_connection import IndexBusyError
 from serving.settings import Settings
@@ -105,3 +106,45 @@ def test_a_folder_that_another_command_holds_for_a_moment_is_waited_for(tmp_path
     with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
         assert index.info("shop_items_v1") is None
     ending.join()
+
+
+def test_the_engine_itself_answers_as_its_server_does(tmp_path: Path) -> None:
+    settings, fields, name = settings_in(tmp_path), Fields.of(SCHEMA), "shop_items_v1"
+    assert type(open_index(settings, fields)) is MilvusIndex
+    filters = (None, 'department == "käse"', "price > -1 and price < 3")
+    ids = [*ITEMS["item_id"][:7], "absent"]
+    with MilvusIndex(settings, fields) as index:
+        index.build(name, ITEMS, VECTORS_ND)
+        wanted = [(index.search(name, QUERIES_QD, 10, where), index.fetch(name, ids, where)) for where in filters]
+        info, vectors = index.info(name), index.vectors(name, ids)
+    with open_index(settings, fields) as reader:
+        assert isinstance(reader, LiteIndex)
+        assert reader.info(name) == info
+        assert reader.info("absent") is None
+        for where, (hits, fetched) in zip(filters, wanted, strict=True):
+            found = reader.search(name, QUERIES_QD, 10, where)
+            assert found.ids == hits.ids
+            assert [list(each) for each in found.scores] == [list(each) for each in hits.scores]
+            assert reader.fetch(name, ids, where) == fetched
+        assert {id_: list(vector) for id_, vector in reader.vectors(name, ids).items()} == {
+            id_: list(vector) for id_, vector in vectors.items()
+        }
+
+
+def test_the_engine_waits_for_the_folder_and_gives_it_back(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+    holder = held_by_another_process(settings)
+    try:
+        hasty = replace(settings, lite_wait_seconds=0.2)
+        with pytest.raises(IndexBusyError, match="another process"), open_index(hasty, Fields.of(SCHEMA)) as reader:
+            reader.info("shop_items_v1")
+        threading.Timer(0.5, holder.communicate).start()
+        with open_index(settings, Fields.of(SCHEMA)) as reader:
+            assert reader.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+    finally:
+        holder.kill()
+        holder.wait()
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
+        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)

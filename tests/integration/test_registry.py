@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from serving.registry import INPUT_KEY, OUTCOME, Lineage, Registry
+from serving.registry.sqlite import REVISION, SqliteRegistry, open_registry
 from serving.settings import Settings
 from tests.integration.release_world import DATASET, ITEMS, schema, write_artifacts
 
@@ -95,7 +98,7 @@ def test_a_run_that_breaks_leaves_no_version(
 
 def test_the_newest_version_of_an_input_is_found(settings: Settings, folder: Path) -> None:
     registry = Registry(settings, "twice")
-    versions = []
+    versions: list[int] = []
     for _ in range(2):
         with registry.run("towers") as run:
             versions.append(run.register(folder, {INPUT_KEY: "same"}))
@@ -145,3 +148,42 @@ def test_mlflow_serves_both_towers(settings: Settings, version: int) -> None:
     np.testing.assert_allclose(model.predict(users), [[1.0, 0.0]], atol=1e-6)
     with pytest.raises(ValueError, match="wanted 'user' or 'item'"):
         model.predict(users, params={"tower": "both"})
+
+
+def test_sqlite_reads_what_mlflow_reads(settings: Settings, folder: Path, version: int, tmp_path: Path) -> None:
+    """An upgrade of MLflow that changes its tables is noticed here: then the reader is MLflow's again."""
+    assert type(open_registry(Settings.from_environment({"GATEHOUSE_HOME": str(tmp_path)}), DATASET)) is Registry
+    registry, reader = Registry(settings, "read"), open_registry(settings, "read")
+    assert isinstance(reader, SqliteRegistry)
+    assert reader.champion() is None
+    versions: list[int] = []
+    for number in range(3):
+        with registry.run("towers") as run:
+            versions.append(run.register(folder, {INPUT_KEY: f"\"{number}' ü"}))
+    registry.write_text(versions[0], "manifest.json", "Früchte\n")
+    registry.set_champion(versions[1])
+    registry.set_champion(versions[0])
+    registry._client.delete_model_version("read", str(versions[1]))
+    for each in (versions[0], versions[2]):
+        assert reader.champion() == registry.champion() == versions[0]
+        assert reader.tags(each) == registry.tags(each)
+        assert reader.download(each) == registry.download(each)
+    assert reader.read_text(versions[0], "manifest.json") == "Früchte\n"
+    with pytest.raises(FileNotFoundError, match="has no manifest"):
+        reader.read_text(versions[2], "manifest.json")
+    for gone in (versions[1], 77):
+        for read in (reader.tags, reader.download, registry.tags):
+            with pytest.raises(LookupError, match=f"no version {gone}"):
+                read(gone)
+
+
+def test_tables_of_another_mlflow_are_left_to_it(settings: Settings, version: int) -> None:
+    path = settings.home / "mlflow" / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'later'")
+    try:
+        assert type(open_registry(settings, DATASET)) is Registry
+    finally:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (REVISION,))
+    assert open_registry(settings, DATASET).tags(version)["seed"] == "1"

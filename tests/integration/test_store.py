@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.store.sqlite_online import SqliteStore, open_store
 from feature_repo.store.store import Store
 from feature_repo.tables.join import join_as_of
 
@@ -350,3 +352,22 @@ def test_a_process_is_silent_and_knows_no_local_time(
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     row = pl.read_parquet(found)
     assert_frame_equal(row, oracle(row.select("user_id", "event_timestamp"), tables))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_sqlite_reads_what_feast_reads(store: Store, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feast keeps times as the clock of the machine reads them."""
+    assert type(open_store(replace(SCHEMA, dataset="other"), store.home)) is Store
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        store.load_online(Entity.USER, hour(300))
+        reader = open_store(SCHEMA, store.home)
+        assert isinstance(reader, SqliteStore)
+        for asked in (USERS, ["nobody", *USERS[3:], "Ü'\""], [USERS[1], USERS[1]], []):
+            assert_frame_equal(reader.read_online(Entity.USER, asked), store.read_online(Entity.USER, asked))
+        assert reader.known(Entity.USER) == store.known(Entity.USER)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert type(open_store(SCHEMA, store.home, online={"type": "sqlite", "path": "elsewhere.db"})) is Store

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +15,24 @@ import pytest
 
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
+from orchestration.cli import as_data
 from orchestration.evaluation import Evaluated
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
+from serving.model.bundle import ModelBundle
 from serving.open import open_retriever
 from serving.registry import Registry
 from serving.release.load import Release
 from serving.release.manifest import file_hashes, read
+from serving.retriever import Retriever
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home
 from tests.worlds import group_of
 from training.baselines import BASELINES
 
 EMBEDDING = "embedding"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +139,33 @@ def test_the_way_of_a_request_is_the_way_of_training(home: Home, everybody: pl.D
         online = everybody.filter(pl.col("user_id") == user).sort("rank")
         np.testing.assert_allclose(online["score"], scores_N[best], atol=1e-4)
         assert set(online["item_id"][:19]) <= set(items["item_id"].gather(best))  # the last may tie with the next
+
+
+COLD = """
+import json, sys
+from orchestration import cli
+try:
+    cli.main()
+except SystemExit as end:
+    print(end.code or 0)
+print(*{"dagster", "feast", "grpc", "mlflow", "pymilvus", "scipy", "sympy", "torch._dynamo"} & set(sys.modules))
+"""
+
+
+def test_an_answer_imports_only_what_it_needs_and_is_that_of_the_whole_path(home: Home, released: Released) -> None:
+    """A cold start takes the seconds that its imports take."""
+    command = [sys.executable, "-c", COLD, "recommend", "u001", "-k", "50", "--dataset", "world", "--json"]
+    environment = {**os.environ, "GATEHOUSE_HOME": str(home.settings.home)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    *answer, code, imported = done.stdout.splitlines()
+    assert (code, imported) == ("0", "")
+    registry = Registry(home.settings, "world")
+    manifest = read(registry, 1)
+    release = Release(manifest=manifest, towers=ModelBundle.from_folder(registry.download(1)))
+    store = Store(release.schema, home.settings.feast_home)
+    with MilvusIndex(home.settings, Fields.of(release.schema)) as index:
+        whole = Retriever(release, store, index).recommend("u001", 50)
+    assert json.loads("\n".join(answer)) == as_data(whole)
 
 
 def test_a_filter_reaches_the_index(home: Home, released: Released) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from feature_repo.encode import Encoder
+from feature_repo.program import Program
 from feature_repo.schema import Schema
 from training.data.training_set import Arrays
 from training.recipes import TrainConfig
@@ -101,19 +102,19 @@ def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:
         example: at least three rows of its input.
 
     Raises:
-        RuntimeError: the program does not reproduce the module on three rows.
+        RuntimeError: the stored program does not reproduce the module on three rows.
     """
     tower.eval()
     features = {name: torch.from_numpy(np.array(array[:2])) for name, array in example.items()}
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     shapes = ({name: {0: batch} for name in features},)
     with torch.no_grad():
-        program = torch.export.export(tower, (features,), dynamic_shapes=shapes)
+        torch.export.save(torch.export.export(tower, (features,), dynamic_shapes=shapes), path)
         three = {name: torch.from_numpy(np.array(array[:3])) for name, array in example.items()}
-        wanted, got = tower(three), program.module()(three)
+        wanted, got = tower(three), Program(path.read_bytes(), path.name)(three)
     if not torch.allclose(wanted, got, atol=1e-5):
+        path.unlink()
         raise RuntimeError(f"{path.name}: the exported program differs from the tower by {(wanted - got).abs().max()}")
-    torch.export.save(program, path)
 
 
 def _unshared(model: TwoTower) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

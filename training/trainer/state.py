@@ -8,6 +8,7 @@ import math
 import numpy as np
 import torch
 
+from feature_repo.progress import track
 from training.data.training_set import Batch, TrainingSet
 from training.recipes.config import TrainConfig
 from training.recipes.sampling import HardNegatives
@@ -50,15 +51,13 @@ class TrainState:
 
     def epoch(self) -> float:
         """One pass over the data; the mean loss of its steps."""
-        from tqdm import tqdm
-
         hard = self.config.negatives.hard
         if isinstance(hard, HardNegatives) and self.history and len(self.history) % hard.epochs == 0:
             self.comparison.mined_UM = mine(self.model, self.data, hard)
         self.model.train()
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
         total = 0.0
-        for rows in tqdm(batches, unit="batch", leave=False, disable=None):
+        for rows in track(batches, f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"):
             total += backpropagate(self.model, self._batch(rows), self.comparison, self.config, self.views)
             self.optimisers.step()
             if self.average:

@@ -1,0 +1,120 @@
+"""Programs run by their graph alone: the same bits as through PyTorch, and nothing of its compiler imported."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from feature_repo.program import Program
+from feature_repo.pt2 import UnsafeArchiveError, load_program
+
+ROOT = Path(__file__).parents[3]
+
+
+class _Tower(torch.nn.Module):
+    """What graphs hold: weights, buffers, constants, lists of tensors, sizes, infinities, several results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(10, 4)
+        self.gru = torch.nn.GRU(4, 4, batch_first=True)
+        self.norm = torch.nn.LayerNorm(4)
+        self.register_buffer("scale", torch.arange(8.0).reshape(4, 2).T, persistent=False)
+        self.register_buffer("nothing", torch.zeros(0, 4))
+        self.constant = torch.arange(4.0)
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        embedded_BLD = self.embedding(inputs["items"])
+        masked_BL = torch.zeros(inputs["items"].shape).masked_fill(inputs["items"] == 0, float("-inf"))
+        _, last_1BD = self.gru(embedded_BLD)
+        first_BD, second_BD = torch.cat([last_1BD[0], inputs["numbers"]], -1).chunk(2, -1)
+        pooled_BD = (embedded_BLD * masked_BL.softmax(-1).nan_to_num()[..., None]).sum(1)
+        found_BD = self.norm(pooled_BD + first_BD + second_BD + self.constant) @ self.scale.T
+        rows_B = torch.arange(inputs["items"].shape[0])[:, None] + self.nothing.sum()
+        return torch.nn.functional.normalize(found_BD, dim=-1) * (1 + rows_B)
+
+
+def example(rows: int) -> dict[str, torch.Tensor]:
+    world = torch.Generator().manual_seed(rows)
+    items = torch.randint(0, 10, (rows, 5), generator=world, dtype=torch.int32)
+    return {"items": items, "numbers": torch.rand(rows, 4, generator=world)}
+
+
+@pytest.fixture(scope="module")
+def archive() -> bytes:
+    torch.manual_seed(0)
+    shapes = ({name: {0: torch.export.Dim("batch", min=1, max=1000)} for name in example(2)},)
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(_Tower().eval(), (example(2),), dynamic_shapes=shapes), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 200])
+def test_it_computes_the_same_bits(archive: bytes, rows: int) -> None:
+    with torch.inference_mode():
+        wanted = load_program(archive, "tower").module()(example(rows))
+        assert torch.equal(Program(archive, "tower")(example(rows)), wanted)
+
+
+def test_it_imports_nothing_of_the_compiler(archive: bytes, tmp_path: Path) -> None:
+    (tmp_path / "tower.pt2").write_bytes(archive)
+    code = "import sys; from pathlib import Path; from feature_repo.program import Program\n"
+    code += "Program(Path(sys.argv[1]).read_bytes(), 'tower'); print({'sympy', 'torch._dynamo'} & set(sys.modules))"
+    command = [sys.executable, "-c", code, str(tmp_path / "tower.pt2")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda inputs: inputs.pop("numbers"), "missing or unexpected inputs: numbers"),
+        (lambda inputs: inputs.update(other=inputs["numbers"]), "missing or unexpected inputs: other"),
+        (lambda inputs: inputs.update(numbers=torch.zeros(2, 3)), r"\[2, 3\], wanted torch.float32 \['any', 4\]"),
+        (lambda inputs: inputs.update(items=torch.zeros(2, 5)), "got torch.float32"),
+    ],
+)
+def test_inputs_of_another_form_are_refused(
+    archive: bytes, change: Callable[[dict[str, torch.Tensor]], object], said: str
+) -> None:
+    inputs = example(2)
+    change(inputs)
+    with pytest.raises(ValueError, match=said):
+        Program(archive, "tower")(inputs)
+
+
+def rewritten(archive: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The archive with another graph."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("models/model.json"):
+                model = json.loads(content)
+                change(model)
+                content = json.dumps(model).encode()
+            target.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("target", ["os.system", "torch.hub.load", "torch.ops.other.run.default", "_operator.call"])
+def test_what_is_no_operator_is_not_called(archive: bytes, target: str) -> None:
+    def change(model: dict[str, Any]) -> None:
+        model["graph_module"]["graph"]["nodes"][0]["target"] = target
+
+    with pytest.raises(UnsafeArchiveError, match=target):
+        Program(rewritten(archive, change), "tower")
+
+
+def test_another_format_is_named(archive: bytes) -> None:
+    with pytest.raises(ValueError, match=r"written by torch 2\..* wanted format 8"):
+        Program(rewritten(archive, lambda model: model["schema_version"].update(major=9)), "tower")
