@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.cli import current_dataset, guess_dataset, prepare
+from orchestration.cli.home import current_dataset, guess_dataset, prepare
 
 if TYPE_CHECKING:
     from serving.retriever import Retriever

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from feature_repo.datasets import default_as_of, load
+from feature_repo.datasets import Tables, default_as_of, load
 from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
@@ -53,6 +53,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         cut=split.cut,
     )
     parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
+    context.log.info(source_line(tables, value))
     for note in tables.notes:
         context.log.info(note)
     facts = {name: str(fact) for name, fact in (asdict(found) | asdict(split) | {"as_of": as_of}).items()}
@@ -66,6 +67,14 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         if name == "events":
             metadata |= {"fingerprint": facts, "notes": list(tables.notes)}
         yield dg.Output(value, output_name=name, metadata=metadata)
+
+
+def source_line(tables: Tables, source: Source) -> str:
+    """Say how much there is, and what each part of the time is for."""
+    return (
+        f"{tables.events.height:,} events, {tables.users.height:,} users, {tables.items.height:,} items: train before"
+        f" {source.validation_start}, validate until {source.cut}, hold out until {source.as_of}"
+    )
 
 
 @dg.asset(group_name="features", compute_kind="polars")

@@ -142,6 +142,7 @@ def _train(
             shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in worth_a_line(metrics))
             context.log.info(f"epoch {epoch}: {shown}")
 
+        context.log.info(f"train on {hardware(workspace.device)}, in {config.optimisation.precision}")
         fitted = _fit(workspace, frames, tables, on_epoch, parent, checkpoints)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
         with tempfile.TemporaryDirectory() as scratch:
@@ -202,3 +203,12 @@ def _fit(
 def worth_a_line(metrics: dict[str, float]) -> list[str]:
     """Choose the metrics for the log: losses, and recall@20 of each view."""
     return [name for name in metrics if name in ("loss", "refit") or (name.count("/") == 1 and "recall@20" in name)]
+
+
+def hardware(device: str) -> str:
+    """Name what a training runs on: the instructions and threads of the processor, or the accelerator."""
+    import torch
+
+    if device == "cpu":
+        return f"cpu ({torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads)"
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device

@@ -20,6 +20,7 @@ import yaml
 from feature_repo.datasets.canonical import Tables
 from orchestration import cli
 from orchestration.asset_values import Judged
+from orchestration.cli.release import as_data
 from orchestration.local.home import prepare_home
 from orchestration.pipeline import run_pipeline
 from serving.index.base import Fields
@@ -186,7 +187,7 @@ class Home:
     def answers(self, dataset: str, users: tuple[str, ...] = ("u000", "u001", "u063", "nobody")) -> str:
         """What the champion answers to some users, as text that differs wherever the answers do."""
         with open_retriever(self.settings, dataset) as retriever:
-            return json.dumps([cli.as_data(retriever.recommend(user, 20)) for user in users])
+            return json.dumps([as_data(retriever.recommend(user, 20)) for user in users])
 
     def embeddings(self, judged: Judged) -> pl.DataFrame:
         """item_id and embedding of a version's corpus."""

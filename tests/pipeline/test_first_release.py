@@ -15,7 +15,7 @@ import pytest
 
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
-from orchestration.cli import as_data
+from orchestration.cli.release import as_data
 from orchestration.evaluation import Evaluated
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields

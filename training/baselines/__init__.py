@@ -9,6 +9,7 @@ relations between items and popularity come from the log that was learned from.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -61,7 +62,9 @@ EASE_SIDE = 10_000
 def check_baselines(names: Sequence[str]) -> None:
     """Raise ValueError for a name that no baseline has."""
     if unknown := sorted(set(names) - set(BASELINES)):
-        raise ValueError(f"got the baselines {', '.join(unknown)}; wanted some of {', '.join(BASELINES)}")
+        near = get_close_matches(unknown[0], BASELINES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"got the baselines {', '.join(unknown)}; wanted some of {', '.join(BASELINES)}{hint}")
 
 
 def too_large(name: str, log: Log) -> str | None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from feature_repo.errors import InputError
 from orchestration import cli
+from orchestration.cli import application
+from orchestration.cli.home import guess_dataset, released_dataset
+from orchestration.cli.run import announcement, run
 from serving.release.manifest import ReleaseError
 from serving.settings import Settings
 
@@ -57,12 +61,12 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("recommend", "--help")])
 def test_help_takes_less_than_a_second_and_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     """Its own CPU seconds: what else runs on the machine does not count."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = os.times()
     done = subprocess.run([sys.executable, "-c", HELP, *arguments], capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    after = os.times()
     assert "Usage: gatehouse" in done.stdout
     assert done.stdout.splitlines()[-1] == "imported:"
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
 
 
 @pytest.mark.parametrize(
@@ -72,21 +76,21 @@ def test_help_takes_less_than_a_second_and_imports_nothing_heavy(arguments: tupl
 def test_what_a_user_can_act_on_is_one_line(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "app", raising(error))
+    monkeypatch.setattr(application, "app", raising(error))
     assert command(monkeypatch) == 1
     assert capsys.readouterr() == ("", f"gatehouse: {error}\n")
 
 
 @pytest.mark.parametrize("error", [TypeError("bug"), KeyError("bug"), IndexError("bug"), AssertionError("bug")])
 def test_a_bug_is_a_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "app", raising(error))
+    monkeypatch.setattr(application, "app", raising(error))
     with pytest.raises(type(error)):
         cli.main()
 
 
 def test_the_traceback_of_a_user_error_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEHOUSE_TRACEBACK", "1")
-    monkeypatch.setattr(cli, "app", raising(InputError("bad")))
+    monkeypatch.setattr(application, "app", raising(InputError("bad")))
     with pytest.raises(InputError):
         cli.main()
 
@@ -139,12 +143,12 @@ def test_wrong_arguments_touch_nothing(
 def test_a_dry_run_plans_and_writes_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli.run(dataset="tiny", dry_run=True, as_json=True)
+    run(dataset="tiny", dry_run=True, as_json=True)
     planned = json.loads(capsys.readouterr().out)
     assert planned["events"] > 1000
     assert planned["validation_start"] < planned["cut"] < planned["as_of"]
     assert planned["features"]["item"]["title"] == "text"
-    cli.run(dataset="tiny", dry_run=True)
+    run(dataset="tiny", dry_run=True)
     assert f"tiny: {planned['events']:,} events" in capsys.readouterr().out
     assert not settings.home.exists()
 
@@ -179,12 +183,12 @@ def test_status_of_a_home_that_is_new(
 
 
 def test_the_dataset_follows_from_the_folder(tmp_path: Path) -> None:
-    assert cli.guess_dataset(None) == "completejourney"
-    assert cli.guess_dataset(tmp_path) == "movielens"
+    assert guess_dataset(None) == "completejourney"
+    assert guess_dataset(tmp_path) == "movielens"
     (tmp_path / "gatehouse.yaml").write_text("")
-    assert cli.guess_dataset(tmp_path) == "own"
+    assert guess_dataset(tmp_path) == "own"
     with pytest.raises(InputError, match="no such folder"):
-        cli.guess_dataset(tmp_path / "absent")
+        guess_dataset(tmp_path / "absent")
 
 
 def raising(error: Exception) -> object:
@@ -192,3 +196,48 @@ def raising(error: Exception) -> object:
         raise error
 
     return fail
+
+
+def test_help_is_grouped_in_the_order_of_use(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(monkeypatch, "--help") == 0
+    said = capsys.readouterr().out
+    places = [said.index(f" {word} ") for word in ("Start", "run", "init", "Release", "recommend", "Operate", "status")]
+    assert places == sorted(places)
+    assert command(monkeypatch, "run", "--help") == 0
+    assert "gatehouse run --dataset tiny" in " ".join(capsys.readouterr().out.split())
+
+
+def test_ctrl_c_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestration.cli.run.show_plan", interrupted)
+    assert command(monkeypatch, "run", "--dry-run", "--dataset", "tiny") == application.INTERRUPTED == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "gatehouse: interrupted; the same command goes on from the last finished step\n"
+
+
+def test_a_release_is_of_a_dataset_that_the_home_knows(settings: Settings) -> None:
+    assert released_dataset(settings, "any") == "any"  # an empty home may still have a registry
+    (settings.home / "data" / "shop").mkdir(parents=True)
+    assert released_dataset(settings, "shop") == "shop"
+    with pytest.raises(LookupError, match="no dataset 'shp'; did you mean 'shop'"):
+        released_dataset(settings, "shp")
+    elsewhere = replace(settings, mlflow_uri="http://127.0.0.1:1")
+    assert released_dataset(elsewhere, "shp") == "shp"
+
+
+def test_a_run_says_first_what_it_will_do(settings: Settings) -> None:
+    config = {"dataset": "own", "data": "my_shop", "as_of": None, "update": None, "warm_start": "7", "seed": 3}
+    config |= {"recipe": "base", "device": "cpu", "retrain": False}
+    first, home, last = announcement(settings, config).splitlines()
+    assert first == "own in my_shop: a full training, initialised from 7, recipe base, seed 3, device cpu"
+    assert str(settings.home) in home
+    assert "known input gives its known version" in home
+    assert "Ctrl-C" in last
+    updated = announcement(settings, config | {"warm_start": None, "update": "champion", "retrain": True})
+    assert "an incremental update of champion" in updated
+    assert "a new challenger" in updated

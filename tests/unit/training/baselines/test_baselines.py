@@ -210,7 +210,9 @@ def test_ease_is_too_large_where_users_and_items_are_many(log: Log, monkeypatch:
 
 
 def test_an_unknown_baseline_is_refused(log: Log) -> None:
-    with pytest.raises(ValueError, match=r"got the baselines eas; wanted some of popularity, .*, ease"):
+    with pytest.raises(
+        ValueError, match=r"got the baselines eas; wanted some of popularity, .*, ease; did you mean 'ease'\?"
+    ):
         fit_baseline("eas", log, seed=0)
 
 

@@ -1,0 +1,6 @@
+"""The command `gatehouse`. Heavy imports stay inside the commands: `gatehouse --help` answers at once."""
+
+from orchestration.cli import operate, release, run
+from orchestration.cli.application import app, main
+
+__all__ = ["app", "main", "operate", "release", "run"]

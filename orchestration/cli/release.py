@@ -1,0 +1,93 @@
+"""Commands on releases: `recommend`, `releases`, `promote`, `rollback`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.application import RELEASE, Dataset, Json, Version, app
+from orchestration.cli.home import prepare, released_dataset
+
+RECOMMEND_EXAMPLES = "gatehouse recommend 718 -k 10  |  gatehouse recommend --all --out recommendations.parquet"
+
+
+@app.command(rich_help_panel=RELEASE, epilog=f"Examples: {RECOMMEND_EXAMPLES}")
+def recommend(
+    user: Annotated[str | None, typer.Argument(help="User id. Leave out with --all.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=16_384, help="How many items.")] = 20,
+    where: Annotated[str | None, typer.Option(help="Filter, such as 'department == \"GROCERY\"'.")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Every user, in batches; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Parquet file for --all.")] = None,
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend items to a user, by the champion."""
+    if everybody == bool(user) or everybody != bool(out):
+        raise typer.BadParameter("give either a user id, or --all together with --out FILE.parquet")
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from orchestration.recommend_all import recommend_all
+    from orchestration.reporting.text import recommendations_text
+    from serving.open import open_retriever
+
+    if out:
+        rows = recommend_all(settings, name, k, where, out)
+        typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows in {out}")
+        return
+    with open_retriever(settings, name) as retriever:
+        answer = retriever.recommend(str(user), k, where)
+    typer.echo(json.dumps(as_data(answer), indent=1) if as_json else recommendations_text(answer))
+
+
+@app.command(rich_help_panel=RELEASE)
+def releases(dataset: Dataset = None, as_json: Json = False) -> None:
+    """List all versions: their metrics, their verdicts, the champion."""
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from orchestration.reporting.text import releases_text
+    from serving.registry import Registry
+
+    versions = Registry(settings, name).versions()
+    typer.echo(json.dumps([as_data(each) for each in versions], indent=1) if as_json else releases_text(versions))
+
+
+@app.command(rich_help_panel=RELEASE)
+def promote(
+    version: Version,
+    override: Annotated[
+        str | None, typer.Option(help="Promote although the gate did not pass it: your reason.")
+    ] = None,
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Make a version the champion. Refused unless its own verdict is passed, or a reason is given."""
+    settings = prepare()
+    from serving.release.promotion import promote as move
+
+    manifest = move(settings, released_dataset(settings, dataset), version, override_reason=override)
+    _moved(manifest.dataset, manifest.version, as_json)
+
+
+@app.command(rich_help_panel=RELEASE)
+def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
+    """Make the champion's predecessor champion again."""
+    settings = prepare()
+    from serving.release.promotion import rollback as move
+
+    manifest = move(settings, released_dataset(settings, dataset))
+    _moved(manifest.dataset, manifest.version, as_json)
+
+
+def as_data(value: Any) -> dict[str, Any]:
+    """Turn a frozen dataclass into JSON-able data; times into ISO strings."""
+    from dataclasses import asdict
+
+    data: dict[str, Any] = json.loads(json.dumps(asdict(value), default=str))
+    return data
+
+
+def _moved(dataset: str, version: int, as_json: bool) -> None:
+    typer.echo(json.dumps({"dataset": dataset, "champion": version}) if as_json else f"champion: {dataset} v{version}")

@@ -1,0 +1,97 @@
+"""Commands to start with: `run`, `init`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.cli.application import NOT_PROMOTED, START, Json, app
+from orchestration.cli.home import check_dataset, guess_dataset, prepare
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
+
+RUN_EXAMPLES = (
+    "gatehouse run --dataset tiny  |  gatehouse run --data my_shop --dry-run  |  gatehouse run --update champion"
+)
+
+
+@app.command(rich_help_panel=START, epilog=f"Examples: {RUN_EXAMPLES}")
+def run(
+    dataset: Annotated[str | None, typer.Option(help="completejourney, tiny, movielens or own.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the raw files, where you bring them.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Use data up to this time (ISO 8601, UTC). Default: the newest event.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.")] = "base",
+    device: Annotated[str, typer.Option(help="Where the towers are trained: cpu, cuda, cuda:1.")] = "cpu",
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
+    update: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Incremental update of a release's ids: champion, or 7.")
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Full retraining, initialised from a release: champion, or 7.")
+    ] = None,
+    baselines: Annotated[
+        str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
+    ] = "plain",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and plan; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
+    config = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": str(data) if data else None}
+    config |= {"as_of": as_of, "update": update, "warm_start": warm_start}
+    options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain, "baselines": baselines}
+    if dry_run:
+        return show_plan(config | options, as_json)
+    settings = prepare()
+    if not as_json:
+        typer.echo(announcement(settings, config | options), err=True)
+    from orchestration.pipeline import run_pipeline
+    from orchestration.reporting.report import run_report, run_summary
+
+    judged = run_pipeline(config | options, quiet=as_json)
+    summary = run_summary(settings, judged)
+    (settings.home / "current").write_text(judged.version.source.dataset)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+    else:
+        run_report(settings, judged, summary)
+    raise typer.Exit(0 if summary["outcome"] == "passed" else NOT_PROMOTED)
+
+
+@app.command(rich_help_panel=START)
+def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, users and items.")]) -> None:
+    """Look at your files and write gatehouse.yaml, for you to correct."""
+    from feature_repo.datasets.init_config import init_folder
+
+    path = init_folder(folder)
+    typer.echo(f"wrote {path}: read it, correct it, then run\n  gatehouse run --data {folder}")
+
+
+def announcement(settings: Settings, config: Mapping[str, Any]) -> str:
+    """Say what a run will do, before anything heavy is imported. config: fields of `Workspace`."""
+    training = "an incremental update of {update}" if config["update"] else "a full training"
+    training += ", initialised from {warm_start}" if config["warm_start"] else ""
+    what = "{dataset}" + (" in {data}" if config["data"] else "") + (", as of {as_of}" if config["as_of"] else "")
+    chosen = "recipe {recipe}, seed {seed}, device {device}"
+    first = f"{what}: {training}, {chosen}".format(**config)
+    kept = "a new challenger, also of known input" if config["retrain"] else "a known input gives its known version"
+    return (
+        f"{first}\nhome {settings.home}: steps of the same data are kept from former runs; {kept}\n"
+        "Ctrl-C keeps every finished step and epoch; the same command goes on from there"
+    )
+
+
+def show_plan(config: Mapping[str, Any], as_json: bool) -> None:
+    """Print what a run would do, and write nothing."""
+    from orchestration.plan import plan_data, plan_run, plan_text
+    from orchestration.workspace import Workspace
+
+    planned = plan_data(plan_run(Workspace(**{name: value for name, value in config.items() if value is not None})))
+    typer.echo(json.dumps(planned, indent=1) if as_json else plan_text(planned))
