@@ -10,20 +10,28 @@ SHELL := /bin/bash
 
 .PHONY: setup run test lint unit up bench lock clean
 
+# Stamps, not the folder: an interrupted installation is done again. Versions come from the lock files:
+# requirements.lock for running, requirements-dev.lock for what only development needs.
+INSTALL = $(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --requirement $(1) \
+	| $(BIN)/python infra/show_installation.py $(1); test $${PIPESTATUS[0]} -eq 0
+
 setup: $(VENV)/.ready
 
-# A stamp, not the folder: an interrupted installation is done again. Versions come from the lock file.
-$(VENV)/.ready: pyproject.toml requirements.lock
+$(VENV)/.run: pyproject.toml requirements.lock
 	@echo "[1/3] virtual environment in $(VENV), with $(PYTHON)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "[2/3] $$(grep -c '==' requirements.lock) packages of requirements.lock: 2 to 6 minutes, once"
-	@$(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --requirement requirements.lock \
-		| $(BIN)/python infra/show_installation.py requirements.lock; test $${PIPESTATUS[0]} -eq 0
+	@$(call INSTALL,requirements.lock)
 	@echo "[3/3] gatehouse itself"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: setup
+$(VENV)/.ready: $(VENV)/.run requirements-dev.lock
+	@echo "$$(grep -c '==' requirements-dev.lock) more packages for tests and benchmarks: about a minute, once"
+	@$(call INSTALL,requirements-dev.lock)
+	@touch $@
+
+run: $(VENV)/.run
 	$(BIN)/gatehouse run $(ARGS)
 
 test: lint unit
@@ -37,7 +45,7 @@ lint: setup
 unit: setup
 	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
 
-up: setup
+up: $(VENV)/.run
 	$(BIN)/gatehouse up
 
 bench: setup
@@ -46,7 +54,8 @@ bench: setup
 # Resolve anew and pin every version. torch comes from wherever pip finds it: see docs/operations/local.md.
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable ".[dev]"
-	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed "s|^torch==\(.*\)+cpu|torch==\1|" > requirements.lock
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed "s|^torch==\(.*\)+cpu|torch==\1|" \
+		| $(BIN)/python infra/split_lock.py
 
 clean:
 	rm -rf $(VENV) .gatehouse
