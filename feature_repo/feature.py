@@ -164,7 +164,7 @@ class Feature:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Feature:
-        """What `to_dict` gave, lists for tuples as JSON has them."""
+        """Read what `to_dict` gave, with lists for tuples as JSON has them."""
         values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in raw.items()}
         return cls(**(values | {"kind": Kind(raw["kind"])}))
 

@@ -200,7 +200,7 @@ def _call(target: str) -> Callable[..., Any]:
 
 
 def _argument(arg: Mapping[str, Any]) -> Argument:
-    """Where an argument comes from. ValueError for a kind that towers do not have."""
+    """Source of an argument. ValueError for a kind that towers do not have."""
     import torch
 
     ((kind, value),) = arg.items()

@@ -1,4 +1,4 @@
-"""What is known of a dataset: entities, views and the schema. Plain declarations, no third-party import.
+"""Entities, views and the schema of a dataset: plain declarations, no third-party import.
 
 A feature is declared once, here or in `feature_repo/datasets/`; the Feast fields, the expectations, the encoders, the
 tower inputs and the Milvus filter fields are all derived from the declaration.

@@ -7,7 +7,7 @@ from feature_repo.schema import Entity, View
 
 
 def user_activity_view(*, value: bool, basket: bool) -> View:
-    """What a user did before the snapshot. `value` and `basket`: whether the events carry those columns."""
+    """Activity of a user before the snapshot. `value` and `basket`: whether the events carry those columns."""
     windows = tuple(
         Feature(name=f"events_{span}", kind=Kind.NUMERIC, minimum=0, max_null_share=0, description=f"events, {text}")
         for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))
@@ -30,7 +30,7 @@ def user_history_view(length: int = 200) -> View:
 
 
 def item_statistics_view(*, value: bool) -> View:
-    """What happened to an item before its weekly snapshot."""
+    """Statistics of an item before its weekly snapshot."""
     counts = tuple(
         Feature(name=f"popularity_{span}", kind=Kind.NUMERIC, minimum=0, description=f"events, {text}")
         for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))

@@ -78,7 +78,7 @@ def _interrupt_main() -> None:
 
 
 def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
-    """What each failed check of a run found."""
+    """Findings of each failed check of a run."""
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records:
         check = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
         if not check.passed:

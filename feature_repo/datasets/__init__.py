@@ -21,7 +21,7 @@ _LOADERS: Mapping[str, Loader] = {
 
 
 def names() -> tuple[str, ...]:
-    """What `load` knows. `own` is the folder with a `gatehouse.yaml`, which names the dataset."""
+    """Names that `load` accepts. `own` is the folder with a `gatehouse.yaml`, which names the dataset."""
     return tuple(_LOADERS)
 
 

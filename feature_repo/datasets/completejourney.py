@@ -132,7 +132,7 @@ def _title() -> pl.Expr:
 
 
 def _blemishes(transactions: pl.DataFrame, products: pl.DataFrame, demographics: pl.DataFrame) -> list[str]:
-    """What is known to be odd in the source, counted in the files as they are."""
+    """Known blemishes of the source, counted in the files as they are."""
     rows = transactions.height
     unsold = transactions.filter(pl.col("sales_value") <= 0).height
     by_day = transactions.group_by(pl.col("transaction_timestamp").dt.date().alias("day")).len()

@@ -1,4 +1,4 @@
-"""What data a model was made from: row counts, time range and a content hash."""
+"""Fingerprint of a model's data: row counts, time range and a content hash."""
 
 from __future__ import annotations
 

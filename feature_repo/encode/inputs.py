@@ -1,4 +1,4 @@
-"""What an encoder produces, described: all that a tower needs to know to be built.
+"""Description of an encoder's output: all that a tower needs to know to be built.
 
 Legend: N rows, L elements kept of a list, V vocabulary size.
 """
@@ -19,7 +19,7 @@ HASHED_TOKENS = 4_096
 
 
 class InputKind(StrEnum):
-    """What a tower does with an array."""
+    """Use that a tower makes of an array."""
 
     CODE = "code"  # int32 [N]: embed
     BUCKET = "bucket"  # int32 [N]: embed; quantile of a number

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Definitions:
-    """What a schema means to Feast. `project` is the dataset; `views` are in the schema's order."""
+    """Feast objects of a schema. `project` is the dataset; `views` are in the schema's order."""
 
     project: str
     entities: tuple[feast.Entity, ...]
@@ -40,7 +40,7 @@ def service_name(schema: Schema, entity: Entity) -> str:
 
 
 def table_path(folder: Path, view: View) -> Path:
-    """Where the feature table of a view lies: `{folder}/{entity}/{view}.parquet`."""
+    """Path of a view's feature table: `{folder}/{entity}/{view}.parquet`."""
     return folder / view.entity.value / f"{view.name}.parquet"
 
 

@@ -222,7 +222,7 @@ def online_types(views: Sequence[View]) -> dict[str, pl.DataType]:
 
 
 def _table(registered: feast.FeatureView) -> Path:
-    """Where the feature table of a registered view lies."""
+    """Path of a registered view's feature table."""
     return Path(registered.batch_source.path)  # type: ignore[union-attr]
 
 

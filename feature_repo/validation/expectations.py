@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was found. `failures` name view, column, problem, unexpected rows and three examples; `summary` is a
+    """Findings of a validation. `failures` name view, column, problem, unexpected rows and three examples; `summary` is a
     table of all expectations (expectation, column, success, observed); `docs` is the data docs' index.html.
     """
 

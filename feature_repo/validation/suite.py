@@ -1,4 +1,4 @@
-"""What is expected of a feature table, derived from its view. Imported only where a table is validated.
+"""Expectations of a feature table, derived from its view. Imported only where a table is validated.
 
 Great Expectations works on pandas, where null and NaN are one and lists are slow: so lists are handed over as their
 lengths, and values that are no finite number in columns of their own. Such derived columns are named `column (what)`.
@@ -67,7 +67,7 @@ def _row_checks(view: View) -> Iterator[Check]:
 
 
 def _feature_checks(feature: Feature, *, dated: bool) -> Iterator[Check]:
-    """What is expected of one feature. `dated`: its times must not lie after the row's (profiles look ahead)."""
+    """Expectations of one feature. `dated`: its times must not lie after the row's (profiles look ahead)."""
     name = feature.name
     column, present = pl.col(name), _present(name, feature.max_null_share)
     match feature.kind:

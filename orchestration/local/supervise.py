@@ -165,7 +165,7 @@ def _ask_to_stop(process: subprocess.Popen[bytes], service: Service) -> None:
 
 
 def _members(processes: Processes) -> list[psutil.Process]:
-    """Who is alive in the sessions of these processes. A session outlives its leader, and whoever changes its group."""
+    """Living members of these processes' sessions. A session outlives its leader, and whoever changes its group."""
     import psutil
 
     for process in processes.values():

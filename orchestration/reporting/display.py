@@ -14,7 +14,7 @@ PLAIN_SECONDS = 15.0
 
 
 class Display(Protocol):
-    """Where the steps of a run are shown."""
+    """Display of the steps of a run."""
 
     def line(self, text: str) -> None:
         """Show a line that stays."""

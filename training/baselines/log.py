@@ -1,4 +1,4 @@
-"""What every baseline learns from."""
+"""Log that every baseline learns from."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Log:
         return csr_array((data, rows), shape=(self.users, self.items))
 
     def histories(self) -> csr_array:
-        """Who had what, binary float64 [users, items]."""
+        """Items that each user had, binary float64 [users, items]."""
         bought = self.matrix()
         bought.data[:] = 1
         return bought

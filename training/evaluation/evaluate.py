@@ -92,7 +92,7 @@ def evaluate_systems(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Question:
-    """What one view of one corpus asks of every system."""
+    """Question of one view of one corpus to every system."""
 
     rows_V: np.ndarray
     """Queries with a relevant item, as rows of the hold-out."""
@@ -120,7 +120,7 @@ class _Question:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Protocol:
-    """What one corpus asks of every system, prepared once."""
+    """Questions of one corpus to every system, prepared once."""
 
     corpus: np.ndarray | None
     questions: dict[str, _Question]

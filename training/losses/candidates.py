@@ -1,4 +1,4 @@
-"""What every loss compares: users, candidate items, and which pairs are positives.
+"""Candidates that every loss compares: users, items, and which pairs are positives.
 
 Legend: R users (rows), C candidate items (columns), N negative columns, P positives, D dimension, H hard negatives.
 """
@@ -53,7 +53,7 @@ class Candidates:
         )
 
     def of_row(self, values: Tensor) -> Tensor:
-        """What each positive's row has of values [R] or [R, ...]. Indexing with brackets would do the same, but several
+        """Gather values [R] or [R, ...] by each positive's row. Indexing with brackets would do the same, but several
         threads would add up its gradients in any order, and no seed would repeat a training."""
         return F.embedding(self.row_P, values) if values.dim() == 2 else values.index_select(0, self.row_P)
 
@@ -86,7 +86,7 @@ class Candidates:
         return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history), expected)
 
     def _expected(self, logit_P: Tensor | None, weight_P: Tensor) -> Expected | None:
-        """What comes to each row, where it is known and of use."""
+        """Gradient that comes to each row, where it is known and of use."""
         if self.hard_RH is not None or not torch.is_grad_enabled() or not fits(len(self.user_RD), self.number):
             return None
         return Expected(

@@ -16,7 +16,7 @@ NOTHING = -1e4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Repeats:
-    """What the repeat head is compared with. Only r, inside of logit_RL, has a gradient."""
+    """Comparison that trains the repeat head. Only r, inside of logit_RL, has a gradient."""
 
     logit_RL: Tensor
     """s + r at each place of a history, -inf where no item stands."""

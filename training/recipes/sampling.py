@@ -1,4 +1,4 @@
-"""Where negatives come from: frozen declarations, no third-party import."""
+"""Sources of negatives: frozen declarations, no third-party import."""
 
 from __future__ import annotations
 

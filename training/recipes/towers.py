@@ -1,4 +1,4 @@
-"""What towers are made of: frozen declarations, no third-party import."""
+"""Parts of towers: frozen declarations, no third-party import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release of a model serves, as an exact search: the towers' scores with those of its re-scorer.
+"""Exact search by what a release serves: towers' scores with those of its rescorer.
 
 Legend: Q queries, N items of the corpus, P pairs of both, D dimension.
 """

@@ -69,7 +69,7 @@ class RepeatHead(nn.Module):
 
 
 def summaries(items_BL: Tensor, age_BL: Tensor, count_BL: Tensor) -> Tensor:
-    """What a history says of its user, float32 [B, 5]: log number of interactions, log number of items, share of the
+    """Summaries of a history, float32 [B, 5]: log number of interactions, log number of items, share of the
     interactions that were repetitions, mean and least log age; zeros for an empty one."""
     there_BL = (items_BL != PAD).float()
     items_B = there_BL.sum(dim=1)

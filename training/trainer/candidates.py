@@ -165,7 +165,7 @@ class CandidateBuilder:
         return column_N[chosen_RH], torch.cat([item_C, distinct])
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps."""
+        """State that a checkpoint keeps."""
         state = {f"memory.{name}": each for name, each in self.memory.state().items()}
         if isinstance(self.frequency, Streamed):
             state |= {f"frequency.{name}": each for name, each in self.frequency.state().items()}

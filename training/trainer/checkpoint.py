@@ -86,7 +86,7 @@ def load_checkpoint(path: Path, run: TrainState) -> None:
 
 
 def _identity(run: TrainState) -> dict[str, Any]:
-    """What must be the same for a run to go on."""
+    """Properties that must be the same for a run to resume."""
     return {
         "recipe": to_json(run.config),
         "seed": run.seed,

@@ -1,4 +1,4 @@
-"""Where a training runs, and the random numbers that are drawn there."""
+"""Device of a training, and the random numbers that are drawn there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the repeat head is compared with: the items of histories, and a sample of everything else.
+"""Candidates of the repeat head: history items, and a sample of everything else.
 
 Legend: N items of the corpus, S sampled items, V item vocabulary; of a block: R user snapshots, L places of a history,
 P positives, D dimension.

@@ -1,4 +1,4 @@
-"""Where the items of a batch stand among its columns."""
+"""Lookup from item to its columns in the batch's logits."""
 
 from __future__ import annotations
 

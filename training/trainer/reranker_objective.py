@@ -28,7 +28,7 @@ class RerankerObjective:
         return reranker_softmax(c, reranker, chosen_K.to(device), share_KM.to(device))
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps."""
+        """State that a checkpoint keeps."""
         return {"rng": self.rng.get_state()}
 
     def load(self, state: dict[str, Tensor]) -> None:

@@ -53,7 +53,7 @@ class SelfSupervision:
         return torch.randperm(self.size, generator=self.rng)[: self.config.items]
 
     def hidden(self) -> tuple[set[str], set[str]]:
-        """What each view lacks. Together that is every feature, and no feature twice but the id.
+        """Features that each view lacks. Together that is every feature, and no feature twice but the id.
 
         The id says most about every feature, as each of its values is one item, so it is drawn by itself: one view,
         never both, shows it in `id_share` of the steps.
@@ -73,13 +73,13 @@ class SelfSupervision:
         return (first | key, second) if which < 0.5 else (first, second | key)
 
     def _nearest(self, data: TrainingSet) -> list[list[int]]:
-        """Of each feature the others, from the one that says most about it."""
+        """Order the other features for each feature, by what they say about it."""
         related_FF = mutual_information(bucketised(self.masking.features, data.corpus))
         ranked_FF = np.argsort(-related_FF, axis=1, kind="stable")
         return [[other for other in ranked.tolist() if other != each] for each, ranked in enumerate(ranked_FF)]
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps."""
+        """State that a checkpoint keeps."""
         return {"rng": self.rng.get_state()}
 
     def load(self, state: dict[str, Tensor]) -> None:
