@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Findings of a validation. `failures` name view, column, problem, unexpected rows and three examples; `summary` is a
-    table of all expectations (expectation, column, success, observed); `docs` is the data docs' index.html.
+    """Findings of a validation. `failures` name view, column, problem, unexpected rows and three examples; `summary`
+    is a table of all expectations (expectation, column, success, observed); `docs` is the data docs' index.html.
     """
 
     success: bool

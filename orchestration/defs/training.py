@@ -128,7 +128,10 @@ def _train(
     parent: Parent | None,
     checkpoints: Path,
 ) -> int:
+    import torch
+
     from training.artifacts.export import export
+    from training.trainer.precision import precision_of
 
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
     tags = {TRAINING: parent.training, PARENT: str(parent.version)} if parent else {TRAINING: Training.FULL}
@@ -142,7 +145,8 @@ def _train(
             shown = ", ".join(f"{name} {metrics[name]:.4f}" for name in worth_a_line(metrics))
             context.log.info(f"epoch {epoch}: {shown}")
 
-        context.log.info(f"train on {hardware(workspace.device)}, in {config.optimisation.precision}")
+        precision = str(precision_of(config, torch.device(workspace.device))).removeprefix("torch.")
+        context.log.info(f"train on {hardware(workspace.device)}, in {precision}")
         fitted = _fit(workspace, frames, tables, on_epoch, parent, checkpoints)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
         with tempfile.TemporaryDirectory() as scratch:

@@ -21,7 +21,8 @@ class Optimisation:
     `adam`: every row in every step, for corpora that pass the towers as a whole anyway.
     schedule: `constant`, or `cosine` decay to 0 over `epochs`; warm_up: share of all steps in which the rates rise
     from 0. weight_decay: decoupled, of dense weight matrices only (no biases, norms, tables). clip: largest norm of
-    the gradient. precision: of matrix products. averaged_share: share of the steps over which the weights are averaged,
+    the gradient. precision: of matrix products; see
+    `trainer.precision` for what `auto` is. averaged_share: share of the steps over which the weights are averaged,
     the newest ones; None keeps the weights themselves.
     """
 
@@ -36,7 +37,7 @@ class Optimisation:
     warm_up: float = 0.0
     weight_decay: float = 0.0
     clip: float | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     averaged_share: float | None = 0.3
 
     def __post_init__(self) -> None:
@@ -54,7 +55,7 @@ class Optimisation:
         for name, known in (
             ("tables", ("sparse_adam", "rowwise_adagrad", "adam")),
             ("schedule", ("constant", "cosine")),
-            ("precision", ("float32", "bfloat16")),
+            ("precision", ("auto", "float32", "bfloat16")),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")

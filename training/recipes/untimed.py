@@ -49,7 +49,6 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
             embedding_rate=0.005,
             tables="adam",
             schedule="cosine",
-            precision="bfloat16",
             averaged_share=None,
         ),
     )

@@ -19,6 +19,7 @@ from training.recipes.sampling import Impressions
 from training.sampling import Counted, Memory, Streamed, draw
 from training.towers import TwoTower, items_of_codes
 from training.trainer.item_columns import ItemColumns
+from training.trainer.precision import precision_of
 from training.trainer.reranker_objective import RerankerObjective
 
 
@@ -104,7 +105,7 @@ class CandidateBuilder:
             hard_RH=columns.hard_RH,
             first_negative=columns.first_negative,
             last_negative=columns.last_negative,
-            precision=torch.bfloat16 if self.config.optimisation.precision == "bfloat16" else torch.float32,
+            precision=precision_of(self.config, self.device),
         )
 
     def _hidden(self, batch: Batch) -> Pairs:

@@ -15,6 +15,7 @@ from training.towers import TwoTower
 from training.towers.side_features import Features
 from training.trainer.candidates import CandidateBuilder, Columns
 from training.trainer.device import random_state, set_random_state
+from training.trainer.precision import precision_of
 from training.trainer.self_supervised import SelfSupervision
 
 
@@ -105,9 +106,9 @@ def _parts(features: Features, parts: int) -> Iterator[Features]:
 
 
 def _embed(tower: torch.nn.Module, features: Features, config: TrainConfig) -> Tensor:
-    half = config.optimisation.precision == "bfloat16"
-    device = next(iter(features.values())).device.type
-    with torch.autocast(device, torch.bfloat16, enabled=half):
+    device = next(iter(features.values())).device
+    half = precision_of(config, device) is torch.bfloat16
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
         embedding: Tensor = tower(features)
     return embedding.float()
 

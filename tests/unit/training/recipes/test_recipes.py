@@ -157,6 +157,7 @@ def test_a_stored_recipe_of_a_former_layout_is_read() -> None:
             half_life_days=30.0, discovery_weight=2.0, user_balance=0.5, reward=Reward(floor=0.2, cap=4.0), min_count=3
         ),
         reranker=MLPReranker(widths=(8,), candidates=50),
+        optimisation=Optimisation(precision="float32"),
     )
     assert from_json(stored) == wanted
     assert from_json(stored.replace('"scorer"', '"reranker"').replace("MLPScorer", "MLPReranker")) == wanted

@@ -31,7 +31,7 @@ CONFIG = TrainConfig(
     dim=4,
     tower=TowerConfig(user=MLP(hidden=(16,)), item=MLP(hidden=(16,))),
     repeat=RepeatTerm(),
-    optimisation=Optimisation(batch_size=256, learning_rate=1e-2, embedding_rate=1e-2),
+    optimisation=Optimisation(batch_size=256, learning_rate=1e-2, embedding_rate=1e-2, precision="float32"),
 )
 
 

@@ -22,6 +22,7 @@ from training.recipes import (
     Mixed,
     MultiHeadPooling,
     Negatives,
+    Optimisation,
     Popularity,
     SelfAttention,
     TowerConfig,
@@ -40,7 +41,7 @@ from training.trainer.optimisers import averaged
 from training.trainer.sparse_optimisers import SparseAdam
 from training.trainer.step import backpropagate
 
-CONFIG = TrainConfig(dim=8)
+CONFIG = TrainConfig(dim=8, optimisation=Optimisation(precision="float32"))
 ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
 HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
 SIDE = [Input(name=name, kind=InputKind.BUCKET, size=RESERVED + 5) for name in ("price", "weight")]
