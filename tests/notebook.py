@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot
 
 Cell = dict[str, Any]
 
@@ -32,6 +33,7 @@ def execute(path: Path, namespace: dict[str, Any]) -> list[Cell]:
         All cells, those of code with their new outputs. What a cell raises is raised.
     """
     matplotlib.use("Agg")
+    matplotlib.pyplot.close("all")  # figures of before are not the notebook's
     cells: list[Cell] = json.loads(path.read_text())["cells"]
     for number, cell in enumerate((each for each in cells if each["cell_type"] == "code"), start=1):
         cell["execution_count"] = number

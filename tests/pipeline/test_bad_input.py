@@ -93,9 +93,10 @@ def refused(home: Home, arguments: tuple[str, ...], said: tuple[str, ...]) -> No
     ended = home.command(*arguments)
     *progress, message = ended.err.splitlines()
     assert (ended.code, ended.out) == (1, "")
-    # A run first says what it will do.
-    assert progress[1:] in ([], ["▸ source", "✗ source"])
-    assert all(line.startswith("run ") for line in progress[:1])
+    # A run first says what it will do, in three lines, unless its arguments are wrong.
+    announced, steps = progress[:3], progress[3:]
+    assert [line.split()[0] for line in announced[1:]] in ([], ["home", "Ctrl-C"])
+    assert steps in ([], ["▸ source", "✗ source"])
     assert message.startswith("gatehouse: ")
     assert [part for part in said if part not in message] == [], message
     assert home.files() == before
