@@ -58,7 +58,7 @@ def export(
     export_tower(folder / "user_tower.pt2", model.user, examples[0])
     export_tower(folder / "item_tower.pt2", model.item, examples[1])
     if model.repeat or model.reranker:
-        rescorer = RescorerModule(model.repeat, model.reranker, model.temperature)
+        rescorer = RescorerModule(model.repeat, model.reranker, model.score)
         export_tower(folder / "rescorer.pt2", rescorer, rescorer_example(model, *examples))
         parts = {"candidates": model.reranker.candidates if model.reranker else 0}
         (folder / "rescorer.json").write_text(json.dumps(parts))

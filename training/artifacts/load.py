@@ -13,6 +13,9 @@ from training.recipes import TrainConfig
 from training.recipes.serialization import from_json
 from training.towers import TwoTower, new_model
 
+FORMER_WEIGHTS = {"log_temperature": "score.log_temperature", "shift": "score.shift"}
+"""Weights by the names that releases of earlier layouts store them under."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Released:
@@ -42,7 +45,7 @@ def read_release(folder: Path) -> Released:
     users, items = (Encoder.from_json((folder / f"{name}_encoder.json").read_text()) for name in ("user", "item"))
     path = folder / "checkpoint.safetensors"
     with safe_open(path, framework="pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state = {FORMER_WEIGHTS.get(name, name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         aliases = json.loads((file.metadata() or {}).get("aliases", "{}"))
     state |= {name: state[other] for name, other in aliases.items()}
     prefix = "item.vectors.codes_of_"

@@ -1,10 +1,12 @@
 """Candidates that every loss compares: users, items, and which pairs are positives.
 
-Legend: R users (rows), C candidate items (columns), N negative columns, P positives, D dimension, H hard negatives.
+Legend: R users (rows), C candidate items (columns), N negative columns, P positives, D
+dimension, H pairs of a row and a column, or hard negatives of a row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,60 +20,74 @@ from training.losses.kernels.one_pass import Expected, fits, log_sum_exp_in_one_
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidates:
-    """Users against shared candidate items.
-
-    user_RD, item_CD: embeddings; a column is one item. scale, shift: logit = scale · <u, v> + shift;
-    scale is 1 / τ. row_P, column_P, weight_P: the positives. log_q_C: log-probability that the sampler draws the item
-    into the columns. hidden: pairs that are no negatives (the positives themselves, and other known positives where
-    the recipe says so). first_negative: the columns from here on are negatives; those before are only positives.
-    history: pairs whose item is in the user's history; a positive outside it is ranked only against what is outside it
-    too. hard_RH: columns of each row's own hard negatives, -1 where
-    there is none; columns that only stand there lie behind `last_negative`. precision: of the products in the softmax
-    family.
-    """
+    """Users against shared candidate items: logit = scale · <u, v> + shift."""
 
     user_RD: Tensor
+    """Embeddings of the rows."""
     item_CD: Tensor
+    """Embeddings of the columns, one item each."""
     row_P: Tensor
+    """Row of each positive."""
     column_P: Tensor
+    """Column of each positive."""
     weight_P: Tensor
+    """Weight of each positive."""
     log_q_C: Tensor
+    """Log-probability that the sampler draws the item into the columns."""
     hidden: Pairs
+    """Pairs that are no negatives: positives, and other known ones if the recipe says so."""
     scale: Tensor = field(default_factory=lambda: torch.tensor(1.0))
+    """1 / τ."""
     shift: Tensor = field(default_factory=lambda: torch.tensor(0.0))
+    """Constant of the logit."""
+    normalise: Callable[[Tensor], Tensor] = F.normalize
+    """What makes embeddings comparable, applied again to their prefixes."""
     history: Pairs | None = None
+    """Pairs whose item is in the user's history; None where all items are ranked together.
+
+    A positive outside the history is ranked only against items outside it.
+    """
     hard_RH: Tensor | None = None
+    """Columns of each row's own hard negatives, -1 where there is none."""
     first_negative: int = 0
+    """First column that is a negative; those before are only positives."""
     last_negative: int | None = None
+    """End of the columns that are negatives of all rows; None for all columns. Hard ones may stand behind it."""
     precision: torch.dtype = torch.float32
+    """Precision of the products in the softmax family."""
 
     @cached_property
     def positive_P(self) -> Tensor:
         """Logits of the positives."""
-        return (
-            self.scale * (self.of_row(self.user_RD) * F.embedding(self.column_P, self.item_CD)).sum(dim=1) + self.shift
-        )
+        return self._logits((self.of_row(self.user_RD) * F.embedding(self.column_P, self.item_CD)).sum(dim=1))
+
+    def _logits(self, product: Tensor) -> Tensor:
+        """Logits of inner products."""
+        return self.scale * product + self.shift
 
     def of_row(self, values: Tensor) -> Tensor:
-        """Gather values [R] or [R, ...] by each positive's row. Indexing with brackets would do the same, but several
-        threads would add up its gradients in any order, and no seed would repeat a training."""
+        """Gather values [R] or [R, ...] by each positive's row."""
+        # Indexing with brackets would do the same, but several threads would add up its
+        # gradients in any order, and no seed would repeat a training.
         return F.embedding(self.row_P, values) if values.dim() == 2 else values.index_select(0, self.row_P)
 
     @property
     def negatives(self) -> slice:
-        """The columns that are negatives of every row from which they are not hidden."""
+        """Columns that are negatives of every row from which they are not hidden."""
         return slice(self.first_negative, len(self.item_CD) if self.last_negative is None else self.last_negative)
 
     @property
     def number(self) -> int:
-        """Negative columns."""
+        """Number of negative columns."""
         return self.negatives.stop - self.negatives.start
 
     def negative_log_sum_exp(self, log_q_C: Tensor, logit_P: Tensor | None = None) -> Tensor:
         """log Σ_n exp(logit − log_q) of each positive's negatives, hard ones uncorrected: float32 [P].
 
-        logit_P: the l of a loss log(e^l + e^z) − l, z being the result; None for a loss in which z stands by itself.
-        The gradients are then at hand when they are asked for; with another loss they are as right, and cost more.
+        Args:
+            log_q_C: log-probabilities to subtract.
+            logit_P: the l of a loss log(e^l + e^z) − l, z being the result; None for a loss in which z stands by
+                itself. Gradients are then computed with the sum; with another loss they are as right, and cost more.
         """
         if self.history is None:
             return self.of_row(self._log_sum_exp(log_q_C, self.hidden, self._expected(logit_P, self.weight_P)))
@@ -81,12 +97,12 @@ class Candidates:
         return torch.where(self.repeats_P, self.of_row(all_R), self.of_row(outside_R))
 
     def outside_log_sum_exp(self, log_q_C: Tensor, expected: Expected | None = None) -> Tensor:
-        """The same over the negatives outside each row's history: float32 [R]."""
+        """Log-sum-exp over the negatives outside each row's history: float32 [R]."""
         assert self.history is not None
         return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history), expected)
 
     def _expected(self, logit_P: Tensor | None, weight_P: Tensor) -> Expected | None:
-        """Gradient that comes to each row, where it is known and of use."""
+        """Gradient that each row will receive, where it is known and of use."""
         if self.hard_RH is not None or not torch.is_grad_enabled() or not fits(len(self.user_RD), self.number):
             return None
         return Expected(
@@ -95,15 +111,18 @@ class Candidates:
 
     @cached_property
     def repeats_P(self) -> Tensor:
-        """bool [P]: whether the positive is in its user's history."""
+        """Mask of the positives that are in their users' histories: bool [P]."""
         assert self.history is not None
         columns = len(self.item_CD)
         return torch.isin(self.row_P * columns + self.column_P, self.history.row_H * columns + self.history.column_H)
 
     def uncorrected(self) -> tuple[Tensor, Tensor]:
-        """`negative_log_sum_exp` with log q = 0, and `positive_P`: float32 [P] each. Where positives are among the
-        columns of negatives both come from the same products, so a positive is rounded to `precision`: for a loss whose
-        gradient does not depend on it."""
+        """`negative_log_sum_exp` with log q = 0, and `positive_P`: float32 [P] each.
+
+        Where positives are among the columns of negatives, both come from the same
+        products, and a positive is rounded to `precision`: for a loss whose gradient does
+        not depend on it.
+        """
         zero_C = torch.zeros_like(self.log_q_C)
         if self.first_negative or self.history is not None:
             return self.negative_log_sum_exp(zero_C), self.positive_P
@@ -121,7 +140,7 @@ class Candidates:
         return self._with_hard(sum_R + self.shift)
 
     def _compared(self, log_q_C: Tensor, hidden: Pairs) -> tuple[Tensor, Tensor, Tensor, Pairs]:
-        """Users, negative columns and their offsets, and what is hidden of these."""
+        """Scaled users, negative columns with their offsets, and the hidden pairs of these."""
         columns = self.negatives
         here_H = (hidden.column_H >= columns.start) & (hidden.column_H < columns.stop)
         inside = Pairs(row_H=hidden.row_H[here_H], column_H=hidden.column_H[here_H] - columns.start)
@@ -137,12 +156,14 @@ class Candidates:
         """Logits of each row's own hard negatives, -inf where there is none."""
         assert self.hard_RH is not None
         item_RHD = F.embedding(self.hard_RH.clamp_min(0), self.item_CD)
-        logits_RH = self.scale * torch.einsum("rd,rhd->rh", self.user_RD, item_RHD) + self.shift
+        logits_RH = self._logits(torch.einsum("rd,rhd->rh", self.user_RD, item_RHD))
         return logits_RH.masked_fill(self.hard_RH < 0, -torch.inf)
 
     def negative_logits(self) -> Tensor:
-        """Logits of all negative columns and of the row's hard ones, -inf where hidden: [R, N]. For the losses that
-        need every pair; the softmax family never builds this."""
+        """Logits of all negative columns and of the row's hard ones, -inf where hidden: [R, N].
+
+        For losses that need every pair; the softmax family never builds this.
+        """
         columns = self.negatives
         logits_RN = self.scale * self.user_RD @ self.item_CD[columns].T + self.shift
         hidden_RC = torch.zeros(len(self.user_RD), len(self.item_CD), dtype=torch.bool, device=logits_RN.device)
@@ -150,13 +171,12 @@ class Candidates:
         logits_RN = logits_RN.masked_fill(hidden_RC[:, columns], -torch.inf)
         return logits_RN if self.hard_RH is None else torch.cat([logits_RN, self.hard_logits_RH], dim=1)
 
-    def cut(self, dim: int, *, unit: bool) -> Candidates:
-        """The candidates by the first `dim` coordinates of their embeddings, made unit vectors anew where cosines are
-        compared. [Kusupati et al., Matryoshka
-        representation learning, NeurIPS 2022, equation 1]"""
-        user_RD, item_CD = self.user_RD[:, :dim], self.item_CD[:, :dim]
-        if unit:
-            user_RD, item_CD = F.normalize(user_RD, dim=1), F.normalize(item_CD, dim=1)
+    def cut(self, dim: int) -> Candidates:
+        """The candidates by the first `dim` coordinates of their embeddings, normalised again.
+
+        [Kusupati et al., Matryoshka representation learning, NeurIPS 2022, equation 1]
+        """
+        user_RD, item_CD = self.normalise(self.user_RD[:, :dim]), self.normalise(self.item_CD[:, :dim])
         return replace(self, user_RD=user_RD, item_CD=item_CD)
 
     def mean(self, loss_P: Tensor) -> Tensor:

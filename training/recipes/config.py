@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from training.recipes.objective import Cosine, Loss, MLPReranker, RepeatTerm, Score, SelfSupervised
+from training.recipes.objective import Cosine, Loss, MLPReranker, RepeatTerm, ScoreConfig, SelfSupervised
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, InBatch, Mixed, Negatives
 from training.recipes.towers import BehaviouralVectors, TowerConfig
@@ -22,7 +22,7 @@ class TrainConfig:
     """Smaller dimensions at which the first coordinates alone must serve too (Matryoshka)."""
     tower: TowerConfig = field(default_factory=TowerConfig)
     """Both towers."""
-    score: Score = field(default_factory=Cosine)
+    score: ScoreConfig = field(default_factory=Cosine)
     """Comparison of a user's vector with an item's."""
     loss: Loss = field(default_factory=Loss)
     """Loss of the scores."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from training.recipes.sampling import InBatch, Mixed, Negatives, Popularity
 from training.recipes.validation import at_least_one, positive, shares
@@ -39,16 +39,14 @@ class Loss:
             raise ValueError(f"no loss {self.name!r}; there are {', '.join(LOSSES)}")
         return LOSSES[self.name]
 
-    def refuse(self, score: Score, negatives: Negatives) -> None:
+    def refuse(self, score: ScoreConfig, negatives: Negatives) -> None:
         """ValueError for a score or negatives with which the loss does not compute what it is meant to."""
-        raw = isinstance(score, Cosine) and score.temperature == 1 and not score.learned
-        if self.name in MARGINS and not raw:
+        if self.name in MARGINS and not score.bare:
             raise ValueError(
                 f"{self.name} holds cosines against a margin or a target, but the score is {score}: "
                 "use Cosine(temperature=1.0, learned=False)"
             )
-        scaled = not isinstance(score, Cosine) or score.learned
-        if self.name == "pointwise" and not (score.shift and scaled):
+        if self.name == "pointwise" and not (score.shift and score.scalable):
             raise ValueError(
                 "pointwise reads the score as log-odds, which need a learned scale and shift (a bare cosine ends at a "
                 f"probability of 0.73), but the score is {score}: use Cosine(shift=True) or Dot(shift=True)"
@@ -70,31 +68,47 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine:
-    """<u, v> / τ of unit vectors.
-
-    temperature: τ, or where it is `learned` its starting value; log τ is what is learned, kept inside `bounds`.
-    shift: learn a constant that is added, which pointwise losses need.
-    """
+    """<u, v> / τ of unit vectors."""
 
     temperature: float = 0.05
+    """τ; its starting value where it is learned."""
     learned: bool = True
+    """Whether log τ is learned."""
     bounds: tuple[float, float] = (0.005, 1.0)
+    """Lowest and highest τ."""
     shift: bool = False
+    """Whether a constant is learned and added, as pointwise losses need."""
 
     def __post_init__(self) -> None:
         low, high = self.bounds
         if not 0 < low <= self.temperature <= high:
             raise ValueError(f"temperature {self.temperature} must lie in {self.bounds}, above 0")
 
+    @property
+    def bare(self) -> bool:
+        """Whether the logit is the cosine itself."""
+        return self.temperature == 1 and not self.learned
+
+    @property
+    def scalable(self) -> bool:
+        """Whether training can change the scale of the logit."""
+        return self.learned
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dot:
-    """<u, v> of vectors of any length. shift: learn a constant that is added, which pointwise losses need."""
+    """<u, v> of vectors of any length."""
 
     shift: bool = False
+    """Whether a constant is learned and added, as pointwise losses need."""
+    bare: ClassVar[bool] = False
+    """Whether the logit is a cosine."""
+    scalable: ClassVar[bool] = True
+    """Whether training can change the scale of the logit: it can by the vectors' lengths."""
 
 
-Score = Cosine | Dot
+ScoreConfig = Cosine | Dot
+"""Declaration of a score; `training.towers.score` computes it."""
 MOST = 8_192
 """An index gives at most 16,384 items for a query, and where seen items never return, these are fetched besides."""
 

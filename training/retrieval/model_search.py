@@ -34,16 +34,11 @@ def served_search(
     reranker = model.reranker
     if reranker is None:
         return rescored_search(user_QD, item_ND, repeat_scores(model, users, items, user_QD, item_ND))
-    temperature, device = model.temperature.item(), model.device
-    reranker.eval()
 
-    @torch.no_grad()
     def rescore(query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
         user_PD, item_PD = user_QD[query_P], item_ND[item_P]
-        added_P1 = reranker(*(torch.from_numpy(each).to(device) for each in (user_PD, item_PD[:, None])))
-        plain_P = np.einsum("pd,pd->p", user_PD, item_PD)
-        score_P: np.ndarray = plain_P + temperature * added_P1.squeeze(1).cpu().numpy()
-        return score_P
+        score_P: np.ndarray = np.einsum("pd,pd->p", user_PD, item_PD)
+        return score_P + _reranked(model, user_PD, item_PD[:, None]).squeeze(1)
 
     return reranked_search(user_QD, item_ND, rescore, reranker.candidates)
 
@@ -68,10 +63,17 @@ def served_scores(
         rows_QK = np.arange(len(ids_QK))[:, None]
         return scores_QK + repeat[rows_QK, np.maximum(ids_QK, 0)].toarray()
     first = slice(0, model.reranker.candidates)
-    pairs = torch.from_numpy(user_QD).to(model.device), torch.from_numpy(vectors_QKD[:, first]).to(model.device)
-    with torch.no_grad():
-        scores_QK[:, first] += (model.temperature * model.reranker.eval()(*pairs)).cpu().numpy()
+    scores_QK[:, first] += _reranked(model, user_QD, vectors_QKD[:, first])
     return scores_QK
+
+
+@torch.no_grad()
+def _reranked(model: TwoTower, user_PD: np.ndarray, item_PCD: np.ndarray) -> np.ndarray:
+    """Terms of the reranker on the scale of the index: float32 [P, C]."""
+    assert model.reranker is not None
+    pairs = (torch.from_numpy(each).to(model.device) for each in (user_PD, item_PCD))
+    terms_PC: np.ndarray = model.score.to_index(model.reranker.eval()(*pairs)).cpu().numpy()
+    return terms_PC
 
 
 QUERIES_AT_ONCE = 256
@@ -79,10 +81,19 @@ QUERIES_AT_ONCE = 256
 
 
 def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.ndarray, item_ND: np.ndarray) -> csr_array:
-    """τ·r(u, i), float32 [Q, N], for the items of each query's history; entries for nothing else.
+    """Terms of the repeat head on the scale of the index.
 
-    users, items: encoded queries and corpus; user_QD, item_ND: their embeddings. All zero for a model without a repeat
-    term. Leaves the term in evaluation mode.
+    Leaves the head in evaluation mode.
+
+    Args:
+        model: Towers; without a repeat head all terms are 0.
+        users: Encoded queries.
+        items: Encoded corpus.
+        user_QD: Embeddings of the queries.
+        item_ND: Embeddings of the corpus.
+
+    Returns:
+        float32 [Q, N], with entries for the items of each query's history only.
     """
     from scipy.sparse import csr_array
 
@@ -90,7 +101,7 @@ def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.nda
     queries = len(next(iter(users.values())))
     if model.repeat is None:
         return csr_array((queries, len(codes_N)), dtype=np.float32)
-    rescorer = RescorerModule(model.repeat, None, model.temperature)
+    rescorer = RescorerModule(model.repeat, None, model.score)
     item_V = items_of_codes(codes_N, model.item.vectors.size).numpy()
     item_QL = item_V[users[f"{model.repeat.history}_items"]]
     row, place = np.nonzero(item_QL >= 0)

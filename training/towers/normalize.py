@@ -20,6 +20,11 @@ def unit(vector_BD: Tensor) -> Tensor:
     return _Unit.apply(vector_BD) if vector_BD.requires_grad else F.normalize(vector_BD, dim=1)
 
 
+def unchanged(vector_BD: Tensor) -> Tensor:
+    """The vectors as they are, for scores that compare vectors of any length."""
+    return vector_BD
+
+
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vector_BD):  # type: ignore[no-untyped-def]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from training.towers.repeat_head import RepeatHead
 from training.towers.reranker import Reranker
+from training.towers.score import Score
 from training.towers.side_features import Features
 
 
@@ -25,13 +26,12 @@ class RescorerModule(nn.Module):
     Args:
         repeat: head of the history items; None for none.
         reranker: MLP over user and candidate; None for none.
-        temperature: τ of the towers' score.
+        score: the towers' score.
     """
 
-    def __init__(self, repeat: RepeatHead | None, reranker: Reranker | None, temperature: Tensor) -> None:
+    def __init__(self, repeat: RepeatHead | None, reranker: Reranker | None, score: Score) -> None:
         super().__init__()
-        self.repeat, self.reranker = repeat, reranker
-        self.register_buffer("temperature", temperature.detach().clone())
+        self.repeat, self.reranker, self.score = repeat, reranker, score
 
     def forward(self, features: Features) -> Tensor:
         """Scores on the scale of the index: float32 [B, L] or [B, C].
@@ -40,12 +40,12 @@ class RescorerModule(nn.Module):
         and `history_embeddings` [B, L, D], position by position; for candidates
         `candidate_embeddings` [B, C, D].
         """
-        user_BD, temperature, parts = features["user_embedding"], self.get_buffer("temperature"), []
+        user_BD, parts = features["user_embedding"], []
         if self.repeat is not None:
             score_BL = torch.einsum("bd,bld->bl", user_BD, features["history_embeddings"])
-            parts.append(score_BL + temperature * self.repeat(features, score_BL / temperature))
+            parts.append(score_BL + self.score.to_index(self.repeat(features, self.score.to_logits(score_BL))))
         if self.reranker is not None:
             item_BCD = features["candidate_embeddings"]
             score_BC = torch.einsum("bd,bcd->bc", user_BD, item_BCD)
-            parts.append(score_BC + temperature * self.reranker(user_BD, item_BCD))
+            parts.append(score_BC + self.score.to_index(self.reranker(user_BD, item_BCD)))
         return torch.cat(parts, dim=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -10,19 +9,27 @@ from torch import Tensor, nn
 
 from feature_repo.encode import Input, InputKind
 from training.recipes.config import TrainConfig
-from training.recipes.objective import Cosine
 from training.towers.bodies import SharedLayer
 from training.towers.item_vectors import ItemVectors
 from training.towers.masking import Masking
 from training.towers.repeat_head import RepeatHead
 from training.towers.reranker import Reranker
+from training.towers.score import Score
 from training.towers.user_item import ItemTower, UserTower
 
 
 class TwoTower(nn.Module):
-    """A user tower and an item tower over shared item vectors (and a shared middle layer, where a recipe asks for one),
-    how their embeddings become a logit, and where a recipe asks for them the repeat head and the
-    reranker of candidates."""
+    """Two towers over shared item vectors, and the score of their embeddings.
+
+    A recipe may add a middle layer that both towers share, a repeat head, and a reranker
+    of candidates.
+
+    Args:
+        user_inputs: inputs of the user tower, its id first.
+        item_inputs: inputs of the item tower, its id first.
+        codes_of: see `ItemVectors`.
+        config: recipe of the training.
+    """
 
     def __init__(
         self,
@@ -32,19 +39,15 @@ class TwoTower(nn.Module):
         config: TrainConfig,
     ) -> None:
         super().__init__()
+        self.score = Score(config.score)
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
         middle = SharedLayer(config.tower.shared_middle) if config.tower.shared_middle else None
-        unit = isinstance(config.score, Cosine)
-        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, unit=unit)
-        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, unit=unit)
+        normalise = self.score.normalise
+        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, normalise=normalise)
+        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, normalise=normalise)
         seen = item_inputs if config.tower.item is not None else [item_inputs[0], *categories]
         self.masking = Masking(seen) if config.self_supervised else None
-        cosine = config.score if isinstance(config.score, Cosine) else Cosine(temperature=1.0, learned=False)
-        start = torch.tensor(math.log(cosine.temperature))
-        self.log_temperature = nn.Parameter(start, requires_grad=cosine.learned)
-        self.log_bounds = tuple(math.log(bound) for bound in cosine.bounds)
-        self.shift = nn.Parameter(torch.zeros(()), requires_grad=config.score.shift)
         self.repeat = RepeatHead(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
         # Made last, so that the towers start from the same weights with it and without.
         self.reranker = Reranker(config.dim, config.reranker) if config.reranker else None
@@ -53,11 +56,8 @@ class TwoTower(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.log_temperature.device
-
-    @property
-    def temperature(self) -> Tensor:
-        return self.log_temperature.clamp(*self.log_bounds).exp()
+        """Device of the weights."""
+        return self.score.log_temperature.device
 
     @property
     def tables(self) -> list[nn.Parameter]:
@@ -79,6 +79,17 @@ def new_model(
     *,
     seed: int,
 ) -> TwoTower:
-    """Untrained towers; the seed decides their starting weights. codes_of: see `ItemVectors`."""
+    """Untrained towers.
+
+    Args:
+        user_inputs: inputs of the user tower, its id first.
+        item_inputs: inputs of the item tower, its id first.
+        codes_of: see `ItemVectors`.
+        config: recipe of the training.
+        seed: decides the starting weights.
+
+    Returns:
+        The towers, in training mode.
+    """
     torch.manual_seed(seed)
     return TwoTower(user_inputs, item_inputs, codes_of, config)

@@ -6,7 +6,7 @@ Legend: B rows, D dimension of the embedding.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class Tower(nn.Module):
         config: declaration of both towers.
         dim: D.
         middle: layer that both bodies share; None for none.
-        unit: whether embeddings have length 1.
+        normalise: what makes embeddings comparable, see `Score`.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Tower(nn.Module):
         dim: int,
         middle: SharedLayer | None = None,
         *,
-        unit: bool = True,
+        normalise: Callable[[Tensor], Tensor] = unit,
     ) -> None:
         super().__init__()
-        self.unit = unit
+        self.normalise = normalise
         self.vectors = vectors
         declared, parts = self._build(inputs, config, dim)
         self.body = None
@@ -58,12 +58,9 @@ class Tower(nn.Module):
     def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
         """Build the tower's own modules; its declared body and how many vectors that reads."""
 
-    def _scaled(self, embedding_BD: Tensor) -> Tensor:
-        return unit(embedding_BD) if self.unit else embedding_BD
-
 
 class ItemTower(Tower):
-    """v_i + body(v_i, side features), normalised if `unit`."""
+    """v_i + body(v_i, side features), normalised."""
 
     def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
         return config.item, 1
@@ -73,11 +70,11 @@ class ItemTower(Tower):
         embedding_BD = self.vectors(features)
         if self.body is not None:
             embedding_BD = embedding_BD + self.body(torch.cat([embedding_BD, *self.side(features)], dim=1))
-        return self._scaled(embedding_BD)
+        return self.normalise(embedding_BD)
 
 
 class UserTower(Tower):
-    """Σ_h gain_h · h + body(histories h, side features), normalised if `unit`.
+    """Σ_h gain_h · h + body(histories h, side features), normalised.
 
     With `user_id` in the recipe a vector of the user's id joins the sum. Otherwise the
     history alone identifies a user, also one who came after training.
@@ -109,4 +106,4 @@ class UserTower(Tower):
             parts.append(read[-1])
         if self.body is not None:
             parts.insert(0, self.body(torch.cat([*read, *self.side(features)], dim=1)))
-        return self._scaled(sum(parts[1:], parts[0]))
+        return self.normalise(sum(parts[1:], parts[0]))

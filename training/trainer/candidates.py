@@ -94,8 +94,9 @@ class CandidateBuilder:
         return Candidates(
             user_RD=user_RD,
             item_CD=item_CD,
-            scale=1 / model.temperature,
-            shift=model.shift,
+            scale=model.score.scale,
+            shift=model.score.shift,
+            normalise=model.score.normalise,
             row_P=batch.row_P,
             column_P=batch.column_P,
             weight_P=batch.weight_P,

@@ -73,7 +73,7 @@ class HistoryCandidates:
         # The novelty of discoveries is for the towers to learn from; how often they happen is what sets the level of r.
         self.outside_weight = config.repeat.outside / config.weighting.discovery_weight
         self.item_ND = torch.from_numpy(embed(model.item, data.corpus)).to(self.device)
-        self.scale = (1 / model.temperature).detach()
+        self.score = model.score
         codes_N = torch.from_numpy(data.corpus[model.item.vectors.key]).to(self.device)
         self.item_of_V = items_of_codes(codes_N, model.item.vectors.size)
         self.columns = ItemColumns(data.size, self.device)
@@ -93,7 +93,8 @@ class HistoryCandidates:
         """Logits of every item of the histories, beside everything that is constant."""
         there_RL = histories.item_RL >= 0
         vector_RLD = F.embedding(histories.item_RL.clamp_min(0), self.item_ND)
-        score_RL = self.scale * (vector_RLD @ histories.user_RD[:, :, None]).squeeze(2) * there_RL
+        with torch.no_grad():  # τ is a constant of the towers too
+            score_RL = self.score.to_logits((vector_RLD @ histories.user_RD[:, :, None]).squeeze(2)) * there_RL
         return Repeats(
             logit_RL=(score_RL + head(histories.users, score_RL)).masked_fill(~there_RL, -torch.inf),
             again_RL=histories.again_RL,
@@ -124,7 +125,7 @@ class HistoryCandidates:
             again_RL=again_RL,
             outside_R=self._outside(user_RD, item_RL, batch.row_P, taken_P),
             row_P=batch.row_P,
-            logit_P=self.scale * (user_RD[batch.row_P] * self.item_ND[taken_P]).sum(dim=1),
+            logit_P=self.score.to_logits((user_RD[batch.row_P] * self.item_ND[taken_P]).sum(dim=1)),
             inside_P=inside_P,
             weight_P=torch.where(inside_P, batch.weight_P, self.outside_weight * batch.weight_P),
         )
@@ -139,7 +140,7 @@ class HistoryCandidates:
         self.columns.move(item_S)
         row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
         pairs: Pairs = self.columns.pairs(torch.cat([row_H, row_P]), torch.cat([item_RL[row_H, place_H], taken_P]))
-        return log_sum_exp(self.scale * user_RD, self.item_ND[item_S], offset_S, pairs)
+        return log_sum_exp(self.score.to_logits(user_RD), self.item_ND[item_S], offset_S, pairs)
 
 
 def inclusion(share_N: Tensor, number: int) -> Tensor:

@@ -47,7 +47,7 @@ def train(
     while len(run.history) < run.epochs and run.waited < config.optimisation.patience:
         loss = run.epoch()
         measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
-        run.note({"loss": loss, "temperature": run.kept.temperature.item(), **measured})
+        run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **measured})
         if checkpoint is not None:
             save_checkpoint(checkpoint, run)
         on_epoch(len(run.history), run.history[-1])

@@ -10,7 +10,6 @@ from torch import Tensor
 from training.data.training_set import Batch
 from training.losses import Candidates
 from training.recipes.config import TrainConfig
-from training.recipes.objective import Cosine
 from training.towers import TwoTower
 from training.towers.side_features import Features
 from training.trainer.candidates import CandidateBuilder, Columns
@@ -61,10 +60,9 @@ def _compared(model: TwoTower, candidates: Candidates, comparison: CandidateBuil
 def compare(config: TrainConfig, candidates: Candidates) -> Tensor:
     """The recipe's loss, summed over the dimensions that have to serve."""
     function, parameters = config.loss.function, config.loss.parameters
-    unit = isinstance(config.score, Cosine)
     loss: Tensor = function(candidates, **parameters)
     for prefix in config.prefixes:
-        loss = loss + function(candidates.cut(prefix, unit=unit), **parameters)
+        loss = loss + function(candidates.cut(prefix), **parameters)
     return loss
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.unit.training.data import test_exposures as impressions
 from tests.unit.training.data import test_sample_weights as weights
-from tests.unit.training.losses import test_temperature as temperature
 from tests.unit.training.mistake import Mistake
 from tests.unit.training.sampling import test_item_frequency as frequency
 from tests.unit.training.sampling import test_negatives as sampling
 from tests.unit.training.towers import test_id_table as id_table
 from tests.unit.training.towers import test_normalize as unit
+from tests.unit.training.towers import test_score as score
 from tests.unit.training.trainer import test_hard_negatives as hard_negatives
 from tests.unit.training.trainer import test_item_columns as places
 from tests.unit.training.trainer import test_trainer as trainer
@@ -166,24 +166,24 @@ IN_TRAINING = [
     ),
     Mistake(
         name="a temperature free to leave its bounds",
-        module="training.towers.two_tower",
+        module="training.towers.score",
         right="self.log_temperature.clamp(*self.log_bounds).exp()",
         wrong="self.log_temperature.exp()",
-        test=temperature.test_a_learned_temperature_stays_within_its_bounds,
+        test=score.test_a_learned_temperature_stays_within_its_bounds,
     ),
     Mistake(
         name="the temperature itself learned, not its logarithm",
-        module="training.towers.two_tower",
+        module="training.towers.score",
         right="self.log_temperature.clamp(*self.log_bounds).exp()",
         wrong="1 + self.log_temperature",
-        test=temperature.test_a_learned_temperature_stays_within_its_bounds,
+        test=score.test_a_learned_temperature_stays_within_its_bounds,
     ),
     Mistake(
         name="the temperature applied twice",
-        module="training.trainer.candidates",
-        right="scale=1 / model.temperature,",
-        wrong="scale=1 / model.temperature**2,",
-        test=temperature.test_a_logit_is_the_cosine_over_the_temperature,
+        module="training.towers.score",
+        right="1 / self.temperature",
+        wrong="1 / self.temperature**2",
+        test=score.test_a_logit_is_the_cosine_over_the_temperature,
         arguments=(0.5,),
     ),
     Mistake(

@@ -40,7 +40,7 @@ IN_LOSSES = [
     Mistake(
         name="bare cosine as logit of a pointwise loss",
         module="training.recipes.objective",
-        right='self.name == "pointwise" and not (score.shift and scaled)',
+        right='self.name == "pointwise" and not (score.shift and score.scalable)',
         wrong="False",
         test=recipes.test_combinations_that_make_no_sense_are_refused_with_the_reason,
         arguments=({"loss": Loss("pointwise")}, "learned scale and shift"),
@@ -196,8 +196,8 @@ IN_LOSSES = [
     Mistake(
         name="a prefix of a unit vector taken for a unit vector",
         module="training.losses.candidates",
-        right="F.normalize(user_RD, dim=1), F.normalize(item_CD, dim=1)",
-        wrong="user_RD, item_CD",
+        right="self.normalise(self.user_RD[:, :dim]), self.normalise(self.item_CD[:, :dim])",
+        wrong="self.user_RD[:, :dim], self.item_CD[:, :dim]",
         test=losses.test_a_prefix_is_compared_by_itself,
     ),
     Mistake(

@@ -197,7 +197,7 @@ def test_a_row_without_candidates_costs_nothing(name: str) -> None:
 
 def test_a_prefix_is_compared_by_itself() -> None:
     c = candidates()
-    short = c.cut(2, unit=True)
+    short = c.cut(2)
     assert torch.allclose(short.user_RD.norm(dim=1), torch.ones(ROWS))
     wanted = c.user_RD[0, :2] @ c.item_CD[0, :2] / c.user_RD[0, :2].norm() / c.item_CD[0, :2].norm()
     assert short.positive_P[0].item() == pytest.approx(5 * wanted.item(), rel=1e-5)

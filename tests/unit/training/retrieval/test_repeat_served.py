@@ -39,7 +39,7 @@ def test_the_served_score_is_the_trained_one(tmp_path: Path) -> None:
     model, data = trained()
     assert model.repeat is not None
     example = rescorer_example(model, {n: a[:3] for n, a in data.queries.items()}, data.corpus)
-    export_tower(tmp_path / "rescorer.pt2", RescorerModule(model.repeat, None, model.temperature), example)
+    export_tower(tmp_path / "rescorer.pt2", RescorerModule(model.repeat, None, model.score), example)
     program = load_program((tmp_path / "rescorer.pt2").read_bytes(), "rescorer.pt2").module()
     user_QD, item_ND = embed(model.user, data.queries), embed(model.item, data.corpus)
     codes_QL = data.queries["history_items"]
@@ -57,7 +57,7 @@ def test_the_served_score_is_the_trained_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(served_QL[query, place], evaluated, atol=1e-5)
     candidates, batch = HistoryCandidates(data, model, CONFIG, seed=0), data.batch(np.arange(len(data.query_I)))
     logits_RL = candidates.compared(model.repeat, candidates.block(batch)).logit_RL.detach().numpy()
-    np.testing.assert_allclose(served_QL, model.temperature.item() * logits_RL, atol=1e-5)
+    np.testing.assert_allclose(served_QL, model.score.temperature.item() * logits_RL, atol=1e-5)
 
 
 def test_rescored_search_is_a_sort_of_the_sums_under_the_masks() -> None:

@@ -104,7 +104,7 @@ def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_
     assert model.repeat is not None
     model.repeat.eval()
     repeats = candidates.compared(model.repeat, candidates.block(batch))
-    scale = 1 / model.temperature.item()
+    scale = 1 / model.score.temperature.item()
     codes_RL = data.queries["history_items"][: len(batch.user_R)]
     score_RL = scale * np.einsum("rd,rld->rl", user_QD[: len(codes_RL)], item_ND[np.maximum(codes_RL - RESERVED, 0)])
     score_RL = np.where(codes_RL >= RESERVED, score_RL, 0)

@@ -176,7 +176,7 @@ def test_the_served_score_is_the_measured_one(tmp_path: Path) -> None:
     """Exported and loaded, against the sums that evaluation ranks by."""
     model, data = trained(STRATA)
     example = rescorer_example(model, {n: a[:3] for n, a in data.queries.items()}, data.corpus)
-    export_tower(tmp_path / "rescorer.pt2", RescorerModule(model.repeat, model.reranker, model.temperature), example)
+    export_tower(tmp_path / "rescorer.pt2", RescorerModule(model.repeat, model.reranker, model.score), example)
     program = load_program((tmp_path / "rescorer.pt2").read_bytes(), "rescorer.pt2").module()
     user_QD, item_ND = embed(model.user, data.queries), embed(model.item, data.corpus)
     item_QC = np.stack([np.random.default_rng(n).permutation(data.size)[:4] for n in range(40)])

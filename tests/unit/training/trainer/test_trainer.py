@@ -73,10 +73,10 @@ def test_the_mean_spans_the_same_share_of_a_short_and_of_a_long_training(share: 
     average = averaged(model, share)
     for step in range(1, 1_001):
         with torch.no_grad():
-            model.log_temperature.fill_(float(step))
+            model.score.log_temperature.fill_(float(step))
         average.update_parameters(model)
         if step in (100, 1_000):
-            mean = average.module.log_temperature.item()
+            mean = average.module.score.log_temperature.item()
             assert mean == pytest.approx(step / (1 + share), rel=0.02)
 
 

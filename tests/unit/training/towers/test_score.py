@@ -1,4 +1,4 @@
-"""The temperature: learned as its logarithm, kept within bounds, applied once."""
+"""Score: a temperature learned as its logarithm, kept within bounds, applied once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import torch
 
 from tests.unit.training.trainer.test_trainer import CONFIG, compared, small_data, small_model
 from training.recipes import Cosine, Dot
+from training.towers.score import Score
 
 
 def test_a_learned_temperature_stays_within_its_bounds() -> None:
     """However far the gradient drives it: at or below 0 a softmax ranks upside down, and 1 / 0 is no scale."""
     model = small_model(replace(CONFIG, score=Cosine(temperature=0.05, bounds=(0.01, 0.5))))
-    assert model.temperature.item() == pytest.approx(0.05)
+    assert model.score.temperature.item() == pytest.approx(0.05)
     for driven, wanted in ((-100.0, 0.01), (100.0, 0.5)):
         with torch.no_grad():
-            model.log_temperature.fill_(driven)
-        assert model.temperature.item() == pytest.approx(wanted)
+            model.score.log_temperature.fill_(driven)
+        assert model.score.temperature.item() == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.5])
@@ -35,3 +36,12 @@ def test_an_inner_product_has_no_temperature() -> None:
     c, _ = compared(replace(CONFIG, score=Dot()), small_data(), np.arange(4))
     assert c.scale.item() == 1
     assert not torch.allclose(c.item_CD.norm(dim=1), torch.ones(len(c.item_CD)))
+
+
+def test_scores_of_the_index_and_logits_convert_into_each_other() -> None:
+    """By τ alone: a shift is the same for all items, and an index ranks without it."""
+    score, inner = Score(Cosine(temperature=0.25, shift=True)), torch.tensor([-0.5, 0.0, 1.0])
+    with torch.no_grad():
+        score.shift.fill_(7.0)
+    assert torch.allclose(score.to_logits(inner), 4 * inner)
+    assert torch.allclose(score.to_index(4 * inner), inner)
