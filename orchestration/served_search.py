@@ -37,11 +37,11 @@ def served_search(
 
         def rescore(query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
             pairs = pl.DataFrame({QUERY: query_P.astype(np.int64), ITEM_ID: corpus.gather(item_P)})
-            pairs = pairs.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY))
+            pairs = pairs.with_columns(position=pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY))
             return rescorer.score(asked, user_QD, vectors, pairs)["score"].to_numpy()
 
         return reranked_search(user_QD, item_ND, rescore, rescorer.candidates)
-    owned = rescorer.places(asked, vectors if towers.schema.seen_items_may_return else {})
+    owned = rescorer.positions(asked, vectors if towers.schema.seen_items_may_return else {})
     query_P = owned[QUERY].to_numpy()
     item_P = owned[ITEM_ID].replace_strict(corpus, np.arange(len(corpus)), return_dtype=pl.Int64).to_numpy()
     score_P = rescorer.score(asked, user_QD, vectors, owned)["score"].to_numpy()

@@ -18,7 +18,7 @@ import polars as pl
 
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Kind
 from serving.index.base import ItemIndex
-from serving.model.rescorer import PLACED, QUERY, SCORED, Rescorer
+from serving.model.rescorer import PAIRS, QUERY, SCORED, Rescorer
 from serving.release.load import Release, check_collection
 
 TWO_TOWER, POPULAR = "two_tower", "popular"
@@ -170,10 +170,10 @@ class Retriever:
 
         Rows are SCORED, best first. History items that are not in the index or do not match the filter are left out.
         """
-        history, vectors = pl.DataFrame(schema=PLACED), {}
+        history, vectors = pl.DataFrame(schema=PAIRS), {}
         if self.release.schema.seen_items_may_return:
             vectors = self._index.vectors(self._collection, rescorer.history_items(users), where)
-            history = rescorer.places(users, vectors)
+            history = rescorer.positions(users, vectors)
         dropped = pl.concat([self._seen(users), history.select(QUERY, ITEM_ID)])
         rescored = rescorer.score(users, user_QD, vectors, history)
         return _best_first(pl.concat([self._found(user_QD, dropped, k, where), rescored]))
@@ -185,7 +185,7 @@ class Retriever:
         found = _ranked(self._found(user_QD, self._seen(users), max(k, rescorer.candidates), where))
         best = found.filter(pl.col("rank") <= rescorer.candidates)
         vectors = self._index.vectors(self._collection, best[ITEM_ID].unique().to_list())
-        reranked = rescorer.score(users, user_QD, vectors, best.select(QUERY, ITEM_ID, place=pl.col("rank") - 1))
+        reranked = rescorer.score(users, user_QD, vectors, best.select(QUERY, ITEM_ID, position=pl.col("rank") - 1))
         rest = found.filter(pl.col("rank") > rescorer.candidates).select(*SCORED)
         return pl.concat([_best_first(reranked), rest])
 

@@ -140,13 +140,13 @@ def update(
     for weight in model.parameters():
         weight.requires_grad_(any(weight is table for table, _ in touched))
     optimiser = _optimiser([table for table, _ in touched], config)
-    comparison, rng, losses = CandidateBuilder(data, config, model, seed), np.random.default_rng(seed), []
+    builder, rng, losses = CandidateBuilder(data, config, model, seed), np.random.default_rng(seed), []
     for _ in range(epochs):
         batches = data.batches(config.optimisation.batch_size, rng)
         total = 0.0
         for rows in batches:
             batch = data.batch(rows, whole_corpus=config.whole_corpus)
-            total += backpropagate(model, batch, comparison, config)
+            total += backpropagate(model, batch, builder, config)
             for table, touched_V in touched:
                 table.grad = _only(table.grad, touched_V)
             optimiser.step()

@@ -23,7 +23,7 @@ from feature_repo.schema import ITEM_ID
 QUERY = "query"
 USERS_AT_ONCE = 256
 """The embeddings of a call take 256 · P · D numbers."""
-PLACED = {QUERY: pl.Int64, ITEM_ID: pl.String, "place": pl.Int64}
+PAIRS = {QUERY: pl.Int64, ITEM_ID: pl.String, "position": pl.Int64}
 """Pairs: row of the user, item, and position in the user's history or among the candidates, from 0."""
 SCORED = {QUERY: pl.Int64, ITEM_ID: pl.String, "score": pl.Float64}
 """Scored pairs."""
@@ -56,19 +56,21 @@ class Rescorer:
         """List the distinct items of the users' histories, sorted."""
         return users[f"{self.history}_items"].explode().drop_nulls().unique().sort().to_list()
 
-    def places(self, users: pl.DataFrame, vectors: Vectors) -> pl.DataFrame:
-        """List the history items that can be scored, as PLACED.
+    def positions(self, users: pl.DataFrame, vectors: Vectors) -> pl.DataFrame:
+        """List the history items that can be scored, as PAIRS.
 
         They have a vector, and the head knows them.
         """
         if not vectors:
-            return pl.DataFrame(schema=PLACED)
+            return pl.DataFrame(schema=PAIRS)
         codes_QL = self.encoder.encode(users)[f"{self.history}_items"]
         cut = users.select(pl.col(f"{self.history}_items").list.head(codes_QL.shape[1]).alias(ITEM_ID))
-        place = pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY)
-        rows = cut.with_row_index(QUERY).explode(ITEM_ID).select(pl.col(QUERY).cast(pl.Int64), ITEM_ID, place=place)
+        position = pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY)
+        rows = (
+            cut.with_row_index(QUERY).explode(ITEM_ID).select(pl.col(QUERY).cast(pl.Int64), ITEM_ID, position=position)
+        )
         rows = rows.drop_nulls(ITEM_ID).filter(pl.col(ITEM_ID).is_in(list(vectors)))
-        return rows.filter(codes_QL[rows[QUERY].to_numpy(), rows["place"].to_numpy()] >= RESERVED)
+        return rows.filter(codes_QL[rows[QUERY].to_numpy(), rows["position"].to_numpy()] >= RESERVED)
 
     def score(self, users: pl.DataFrame, user_QD: np.ndarray, vectors: Vectors, pairs: pl.DataFrame) -> pl.DataFrame:
         """Score pairs by the inner product and the learned term.
@@ -77,7 +79,7 @@ class Rescorer:
             users: Features as of event_timestamp.
             user_QD: Embeddings of the users.
             vectors: Embeddings of the items.
-            pairs: Pairs as PLACED, each with a vector.
+            pairs: Pairs as PAIRS, each with a vector.
 
         Returns:
             The pairs as SCORED, in their order.
@@ -94,17 +96,17 @@ class Rescorer:
         """Score all pairs of a few users: columns pair and score."""
         import torch
 
-        given, places = {"user_embedding": user_QD}, self.candidates
+        given, positions = {"user_embedding": user_QD}, self.candidates
         if not self.candidates:
             given |= self.encoder.encode(users)
-            places = given[f"{self.history}_items"].shape[1]
-        query, place = pairs[QUERY].to_numpy(), pairs["place"].to_numpy()
-        vectors_QPD = np.zeros((len(user_QD), places, user_QD.shape[1]), np.float32)
-        vectors_QPD[query, place] = _stacked(vectors, pairs[ITEM_ID])
+            positions = given[f"{self.history}_items"].shape[1]
+        query, position = pairs[QUERY].to_numpy(), pairs["position"].to_numpy()
+        vectors_QPD = np.zeros((len(user_QD), positions, user_QD.shape[1]), np.float32)
+        vectors_QPD[query, position] = _stacked(vectors, pairs[ITEM_ID])
         given["candidate_embeddings" if self.candidates else "history_embeddings"] = vectors_QPD
         with torch.inference_mode():
             scores_QP = self.program({name: torch.from_numpy(np.array(array)) for name, array in given.items()}).numpy()
-        return pairs.select("pair", score=pl.Series(scores_QP[query, place].astype(np.float64)))
+        return pairs.select("pair", score=pl.Series(scores_QP[query, position].astype(np.float64)))
 
 
 def _within(pairs: pl.DataFrame, start: int, queries: int) -> pl.DataFrame:

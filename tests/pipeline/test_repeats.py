@@ -40,8 +40,8 @@ def test_answers_merge_the_index_and_the_rescored_history(home: Home, judged: Ju
     assert release.rescorer is not None
     user_QD, items = release.embed_users(users), home.embeddings(judged)
     vectors = dict(zip(items["item_id"], items["embedding"].to_numpy(), strict=True))
-    places = release.rescorer.places(users, vectors)
-    anew = dict(release.rescorer.score(users, user_QD, vectors, places).select("item_id", "score").iter_rows())
+    positions = release.rescorer.positions(users, vectors)
+    anew = dict(release.rescorer.score(users, user_QD, vectors, positions).select("item_id", "score").iter_rows())
     assert len(anew) > 10
     wanted = {id_: anew.get(id_, float(vector @ user_QD[0])) for id_, vector in vectors.items()}
     got = {item.item_id: item.score for item in answer.items}

@@ -85,8 +85,8 @@ def rescorer_example(model: TwoTower, users: Arrays, items: Arrays) -> Arrays:
     user_BD, item_ND = embed(model.user, users), embed(model.item, items)
     example = {"user_embedding": user_BD}
     if model.repeat:
-        places = users[f"{model.repeat.history}_items"].shape
-        example |= users | {"history_embeddings": np.resize(item_ND, (*places, item_ND.shape[1]))}
+        positions = users[f"{model.repeat.history}_items"].shape
+        example |= users | {"history_embeddings": np.resize(item_ND, (*positions, item_ND.shape[1]))}
     if model.reranker:
         shape = (len(user_BD), model.reranker.candidates, item_ND.shape[1])
         example |= {"candidate_embeddings": np.resize(item_ND, shape)}

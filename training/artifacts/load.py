@@ -13,7 +13,12 @@ from training.recipes import TrainConfig
 from training.recipes.serialization import from_json
 from training.towers import TwoTower, new_model
 
-FORMER_WEIGHTS = {"log_temperature": "score.log_temperature", "shift": "score.shift"}
+FORMER_WEIGHTS = {
+    "log_temperature": "score.log_temperature",
+    "shift": "score.shift",
+    "repeat.of_place.weight": "repeat.of_position.weight",
+    "repeat.of_place.bias": "repeat.of_position.bias",
+}
 """Weights by the names that releases of earlier layouts store them under."""
 
 

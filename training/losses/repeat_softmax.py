@@ -1,6 +1,6 @@
 """The loss of the repeat head: the items of users' histories, ranked one by one beside a sample of the rest.
 
-Legend: R users (rows), L places of a history, P positives.
+Legend: R users (rows), L positions of a history, P positives.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Repeats:
     """Comparison that trains the repeat head. Only r, inside of logit_RL, has a gradient."""
 
     logit_RL: Tensor
-    """s + r at each place of a history, -inf where no item stands."""
+    """s + r at each position of a history, -inf where no item stands."""
     again_RL: Tensor
-    """bool: places of items that the user takes again, those of the row's positives among them."""
+    """bool: positions of items that the user takes again, those of the row's positives among them."""
     outside_R: Tensor
     """Estimated log-sum-exp of s over everything outside the history that the row does not take."""
     row_P: Tensor
@@ -38,9 +38,10 @@ def repeat_softmax(repeats: Repeats) -> Tensor:
     """Softmax over two strata: a user's history H, whole and with r, and all other items, by a sample:
         Z = Σ_{h in H} e^{s_h + r_h} + Σ_{n not in H} e^{s_n},  loss = −l_p + log(e^{l_p} + Z),
         l_p = s_p + r_p in H, s_p outside.
-    Both sums leave out what the row takes. For a positive in H stand all places that the user takes again, with equal
-    shares of its weight: what is due on one day more than on the next hardly matters. [SLRC: Wang et al., WWW 2019, for
-    the two parts of a score]
+
+    Both sums leave out what the row takes. A positive in H stands for all history items
+    that the user takes again, with equal shares of its weight: on which of a few days an
+    item is due hardly matters. [SLRC: Wang et al., WWW 2019, for the two parts of a score]
     """
     logit_RL, again_RL = repeats.logit_RL, repeats.again_RL
     kept_RL = logit_RL.masked_fill(again_RL, -torch.inf)

@@ -117,8 +117,8 @@ def _masked(scores_bn: np.ndarray, rows: np.ndarray, first: int, k: int, mask: M
         ids, best = ranked(scores_bn, k)
     else:
         allowed = np.flatnonzero(mask.corpus[items])
-        places, best = ranked(np.take(scores_bn, allowed, axis=1), k)
-        ids = np.where(places < 0, -1, allowed[places]) if len(allowed) else places
+        columns, best = ranked(np.take(scores_bn, allowed, axis=1), k)
+        ids = np.where(columns < 0, -1, allowed[columns]) if len(allowed) else columns
     scores_bn[row, column] = kept
     return np.where(ids < 0, -1, ids + first), best
 

@@ -104,8 +104,8 @@ def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.nda
     rescorer = RescorerModule(model.repeat, None, model.score)
     item_V = items_of_codes(codes_N, model.item.vectors.size).numpy()
     item_QL = item_V[users[f"{model.repeat.history}_items"]]
-    row, place = np.nonzero(item_QL >= 0)
-    item = item_QL[row, place]
+    row, position = np.nonzero(item_QL >= 0)
+    item = item_QL[row, position]
     blocks = [slice(start, start + QUERIES_AT_ONCE) for start in range(0, queries, QUERIES_AT_ONCE)]
     parts = []
     for block in blocks:
@@ -113,5 +113,5 @@ def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.nda
         given = {name: array[block] for name, array in users.items()}
         given |= {"user_embedding": user_QD[block], "history_embeddings": vectors_QLD}
         parts.append(embed(rescorer, given))
-    added = np.concatenate(parts)[row, place] - np.einsum("nd,nd->n", user_QD[row], item_ND[item])
+    added = np.concatenate(parts)[row, position] - np.einsum("nd,nd->n", user_QD[row], item_ND[item])
     return csr_array((added, (row, item)), shape=(queries, len(codes_N)))

@@ -57,8 +57,8 @@ def merged(first: Ranked, second: Ranked, k: int) -> Ranked:
     """The k best of two ranked parts of the corpus; all item rows of `first` are the lower ones."""
     ids_QC, scores_QC = (np.concatenate(pair, axis=1) for pair in zip(first, second, strict=True))
     # Equal scores already stand in order of their item rows, so the tie rule holds on positions.
-    places_QK, best_QK = ranked(scores_QC, k)
-    return np.where(places_QK < 0, -1, np.take_along_axis(ids_QC, places_QK, axis=1)), best_QK
+    columns_QK, best_QK = ranked(scores_QC, k)
+    return np.where(columns_QK < 0, -1, np.take_along_axis(ids_QC, columns_QK, axis=1)), best_QK
 
 
 def _by_chunks(scores: torch.Tensor, k: int, chunk: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,8 +78,8 @@ def _by_chunks(scores: torch.Tensor, k: int, chunk: int) -> tuple[torch.Tensor, 
     columns = chosen[:, None, :k].sort(dim=2).values + chunks * torch.arange(chunk)[:, None]
     rest = torch.arange(chunks * chunk, items).expand(queries, -1)
     columns = torch.cat([columns.flatten(1), rest], dim=1)  # ascending, as the tie rule wants them
-    places, best = _plain(scores.gather(1, columns), k)
-    ids = columns.gather(1, places)
+    found, best = _plain(scores.gather(1, columns), k)
+    ids = columns.gather(1, found)
     if tied.any():
         ids[tied], best[tied] = _plain(scores[tied], k)
     return ids, best
@@ -89,27 +89,27 @@ def _plain(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Columns and scores of the k best of all columns, those at -inf included."""
     import torch
 
-    places = min(k, scores.shape[1])
+    number = min(k, scores.shape[1])
     # One more than wanted shows whether rank k ties with what was cut off.
-    best, ids = torch.topk(scores, min(places + 1, scores.shape[1]), dim=1)
+    best, ids = torch.topk(scores, min(number + 1, scores.shape[1]), dim=1)
     if best.isnan().any():  # topk ranks NaN first
         raise ValueError("scores contain NaN; check the embeddings")
-    last = best[:, places - 1 : places]
-    cut_off = best[:, places:]
+    last = best[:, number - 1 : number]
+    cut_off = best[:, number:]
     tied = ((cut_off == last) & (last > -torch.inf)).any(dim=1).nonzero().squeeze(1)
-    ids = ids[:, :places]
+    ids = ids[:, :number]
     for part in tied.split(32):  # few at a time: each row is copied
-        ids[part] = _lowest_rows_among_ties(scores[part], last[part], places)
+        ids[part] = _lowest_rows_among_ties(scores[part], last[part], number)
     ids = ids.sort(dim=1).values
     best, order = scores.gather(1, ids).sort(dim=1, descending=True, stable=True)
     return ids.gather(1, order), best
 
 
-def _lowest_rows_among_ties(scores: torch.Tensor, last: torch.Tensor, places: int) -> torch.Tensor:
-    """The `places` items with score above `last` or, as far as they fit, equal to it from the lowest row up."""
+def _lowest_rows_among_ties(scores: torch.Tensor, last: torch.Tensor, number: int) -> torch.Tensor:
+    """The `number` items with score above `last` or, as far as they fit, equal to it from the lowest row up."""
     import torch
 
     above, equal = scores > last, scores == last
-    room = places - above.sum(dim=1, keepdim=True)
+    room = number - above.sum(dim=1, keepdim=True)
     chosen = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
-    return chosen.nonzero()[:, 1].view(len(scores), places)
+    return chosen.nonzero()[:, 1].view(len(scores), number)

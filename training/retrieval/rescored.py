@@ -82,8 +82,8 @@ class RerankedSearch(MakeSearch):
     def _block(self, rows: np.ndarray, ids_QK: np.ndarray) -> np.ndarray:
         # By item row first: a stable sort by score then breaks ties as every search does.
         first_QC = np.sort(ids_QK[:, : self.candidates], axis=1)
-        row, place = np.nonzero(first_QC >= 0)
+        row, rank = np.nonzero(first_QC >= 0)
         scores_QC = np.full(first_QC.shape, -np.inf)
-        scores_QC[row, place] = self.rescore(rows[row], first_QC[row, place])
+        scores_QC[row, rank] = self.rescore(rows[row], first_QC[row, rank])
         order_QC = np.argsort(-scores_QC, axis=1, kind="stable")
         return np.concatenate([np.take_along_axis(first_QC, order_QC, axis=1), ids_QK[:, self.candidates :]], axis=1)

@@ -1,6 +1,6 @@
 """The repeat term: what makes an item of a user's history due again, besides what the embeddings say of it.
 
-Legend: B rows, L places of a history, E dimension of the term's own item vectors, W width of the hidden layer.
+Legend: B rows, L positions of a history, E dimension of the term's own item vectors, W width of the hidden layer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FACTS, ITEM_FACTS, SUMMARIES = 5, 3, 5
 
 
 class RepeatHead(nn.Module):
-    """r(u, i) for every place of a user's history: float32 [B, L], -inf where no known item stands.
+    """r(u, i) for every position of a user's history: float32 [B, L], -inf where no known item stands.
 
         r = w·x + MLP(x, y),  x = (a, c, d, a + c − a_oldest, s, f_i, e_i)
     with a the log age, c the log count, d the log of the decayed count, a_oldest − c about the log of the typical gap
@@ -51,7 +51,7 @@ class RepeatHead(nn.Module):
         self.linear = nn.Linear(width, 1, bias=False)
         with torch.no_grad():
             self.linear.weight.zero_()[0, :3] = torch.tensor([-0.5, 1.0, 1.0])
-        self.of_place = nn.Linear(width, config.width)
+        self.of_position = nn.Linear(width, config.width)
         self.of_user = nn.Linear(SUMMARIES + 2 * len(self.numbers), config.width, bias=False)
         self.exit = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
 
@@ -62,9 +62,9 @@ class RepeatHead(nn.Module):
         own_BL = age_BL + count_BL - age_BL.amax(dim=1, keepdim=True)
         facts_BLF = torch.stack([age_BL, count_BL, decayed_BL, own_BL, score_BL], dim=-1)
         of_item_BLF = self.get_buffer("facts_VF")[items_BL.long()]
-        place_BLX = torch.cat([facts_BLF, of_item_BLF, self.vectors.gathered(items_BL)], dim=-1)
-        hidden_BLW = self.of_place(place_BLX) + self.of_user(user_BY)[:, None]
-        term_BL = (self.linear(place_BLX) + self.exit(hidden_BLW)).squeeze(-1)
+        position_BLX = torch.cat([facts_BLF, of_item_BLF, self.vectors.gathered(items_BL)], dim=-1)
+        hidden_BLW = self.of_position(position_BLX) + self.of_user(user_BY)[:, None]
+        term_BL = (self.linear(position_BLX) + self.exit(hidden_BLW)).squeeze(-1)
         return term_BL.masked_fill(items_BL < RESERVED, -torch.inf)
 
 

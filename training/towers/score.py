@@ -1,4 +1,4 @@
-"""Score of a user and an item: the place where two embeddings become a logit."""
+"""Score of a user and an item: where two embeddings become a logit."""
 
 from __future__ import annotations
 

@@ -1,16 +1,20 @@
-"""From a batch to the candidates that a loss compares: draws negatives, hides what is none, corrects.
+"""Builder of a batch's candidates.
 
-Legend: R user snapshots, C columns, L history length, N items of the corpus, V item vocabulary; U users, M items
-mined for each or shown to each, H hard negatives of a row.
+Samples negatives, masks accidental hits, computes log q.
+
+Legend: R user snapshots (rows), C columns, L history length, P positives, N items of the
+corpus, V item vocabulary, D dimension, U users, E sampled columns; M items mined for a
+user, or remembered items; H hard negatives of a row, or pairs of a row and an item.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.data.training_set import Batch, TrainingSet
 from training.losses import Candidates, Pairs
@@ -18,17 +22,26 @@ from training.recipes.config import TrainConfig
 from training.recipes.sampling import Impressions
 from training.sampling import Counted, Memory, Streamed, draw
 from training.towers import TwoTower, items_of_codes
+from training.towers.side_features import Features
 from training.trainer.item_columns import ItemColumns
 from training.trainer.precision import precision_of
 from training.trainer.reranker_objective import RerankerObjective
 
+Embed = Callable[[nn.Module, Features], Tensor]
+"""Tower and features to embeddings, float32 [rows, D]."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Columns:
-    """The items of a batch's columns: those of the batch, drawn ones, hard ones. See `Candidates` for the rest."""
+    """Columns of a batch: its items, then sampled ones, then hard negatives.
+
+    For the fields without a description see `Candidates`.
+    """
 
     item_C: Tensor
-    features: dict[str, Tensor]
+    """Row of the corpus of each column."""
+    features: Features
+    """Features of each column for the item tower."""
     log_q_C: Tensor
     first_negative: int
     last_negative: int
@@ -36,13 +49,16 @@ class Columns:
 
 
 class CandidateBuilder:
-    """Chooses the columns of each batch and builds its candidates. Its state belongs into a checkpoint.
+    """Builder of candidates: chooses the columns of a batch and what of them is hidden.
 
-    Everything lies on the model's device; what is drawn comes from a generator of the CPU, so that it is the same on
-    all devices.
+    Its state belongs into a checkpoint. Tensors lie on the model's device; random numbers
+    come from a generator of the CPU, so that they are the same on all devices.
 
-    mined_UM: items for each user to draw hard negatives from, -1 where there is none: mined, None as long as nothing
-    is; or shown and not taken.
+    Args:
+        data: the training set.
+        config: the recipe.
+        model: the towers.
+        seed: random seed.
     """
 
     def __init__(self, data: TrainingSet, config: TrainConfig, model: TwoTower, seed: int) -> None:
@@ -54,14 +70,51 @@ class CandidateBuilder:
         self.memory = Memory(config.negatives.memory)
         self.rng = torch.Generator().manual_seed(seed)
         self.reranker = RerankerObjective(config.reranker, seed) if config.reranker else None
+        # Items to draw each user's hard negatives from, -1 where there is none; None before the
+        # first mining.
         self.mined_UM = self._shown() if isinstance(config.negatives.hard, Impressions) else None
         self.corpus = {name: torch.from_numpy(array).to(self.device) for name, array in data.corpus.items()}
         self.histories = model.user.histories if config.strata else ()
-        self.places = ItemColumns(data.size, self.device)
+        self.item_columns = ItemColumns(data.size, self.device)
         self.item_of_V = items_of_codes(self.corpus[model.item.vectors.key], model.item.vectors.size)
 
+    def build(self, model: TwoTower, batch: Batch, embed: Embed) -> Candidates:
+        """Candidates of a batch, as a loss compares them.
+
+        Args:
+            model: the towers.
+            batch: interactions of a step.
+            embed: calls a tower on features.
+
+        Returns:
+            The embeddings of users and columns, and which pairs are positives, hidden, or in a history.
+        """
+        columns = self.columns(batch)
+        user_RD, item_CD = embed(model.user, batch.users), embed(model.item, columns.features)
+        if self.config.negatives.memory:
+            columns, item_CD = self._with_memory(batch.size, columns, item_CD)
+        if self.histories or not self.config.negatives.all_negative:
+            self.item_columns.move(columns.item_C[: columns.last_negative])
+        return Candidates(
+            user_RD=user_RD,
+            item_CD=item_CD,
+            scale=model.score.scale,
+            shift=model.score.shift,
+            normalise=model.score.normalise,
+            row_P=batch.row_P,
+            column_P=batch.column_P,
+            weight_P=batch.weight_P,
+            log_q_C=columns.log_q_C,
+            hidden=self._hidden(batch),
+            history=self._history(batch) if self.histories else None,
+            hard_RH=columns.hard_RH,
+            first_negative=columns.first_negative,
+            last_negative=columns.last_negative,
+            precision=precision_of(self.config, self.device),
+        )
+
     def columns(self, batch: Batch) -> Columns:
-        """The batch's items, what the sampler draws, and the hard negatives of the batch's users."""
+        """Columns of a batch; draws from the sampler and from the users' hard negatives."""
         if isinstance(self.frequency, Streamed):
             self.frequency.update(batch.item_C)
         drawn = draw(self.config.negatives.sampler, batch.item_C, batch.size, self.share_N, self.frequency, self.rng)
@@ -83,54 +136,32 @@ class CandidateBuilder:
             hard_RH=hard_RH,
         )
 
-    def candidates(
-        self, model: TwoTower, batch: Batch, columns: Columns, user_RD: Tensor, item_CD: Tensor
-    ) -> Candidates:
-        """The embeddings with everything the loss has to know of them."""
-        if self.config.negatives.memory:
-            columns, item_CD = self._with_memory(batch.size, columns, item_CD)
-        if self.histories or not self.config.negatives.all_negative:
-            self.places.move(columns.item_C[: columns.last_negative])
-        return Candidates(
-            user_RD=user_RD,
-            item_CD=item_CD,
-            scale=model.score.scale,
-            shift=model.score.shift,
-            normalise=model.score.normalise,
-            row_P=batch.row_P,
-            column_P=batch.column_P,
-            weight_P=batch.weight_P,
-            log_q_C=columns.log_q_C,
-            hidden=self._hidden(batch),
-            history=self._history(batch) if self.histories else None,
-            hard_RH=columns.hard_RH,
-            first_negative=columns.first_negative,
-            last_negative=columns.last_negative,
-            precision=precision_of(self.config, self.device),
-        )
-
     def _hidden(self, batch: Batch) -> Pairs:
-        """The batch's positives, or everything that its users are known to have taken, or nothing."""
+        """Pairs that are no negatives: the batch's positives, all known ones of its users, or none."""
         if self.config.negatives.all_negative:
             return Pairs.none(self.device)
         if not self.config.negatives.hide_known:
-            return self.places.pairs(batch.row_P, batch.item_C[batch.column_P])
+            return self.item_columns.pairs(batch.row_P, batch.item_C[batch.column_P])
         known = self.data.known[batch.user_R].tocoo()
         row_H, item_H = (torch.from_numpy(each).long().to(self.device) for each in (known.row, known.col))
-        return self.places.pairs(row_H, item_H)
+        return self.item_columns.pairs(row_H, item_H)
 
     def _history(self, batch: Batch) -> Pairs:
-        """Pairs whose item is in the user's history. Items without a code of their own are in nobody's."""
+        """Pairs whose item is in the user's history; items without their own code are in none."""
         code_RL = torch.cat([batch.users[f"{name}_items"] for name in self.histories], dim=1)
         item_RL = self.item_of_V[code_RL.long()]
-        row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
-        return self.places.pairs(row_H, item_RL[row_H, place_H])
+        row_H, position_H = (item_RL >= 0).nonzero(as_tuple=True)
+        return self.item_columns.pairs(row_H, item_RL[row_H, position_H])
 
     def _with_memory(self, interactions: int, columns: Columns, item_CD: Tensor) -> tuple[Columns, Tensor]:
-        """The columns with the remembered ones behind the batch's and before the hard ones; their embeddings.
+        """Columns with remembered ones between the batch's and the hard ones, and their embeddings.
 
-        Hard ones are not remembered: they came by no probability that a correction could know.
+        Args:
+            interactions: number of positives of the batch.
+            columns: the batch's columns.
+            item_CD: their embeddings.
         """
+        # Hard negatives are not remembered: no probability that a correction could know drew them.
         last = columns.last_negative
         own_C, own_CD = columns.item_C[:last], item_CD[:last]
         past = len(self.memory)
@@ -155,19 +186,19 @@ class CandidateBuilder:
         return torch.from_numpy(self.data.shown_UM).to(self.device)
 
     def _with_hard(self, user_R: np.ndarray, item_C: Tensor) -> tuple[Tensor, Tensor]:
-        """Some mined items of each row as columns, and the columns with those behind that have none yet."""
+        """Columns of some mined items of each row, and all columns with those items behind."""
         assert self.mined_UM is not None and self.config.negatives.hard is not None
         mined_RM = self.mined_UM[torch.from_numpy(user_R).to(self.device)]
         random_RM = torch.rand(mined_RM.shape, generator=self.rng).to(self.device)
-        places_RH = random_RM.masked_fill(mined_RM < 0, -1.0).topk(self.config.negatives.hard.number, dim=1).indices
-        chosen_RH = mined_RM.gather(1, places_RH)
+        rank_RH = random_RM.masked_fill(mined_RM < 0, -1.0).topk(self.config.negatives.hard.number, dim=1).indices
+        chosen_RH = mined_RM.gather(1, rank_RH)
         distinct = chosen_RH[chosen_RH >= 0].unique()
-        column_N = torch.full((self.data.size + 1,), -1, device=self.device)  # the last place is that of -1, no item
+        column_N = torch.full((self.data.size + 1,), -1, device=self.device)  # the last position is that of -1, no item
         column_N[distinct] = torch.arange(len(distinct), device=self.device) + len(item_C)
         return column_N[chosen_RH], torch.cat([item_C, distinct])
 
     def state(self) -> dict[str, Tensor]:
-        """State that a checkpoint keeps."""
+        """State for a checkpoint."""
         state = {f"memory.{name}": each for name, each in self.memory.state().items()}
         if isinstance(self.frequency, Streamed):
             state |= {f"frequency.{name}": each for name, each in self.frequency.state().items()}
@@ -178,6 +209,7 @@ class CandidateBuilder:
         return state | {"rng": self.rng.get_state()}
 
     def load(self, state: dict[str, Tensor]) -> None:
+        """Restore a state."""
         state = {name: each if name.endswith("rng") else each.to(self.device) for name, each in state.items()}
         self.memory.load(_part(state, "memory."))
         if isinstance(self.frequency, Streamed):

@@ -18,7 +18,7 @@ def save_checkpoint(path: Path, run: TrainState) -> None:
     from safetensors.torch import save_file
 
     tensors = _prefixed("model", run.model.state_dict()) | _prefixed("best", run.best_weights)
-    tensors |= _prefixed("comparison", run.comparison.state()) | _prefixed("random", random_state(run.model.device))
+    tensors |= _prefixed("candidates", run.builder.state()) | _prefixed("random", random_state(run.model.device))
     if run.views:
         tensors |= _prefixed("views", run.views.state())
     if run.average:
@@ -67,7 +67,7 @@ def load_checkpoint(path: Path, run: TrainState) -> None:
         raise ValueError(f"{path} is of a training with another {', '.join(different)}; remove it to start anew")
     run.model.load_state_dict(_part("model", tensors))
     run.best_weights = _part("best", tensors)
-    run.comparison.load(_part("comparison", tensors))
+    run.builder.load(_part("candidates", tensors))
     if run.views:
         run.views.load(_part("views", tensors))
     if run.average:

@@ -1,7 +1,7 @@
 """Candidates of the repeat head: history items, and a sample of everything else.
 
-Legend: N items of the corpus, S sampled items, V item vocabulary; of a block: R user snapshots, L places of a history,
-P positives, D dimension.
+Legend: N items of the corpus, S sampled items, V item vocabulary; of a block: R user
+snapshots, L positions of a history, P positives, D dimension, H pairs of row and item.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class Histories:
 
     def only(self, rows: Tensor) -> Histories:
         """Some of the snapshots."""
-        place_R = torch.full((len(self.user_RD),), -1, device=rows.device)
-        place_R[rows] = torch.arange(len(rows), device=rows.device)
-        kept_P = place_R[self.row_P] >= 0
+        row_R = torch.full((len(self.user_RD),), -1, device=rows.device)
+        row_R[rows] = torch.arange(len(rows), device=rows.device)
+        kept_P = row_R[self.row_P] >= 0
         return Histories(
             users={name: each[rows] for name, each in self.users.items()},
             user_RD=self.user_RD[rows],
             item_RL=self.item_RL[rows],
             again_RL=self.again_RL[rows],
             outside_R=self.outside_R[rows],
-            row_P=place_R[self.row_P[kept_P]],
+            row_P=row_R[self.row_P[kept_P]],
             logit_P=self.logit_P[kept_P],
             inside_P=self.inside_P[kept_P],
             weight_P=self.weight_P[kept_P],
@@ -114,8 +114,8 @@ class HistoryCandidates:
         same_PL = item_RL[batch.row_P] == taken_P[:, None]
         inside_P = same_PL.any(dim=1)
         again_RL = torch.zeros_like(item_RL, dtype=torch.bool)
-        positive, place = same_PL.nonzero(as_tuple=True)
-        again_RL[batch.row_P[positive], place] = True
+        positive, position = same_PL.nonzero(as_tuple=True)
+        again_RL[batch.row_P[positive], position] = True
         if batch.again_RL is not None:
             again_RL |= batch.again_RL & (item_RL >= 0)
         return Histories(
@@ -138,8 +138,8 @@ class HistoryCandidates:
         offset_S = -self.inclusion_N[item_S].log().float().to(self.device)
         item_S = item_S.to(self.device)
         self.columns.move(item_S)
-        row_H, place_H = (item_RL >= 0).nonzero(as_tuple=True)
-        pairs: Pairs = self.columns.pairs(torch.cat([row_H, row_P]), torch.cat([item_RL[row_H, place_H], taken_P]))
+        row_H, position_H = (item_RL >= 0).nonzero(as_tuple=True)
+        pairs: Pairs = self.columns.pairs(torch.cat([row_H, row_P]), torch.cat([item_RL[row_H, position_H], taken_P]))
         return log_sum_exp(self.score.to_logits(user_RD), self.item_ND[item_S], offset_S, pairs)
 
 

@@ -28,9 +28,9 @@ class ItemColumns:
     def move(self, item_C: Tensor) -> None:
         """To the columns of another batch. item_C: the item of each."""
         self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1
-        place_C = torch.arange(len(item_C), device=item_C.device)
-        self.first_N.scatter_reduce_(0, item_C, place_C, reduce="amin")
-        self.last_N.scatter_reduce_(0, item_C, place_C, reduce="amax")
+        column_C = torch.arange(len(item_C), device=item_C.device)
+        self.first_N.scatter_reduce_(0, item_C, column_C, reduce="amin")
+        self.last_N.scatter_reduce_(0, item_C, column_C, reduce="amax")
         self.item_C = item_C
 
     def pairs(self, row_P: Tensor, item_P: Tensor) -> Pairs:

@@ -31,7 +31,7 @@ class TrainState:
         torch.manual_seed(seed)
         self.data, self.model, self.config, self.seed, self.epochs = data, model, config, seed, epochs
         self.rng = np.random.default_rng(seed)
-        self.comparison = CandidateBuilder(data, config, model, seed)
+        self.builder = CandidateBuilder(data, config, model, seed)
         views = config.self_supervised
         self.views = SelfSupervision(data, views, model, seed) if views else None
         settings = config.optimisation
@@ -53,12 +53,12 @@ class TrainState:
         """One pass over the data; the mean loss of its steps."""
         hard = self.config.negatives.hard
         if isinstance(hard, HardNegatives) and self.history and len(self.history) % hard.epochs == 0:
-            self.comparison.mined_UM = mine(self.model, self.data, hard)
+            self.builder.mined_UM = mine(self.model, self.data, hard)
         self.model.train()
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
         total = 0.0
         for rows in track(batches, f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"):
-            total += backpropagate(self.model, self._batch(rows), self.comparison, self.config, self.views)
+            total += backpropagate(self.model, self._batch(rows), self.builder, self.config, self.views)
             self.optimisers.step()
             if self.average:
                 self.average.update_parameters(self.model)

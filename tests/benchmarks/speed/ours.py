@@ -73,7 +73,7 @@ class Ours:
     def step(self, number: int) -> int:
         rows = self.batches[number % len(self.batches)]
         batch = self.data.batch(rows).to(self.run.model.device)
-        backpropagate(self.run.model, batch, self.run.comparison, self.run.config)
+        backpropagate(self.run.model, batch, self.run.builder, self.run.config)
         self.run.optimisers.step()
         return len(rows)
 

@@ -11,7 +11,7 @@ from tests.unit.training.towers import test_id_table as id_table
 from tests.unit.training.towers import test_normalize as unit
 from tests.unit.training.towers import test_score as score
 from tests.unit.training.trainer import test_hard_negatives as hard_negatives
-from tests.unit.training.trainer import test_item_columns as places
+from tests.unit.training.trainer import test_item_columns as columns
 from tests.unit.training.trainer import test_trainer as trainer
 from training.recipes import InBatch, Mixed, Popularity, Uniform
 
@@ -57,11 +57,11 @@ IN_TRAINING = [
         arguments=(Uniform(number=6), False),
     ),
     Mistake(
-        name="places of the batch before",
+        name="columns of the batch before",
         module="training.trainer.item_columns",
         right="self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1",
         wrong="pass",
-        test=places.test_places_are_those_of_the_last_batch,
+        test=columns.test_columns_are_those_of_the_last_batch,
     ),
     Mistake(
         name="known positives taken by rows of the batch, not by users",

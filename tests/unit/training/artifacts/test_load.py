@@ -12,8 +12,13 @@ from tests.unit.training.artifacts.released_world import RECIPES, write_release
 from training.artifacts.load import read_release
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-FORMER = {"score.log_temperature": "log_temperature", "score.shift": "shift"}
-"""Names that weights had before the score was a module of its own."""
+FORMER = {
+    "score.log_temperature": "log_temperature",
+    "score.shift": "shift",
+    "repeat.of_position.weight": "repeat.of_place.weight",
+    "repeat.of_position.bias": "repeat.of_place.bias",
+}
+"""Names of weights in releases of earlier layouts."""
 
 
 def test_weights_of_the_former_layout_are_found_under_their_new_names(tmp_path: Path) -> None:

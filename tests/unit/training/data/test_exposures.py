@@ -13,6 +13,7 @@ import torch
 
 from tests.unit.training.test_fit import CONFIG as FITTED
 from tests.unit.training.test_fit import CUT, SALES, VALIDATION, frames
+from tests.unit.training.trainer.candidates_world import built
 from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
 from training.data.exposures import shown_not_taken
 from training.data.interactions import interactions
@@ -77,19 +78,18 @@ def test_they_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_min
     shown_UM[0, :3], shown_UM[1, :1] = (3, 4, 5), 2
     data = replace(data, shown_UM=shown_UM)
     model = small_model(config)
-    comparison = CandidateBuilder(data, config, model, seed=0)
+    builder = CandidateBuilder(data, config, model, seed=0)
     batch = data.batch(np.arange(6))
     assert batch.user_R.tolist() == [0, 1, 2]
     drawn = set()
     for _ in range(30):
-        columns = comparison.columns(batch)
+        columns = builder.columns(batch)
         assert columns.hard_RH is not None
         own = [columns.item_C[row[row >= 0]].tolist() for row in columns.hard_RH]
         assert (len(set(own[0])), own[1], own[2]) == (2, [2], [])
         drawn |= set(own[0])
     assert drawn == {3, 4, 5}
-    users, items = model.user(batch.users), model.item(columns.features)
-    candidates = comparison.candidates(model, batch, columns, users, items)
+    _, candidates = built(builder, model, batch)
     assert candidates.number == len(batch.item_C)
     LOSSES["softmax"](candidates).backward()
     assert all(torch.isfinite(weight.grad.to_dense()).all() for weight in model.parameters() if weight.grad is not None)
@@ -169,5 +169,5 @@ def test_mined_and_shown_are_told_apart() -> None:
     data = replace(small_data(items=6), shown_UM=np.full((8, 5), 5))
     for hard, changes in ((SHOWN, False), (HardNegatives(number=1, first=1, last=2), True)):
         config = replace(CONFIG, negatives=Negatives(hard=hard))
-        comparison = CandidateBuilder(data, config, small_model(config), seed=0)
-        assert (comparison.mined_UM is None) == changes
+        builder = CandidateBuilder(data, config, small_model(config), seed=0)
+        assert (builder.mined_UM is None) == changes

@@ -13,6 +13,7 @@ import torch
 from serving.pt2 import load_program
 from tests.unit.training.towers.test_repeat_head import CONFIG as REPEATING
 from tests.unit.training.towers.test_repeat_head import model_of, small_data
+from tests.unit.training.trainer.candidates_world import built
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.training_set import TrainingSet
 from training.losses import Candidates
@@ -74,11 +75,10 @@ def test_the_towers_are_those_of_a_training_without_it(config: TrainConfig, more
 def compared(data: TrainingSet, config: TrainConfig, rows: np.ndarray) -> tuple[Candidates, np.ndarray, TwoTower]:
     """The candidates of a batch, the item of each column, and the model."""
     model = model_of(data.size, 5, config).eval()
-    comparison = CandidateBuilder(data, config, model, seed=0)
+    builder = CandidateBuilder(data, config, model, seed=0)
     batch = data.batch(rows, whole_corpus=config.whole_corpus)
-    columns = comparison.columns(batch)
-    user_RD, item_CD = model.user(batch.users), model.item(columns.features)
-    return comparison.candidates(model, batch, columns, user_RD, item_CD), columns.item_C.numpy(), model
+    columns, c = built(builder, model, batch)
+    return c, columns.item_C.numpy(), model
 
 
 @pytest.mark.parametrize("sampler", [InBatch(), Mixed(number=4), Uniform(number=6), Corpus()])
@@ -95,13 +95,10 @@ def test_hard_and_remembered_negatives_are_ranked_too() -> None:
     data = small_data()
     config = replace(PLAIN, negatives=Negatives(hard=HardNegatives(number=2, first=1, last=4), memory=1))
     model = model_of(data.size, 5, config).eval()
-    comparison = CandidateBuilder(data, config, model, seed=0)
-    comparison.mined_UM = torch.arange(4).repeat(20, 1)
+    builder = CandidateBuilder(data, config, model, seed=0)
+    builder.mined_UM = torch.arange(4).repeat(20, 1)
     for rows in (np.arange(10), np.arange(20, 30)):
-        batch = data.batch(rows)
-        columns = comparison.columns(batch)
-        user_RD, item_CD = model.user(batch.users), model.item(columns.features)
-        c = comparison.candidates(model, batch, columns, user_RD, item_CD)
+        _, c = built(builder, model, data.batch(rows))
     assert c.hard_RH is not None
     assert c.last_negative is not None
     behind_CD = c.item_CD[c.last_negative :]

@@ -1,13 +1,17 @@
-"""A small random set of candidates, and its formulas written out pair by pair."""
+"""Small random candidates, those that a builder makes of a batch, and logits pair by pair."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import torch
 from torch.nn import functional as F
 
+from training.data.training_set import Batch
 from training.losses import Candidates, Pairs
+from training.towers import TwoTower
+from training.trainer.candidates import CandidateBuilder, Columns
 
 ROWS, COLUMNS, DIM = 7, 11, 5
 TEMPERATURE = 0.2
@@ -31,6 +35,13 @@ def candidates(seed: int = 0, *, temperature: float = TEMPERATURE, **changes: ob
         scale=torch.tensor(1 / temperature),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def built(builder: CandidateBuilder, model: TwoTower, batch: Batch) -> tuple[Columns, Candidates]:
+    """Candidates of a batch, and the columns that they were built from."""
+    columns = builder.columns(batch)
+    with patch.object(builder, "columns", return_value=columns):
+        return columns, builder.build(model, batch, lambda tower, features: tower(features))
 
 
 def pairs_of(hidden_RC: torch.Tensor) -> Pairs:

@@ -86,15 +86,15 @@ def test_a_step_makes_no_tensor_where_the_model_is_not(config: TrainConfig) -> N
             if elsewhere:
                 move(model)
                 assert all(isinstance(weight, There) for weight in model.parameters())
-            comparison = CandidateBuilder(data, config, model, seed=0)
+            builder = CandidateBuilder(data, config, model, seed=0)
             if config.negatives.hard:
-                comparison.mined_UM = mine(model, data, config.negatives.hard)
+                builder.mined_UM = mine(model, data, config.negatives.hard)
             views = SelfSupervision(data, config.self_supervised, model, 0) if config.self_supervised else None
             model.train()
             for rows in np.array_split(np.arange(len(data.query_I)), 2):
                 batch = data.batch(rows, whole_corpus=config.whole_corpus).to(model.device)
-                losses.append(backpropagate(model, batch, comparison, config, views))
-                comparison.load({name: each.cpu() for name, each in comparison.state().items()})
+                losses.append(backpropagate(model, batch, builder, config, views))
+                builder.load({name: each.cpu() for name, each in builder.state().items()})
             if config.reranker or config.repeat:
                 served_search(model, data.queries, data.corpus)()(np.arange(3), 2)
     assert losses[:2] == pytest.approx(losses[2:], abs=1e-6)

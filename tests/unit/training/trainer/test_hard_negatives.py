@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from tests.unit.training.trainer.candidates_world import built
 from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
 from training.data.training_set import TrainingSet
 from training.losses import LOSSES, Candidates
@@ -22,14 +23,13 @@ def compared(
 ) -> tuple[Columns, Candidates]:
     """The last of some batches of users. mined: the one hard negative of some users."""
     model = small_model(config).eval()
-    comparison = CandidateBuilder(data, config, model, seed=0)
-    comparison.mined_UM = torch.full((8, 2), -1)
+    builder = CandidateBuilder(data, config, model, seed=0)
+    builder.mined_UM = torch.full((8, 2), -1)
     for user, item in mined.items():
-        comparison.mined_UM[user] = item
+        builder.mined_UM[user] = item
     for users in batches:
         batch = data.batch(np.concatenate([[2 * user, 2 * user + 1] for user in users]))
-        columns = comparison.columns(batch)
-        c = comparison.candidates(model, batch, columns, model.user(batch.users), model.item(columns.features))
+        columns, c = built(builder, model, batch)
     return columns, c
 
 

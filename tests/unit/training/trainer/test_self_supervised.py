@@ -206,8 +206,8 @@ def test_a_step_adds_the_weighted_loss_of_the_views_to_that_of_interactions(part
         data, model = world(replace(config, self_supervised=ssl or SelfSupervised()))
         model.eval()  # no dropout: the three differ by nothing else
         views = SelfSupervision(data, ssl, model, seed=1) if ssl else None
-        comparison = CandidateBuilder(data, config, model, seed=0)
-        losses.append(backpropagate(model, data.batch(np.arange(20)), comparison, config, views))
+        builder = CandidateBuilder(data, config, model, seed=0)
+        losses.append(backpropagate(model, data.batch(np.arange(20)), builder, config, views))
         gradients.append(model.item.vectors.ids.weight.grad.to_dense())
     assert losses[2] - losses[0] == pytest.approx(3 * (losses[1] - losses[0]), rel=1e-4)
     assert losses[1] > losses[0]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
+from tests.unit.training.trainer.candidates_world import built
 from training.data.training_set import TrainingSet
 from training.losses import Candidates
 from training.recipes import (
@@ -118,11 +119,10 @@ def test_id_dropout_trains_the_default_of_unknown_items(share: float) -> None:
 def compared(config: TrainConfig, data: TrainingSet, rows: np.ndarray) -> tuple[Candidates, np.ndarray]:
     """The candidates of a batch, and the item of each column."""
     model = small_model(config)
-    comparison = CandidateBuilder(data, config, model, seed=0)
+    builder = CandidateBuilder(data, config, model, seed=0)
     batch = data.batch(rows, whole_corpus=config.whole_corpus)
-    columns = comparison.columns(batch)
-    user_RD, item_CD = model.user(batch.users), model.item(columns.features)
-    return comparison.candidates(model, batch, columns, user_RD, item_CD), columns.item_C.numpy()
+    columns, c = built(builder, model, batch)
+    return c, columns.item_C.numpy()
 
 
 SAMPLERS = [InBatch(), Uniform(number=4), Popularity(number=3), Mixed(number=4), Corpus()]
@@ -190,14 +190,13 @@ def test_mined_items_are_negatives_of_their_own_row_only() -> None:
     data = small_data(items=5)
     config = replace(CONFIG, negatives=Negatives(hard=HardNegatives(number=1, first=1, last=2)), strata=False)
     model = small_model(config)
-    comparison = CandidateBuilder(data, config, model, seed=0)
-    comparison.mined_UM = torch.tensor([[4, 4], [-1, -1]] + [[0, 0]] * 6)
+    builder = CandidateBuilder(data, config, model, seed=0)
+    builder.mined_UM = torch.tensor([[4, 4], [-1, -1]] + [[0, 0]] * 6)
     batch = data.batch(np.arange(4))
-    columns = comparison.columns(batch)
+    columns, c = built(builder, model, batch)
     assert columns.hard_RH is not None
     assert columns.item_C[columns.hard_RH[0]].tolist() == [4]
     assert columns.hard_RH[1].tolist() == [-1]
-    c = comparison.candidates(model, batch, columns, model.user(batch.users), model.item(columns.features))
     assert c.number == len(batch.item_C)
 
 
