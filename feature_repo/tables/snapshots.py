@@ -20,6 +20,11 @@ def with_known(events: pl.DataFrame) -> pl.DataFrame:
     return events.with_columns(known=pl.max_horizontal("timestamp", "created"))
 
 
+def known_before(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Events, or impressions, that happened and were known before a moment."""
+    return events.filter(pl.max_horizontal("timestamp", "created") < moment)
+
+
 def day_of(moment: pl.Expr) -> pl.Expr:
     """The midnight at or before the moment: the snapshot that an interaction sees of its user."""
     return moment.dt.truncate("1d")

@@ -19,6 +19,7 @@ from feature_repo.errors import InputError
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from feature_repo.tables import feature_tables
 from feature_repo.tables.join import join_as_of
+from feature_repo.tables.snapshots import known_before
 from orchestration.api.frames import NO_TIMES, Features, Frame, as_polars, raw_entities, raw_events
 from training.data.interactions import at, interactions, item_rows, query_rows
 from training.data.split import Split, temporal_split
@@ -187,7 +188,7 @@ class Dataset:
     @property
     def known(self) -> pl.DataFrame:
         """Events that happened and were known before the cut."""
-        return self.tables.events.filter(pl.max_horizontal("timestamp", "created") < self.split.cut)
+        return known_before(self.tables.events, self.split.cut)
 
     @property
     def _moments(self) -> tuple[datetime, datetime]:

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from feature_repo.datasets import load, names
 from feature_repo.datasets.canonical import Tables
+from feature_repo.tables.snapshots import known_before
 from training.baselines import Log, ease, tifu_knn, up_cf, user_knn
 from training.data.split import temporal_split
 from training.evaluation.evaluate import evaluate
@@ -82,7 +82,7 @@ def main() -> None:
 def inner_split(tables: Tables) -> tuple[Log, Holdout]:
     """What is known before the validation window, and the window as hold-out."""
     split = temporal_split(tables.events["timestamp"])
-    events = tables.events.filter(pl.max_horizontal("timestamp", "created") < split.cut)
+    events = known_before(tables.events, split.cut)
     users, corpus, start = tables.users["user_id"], tables.items["item_id"], split.validation_start
     may_return = tables.schema.seen_items_may_return
     holdout = temporal_holdout(events, users, corpus, start, split.cut, may_return)

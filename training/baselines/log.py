@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.tables.snapshots import known_before
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -46,7 +47,7 @@ class Log:
             corpus: Item ids, in the order of item rows.
             cut: Moment from which on nothing is learned from.
         """
-        known = events.filter(pl.max_horizontal("timestamp", "created") < cut)
+        known = known_before(events, cut)
         days = (pl.lit(cut) - pl.col("timestamp")).dt.total_seconds() / 86_400
         return cls(
             user_rows=known[USER_ID].replace_strict(users, np.arange(len(users))).to_numpy(),

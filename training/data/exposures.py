@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.tables.snapshots import known_before
 from training.data.training_set import TrainingSet
 from training.recipes import Impressions, TrainConfig
 
@@ -71,7 +72,7 @@ def shown_not_taken(
     """
     users = positives[USER_ID].unique().sort()
     left = (
-        impressions.filter(pl.max_horizontal("timestamp", "created") < until)
+        known_before(impressions, until)
         .filter(pl.col(USER_ID).is_in(users.implode()))
         .join(positives, on=[USER_ID, ITEM_ID], how="anti")
         .group_by(USER_ID, ITEM_ID)

@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.schema import ENTITY_TIME
-from feature_repo.tables.snapshots import day_of, week_of
+from feature_repo.tables.snapshots import day_of, known_before, week_of
 
 
 def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
@@ -21,7 +21,7 @@ def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
     """
     value = ["value"] if "value" in events.columns else []
     return (
-        events.filter(pl.max_horizontal("timestamp", "created") < until)
+        known_before(events, until)
         .group_by("user_id", "item_id", day_of(pl.col("timestamp")).alias("query_time"))
         .agg(pl.col("timestamp").min(), *map(_sum_of_known, value))
         .with_columns(item_time=week_of(pl.col("timestamp")), weight=pl.lit(1.0, pl.Float32))

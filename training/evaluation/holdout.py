@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.tables.snapshots import known_before
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -175,12 +176,12 @@ def temporal_holdout(
         seen_may_return: whether a seen item can be relevant.
     """
     coded = events.select(
-        pl.col("timestamp"),
-        known=pl.max_horizontal("timestamp", "created"),
+        "timestamp",
+        "created",
         user=pl.col(USER_ID).replace_strict(users, np.arange(len(users))),
         item=pl.col(ITEM_ID).replace_strict(corpus, np.arange(len(corpus))),
     )
-    before = coded.filter(pl.col("known") < start)
+    before = known_before(coded, start)
     after = coded.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
     pairs = [(part["user"].to_numpy(), part["item"].to_numpy()) for part in (before, after)]
     return Holdout.from_interactions(

@@ -121,9 +121,9 @@ IN_TRAINING = [
     ),
     Mistake(
         name="impressions before they were known",
-        module="training.data.exposures",
-        right='pl.max_horizontal("timestamp", "created") < until',
-        wrong='pl.col("timestamp") < until',
+        module="feature_repo.tables.snapshots",
+        right='pl.max_horizontal("timestamp", "created") < moment',
+        wrong='pl.col("timestamp") < moment',
         test=impressions.test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part,
         arguments=(0,),
     ),
