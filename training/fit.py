@@ -18,7 +18,7 @@ from training.artifacts.load import Released, read_release
 from training.artifacts.warm_start import carry_over
 from training.data.als_factors import behaviour
 from training.data.assemble import assemble, fit_encoders, tower_features
-from training.data.exposures import with_shown
+from training.data.exposures import with_impressions
 from training.data.interactions import at, interactions
 from training.data.repeat import repeat_facts
 from training.data.sample_weights import weighted
@@ -79,7 +79,7 @@ def fit(
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
-    data = with_shown(data, impressions, positives, items[ITEM_ID], cut, config)
+    data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         on_epoch(epoch, {"refit": metrics["loss"]})
@@ -118,7 +118,7 @@ def start_trial(
         )
     positives = interactions(events, validation_start)
     trial, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
-    data = with_shown(data, impressions, positives, items[ITEM_ID], validation_start, config)
+    data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
     user_arrays, item_arrays = trial.user_encoder.encode(users[holdout.users_Q]), trial.item_encoder.encode(items)
 
     def validate(model: TwoTower) -> dict[str, float]:
@@ -146,7 +146,7 @@ def _start(
     user_encoder, item_encoder = fit_encoders(schema, queries, items, positives, config)
     days = config.repeat.days if config.repeat else 0
     data = assemble(
-        queries, items, weighted(positives, config.weighting), user_encoder, item_encoder, corpus, again_days=days
+        queries, items, weighted(positives, config.weighting), user_encoder, item_encoder, corpus, label_days=days
     )
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.data.untimed import UntimedInteractions, _inputs
 from training.recipes import TrainConfig
 from training.towers import TwoTower, codes_of, new_model
-from training.trainer import OnEpoch, Validate, train
+from training.trainer import OnEpoch, Validate, no_report, train
 
 
 def fit_untimed(
@@ -15,7 +15,7 @@ def fit_untimed(
     seed: int,
     epochs: int | None = None,
     validate: Validate | None = None,
-    on_epoch: OnEpoch = lambda epoch, metrics: None,
+    on_epoch: OnEpoch = no_report,
     device: str = "cpu",
 ) -> tuple[TwoTower, list[dict[str, float]]]:
     """Towers trained on interactions without timestamps.

@@ -31,7 +31,7 @@ from training.data.training_set import TrainingSet
 from training.fit import Fitted
 from training.recipes import TrainConfig
 from training.towers import TwoTower, codes_of, new_model
-from training.trainer import OnEpoch
+from training.trainer import OnEpoch, no_report
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 from training.trainer.step import backpropagate
@@ -81,7 +81,7 @@ def fit_update(
     people = new[USER_ID].unique(maintain_order=True)
     encoders = extended(released, items=new[ITEM_ID].unique(maintain_order=True), users=people)
     users, corpus = at(queries, cut), at(item_snapshots, cut, week=True)
-    data = assemble(queries, item_snapshots, new, *encoders, corpus, again_days=0)
+    data = assemble(queries, item_snapshots, new, *encoders, corpus, label_days=0)
     updated = update(released, data, *encoders, seed=seed, on_epoch=on_epoch)
     return replace(updated, examples=(encoders[0].encode(users.head(3)), encoders[1].encode(corpus.head(3))))
 
@@ -116,7 +116,7 @@ def update(
     *,
     seed: int,
     epochs: int = 5,
-    on_epoch: OnEpoch = lambda epoch, metrics: None,
+    on_epoch: OnEpoch = no_report,
 ) -> Fitted:
     """Release with updated id vectors of the users and items of `data`.
 

@@ -11,7 +11,7 @@ from orchestration.asset_files import read_tables
 from serving.registry import Registry
 from tests.pipeline.planted import Home, shown, world, write_world
 from training import fit
-from training.data.exposures import with_shown
+from training.data.exposures import with_impressions
 from training.recipes.serialization import from_json
 
 
@@ -23,7 +23,7 @@ def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:
     section = {"file": "impressions.parquet", "user": "user_id", "item": "item_id", "timestamp": "timestamp"}
     with (folder / "gatehouse.yaml").open("a") as file:
         file.write(yaml.safe_dump({"impressions": section}))
-    with patch.object(fit, "with_shown", side_effect=with_shown) as asked:
+    with patch.object(fit, "with_impressions", side_effect=with_impressions) as asked:
         judged = home.run(folder, recipe="shown")
     kept = read_tables(judged.version.source).impressions
     assert kept is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from feature_repo.encode import Encoder, Input, InputKind
+from training.artifacts.names import part
 from training.recipes import TrainConfig
 from training.recipes.serialization import from_json
 from training.towers import TwoTower, new_model
@@ -53,9 +54,7 @@ def read_release(folder: Path) -> Released:
         state = {FORMER_WEIGHTS.get(name, name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         aliases = json.loads((file.metadata() or {}).get("aliases", "{}"))
     state |= {name: state[other] for name, other in aliases.items()}
-    prefix = "item.vectors.codes_of_"
-    codes = {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}
-    model = new_model(*with_behaviour(users, items, state), codes, config, seed=0)
+    model = new_model(*with_behaviour(users, items, state), part("item.vectors.codes_of_", state), config, seed=0)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -66,7 +66,7 @@ def assemble(
     item_encoder: Encoder,
     corpus: pl.DataFrame,
     *,
-    again_days: int,
+    label_days: int,
 ) -> TrainingSet:
     """Training set of positives between encoded snapshots.
 
@@ -77,7 +77,7 @@ def assemble(
         user_encoder: encoder of queries.
         item_encoder: encoder of items.
         corpus: joined snapshots of all items at the end of the training part.
-        again_days: window of the repeat labels in days; 0 for none.
+        label_days: window of the repeat labels in days; 0 for none.
 
     Returns:
         The arrays.
@@ -103,7 +103,7 @@ def assemble(
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),
     )
-    return data.with_again(queries[ENTITY_TIME].dt.epoch("d").to_numpy(), again_days) if again_days else data
+    return data.with_labels(queries[ENTITY_TIME].dt.epoch("d").to_numpy(), label_days) if label_days else data
 
 
 def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from training.data.training_set import TrainingSet
 from training.recipes import Impressions, TrainConfig
 
 
-def with_shown(
+def with_impressions(
     data: TrainingSet,
     impressions: pl.DataFrame | None,
     positives: pl.DataFrame,
@@ -48,10 +48,12 @@ def with_shown(
             f"the recipe has hard={config.negatives.hard}, but the data have no impressions: bring a table of what "
             "users were shown, or leave hard out"
         )
-    return replace(data, shown_UM=shown_not_taken(impressions, positives, corpus, until, config.negatives.hard))
+    return replace(
+        data, impression_UM=impressions_not_taken(impressions, positives, corpus, until, config.negatives.hard)
+    )
 
 
-def shown_not_taken(
+def impressions_not_taken(
     impressions: pl.DataFrame, positives: pl.DataFrame, corpus: pl.Series, until: datetime, config: Impressions
 ) -> np.ndarray:
     """Newest impressions that the user never took: int64 [U, M], -1 behind the last.
@@ -90,6 +92,6 @@ def shown_not_taken(
             f"of {impressions.height:,} impressions none before {until} is of an item that its user did not take in "
             f"the training part, where {len(users):,} users take something: leave hard={config} out"
         )
-    shown_UM = np.full((len(users), config.newest), -1)
-    shown_UM[left["user"].to_numpy(), left["rank"].to_numpy()] = left["item"].to_numpy()
-    return shown_UM
+    impression_UM = np.full((len(users), config.newest), -1)
+    impression_UM[left["user"].to_numpy(), left["rank"].to_numpy()] = left["item"].to_numpy()
+    return impression_UM

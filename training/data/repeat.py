@@ -15,7 +15,7 @@ ROWS_PER_BLOCK = 16_384
 """Snapshots that are labelled at a time."""
 
 
-def taken_again(
+def repeat_labels(
     item_QL: np.ndarray,
     user_Q: np.ndarray,
     day_Q: np.ndarray,
@@ -41,14 +41,14 @@ def taken_again(
     items = int(max(taken[1].max(), item_QL.max(initial=0))) + 1
     keys_T = np.sort((taken[0].astype(np.int64) * items + taken[1]) * span + taken[2])
     keys_T = np.append(keys_T, np.iinfo(np.int64).max)
-    again_QL = np.empty(item_QL.shape, bool)
+    label_QL = np.empty(item_QL.shape, bool)
     for start in range(0, len(item_QL), ROWS_PER_BLOCK):
         rows = slice(start, start + ROWS_PER_BLOCK)
         item_qL, first_q = item_QL[rows], user_Q[rows, None].astype(np.int64) * items
         keys_qL = (first_q + item_qL) * span + day_Q[rows, None]
         next_qL = keys_T[np.searchsorted(keys_T, keys_qL)]
-        again_QL[rows] = (item_qL >= 0) & (next_qL < keys_qL + days)
-    return again_QL
+        label_QL[rows] = (item_qL >= 0) & (next_qL < keys_qL + days)
+    return label_QL
 
 
 PRIOR = 4.0

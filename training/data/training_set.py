@@ -17,7 +17,7 @@ from torch import Tensor
 
 from feature_repo.encode import RESERVED
 from feature_repo.schema import ITEM_ID
-from training.data.repeat import taken_again
+from training.data.repeat import repeat_labels
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -43,7 +43,7 @@ class Batch:
     """Item of each positive."""
     weight_P: Tensor
     """Weight of each positive."""
-    again_RL: Tensor | None = None
+    label_RL: Tensor | None = None
     """Repeat labels; None without a repeat head."""
 
     @property
@@ -61,7 +61,7 @@ class Batch:
             row_P=self.row_P.to(device),
             column_P=self.column_P.to(device),
             weight_P=self.weight_P.to(device),
-            again_RL=None if self.again_RL is None else self.again_RL.to(device),
+            label_RL=None if self.label_RL is None else self.label_RL.to(device),
         )
 
 
@@ -85,10 +85,10 @@ class TrainingSet:
     """Item snapshot of each interaction."""
     weight_I: np.ndarray
     """Weight of each interaction in the loss."""
-    again_QL: np.ndarray | None = None
-    """Repeat labels, see `taken_again`; None without a repeat head."""
-    shown_UM: np.ndarray | None = None
-    """Impressions without interaction, see `shown_not_taken`; None if no recipe asks
+    label_QL: np.ndarray | None = None
+    """Repeat labels, see `repeat_labels`; None without a repeat head."""
+    impression_UM: np.ndarray | None = None
+    """Impressions without interaction, see `impressions_not_taken`; None if no recipe asks
     for them."""
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class TrainingSet:
         found.sum_duplicates()
         return found
 
-    def with_again(self, day_Q: np.ndarray, days: int) -> TrainingSet:
+    def with_labels(self, day_Q: np.ndarray, days: int) -> TrainingSet:
         """Training set with repeat labels.
 
         Args:
@@ -134,7 +134,7 @@ class TrainingSet:
             )
         taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], day_Q[self.query_I])
         item_QL = np.where(self.queries[histories[0]] >= RESERVED, self.queries[histories[0]], -1)
-        return replace(self, again_QL=taken_again(item_QL, self.user_Q, day_Q, taken, days))
+        return replace(self, label_QL=repeat_labels(item_QL, self.user_Q, day_Q, taken, days))
 
     def batches(self, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Interaction rows of one epoch, in random batches of whole user snapshots.
@@ -177,7 +177,7 @@ class TrainingSet:
             row_P=torch.from_numpy(row),
             column_P=torch.from_numpy(column),
             weight_P=torch.from_numpy(self.weight_I[chosen]),
-            again_RL=None if self.again_QL is None else torch.from_numpy(self.again_QL[query_R]),
+            label_RL=None if self.label_QL is None else torch.from_numpy(self.label_QL[query_R]),
         )
 
 

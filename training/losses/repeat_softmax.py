@@ -20,7 +20,7 @@ class Repeats:
 
     logit_RL: Tensor
     """s + r at each position of a history, -inf where no item stands."""
-    again_RL: Tensor
+    label_RL: Tensor
     """bool: positions of items that the user takes again, those of the row's positives among them."""
     outside_R: Tensor
     """Estimated log-sum-exp of s over everything outside the history that the row does not take."""
@@ -43,13 +43,13 @@ def repeat_softmax(repeats: Repeats) -> Tensor:
     that the user takes again, with equal shares of its weight: on which of a few days an
     item is due hardly matters. [SLRC: Wang et al., WWW 2019, for the two parts of a score]
     """
-    logit_RL, again_RL = repeats.logit_RL, repeats.again_RL
-    kept_RL = logit_RL.masked_fill(again_RL, -torch.inf)
+    logit_RL, label_RL = repeats.logit_RL, repeats.label_RL
+    kept_RL = logit_RL.masked_fill(label_RL, -torch.inf)
     # An empty sum has no gradient, and neither has one of infinities: one term is always there, and finite.
     others_R = torch.cat([kept_RL, repeats.outside_R.clamp_min(NOTHING)[:, None]], dim=1).logsumexp(dim=1)
-    again_logit_RL = logit_RL.masked_fill(~again_RL, 0.0)
-    loss_RL = (torch.logaddexp(again_logit_RL, others_R[:, None]) - again_logit_RL) * again_RL
-    inside_R = loss_RL.sum(dim=1) / again_RL.sum(dim=1).clamp_min(1)
+    label_logit_RL = logit_RL.masked_fill(~label_RL, 0.0)
+    loss_RL = (torch.logaddexp(label_logit_RL, others_R[:, None]) - label_logit_RL) * label_RL
+    inside_R = loss_RL.sum(dim=1) / label_RL.sum(dim=1).clamp_min(1)
     # Not by brackets: several threads would add up their gradients in any order.
     inside_P, others_P = (each.index_select(0, repeats.row_P) for each in (inside_R, others_R))
     outside_P = torch.logaddexp(repeats.logit_P, others_P) - repeats.logit_P

@@ -1,6 +1,7 @@
-"""The repeat term: what makes an item of a user's history due again, besides what the embeddings say of it.
+"""Repeat head: a term of the score for items of the user's history.
 
-Legend: B rows, L positions of a history, E dimension of the term's own item vectors, W width of the hidden layer.
+Legend: B rows, L positions of a history, F facts, X inputs of the head, Y features of the
+user, W width of the hidden layer, V item vocabulary.
 """
 
 from __future__ import annotations
@@ -19,13 +20,24 @@ FACTS, ITEM_FACTS, SUMMARIES = 5, 3, 5
 
 
 class RepeatHead(nn.Module):
-    """r(u, i) for every position of a user's history: float32 [B, L], -inf where no known item stands.
+    """Term r(u, i) of every position of a user's history.
 
         r = w·x + MLP(x, y),  x = (a, c, d, a + c − a_oldest, s, f_i, e_i)
-    with a the log age, c the log count, d the log of the decayed count, a_oldest − c about the log of the typical gap
-    of this user and item, s the logit without r, f_i what is known of the item's repetitions (see `repeat_facts`), e_i
-    a vector of the item and its categories, and y what is known of the user: summaries of the history, and the numbers
-    among the features. It starts as decayed count · count / sqrt(age).
+
+    a is the log age, c the log count, d the log of the decayed count, and a_oldest − c
+    about the log of the typical gap of this user and item. s is the logit without r, f_i
+    the facts of `repeat_facts` about the item, and e_i a vector of the item and its
+    categories. y describes the user: summaries of the history, and numbers among the
+    features. The head starts as decayed count · count / sqrt(age).
+
+    Args:
+        user_inputs: inputs of the user tower, one history among them.
+        item_inputs: inputs of the item tower, its id first.
+        codes_of: see `ItemVectors`.
+        config: declaration of the head.
+
+    Raises:
+        ValueError: the user has no history, or several.
     """
 
     def __init__(
@@ -56,6 +68,12 @@ class RepeatHead(nn.Module):
         self.exit = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
 
     def forward(self, features: Features, score_BL: Tensor) -> Tensor:
+        """Term of each position, -inf where no known item stands: float32 [B, L].
+
+        Args:
+            features: encoded features of users.
+            score_BL: logits of the history items without the term.
+        """
         parts = ("items", "ages", "counts", "decayed")
         items_BL, age_BL, count_BL, decayed_BL = (features[f"{self.history}_{part}"] for part in parts)
         user_BY = torch.cat([summaries(items_BL, age_BL, count_BL), *(features[name] for name in self.numbers)], dim=1)
@@ -69,8 +87,11 @@ class RepeatHead(nn.Module):
 
 
 def summaries(items_BL: Tensor, age_BL: Tensor, count_BL: Tensor) -> Tensor:
-    """Summaries of a history, float32 [B, 5]: log number of interactions, log number of items, share of the
-    interactions that were repetitions, mean and least log age; zeros for an empty one."""
+    """Summaries of a history: float32 [B, 5], zeros for an empty one.
+
+    They are the log number of interactions, the log number of items, the share of
+    interactions that were repetitions, and the mean and least log age.
+    """
     there_BL = (items_BL != PAD).float()
     items_B = there_BL.sum(dim=1)
     total_B = (torch.expm1(count_BL) * there_BL).sum(dim=1)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.artifacts.names import part, prefixed
 from training.data.training_set import Batch, TrainingSet
 from training.losses import Candidates, Pairs
 from training.recipes.config import TrainConfig
@@ -72,7 +73,7 @@ class CandidateBuilder:
         self.reranker = RerankerObjective(config.reranker, seed) if config.reranker else None
         # Items to draw each user's hard negatives from, -1 where there is none; None before the
         # first mining.
-        self.mined_UM = self._shown() if isinstance(config.negatives.hard, Impressions) else None
+        self.mined_UM = self._impressions() if isinstance(config.negatives.hard, Impressions) else None
         self.corpus = {name: torch.from_numpy(array).to(self.device) for name, array in data.corpus.items()}
         self.histories = model.user.histories if config.strata else ()
         self.item_columns = ItemColumns(data.size, self.device)
@@ -180,10 +181,10 @@ class CandidateBuilder:
         )
         return widened, torch.cat([own_CD, vector_MD, item_CD[last:]])
 
-    def _shown(self) -> Tensor:
-        if self.data.shown_UM is None:
-            raise ValueError(f"{self.config.negatives.hard} draws from shown_UM, and this training set has none")
-        return torch.from_numpy(self.data.shown_UM).to(self.device)
+    def _impressions(self) -> Tensor:
+        if self.data.impression_UM is None:
+            raise ValueError(f"{self.config.negatives.hard} draws from impression_UM, and this training set has none")
+        return torch.from_numpy(self.data.impression_UM).to(self.device)
 
     def _with_hard(self, user_R: np.ndarray, item_C: Tensor) -> tuple[Tensor, Tensor]:
         """Columns of some mined items of each row, and all columns with those items behind."""
@@ -199,26 +200,22 @@ class CandidateBuilder:
 
     def state(self) -> dict[str, Tensor]:
         """State for a checkpoint."""
-        state = {f"memory.{name}": each for name, each in self.memory.state().items()}
+        state = prefixed("memory.", self.memory.state())
         if isinstance(self.frequency, Streamed):
-            state |= {f"frequency.{name}": each for name, each in self.frequency.state().items()}
+            state |= prefixed("frequency.", self.frequency.state())
         if self.mined_UM is not None:
             state["mined"] = self.mined_UM
         if self.reranker:
-            state |= {f"reranker.{name}": each for name, each in self.reranker.state().items()}
+            state |= prefixed("reranker.", self.reranker.state())
         return state | {"rng": self.rng.get_state()}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Restore a state."""
         state = {name: each if name.endswith("rng") else each.to(self.device) for name, each in state.items()}
-        self.memory.load(_part(state, "memory."))
+        self.memory.load(part("memory.", state))
         if isinstance(self.frequency, Streamed):
-            self.frequency.load(_part(state, "frequency."))
+            self.frequency.load(part("frequency.", state))
         self.mined_UM = state.get("mined")
         if self.reranker:
-            self.reranker.load(_part(state, "reranker."))
+            self.reranker.load(part("reranker.", state))
         self.rng.set_state(state["rng"])
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}

@@ -8,21 +8,22 @@ from typing import Any
 
 from torch import Tensor
 
+from training.artifacts.names import part, prefixed
 from training.recipes.serialization import to_json
 from training.trainer.device import random_state, set_random_state
 from training.trainer.state import TrainState
 
 
 def save_checkpoint(path: Path, run: TrainState) -> None:
-    """Write the run's state. The file is whole or the former one: it is renamed into its place."""
+    """Write the run's state; a write that is cut off leaves the former file."""
     from safetensors.torch import save_file
 
-    tensors = _prefixed("model", run.model.state_dict()) | _prefixed("best", run.best_weights)
-    tensors |= _prefixed("candidates", run.builder.state()) | _prefixed("random", random_state(run.model.device))
+    tensors = prefixed("model.", run.model.state_dict()) | prefixed("best.", run.best_weights)
+    tensors |= prefixed("candidates.", run.builder.state()) | prefixed("random.", random_state(run.model.device))
     if run.views:
-        tensors |= _prefixed("views", run.views.state())
+        tensors |= prefixed("views.", run.views.state())
     if run.average:
-        tensors |= _prefixed("average", run.average.state_dict())
+        tensors |= prefixed("average.", run.average.state_dict())
     numbers: dict[str, Any] = {}
     for which, optimiser in enumerate(run.optimisers.optimisers):
         for index, state in optimiser.state_dict()["state"].items():
@@ -49,9 +50,10 @@ def save_checkpoint(path: Path, run: TrainState) -> None:
 
 
 def load_checkpoint(path: Path, run: TrainState) -> None:
-    """Put a run that has just been made into the state of the file.
+    """Restore the state of a file in a new run.
 
-    ValueError if the file is of another recipe, seed, number of epochs, device or training set, or is no checkpoint.
+    Raises:
+        ValueError: the file is of another recipe, seed, number of epochs, device or training set, or no checkpoint.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -60,29 +62,33 @@ def load_checkpoint(path: Path, run: TrainState) -> None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             progress = json.loads((file.metadata() or {})["progress"])
     except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{path} is no checkpoint of a training run ({error}); remove it to start anew") from error
+        raise ValueError(
+            f"{path} is no checkpoint of a training run ({error}); remove it to start from scratch"
+        ) from error
     wanted = _identity(run)
     different = [name for name, value in wanted.items() if progress["identity"].get(name) != value]
     if different:
-        raise ValueError(f"{path} is of a training with another {', '.join(different)}; remove it to start anew")
-    run.model.load_state_dict(_part("model", tensors))
-    run.best_weights = _part("best", tensors)
-    run.builder.load(_part("candidates", tensors))
+        raise ValueError(
+            f"{path} is of a training with another {', '.join(different)}; remove it to start from scratch"
+        )
+    run.model.load_state_dict(part("model.", tensors))
+    run.best_weights = part("best.", tensors)
+    run.builder.load(part("candidates.", tensors))
     if run.views:
-        run.views.load(_part("views", tensors))
+        run.views.load(part("views.", tensors))
     if run.average:
-        run.average.load_state_dict(_part("average", tensors))
+        run.average.load_state_dict(part("average.", tensors))
     for which, optimiser in enumerate(run.optimisers.optimisers):
-        prefix = f"optimiser.{which}"
+        prefix = f"optimiser.{which}."
         state: dict[int, dict[str, Any]] = {}
-        for name, value in (_part(prefix, tensors) | _part(prefix, progress["numbers"])).items():
+        for name, value in (part(prefix, tensors) | part(prefix, progress["numbers"])).items():
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = value
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     run.optimisers.step_number = progress["step_number"]
     run.history, run.waited, run.best_score = progress["history"], progress["waited"], progress["best_score"]
     run.rng.bit_generator.state = progress["rng"]
-    set_random_state(run.model.device, _part("random", tensors))
+    set_random_state(run.model.device, part("random.", tensors))
 
 
 def _identity(run: TrainState) -> dict[str, Any]:
@@ -94,12 +100,3 @@ def _identity(run: TrainState) -> dict[str, Any]:
         "device": run.model.device.type,
         "training set": [len(run.data.query_I), len(run.data.user_Q), run.data.size],
     }
-
-
-def _prefixed(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}.{name}": value for name, value in values.items()}
-
-
-def _part(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
-    start = f"{prefix}."
-    return {name.removeprefix(start): value for name, value in values.items() if name.startswith(start)}

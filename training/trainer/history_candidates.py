@@ -28,13 +28,18 @@ INTERACTIONS_AT_ONCE = 1 << 14
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Histories:
-    """User snapshots with everything that the towers say of them. For the rest see `Repeats`."""
+    """User snapshots with the towers' scores.
+
+    For the fields without a description see `Repeats`.
+    """
 
     users: Features
+    """Encoded features of the snapshots."""
     user_RD: Tensor
+    """Their embeddings."""
     item_RL: Tensor
-    """Rows of the corpus, -1 where no item stands."""
-    again_RL: Tensor
+    """Items of the histories as rows of the corpus, -1 where no item stands."""
+    label_RL: Tensor
     outside_R: Tensor
     row_P: Tensor
     logit_P: Tensor
@@ -42,7 +47,7 @@ class Histories:
     weight_P: Tensor
 
     def only(self, rows: Tensor) -> Histories:
-        """Some of the snapshots."""
+        """Select some of the snapshots, with their positives."""
         row_R = torch.full((len(self.user_RD),), -1, device=rows.device)
         row_R[rows] = torch.arange(len(rows), device=rows.device)
         kept_P = row_R[self.row_P] >= 0
@@ -50,7 +55,7 @@ class Histories:
             users={name: each[rows] for name, each in self.users.items()},
             user_RD=self.user_RD[rows],
             item_RL=self.item_RL[rows],
-            again_RL=self.again_RL[rows],
+            label_RL=self.label_RL[rows],
             outside_R=self.outside_R[rows],
             row_P=row_R[self.row_P[kept_P]],
             logit_P=self.logit_P[kept_P],
@@ -60,17 +65,23 @@ class Histories:
 
 
 class HistoryCandidates:
-    """The towers' embeddings as constants, and what the repeat head is compared with by them.
+    """Source of the repeat head's candidates: the towers' embeddings as constants.
 
-    By embeddings as they are served, without dropout, which makes scores smaller than they will be, and would set r
-    against them at the wrong level.
+    Embeddings are those that serving uses, without dropout. Dropout makes scores smaller
+    than served ones, and would set the level of r against the wrong scores.
+
+    Args:
+        data: the training set of the towers.
+        model: trained towers with a repeat head, in evaluation mode.
+        config: their recipe.
+        seed: random seed of the samples.
     """
 
     def __init__(self, data: TrainingSet, model: TwoTower, config: TrainConfig, seed: int) -> None:
         assert model.repeat is not None and config.repeat is not None
         self.data, self.model, self.device = data, model, model.device
         self.history, self.settings = model.repeat.history, config.repeat
-        # The novelty of discoveries is for the towers to learn from; how often they happen is what sets the level of r.
+        # The towers learn from the novelty of discoveries; their frequency sets the level of r.
         self.outside_weight = config.repeat.outside / config.weighting.discovery_weight
         self.item_ND = torch.from_numpy(embed(model.item, data.corpus)).to(self.device)
         self.score = model.score
@@ -81,7 +92,7 @@ class HistoryCandidates:
         self.inclusion_N = inclusion(data.share(), self.settings.sample)
 
     def steps(self, head: RepeatHead, rng: np.random.Generator) -> Iterator[Repeats]:
-        """Comparisons for step after step, pass after pass, without end; r as the head has it when each is taken."""
+        """Candidates of step after step, without end, each with r as the head computes it then."""
         while True:
             for rows in self.data.batches(INTERACTIONS_AT_ONCE, rng):
                 block = self.block(self.data.batch(rows).to(self.device))
@@ -90,14 +101,14 @@ class HistoryCandidates:
                     yield self.compared(head, block.only(part))
 
     def compared(self, head: RepeatHead, histories: Histories) -> Repeats:
-        """Logits of every item of the histories, beside everything that is constant."""
+        """Candidates of some snapshots: logits of their history items beside constants."""
         there_RL = histories.item_RL >= 0
         vector_RLD = F.embedding(histories.item_RL.clamp_min(0), self.item_ND)
         with torch.no_grad():  # τ is a constant of the towers too
             score_RL = self.score.to_logits((vector_RLD @ histories.user_RD[:, :, None]).squeeze(2)) * there_RL
         return Repeats(
             logit_RL=(score_RL + head(histories.users, score_RL)).masked_fill(~there_RL, -torch.inf),
-            again_RL=histories.again_RL,
+            label_RL=histories.label_RL,
             outside_R=histories.outside_R,
             row_P=histories.row_P,
             logit_P=histories.logit_P,
@@ -107,22 +118,22 @@ class HistoryCandidates:
 
     @torch.no_grad()
     def block(self, batch: Batch) -> Histories:
-        """The snapshots of a batch as the towers embed them, against a fresh sample of the corpus."""
+        """Embed the snapshots of a batch and score them against a fresh sample of the corpus."""
         user_RD = self.model.user(batch.users)
         item_RL = self.item_of_V[batch.users[f"{self.history}_items"].long()]
         taken_P = batch.item_C[batch.column_P]
         same_PL = item_RL[batch.row_P] == taken_P[:, None]
         inside_P = same_PL.any(dim=1)
-        again_RL = torch.zeros_like(item_RL, dtype=torch.bool)
+        label_RL = torch.zeros_like(item_RL, dtype=torch.bool)
         positive, position = same_PL.nonzero(as_tuple=True)
-        again_RL[batch.row_P[positive], position] = True
-        if batch.again_RL is not None:
-            again_RL |= batch.again_RL & (item_RL >= 0)
+        label_RL[batch.row_P[positive], position] = True
+        if batch.label_RL is not None:
+            label_RL |= batch.label_RL & (item_RL >= 0)
         return Histories(
             users=batch.users,
             user_RD=user_RD,
             item_RL=item_RL,
-            again_RL=again_RL,
+            label_RL=label_RL,
             outside_R=self._outside(user_RD, item_RL, batch.row_P, taken_P),
             row_P=batch.row_P,
             logit_P=self.score.to_logits((user_RD[batch.row_P] * self.item_ND[taken_P]).sum(dim=1)),
@@ -131,8 +142,11 @@ class HistoryCandidates:
         )
 
     def _outside(self, user_RD: Tensor, item_RL: Tensor, row_P: Tensor, taken_P: Tensor) -> Tensor:
-        """log Σ e^s / π over a sample, π the probability of being in it: without bias, whatever is in the sample
-        [Horvitz and Thompson, 1952]. Nothing of a row's history is in its sum, and nothing that it takes."""
+        """Estimate the log-sum-exp of s over items outside the history that the row does not take.
+
+        log Σ e^s / π over a sample, with π the probability of being in it, is unbiased but
+        for the logarithm. [Horvitz and Thompson, 1952]
+        """
         drawn_N = torch.rand(len(self.inclusion_N), generator=self.rng, dtype=torch.float64) < self.inclusion_N
         item_S = drawn_N.nonzero().squeeze(1)
         offset_S = -self.inclusion_N[item_S].log().float().to(self.device)
@@ -144,6 +158,9 @@ class HistoryCandidates:
 
 
 def inclusion(share_N: Tensor, number: int) -> Tensor:
-    """Probabilities [N] of independent draws that give at most `number` items: half of them by share of the
-    interactions, for what is taken often scores high, half by none, so that no item is left out."""
+    """Probabilities of independent draws that give at most `number` items in the mean: [N].
+
+    Half of them follow the share of the interactions, because popular items score high,
+    and half are uniform, so that no item is left out.
+    """
     return (number / 2 * (share_N.double() + 1 / len(share_N))).clamp_max(1.0)

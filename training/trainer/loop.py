@@ -1,4 +1,4 @@
-"""The training loop, with early stopping on a validation window inside the training part."""
+"""Training loop with early stopping on a validation window inside the training part."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from training.trainer.device import available
 from training.trainer.state import SCORE, TrainState
 
 Validate = Callable[[TwoTower], dict[str, float]]
-"""Measures the towers on the validation window."""
+"""Measures the towers on the validation window; SCORE among the metrics, higher is better."""
 OnEpoch = Callable[[int, dict[str, float]], None]
+"""Receives the number and the metrics of each epoch."""
+
+
+def no_report(epoch: int, metrics: dict[str, float]) -> None:
+    """Leave an epoch unreported."""
 
 
 def train(
@@ -25,18 +30,34 @@ def train(
     seed: int,
     validate: Validate | None = None,
     epochs: int | None = None,
-    on_epoch: OnEpoch = lambda epoch, metrics: None,
+    on_epoch: OnEpoch = no_report,
     checkpoint: Path | None = None,
     device: str = "cpu",
 ) -> list[dict[str, float]]:
-    """Train in place until SCORE stops improving for `patience` epochs; the model ends with its best epoch's weights.
+    """Train in place until SCORE stops improving for `patience` epochs.
 
-    Where the recipe averages, what is measured and kept are averages over the newest steps, not the weights of a last
-    step. validate returns metrics with SCORE among them, higher is better; without it, `epochs` are run and the last
-    one is kept. Returns the metrics of each epoch. The same data, config and seed give the same weights on the same
-    machine. checkpoint: a file that is written after every epoch; where it is there, training goes on from it and ends
-    as if it had never stopped; on_epoch hears of the epochs before it again. device: where the steps run; the model
-    ends on the CPU. ValueError for a device that is not there. FloatingPointError when the loss stops being finite.
+    The model ends with the weights of its best epoch; where the recipe averages, with
+    their mean over the newest steps. The same data, config and seed give the same weights
+    on the same machine.
+
+    Args:
+        data: the training set.
+        model: the towers; they end on the CPU and in evaluation mode.
+        config: the recipe.
+        seed: of the order, the samples and dropout.
+        validate: measures each epoch; without it all epochs are run and the last one is kept.
+        epochs: most epochs; None for the recipe's number.
+        on_epoch: receives each epoch, those before a resumed one again.
+        checkpoint: file that is written after every epoch. If it exists, training resumes from it and ends as if it
+            had never stopped.
+        device: where the steps run.
+
+    Returns:
+        The metrics of each epoch.
+
+    Raises:
+        ValueError: the device is not there, or the checkpoint is of another training.
+        FloatingPointError: the loss is not finite.
     """
     model.to(available(device))
     run = TrainState(data, model, config, seed=seed, epochs=epochs or config.optimisation.epochs)

@@ -24,14 +24,14 @@ from training.trainer import train
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Log:
     """user_UF, item_NF: what the towers see. clicked_U: the item of each user. own_id_N: items with an id of their own;
-    the others share the row UNKNOWN. shown_UM: items that each user was shown and did not click, -1 where there is
+    the others share the row UNKNOWN. impression_UM: items that each user was shown and did not click, -1 where there is
     none; None where nobody knows."""
 
     user_UF: np.ndarray
     item_NF: np.ndarray
     clicked_U: np.ndarray
     own_id_N: np.ndarray
-    shown_UM: np.ndarray | None = None
+    impression_UM: np.ndarray | None = None
 
     @property
     def corpus(self) -> Arrays:
@@ -47,7 +47,7 @@ class Log:
         return TrainingSet(
             queries={"taste": self.user_UF.astype(np.float32)}, user_Q=rows, items=self.corpus, item_S=items,
             corpus=self.corpus, query_I=rows, item_I=self.clicked_U, weight_I=np.ones(len(rows), np.float32),
-            shown_UM=self.shown_UM,
+            impression_UM=self.impression_UM,
         )  # fmt: skip
 
 

@@ -45,8 +45,8 @@ def measure(seed: int, users: int = 4_000, epochs: int = 8) -> dict[str, float]:
         log = Log(user_UF=user_UF, item_NF=item_NF, clicked_U=clicked_U, own_id_N=np.ones(ITEMS, bool))
         config = RANDOM
         if shown_UN is not None:
-            shown_UM = top_k(shown_UN, SHOWN).astype(np.int64)
-            log = replace(log, shown_UM=np.where(shown_UM == clicked_U[:, None], -1, shown_UM))
+            impression_UM = top_k(shown_UN, SHOWN).astype(np.int64)
+            log = replace(log, impression_UM=np.where(impression_UM == clicked_U[:, None], -1, impression_UM))
             config = replace(RANDOM, negatives=replace(RANDOM.negatives, hard=Impressions(number=number)))
         return recall(logits(fit(log, config, seed=seed, epochs=epochs), log, user_QF), softmax(liking_QN))
 

@@ -48,7 +48,7 @@ def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
     encoders = extended(released, items=NEW, users=["u001", *few["user_id"].unique(maintain_order=True)])
     corpus = at(items, VALIDATION, week=True).with_columns(kind=pl.lit("k1"))  # a release keeps what it knew
     return assemble(
-        queries, items, weighted(few, released.config.weighting), *encoders, corpus, again_days=0
+        queries, items, weighted(few, released.config.weighting), *encoders, corpus, label_days=0
     ), *encoders
 
 
@@ -181,7 +181,7 @@ def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[
     ids = [new[key].unique(maintain_order=True) for key in ("item_id", "user_id")]
     assert {*NEW, RARE} <= set(ids[0])
     encoders = extended(released, items=ids[0], users=ids[1])
-    data = assemble(queries, items, new, *encoders, at(items, CUT, week=True), again_days=0)
+    data = assemble(queries, items, new, *encoders, at(items, CUT, week=True), label_days=0)
     wanted, got = update(released, data, *encoders, seed=0), updated(released, events=events)
     assert got.item_encoder == encoders[1] and got.user_encoder == encoders[0]
     assert got.epochs == wanted.epochs

@@ -15,7 +15,7 @@ from tests.unit.training.test_fit import CONFIG as FITTED
 from tests.unit.training.test_fit import CUT, SALES, VALIDATION, frames
 from tests.unit.training.trainer.candidates_world import built
 from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
-from training.data.exposures import shown_not_taken
+from training.data.exposures import impressions_not_taken
 from training.data.interactions import interactions
 from training.fit import Fitted, fit, start_trial
 from training.losses import LOSSES
@@ -57,7 +57,7 @@ def test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_pa
     positives = interactions(log(60, users=12, seed=seed), UNTIL)
     impressions = log(300, users=20, seed=100 + seed)
     corpus = pl.Series("item_id", [f"i{n:02}" for n in range(15)])
-    found_UM = shown_not_taken(impressions, positives, corpus, UNTIL, SHOWN)
+    found_UM = impressions_not_taken(impressions, positives, corpus, UNTIL, SHOWN)
     assert found_UM.shape == (positives["user_id"].n_unique(), 5)
     assert [corpus[row[row >= 0]].to_list() for row in found_UM] == by_hand(impressions, positives, newest=5)
     assert ((found_UM >= 0)[:, :-1] >= (found_UM >= 0)[:, 1:]).all()
@@ -67,16 +67,16 @@ def test_where_nothing_is_left_training_is_refused() -> None:
     positives = interactions(log(60, users=12, seed=0), UNTIL)
     corpus, late = pl.Series("item_id", [f"i{n:02}" for n in range(15)]), pl.col("timestamp") >= UNTIL
     with pytest.raises(ValueError, match=r"impressions none before 2024-02-01 .* leave hard=Impressions"):
-        shown_not_taken(log(300, users=20, seed=1).filter(late), positives, corpus, UNTIL, SHOWN)
+        impressions_not_taken(log(300, users=20, seed=1).filter(late), positives, corpus, UNTIL, SHOWN)
 
 
 def test_they_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_mined() -> None:
     """Of a user with fewer than `number` all are; of one with none no gradient is lost to it."""
     config = replace(CONFIG, negatives=Negatives(hard=SHOWN), strata=False)
     data = small_data(items=6)
-    shown_UM = np.full((8, 5), -1)
-    shown_UM[0, :3], shown_UM[1, :1] = (3, 4, 5), 2
-    data = replace(data, shown_UM=shown_UM)
+    impression_UM = np.full((8, 5), -1)
+    impression_UM[0, :3], impression_UM[1, :1] = (3, 4, 5), 2
+    data = replace(data, impression_UM=impression_UM)
     model = small_model(config)
     builder = CandidateBuilder(data, config, model, seed=0)
     batch = data.batch(np.arange(6))
@@ -145,14 +145,14 @@ def test_rows_are_those_of_the_training_set_s_users_and_items() -> None:
     one = one.with_columns(item_id=pl.lit("i000"))  # of another group, so never taken
     given = tables.schema, queries, items, tables.events, VALIDATION, CUT, FITTED_SHOWN
     trial, data, _ = start_trial(*given, seed=0, impressions=one)
-    assert data.shown_UM is not None
-    assert len(data.shown_UM) == data.user_Q.max() + 1
-    ((user, place),) = np.argwhere(data.shown_UM >= 0)
+    assert data.impression_UM is not None
+    assert len(data.impression_UM) == data.user_Q.max() + 1
+    ((user, place),) = np.argwhere(data.impression_UM >= 0)
     own = trial.user_encoder.encode(queries.filter(user_id="u007"))["history_items"]
     seen = data.queries["history_items"][data.user_Q == user]
     assert {tuple(row) for row in seen} <= {tuple(row) for row in own}
     corpus = trial.item_encoder.encode(items.filter(item_id="i000").head(1))
-    assert data.corpus["item_id"][data.shown_UM[user, place]] == corpus["item_id"][0]
+    assert data.corpus["item_id"][data.impression_UM[user, place]] == corpus["item_id"][0]
 
 
 def test_a_recipe_without_them_does_not_read_them_and_one_with_them_needs_them() -> None:
@@ -166,7 +166,7 @@ def test_a_recipe_without_them_does_not_read_them_and_one_with_them_needs_them()
 
 def test_mined_and_shown_are_told_apart() -> None:
     """Mining leaves the first epoch without hard negatives; what was shown stays as it is."""
-    data = replace(small_data(items=6), shown_UM=np.full((8, 5), 5))
+    data = replace(small_data(items=6), impression_UM=np.full((8, 5), 5))
     for hard, changes in ((SHOWN, False), (HardNegatives(number=1, first=1, last=2), True)):
         config = replace(CONFIG, negatives=Negatives(hard=hard))
         builder = CandidateBuilder(data, config, small_model(config), seed=0)

@@ -113,6 +113,6 @@ def test_min_count_says_which_items_are_rare_and_histories_know_them_all() -> No
     assert {len(table) for table in result.model.tables} == {own + RESERVED}
     taken = data.queries["history_items"]
     assert (taken >= RESERVED + own).any() and not (taken == UNKNOWN).any()
-    assert data.again_QL is not None and data.again_QL[taken >= RESERVED + own].any()
+    assert data.label_QL is not None and data.label_QL[taken >= RESERVED + own].any()
     assert result.model.repeat is not None
     assert result.model.repeat.get_buffer("facts_VF")[RESERVED + own :].any(dim=1).all()

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from feature_repo.encode import RESERVED, Encoder
-from training.data.repeat import PRIOR, repeat_facts, taken_again
+from training.data.repeat import PRIOR, repeat_facts, repeat_labels
 
 START = datetime(2024, 1, 1)
 
 
 @pytest.mark.parametrize("days", [1, 3])
-def test_taken_again_is_a_search_through_the_days_that_follow(days: int) -> None:
+def test_repeat_labels_are_a_search_through_the_days_that_follow(days: int) -> None:
     rng = np.random.default_rng(0)
     user, item, day = rng.integers(0, 5, 300), rng.integers(0, 8, 300), rng.integers(0, 20, 300)
     user_Q, day_Q, item_QL = rng.integers(0, 5, 60), rng.integers(0, 20, 60), rng.integers(-1, 9, (60, 6))
@@ -24,7 +24,7 @@ def test_taken_again_is_a_search_through_the_days_that_follow(days: int) -> None
         [any((int(user_Q[q]), int(each), int(day_Q[q]) + later) in happened for later in range(days)) for each in items]
         for q, items in enumerate(item_QL)
     ]
-    got = taken_again(item_QL, user_Q, day_Q, (user, item, day), days)
+    got = repeat_labels(item_QL, user_Q, day_Q, (user, item, day), days)
     assert got.tolist() == wanted
     assert 0 < got.mean() < 1
     assert not got[item_QL < 0].any()

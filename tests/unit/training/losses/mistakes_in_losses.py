@@ -203,7 +203,7 @@ IN_LOSSES = [
     Mistake(
         name="what a user takes among what she does not",
         module="training.losses.repeat_softmax",
-        right="kept_RL = logit_RL.masked_fill(again_RL, -torch.inf)",
+        right="kept_RL = logit_RL.masked_fill(label_RL, -torch.inf)",
         wrong="kept_RL = logit_RL",
         test=repeat_loss.test_the_loss_is_its_formula,
         arguments=(0,),
@@ -211,7 +211,7 @@ IN_LOSSES = [
     Mistake(
         name="a positive inside its history that counts for each place",
         module="training.losses.repeat_softmax",
-        right="loss_RL.sum(dim=1) / again_RL.sum(dim=1).clamp_min(1)",
+        right="loss_RL.sum(dim=1) / label_RL.sum(dim=1).clamp_min(1)",
         wrong="loss_RL.sum(dim=1)",
         test=repeat_loss.test_the_loss_is_its_formula,
         arguments=(0,),
@@ -235,7 +235,7 @@ IN_LOSSES = [
         module="training.data.repeat",
         right="next_qL < keys_qL + days",
         wrong="next_qL <= keys_qL + days",
-        test=labels.test_taken_again_is_a_search_through_the_days_that_follow,
+        test=labels.test_repeat_labels_are_a_search_through_the_days_that_follow,
         arguments=(1,),
     ),
 ]

@@ -33,10 +33,10 @@ def with_histories(seed: int = 0, **changes: object) -> tuple[Candidates, Repeat
     logit_RL = (3 * torch.randn(ROWS, PLACES, generator=generator)).masked_fill(place_RL < 0, -torch.inf)
     taken = torch.zeros(ROWS, ITEMS, dtype=torch.bool)
     taken[c.row_P, c.column_P] = True
-    again_RL = taken.gather(1, place_RL.clamp_min(0)) | (torch.rand(ROWS, PLACES, generator=generator) < 0.3)
+    label_RL = taken.gather(1, place_RL.clamp_min(0)) | (torch.rand(ROWS, PLACES, generator=generator) < 0.3)
     repeats = Repeats(
         logit_RL=logit_RL.requires_grad_(),
-        again_RL=again_RL & (place_RL >= 0),
+        label_RL=label_RL & (place_RL >= 0),
         outside_R=c.outside_log_sum_exp(c.log_q_C).detach(),
         row_P=c.row_P,
         logit_P=(c.positive_P - c.log_q_C[c.column_P]).detach(),
@@ -55,7 +55,7 @@ def pair_by_pair(c: Candidates, repeats: Repeats, place_RL: torch.Tensor) -> flo
     for row, column, _ in positives(c):
         places = [place for place in range(PLACES) if place_RL[row, place] >= 0]
         scores = {place: repeats.logit_RL[row, place].item() for place in places}
-        again = [place for place in places if repeats.again_RL[row, place]]
+        again = [place for place in places if repeats.label_RL[row, place]]
         own = {int(place_RL[row, place]) for place in places}
         total = sum(math.exp(score) for place, score in scores.items() if place not in again)
         outside = [n for n in range(COLUMNS) if n not in own and (row, n) not in hidden]
@@ -87,7 +87,7 @@ def test_with_the_whole_corpus_as_columns_it_is_the_full_softmax() -> None:
     split = replace(c, history=pairs_of(owned_RC.float()))
     repeats = Repeats(
         logit_RL=logit_RC.masked_fill(~owned_RC, -torch.inf),
-        again_RL=owned_RC & taken_RC,
+        label_RL=owned_RC & taken_RC,
         outside_R=split.outside_log_sum_exp(c.log_q_C).detach(),
         row_P=c.row_P,
         logit_P=c.positive_P.detach(),

@@ -118,7 +118,7 @@ def test_every_item_of_a_history_is_ranked_by_itself_and_everything_else_by_the_
         outside = [logits[n] for n in range(data.size) if n + RESERVED not in codes and (row, n) not in taken]
         assert repeats.outside_R[row].item() == pytest.approx(np.logaddexp.reduce(outside), abs=1e-4)
         again = [code >= RESERVED and (row, code - RESERVED) in taken for code in codes]
-        assert repeats.again_RL[row].tolist() == again
+        assert repeats.label_RL[row].tolist() == again
     item_PD = item_ND[items[batch.column_P.numpy()]]
     wanted_P = scale * np.einsum("pd,pd->p", user_QD[batch.row_P.numpy()], item_PD)
     np.testing.assert_allclose(repeats.logit_P.numpy(), wanted_P, atol=1e-4)
@@ -144,14 +144,14 @@ def test_the_level_is_set_by_how_often_discoveries_happen_times_what_the_recipe_
 
 def test_what_is_taken_again_on_later_days_counts_too() -> None:
     data = small_data()
-    again_QL = np.zeros_like(data.queries["history_items"], dtype=bool)
-    again_QL[:, 1] = True
+    label_QL = np.zeros_like(data.queries["history_items"], dtype=bool)
+    label_QL[:, 1] = True
     alone, both = (
-        candidates_of(each, CONFIG).block(data_batch(each)) for each in (data, replace(data, again_QL=again_QL))
+        candidates_of(each, CONFIG).block(data_batch(each)) for each in (data, replace(data, label_QL=label_QL))
     )
-    later_RL = torch.from_numpy(again_QL[:5] & (data.queries["history_items"][:5] >= RESERVED))
-    assert torch.equal(both.again_RL, alone.again_RL | later_RL)
-    assert not torch.equal(both.again_RL, alone.again_RL)
+    later_RL = torch.from_numpy(label_QL[:5] & (data.queries["history_items"][:5] >= RESERVED))
+    assert torch.equal(both.label_RL, alone.label_RL | later_RL)
+    assert not torch.equal(both.label_RL, alone.label_RL)
 
 
 def data_batch(data: TrainingSet) -> Batch:
