@@ -13,7 +13,7 @@ import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder
 from tests.unit.training.artifacts.released_world import NEW, RARE, RECIPES, write_release
-from tests.unit.training.test_fit import CUT, VALIDATION, frames
+from tests.unit.training.fit_world import CUT, VALIDATION, frames
 from training.artifacts.export import export
 from training.artifacts.load import Released, read_release
 from training.data.assemble import assemble

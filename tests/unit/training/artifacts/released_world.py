@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.unit.training.test_fit import CONFIG, VALIDATION, frames
+from tests.unit.training.fit_world import CONFIG, VALIDATION, frames
 from training.artifacts.export import export
 from training.data.interactions import at
 from training.fit import _start

@@ -10,7 +10,7 @@ import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN
 from tests.unit.training.artifacts.released_world import NEW, RARE, RECIPES, write_release
-from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, fitted, frames
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, fitted, frames
 from training.artifacts.export import export
 from training.artifacts.load import read_release
 from training.artifacts.warm_start import carry_over, rows_by_value

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder, Input, InputKind
 from feature_repo.schema import Entity
-from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, fitted, frames, retrieved
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, fitted, frames, retrieved
 from tests.worlds import group_of
 from training.artifacts.export import export, export_tower
 from training.data.als_factors import behaviour, factorise

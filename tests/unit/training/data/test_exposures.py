@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 import torch
 
-from tests.unit.training.test_fit import CONFIG as FITTED
-from tests.unit.training.test_fit import CUT, SALES, VALIDATION, frames
+from tests.unit.training.fit_world import CONFIG as FITTED
+from tests.unit.training.fit_world import CUT, VALIDATION, frames
 from tests.unit.training.trainer.candidates_world import built
-from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
+from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model
 from training.data.exposures import impressions_not_taken
 from training.data.interactions import interactions
 from training.fit import Fitted, fit, start_trial
 from training.losses import LOSSES
-from training.recipes import HardNegatives, Impressions, Negatives, TrainConfig
+from training.recipes import SALES, HardNegatives, Impressions, Negatives, TrainConfig
 from training.trainer import train
 from training.trainer.candidates import CandidateBuilder
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from feature_repo.encode import RESERVED, UNKNOWN
 from serving.pt2 import load_program
-from tests.unit.training.test_fit import CONFIG, VALIDATION, frames
-from tests.unit.training.towers.test_towers import ITEM_INPUTS, ITEMS, LENGTH, USER_INPUTS, items, tensors, users
+from tests.unit.training.fit_world import CONFIG, VALIDATION, frames
+from tests.unit.training.towers.tower_world import ITEM_INPUTS, ITEMS, LENGTH, USER_INPUTS, items, tensors, users
 from training.artifacts.export import export_tower
 from training.data.interactions import at
 from training.fit import _start

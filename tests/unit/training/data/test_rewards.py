@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_series_equal
 
-from tests.unit.training.test_fit import CONFIG, CUT, VALIDATION, frames, retrieved
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, retrieved
 from training.data.interactions import at
 from training.data.sample_weights import rewards
 from training.fit import Fitted, fit

@@ -11,7 +11,7 @@ import torch
 
 from feature_repo.encode import MISSING, RESERVED, UNKNOWN
 from serving.pt2 import load_program
-from tests.unit.training.towers.test_repeat_head import CONFIG, model_of, small_data, terms
+from tests.unit.training.towers.repeat_world import CONFIG, model_of, small_data, terms
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.training_set import Arrays, TrainingSet
 from training.retrieval.exact import exact_search

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from serving.pt2 import load_program
-from tests.unit.training.towers.test_repeat_head import CONFIG as REPEATING
-from tests.unit.training.towers.test_repeat_head import model_of, small_data
+from tests.unit.training.towers.repeat_world import CONFIG as REPEATING
+from tests.unit.training.towers.repeat_world import model_of, small_data
 from tests.unit.training.trainer.candidates_world import built
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.training_set import TrainingSet

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unit.training.trainer.test_trainer import CONFIG, compared, small_data, small_model
+from tests.unit.training.trainer.trainer_world import CONFIG, compared, small_data, small_model
 from training.recipes import Cosine, Dot
 from training.towers.score import Score
 

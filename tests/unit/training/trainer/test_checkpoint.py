@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
+from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model
 from training.recipes import Corpus, HardNegatives, Loss, Negatives, RepeatTerm, SelfSupervised, Streaming, TrainConfig
 from training.trainer import SCORE, train
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unit.training.towers import test_repeat_head as repeats
-from tests.unit.training.trainer import test_trainer as plain
+from tests.unit.training.towers import repeat_world as repeats
+from tests.unit.training.trainer import trainer_world as plain
 from tests.unit.training.trainer.other_device import OtherDevice, There, move
 from training.recipes import (
     Corpus,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tests.unit.training.trainer.candidates_world import built
-from tests.unit.training.trainer.test_trainer import CONFIG, small_data, small_model
+from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model
 from training.data.training_set import TrainingSet
 from training.losses import LOSSES, Candidates
 from training.recipes import HardNegatives, Negatives, TrainConfig, Uniform

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
 from serving.pt2 import load_program
-from tests.unit.training.trainer.test_trainer import CONFIG, HISTORY, ITEM, small_data
+from tests.unit.training.trainer.trainer_world import CONFIG, HISTORY, ITEM, small_data
 from training.artifacts.export import export_tower
 from training.data.training_set import Arrays, TrainingSet
 from training.recipes import SelfSupervised, TrainConfig

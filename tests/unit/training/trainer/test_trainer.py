@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
+from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN
 from tests.unit.training.trainer.candidates_world import built
-from training.data.training_set import TrainingSet
-from training.losses import Candidates
+from tests.unit.training.trainer.trainer_world import (
+    CONFIG,
+    QUIET,
+    compared,
+    small_data,
+    small_model,
+)
 from training.recipes import (
-    MLP,
     Corpus,
     GRUHistory,
     HardNegatives,
@@ -23,10 +27,8 @@ from training.recipes import (
     Mixed,
     MultiHeadPooling,
     Negatives,
-    Optimisation,
     Popularity,
     SelfAttention,
-    TowerConfig,
     TrainConfig,
     Uniform,
     WeightedPooling,
@@ -35,36 +37,12 @@ from training.recipes.sampling import Sampler
 from training.recipes.towers import History
 from training.sampling import Memory
 from training.sampling.hard_negatives import mine
-from training.towers import TwoTower, distinct, embed, new_model
+from training.towers import TwoTower, distinct, embed
 from training.trainer import SCORE, train
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.optimisers import averaged
 from training.trainer.sparse_optimisers import SparseAdam
 from training.trainer.step import backpropagate
-
-CONFIG = TrainConfig(dim=8, optimisation=Optimisation(precision="float32"))
-ITEM = Input(name="item_id", kind=InputKind.CODE, size=RESERVED + 20)
-HISTORY = Input(name="history", kind=InputKind.HISTORY, size=ITEM.size)
-SIDE = [Input(name=name, kind=InputKind.BUCKET, size=RESERVED + 5) for name in ("price", "weight")]
-QUIET = TowerConfig(user=MLP(dropout=0), item=MLP(dropout=0), history=WeightedPooling(dropout=0), id_dropout=0)
-
-
-def small_model(config: TrainConfig = CONFIG) -> TwoTower:
-    return new_model([HISTORY], [ITEM, *SIDE] if config.self_supervised else [ITEM], {}, config, seed=0)
-
-
-def small_data(users: int = 8, items: int = 5, seed: int = 0) -> TrainingSet:
-    """Users with two items in their history; each takes two items."""
-    rng = np.random.default_rng(seed)
-    rows = {"history_items": rng.integers(RESERVED, RESERVED + items, (users, 2)).astype(np.int32)}
-    rows |= {f"history_{name}": np.ones((users, 2), np.float32) for name in ("ages", "counts", "decayed")}
-    codes = {"item_id": np.arange(RESERVED, RESERVED + items, dtype=np.int32)}
-    codes |= {each.name: codes["item_id"] % (n + 3) + RESERVED for n, each in enumerate(SIDE)}
-    taken = np.stack([rng.choice(items, 2, replace=False) for _ in range(users)])
-    return TrainingSet(
-        queries=rows, user_Q=np.arange(users), items=codes, item_S=np.arange(items), corpus=codes,
-        query_I=np.repeat(np.arange(users), 2), item_I=taken.ravel(), weight_I=np.ones(2 * users, np.float32),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -114,15 +92,6 @@ def test_id_dropout_trains_the_default_of_unknown_items(share: float) -> None:
     moved_V = (model.item.vectors.ids.weight != before_VD).any(dim=1)
     assert moved_V[UNKNOWN] == (share > 0)
     assert not moved_V[PAD] and not moved_V[MISSING]
-
-
-def compared(config: TrainConfig, data: TrainingSet, rows: np.ndarray) -> tuple[Candidates, np.ndarray]:
-    """The candidates of a batch, and the item of each column."""
-    model = small_model(config)
-    builder = CandidateBuilder(data, config, model, seed=0)
-    batch = data.batch(rows, whole_corpus=config.whole_corpus)
-    columns, c = built(builder, model, batch)
-    return c, columns.item_C.numpy()
 
 
 SAMPLERS = [InBatch(), Uniform(number=4), Popularity(number=3), Mixed(number=4), Corpus()]
