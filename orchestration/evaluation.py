@@ -1,4 +1,6 @@
-"""Evaluation of a version beside the baselines and the champion: the one place where training and serving meet.
+"""Evaluation of a version beside the baselines and the champion.
+
+Training and serving meet here and nowhere else.
 
 Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 """
@@ -15,7 +17,7 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.progress import track
-from feature_repo.schema import Entity
+from feature_repo.schema import ITEM_ID, USER_ID
 from orchestration.asset_values import Index
 from orchestration.index_recall import sampled_index_recall
 from orchestration.served_search import served_search
@@ -86,6 +88,33 @@ class Evaluated:
         return cls(**{**raw, "notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)})
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """Hold-out of a version, with the frames of its users and items."""
+
+    holdout: Holdout
+    """Relevant and seen items of the users that are evaluated."""
+    asked: pl.DataFrame
+    """Features of these users at the cut."""
+    corpus: pl.DataFrame
+    """Features of all items at the cut."""
+    before: Log
+    """Interactions before the cut, which baselines learn from."""
+
+    @classmethod
+    def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
+        """Window after the cut of a version; of more than `max_users` users, a seeded sample."""
+        source, frames = value.version.source, value.version.frames
+        users = at(pl.read_parquet(frames / "queries.parquet"), source.cut)
+        corpus = at(pl.read_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
+        ids = users[USER_ID], corpus[ITEM_ID]
+        holdout = temporal_holdout(
+            tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return
+        ).sampled(max_users, seed=seed)
+        before = Log.before(tables.events, *ids, source.cut)
+        return cls(holdout=holdout, asked=users[holdout.users_Q], corpus=corpus, before=before)
+
+
 def evaluate_version(
     settings: Settings,
     index: ItemIndex,
@@ -111,34 +140,24 @@ def evaluate_version(
         log: told what is done next.
         max_users: users that are evaluated at most; of more, a seeded sample.
     """
-    source, frames = value.version.source, value.version.frames
-    users = at(pl.read_parquet(frames / "queries.parquet"), source.cut)
-    corpus = at(pl.read_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
-    ids = users["user_id"], corpus["item_id"]
-    holdout = temporal_holdout(
-        tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return
-    ).sampled(max_users, seed=seed)
-    asked = users[holdout.users_Q]
-    registry = Registry(settings, source.dataset)
+    window = Window.of(value, tables, seed=seed, max_users=max_users)
+    registry = Registry(settings, value.version.source.dataset)
     towers = ModelBundle.from_folder(registry.download(value.version.version))
-    user_QD = towers.user.embed(asked)
-    before = Log.before(tables.events, *ids, source.cut)
-    large = {name: reason for name in baselines if (reason := too_large(name, before))}
-    fitted = [name for name in baselines if name not in large]
-    champion, note = _champion(settings, registry, value, asked, corpus)
+    user_QD = towers.user.embed(window.asked)
+    large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
+    champion, note = _champion(settings, registry, value, window)
 
     def searches() -> Iterator[tuple[str, MakeSearch]]:
-        log(f"evaluating {TWO_TOWER} on {len(asked):,} users and {len(corpus):,} items")
-        yield TWO_TOWER, served_search(towers, asked, user_QD, ids[1], vectors_ND)
-        yield from _baselines(fitted, before, holdout, seed, log)
+        log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
+        yield TWO_TOWER, served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+        yield from _baselines([name for name in baselines if name not in large], window, seed, log)
         if champion and not note:
             log(f"evaluating the champion, version {champion.manifest.version}")
-            embedded = champion.embed_users(asked), ids[1], champion.embed_items(corpus)
-            yield CHAMPION, served_search(champion.towers, asked, *embedded)
+            yield CHAMPION, _search_of(champion, window)
 
-    core_N = _core(before)
+    core_N = _core(window.before)
     corpora = {"whole": None} | ({"core": core_N} if core_N.any() else {})
-    measured = evaluate_systems(searches(), holdout, corpora=corpora, seed=seed, reference=TWO_TOWER)
+    measured = evaluate_systems(searches(), window.holdout, corpora=corpora, seed=seed, reference=TWO_TOWER)
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
     recall, index_users = sampled_index_recall(
@@ -148,7 +167,7 @@ def evaluate_version(
         systems=measured["whole"],
         core=measured.get("core", {}),
         core_items=int(core_N.sum()),
-        items=len(corpus),
+        items=len(window.corpus),
         index_recall=recall,
         index_users=index_users,
         notes=_notes(baselines, large),
@@ -159,12 +178,18 @@ def evaluate_version(
 
 
 def _baselines(
-    names: Sequence[str], before: Log, holdout: Holdout, seed: int, log: Callable[[str], None]
+    names: Sequence[str], window: Window, seed: int, log: Callable[[str], None]
 ) -> Iterator[tuple[str, MakeSearch]]:
     """Fit one baseline after the other, so that only one is held in memory."""
     for name in track(names, "baselines"):
         log(f"evaluating the baseline {name}")
-        yield name, baseline_search(fit_baseline(name, before, seed=seed), holdout.users_Q)
+        yield name, baseline_search(fit_baseline(name, window.before, seed=seed), window.holdout.users_Q)
+
+
+def _search_of(release: Release, window: Window) -> MakeSearch:
+    """Search of a release that is not the evaluated version."""
+    embedded = release.embed_users(window.asked), window.corpus[ITEM_ID], release.embed_items(window.corpus)
+    return served_search(release.towers, window.asked, *embedded)
 
 
 def _notes(baselines: Sequence[str], large: dict[str, str]) -> tuple[str, ...]:
@@ -175,17 +200,17 @@ def _notes(baselines: Sequence[str], large: dict[str, str]) -> tuple[str, ...]:
 
 
 def _champion(
-    settings: Settings, registry: Registry, value: Index, asked: pl.DataFrame, corpus: pl.DataFrame
+    settings: Settings, registry: Registry, value: Index, window: Window
 ) -> tuple[Release | None, str | None]:
     """The champion's release if it is another version, with a note if it cannot be measured on these users."""
     version = registry.champion()
     if version is None or version == value.version.version:
         return None, None
     release = Release.load(settings, registry.dataset, version)
-    encoders = {Entity.USER: (release.towers.user.encoder, asked), Entity.ITEM: (release.towers.item.encoder, corpus)}
+    encoders = (release.towers.user.encoder, window.asked), (release.towers.item.encoder, window.corpus)
     absent = [
         name
-        for encoder, frame in encoders.values()
+        for encoder, frame in encoders
         for feature in encoder.features
         for name in feature.columns
         if name not in frame.columns

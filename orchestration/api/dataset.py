@@ -96,24 +96,24 @@ class Dataset:
         columns = {USER_ID: user, ITEM_ID: item, "timestamp": timestamp, "created": created}
         columns |= {"value": value, "basket_id": basket, "rating": rating}
         log = raw_events(as_polars(events, "events"), columns, epoch)
-        repeated = repeated_share(log.frame, user, item) if log.frame.height else 0.0
-        returning = may_return(repeated) if seen_items_may_return is None else seen_items_may_return
-        note = (
-            f"{repeated:.0%} of the events repeat a user and item: seen items {'may' if returning else 'never'} return"
-        )
+        returning, notes = _returning(log.frame, user, item, seen_items_may_return)
         taken = standard_columns()
         people, user_specs = raw_entities(users, user, Entity.USER, user_features, taken)
         corpus, item_specs = raw_entities(items, item, Entity.ITEM, item_features, taken)
-        sections = {"users": {"features": user_specs}, "items": {"features": item_specs}}
-        standard = {key for key, column in (("value", value), ("basket", basket)) if column}
-        config = {"dataset": name, "seen_items_may_return": returning, "events": standard} | sections
+        config = {
+            "dataset": name,
+            "seen_items_may_return": returning,
+            "events": {key for key, column in (("value", value), ("basket", basket)) if column},
+            "users": {"features": user_specs},
+            "items": {"features": item_specs},
+        }
         tables = canonicalise(
             config_schema(config, "from_frames"),
             events=log,
             users=people,
             items=corpus,
             positive_from=positive_from,
-            notes=[note] if seen_items_may_return is None else [],
+            notes=notes,
         )
         return cls.of(tables, holdout_share=holdout_share)
 
@@ -200,3 +200,20 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = [f"{getattr(self.tables, part).height:,} {part}" for part in ("events", "users", "items")]
         return f"Dataset({self.schema.dataset!r}: {', '.join(sizes)}; cut {self.split.cut:%Y-%m-%d})"
+
+
+def _returning(events: pl.DataFrame, user: str, item: str, told: bool | None) -> tuple[bool, list[str]]:
+    """Whether a user may take an item again, and a note where the events decided it.
+
+    Args:
+        events: the log.
+        user: column of the user id.
+        item: column of the item id.
+        told: the answer, if the caller gave one.
+    """
+    if told is not None:
+        return told, []
+    repeated = repeated_share(events, user, item) if events.height else 0.0
+    returning = may_return(repeated)
+    said = "may" if returning else "never"
+    return returning, [f"{repeated:.0%} of the events repeat a user and item: seen items {said} return"]

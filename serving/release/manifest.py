@@ -122,10 +122,8 @@ def seal(
         ReleaseError: The collection is not the version's own, or the version is sealed with another content: a
             verdict is not revised, another version is trained.
     """
-    folder, wanted = registry.download(version), collection_name(registry.dataset, version)
-    tags = registry.tags(version)
-    if index.name != wanted or not index.complete:
-        raise ReleaseError(f"version {version} owns the complete collection {wanted}; got {index}")
+    _refuse_foreign(index, collection_name(registry.dataset, version), version)
+    folder, tags = registry.download(version), registry.tags(version)
     manifest = Manifest(
         dataset=registry.dataset,
         version=version,
@@ -149,9 +147,21 @@ def seal(
     )
     if MANIFEST_SHA256 in tags:
         return _unchanged(read(registry, version), manifest)
+    return _written(registry, manifest)
+
+
+def _refuse_foreign(index: CollectionInfo, wanted: str, version: int) -> None:
+    """Refuse a collection that is incomplete or another version's."""
+    if index.name != wanted or not index.complete:
+        raise ReleaseError(f"version {version} owns the complete collection {wanted}; got {index}")
+
+
+def _written(registry: Registry, manifest: Manifest) -> Manifest:
+    """Write a manifest, and after it the tags that seal it."""
     text = manifest.to_json()
-    registry.write_text(version, MANIFEST, text)
-    registry.set_tags(version, {OUTCOME: verdict.outcome.value, MANIFEST_SHA256: _sha256(text.encode())})
+    registry.write_text(manifest.version, MANIFEST, text)
+    tags = {OUTCOME: manifest.verdict.outcome.value, MANIFEST_SHA256: _sha256(text.encode())}
+    registry.set_tags(manifest.version, tags)
     return manifest
 
 
