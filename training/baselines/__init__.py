@@ -1,9 +1,9 @@
 """Baselines that a two-tower model has to beat, scored by the same protocol.
 
-Each learns from a `Log`. Those that look at the user's own history take another log as
-`asked`: the same users and items, but what is known of each user when it is asked, with
-days before that. Only the user's own history then comes from `asked`; neighbours,
-relations between items and popularity come from the log that was learned from.
+Each learns from a `Log`. Baselines that read the user's own history accept a second
+log, `asked`: the same users and items, with each user's interactions up to the time of
+the query, and days counted back from that time. `asked` replaces only the user's own
+history; neighbours, relations between items and popularity stay those of the first log.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ _FITS: dict[str, Callable[..., Scores]] = {
 BASELINES = tuple(_FITS)
 """Names of all baselines."""
 CHEAP_BASELINES = ("popularity", "recent_popularity", "personal_frequency", "personal_recency")
-"""Baselines that only count, and cost no more to evaluate than to read."""
+"""Baselines that only count; each costs about one pass over the log."""
 EASE_SIDE = 10_000
-"""Side of the largest matrix that EASE inverts beside other baselines: half a minute, 0.8 GB."""
+"""Side of the largest matrix that EASE inverts beside other baselines."""
 
 
 def check_baselines(names: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ def check_baselines(names: Sequence[str]) -> None:
 
 
 def too_large(name: str, log: Log) -> str | None:
-    """Reason why a baseline cannot be fitted to a log of this size; None if it can."""
+    """Reason why a baseline cannot be fitted to a log; None if it can."""
     side = min(log.users, len(np.unique(log.item_rows))) if name == "ease" else 0
     return f"ease would invert a matrix of side {side:,}, at most {EASE_SIDE:,} is tried" if side > EASE_SIDE else None
 
@@ -79,7 +79,10 @@ def fit_baseline(name: str, log: Log, *, seed: int) -> Scores:
     Args:
         name: one of BASELINES.
         log: interactions to learn from.
-        seed: random seed, for `als`; all others are deterministic.
+        seed: random seed of `als`; all others are deterministic.
+
+    Returns:
+        Scores of all items for rows of users.
 
     Raises:
         ValueError: a name that no baseline has.
@@ -89,5 +92,5 @@ def fit_baseline(name: str, log: Log, *, seed: int) -> Scores:
 
 
 def baseline_search(scores: Scores, users_Q: np.ndarray) -> MakeSearch:
-    """Search by a baseline's scores; `users_Q` is the user row of each query of the hold-out."""
+    """Search by a baseline's scores; `users_Q` is the user row of each query."""
     return score_search(lambda rows: scores(users_Q[rows]))

@@ -1,4 +1,4 @@
-"""The log as baskets: what a user took on one day."""
+"""Baskets of a log: the items that a user took on one day."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from training.baselines.log import Log
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Baskets:
-    """Every item of every basket, once.
-
-    log: one interaction for each user, day and item; `days` is whole. places: of the interaction's basket among those
-    of its user, 0 for the newest. counts_U: baskets of each user.
-    """
+    """Distinct items of every basket."""
 
     log: Log
+    """One interaction for each user, day and item; `days` is whole."""
     places: np.ndarray
+    """Rank of each interaction's basket among those of its user, 0 for the newest."""
     counts_U: np.ndarray
+    """Number of baskets of each user."""
 
 
 def baskets(log: Log) -> Baskets:
-    """A user's basket is the set of items of one day, counted back from the cut: floor(days)."""
+    """Baskets of a log, by whole days counted back from the cut."""
     day = np.floor(log.days).astype(np.int64)
     span = day.max(initial=0) + 1
-    # Sorted, the baskets of a user stand together, the newest first.
+    # Sorted keys put the baskets of a user together, the newest first.
     found, basket = np.unique(log.user_rows.astype(np.int64) * span + day, return_inverse=True)
     counts_U = np.bincount(found // span, minlength=log.users)
     places = np.arange(len(found)) - (np.cumsum(counts_U) - counts_U)[found // span]

@@ -1,4 +1,7 @@
-"""Collaborative baselines: item-kNN and ALS. b users of a block, N items, D factors."""
+"""Collaborative baselines: item-kNN and ALS.
+
+Legend: b users of a block, N items, D factors.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,21 @@ from training.retrieval.exact import Scores
 
 
 def item_knn(log: Log, *, neighbours: int = 20, shrinkage: float = 10.0) -> Scores:
-    """Item-kNN [Deshpande & Karypis, TOIS 2004]: an item scores the sum of similarity over those of its nearest items,
-    itself among them, that are in the user's history.
+    """Item-kNN [Deshpande & Karypis, TOIS 2004].
 
-    Similarity is the cosine of the binary user columns, |i ∩ j| / sqrt((n_i + s)(n_j + s)): shrinkage gives every item
-    s more users that it shares with no other, so that two rare items bought once together are not alike. Items that
-    score nothing follow by popularity.
+    An item's score is the sum of its similarities to those of its nearest items, itself
+    included, that the user's history holds. Similarity is the cosine of the binary user
+    columns, |i ∩ j| / sqrt((n_i + s)(n_j + s)). Items that score 0 follow by
+    popularity.
 
-    The defaults were chosen on two weeks inside the training part of completejourney (neighbours 10 to 200, shrinkage
-    0 to 100).
+    The defaults were chosen on two weeks inside the training part of completejourney:
+    neighbours 10 to 200, shrinkage 0 to 100.
+
+    Args:
+        log: interactions to learn from.
+        neighbours: nearest items that each item keeps, itself included.
+        shrinkage: s, users added to each item that it shares with no other. Two rare
+            items bought once together are then not alike.
     """
     from implicit.nearest_neighbours import ItemItemRecommender
     from scipy.sparse import csr_array, csr_matrix, diags_array
@@ -28,7 +37,7 @@ def item_knn(log: Log, *, neighbours: int = 20, shrinkage: float = 10.0) -> Scor
     weighted = bought @ diags_array(1 / np.sqrt(np.maximum(users_N, 1) + shrinkage))
     model = ItemItemRecommender(K=neighbours, num_threads=0)
     model.fit(csr_matrix(weighted), show_progress=False)
-    # Row j of the result holds the nearest items of j; the product below wants them in column j.
+    # Row j of the result holds the nearest items of j; the product below needs them in column j.
     nearest_NN, order_N = csr_array(model.similarity.T), popularity_order(log)
 
     def scores(user_rows: np.ndarray) -> np.ndarray:
@@ -47,18 +56,29 @@ def als(
     regularization: float = 10.0,
     alpha: float = 0.3,
 ) -> Scores:
-    """Implicit-feedback matrix factorisation [Hu, Koren, Volinsky, ICDM 2008]; confidence 1 + alpha · count.
+    """Implicit-feedback matrix factorisation [Hu, Koren, Volinsky, ICDM 2008].
 
-    Items that nobody bought come after all others; a user without a history gets popularity. The same seed gives the
-    same factors, whatever the number of threads. The defaults were chosen as those of `item_knn` (alpha 0.1 to 20 on
-    counts, their logarithm and binary, regularization 1 to 100).
+    The confidence of a pair is 1 + alpha · count. Items that nobody bought rank last. A
+    user without a history gets popularity. Factors depend on the seed only, not on the
+    number of threads.
+
+    The defaults were chosen on two weeks inside the training part of completejourney:
+    alpha 0.1 to 20 on counts, their logarithm and binary, regularization 1 to 100.
+
+    Args:
+        log: interactions to learn from.
+        seed: random seed of the initial factors.
+        factors: D.
+        iterations: alternations between users and items.
+        regularization: weight of the squared norm of the factors.
+        alpha: confidence that one interaction adds.
     """
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
     from threadpoolctl import threadpool_limits
 
     counts = log.matrix()
-    # implicit runs its own threads; a second pool in BLAS below them slows it several times, and it warns of that.
+    # implicit runs its own threads; a second pool in BLAS slows it several times.
     with threadpool_limits(limits=1, user_api="blas"):
         model = AlternatingLeastSquares(
             factors=factors, iterations=iterations, regularization=regularization, alpha=alpha, random_state=seed
@@ -71,6 +91,7 @@ def als(
 
     def scores(user_rows: np.ndarray) -> np.ndarray:
         scores_bN = user_UD[user_rows] @ item_ND.T
+        # A never-sold item would score 0, above items that the model scores below 0.
         scores_bN[:, never_sold_N] = np.finfo(np.float32).min
         scores_bN[without_history_U[user_rows]] = order_N
         return scores_bN

@@ -1,4 +1,7 @@
-"""EASE: the linear autoencoder in closed form. b users of a block, U users, N items, n of them kept."""
+"""EASE: the linear autoencoder in closed form.
+
+Legend: b users of a block, U users, N items, n of them kept.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 256
 """Users or items of a product at a time."""
 MAX_ITEMS = 20_000
-"""A matrix of this side takes 3.2 GB in float64, and minutes to invert."""
+"""Largest side of the matrix to invert: 3.2 GB in float64, and minutes of work."""
 
 
 def ease(
@@ -28,19 +31,28 @@ def ease(
     min_users: int = 1,
     max_items: int = MAX_ITEMS,
 ) -> Scores:
-    """EASE [Steck, WWW 2019]: scores(u) = x_u B, where B [n, n] is the minimum of |X - XB|² + lambda |B|² with a zero
-    diagonal, X [U, n] the binary histories.
+    """EASE [Steck, WWW 2019]: scores(u) = x_u B.
 
-    Closed form: with P = (X'X + lambda I)^-1, B_ij = -P_ij / P_jj off the diagonal: x_u B = x_u - x_u P / diag P.
-    Where there are fewer users than items the same comes from a matrix of the users, for XP = (XX' + lambda I)^-1 X:
-    a corpus of 92,331 items then costs no more than its 2,469 users.
+    B [n, n] is the minimum of |X - XB|² + lambda |B|² with a zero diagonal, X [U, n]
+    the binary histories. In closed form, with P = (X'X + lambda I)^-1, B_ij = -P_ij /
+    P_jj off the diagonal, so that x_u B = x_u - x_u P / diag P. With fewer users than
+    items, XP is computed from a matrix of the users, as XP = (XX' + lambda I)^-1 X:
+    92,331 items of 2,469 users then cost an inverse of side 2,469.
 
-    Only items with at least `min_users` users are learned from and scored; all others follow by popularity, never-sold
-    ones last. That makes EASE usable where both users and items are many. A user without a kept item gets popularity.
-    The defaults were chosen as those of `user_knn` (lambda 50 to 2,500, at least 1 to 10 users).
+    Kept items have at least `min_users` users. All others follow by popularity,
+    never-sold items last. A user without a kept item gets popularity. The defaults were
+    chosen on two weeks inside the training part of completejourney: lambda 50 to 2,500,
+    min_users 1 to 10.
+
+    Args:
+        log: interactions to learn from.
+        asked: histories of the users when they are asked for; None for those of `log`.
+        regularization: lambda.
+        min_users: users that a kept item has at least.
+        max_items: largest side min(U, n) of the matrix to invert.
 
     Raises:
-        ValueError: the matrix to invert, of the side min(U, n), is larger than `max_items`.
+        ValueError: the matrix to invert is larger than `max_items`.
     """
     bought = log.histories()
     users_N = np.bincount(bought.indices, minlength=log.items)
@@ -53,13 +65,15 @@ def ease(
             "min_users, or max_items where there is more memory"
         )
     own = asked.histories()[:, kept_n] if asked else history
+    # Both sides give the same scores; the smaller matrix is inverted.
     by_users = history.shape[0] < history.shape[1]
     projection, diagonal_n = (_by_users if by_users else _by_items)(history, own, regularization)
     empty_U = np.diff(own.indptr) == 0
 
     def scores(user_rows: np.ndarray) -> np.ndarray:
         scores_bn = own[user_rows].toarray() - projection(user_rows) / diagonal_n
-        scores_bN = order_N - 1 + scores_bn.min(axis=1, keepdims=True, initial=0)  # below all that are kept
+        # All others score below the lowest kept item.
+        scores_bN = order_N - 1 + scores_bn.min(axis=1, keepdims=True, initial=0)
         scores_bN[:, kept_n] = scores_bn
         scores_bN[empty_U[user_rows]] = order_N
         return scores_bN
@@ -68,17 +82,31 @@ def ease(
 
 
 Projection = Callable[[np.ndarray], np.ndarray]
-"""User rows [b] -> their rows of AP, dense [b, n], A being the histories that are asked about."""
+"""User rows [b] to their rows of AP, dense [b, n], A being the histories asked about."""
 
 
 def _by_items(history: csr_array, own: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:
-    """AP and diag P [n] from the items' matrix; own: A."""
+    """AP and diag P [n] from the matrix of the items.
+
+    Args:
+        history: X.
+        own: A.
+        regularization: lambda.
+    """
     inverse_nn = _inverse(history.T.tocsr(), regularization)
     return lambda user_rows: own[user_rows] @ inverse_nn, inverse_nn.diagonal()
 
 
 def _by_users(history: csr_array, own: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:
-    """The same from the users' matrix K = (XX' + lambda I)^-1: P = (I - X'KX) / lambda, so that XP = KX."""
+    """AP and diag P [n] from K = (XX' + lambda I)^-1, the matrix of the users.
+
+    P = (I - X'KX) / lambda, so that XP = KX.
+
+    Args:
+        history: X.
+        own: A.
+        regularization: lambda.
+    """
     inverse_UU, items_nU = _inverse(history, regularization), history.T.tocsr()
 
     def projection(user_rows: np.ndarray) -> np.ndarray:
@@ -88,6 +116,7 @@ def _by_users(history: csr_array, own: csr_array, regularization: float) -> tupl
         weights_bU = (own[user_rows] @ items_nU).toarray() @ inverse_UU
         return (own[user_rows].toarray() - (items_nU @ weights_bU.T).T) / regularization
 
+    # The diagonal of X'KX in blocks of users: the whole product would be [n, n].
     leverage_n = np.zeros(history.shape[1])
     for rows in np.split(np.arange(history.shape[0]), range(ROWS_AT_ONCE, history.shape[0], ROWS_AT_ONCE)):
         leverage_n += history[rows].multiply(projection(rows)).sum(axis=0)
@@ -95,11 +124,12 @@ def _by_users(history: csr_array, own: csr_array, regularization: float) -> tupl
 
 
 def _inverse(rows: csr_array, regularization: float) -> np.ndarray:
-    """(AA' + lambda I)^-1 of a sparse A, dense, with no second matrix of that size in memory."""
+    """(AA' + lambda I)^-1 of a sparse A, dense and computed in place."""
     from scipy.linalg import inv
 
     side = rows.shape[0]
-    gram = np.empty((side, side), order="F")  # the order in which LAPACK works in place
+    # LAPACK inverts in place only in Fortran's order.
+    gram = np.empty((side, side), order="F")
     for start in range(0, side, ROWS_AT_ONCE):
         gram[:, start : start + ROWS_AT_ONCE] = (rows @ rows[start : start + ROWS_AT_ONCE].T).toarray()
     gram[np.diag_indices(side)] += regularization

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Log:
-    """The interactions before the cut, as aligned arrays.
-
-    user_rows, item_rows: int. days: float, days before the cut (0 is the cut, larger is older). users, items: how many
-    user and item rows there are, those without an interaction included.
-    """
+    """Interactions before the cut, as aligned arrays."""
 
     user_rows: np.ndarray
+    """User of each interaction, int."""
     item_rows: np.ndarray
+    """Item of each interaction, int."""
     days: np.ndarray
+    """Days before the cut, float: 0 is the cut, larger is older."""
     users: int
+    """Number of user rows, users without an interaction included."""
     items: int
+    """Number of item rows, items without an interaction included."""
 
     def __post_init__(self) -> None:
         if not len(self.user_rows) == len(self.item_rows) == len(self.days):
@@ -39,13 +40,16 @@ class Log:
 
     @classmethod
     def before(cls, events: pl.DataFrame, users: pl.Series, corpus: pl.Series, cut: datetime) -> Log:
-        """Take the events that happened and were known before a cut.
+        """Log of the events that happened and were known before a cut.
 
         Args:
-            events: Canonical events.
-            users: User ids, in the order of user rows.
-            corpus: Item ids, in the order of item rows.
-            cut: Moment from which on nothing is learned from.
+            events: canonical events.
+            users: user ids, in the order of the user rows.
+            corpus: item ids, in the order of the item rows.
+            cut: first time that is left out.
+
+        Returns:
+            The log, with days counted back from the cut.
         """
         known = known_before(events, cut)
         days = (pl.lit(cut) - pl.col("timestamp")).dt.total_seconds() / 86_400
@@ -58,7 +62,11 @@ class Log:
         )
 
     def matrix(self, weights: np.ndarray | None = None) -> csr_array:
-        """Sum of the weights (default 1: counts) of each user and item: float64 [users, items]."""
+        """Sum of weights by user and item: float64 [users, items].
+
+        Args:
+            weights: one for each interaction; None for counts.
+        """
         from scipy.sparse import csr_array
 
         data = np.ones(len(self.days)) if weights is None else weights
@@ -67,7 +75,7 @@ class Log:
         return csr_array((data, rows), shape=(self.users, self.items))
 
     def histories(self) -> csr_array:
-        """Items that each user had, binary float64 [users, items]."""
+        """Items that each user took: float64 [users, items] of ones."""
         bought = self.matrix()
         bought.data[:] = 1
         return bought

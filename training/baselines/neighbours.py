@@ -1,9 +1,10 @@
-"""Baselines that ask other users: user-kNN, UP-CF@r and TIFU-kNN. b users of a block, U users, N items.
+"""Baselines that ask other users: user-kNN, UP-CF@r and TIFU-kNN.
 
-All three are a weighted sum of one vector per user, weights [b, U] · vectors [U, N]; they differ in both. Weights are
-computed for the users of a block when they are asked for: for all users they would not fit in memory.
+All three are a weighted sum of one vector per user, weights [b, U] · vectors [U, N];
+they differ in both. The defaults were chosen on two weeks inside the training part of
+completejourney, by `tests.benchmarks.tune_baselines`.
 
-The defaults were chosen on two weeks inside the training part of completejourney, by `tests.benchmarks.tune_baselines`.
+Legend: b users of a block, U users, N items.
 """
 
 from __future__ import annotations
@@ -24,19 +25,27 @@ if TYPE_CHECKING:
 
 
 def user_knn(log: Log, *, asked: Log | None = None, neighbours: int = 50, shrinkage: float = 0.0) -> Scores:
-    """User-kNN [Herlocker et al., SIGIR 1999; here binary]: an item scores the sum of similarity over those of the k
-    nearest other users that had it.
+    """User-kNN [Herlocker et al., SIGIR 1999; here binary].
 
-    Similarity is the cosine of the binary histories, |u ∩ v| / sqrt((n_u + s)(n_v + s)): shrinkage gives every user s
-    more items that nobody else has, so that two short histories with one item in common are less alike. Among equally
-    near users the lower user row comes first. Items that score nothing follow by popularity. The defaults are the best
-    of 20 to 900 neighbours and shrinkage 0 to 100; 100 neighbours found more discoveries.
+    An item's score is the sum of similarities over those of the k nearest other users
+    that took it. Similarity is the cosine of the binary histories, |u ∩ v| / sqrt((n_u
+    + s)(n_v + s)). Of equally near users the lower user row is nearer. Items that score
+    0 follow by popularity. The defaults are the best of 20 to 900 neighbours and
+    shrinkage 0 to 100; 100 neighbours have a higher recall of discoveries.
+
+    Args:
+        log: interactions to learn from.
+        asked: histories of the users when they are asked for; None for those of `log`.
+        neighbours: k.
+        shrinkage: s, items added to each history that no other holds. Two short
+            histories with one item in common are then less alike.
     """
     from scipy.sparse import csr_array
 
     bought = log.histories()
     similarity = _product(_scaled((asked or log).histories(), -0.5, shrinkage), _scaled(bought, -0.5, shrinkage))
 
+    # Weights are computed for a block of users: for all users [U, U] would not fit in memory.
     def weights(user_rows: np.ndarray) -> csr_array:
         similarity_bU = similarity(user_rows)
         similarity_bU[np.arange(len(user_rows)), user_rows] = 0
@@ -48,14 +57,20 @@ def user_knn(log: Log, *, asked: Log | None = None, neighbours: int = 50, shrink
 def up_cf(
     log: Log, *, asked: Log | None = None, recency: int = 25, alpha: float = 0.75, locality: float = 5.0
 ) -> Scores:
-    """UP-CF@r [Faggioli, Polato, Aiolli, UMAP 2020]: score(u, i) = sum over all users v, u itself among them, of
-    sim(u, v)^q · UWP_v(i).
+    """UP-CF@r [Faggioli, Polato, Aiolli, UMAP 2020].
 
-    UWP_v(i), the user-wise popularity, is the share of the r newest baskets of v (all, where v has fewer) with i in
-    them; a basket is a day. sim is the asymmetric cosine of the binary histories,
-    |u ∩ v| / (n_u^alpha · n_v^(1 - alpha)): the smaller alpha, the more a long history of v counts against v. q, the
-    locality, takes weight from all but the most similar; there is no limit on the number of neighbours. Items that
-    score nothing follow by popularity. The defaults are the best of r 10 to 100, alpha 0.25 to 1 and q 2 to 20.
+    score(u, i) = Σ_v sim(u, v)^q · UWP_v(i), over all users v, u included. UWP_v(i),
+    the user-wise popularity, is the share of the r newest baskets of v that hold i; a
+    basket is a day. sim is the asymmetric cosine of the binary histories, |u ∩ v| /
+    (n_u^alpha · n_v^(1 - alpha)). Items that score 0 follow by popularity. The defaults
+    are the best of r 10 to 100, alpha 0.25 to 1 and q 2 to 20.
+
+    Args:
+        log: interactions to learn from.
+        asked: histories of the users when they are asked for; None for those of `log`.
+        recency: r; a user with fewer baskets counts with all of them.
+        alpha: the smaller, the more a long history of v lowers its similarity.
+        locality: q; the larger, the less weight have all but the most similar users.
     """
     similarity = _product(_scaled((asked or log).histories(), -alpha), _scaled(log.histories(), alpha - 1))
 
@@ -66,11 +81,12 @@ def up_cf(
 
     vectors = _user_wise_popularity(log, recency)
     own = _user_wise_popularity(asked, recency) if asked else vectors
-    return _voted(weights, vectors, log, own=own)  # everybody is wholly similar to itself
+    # The similarity of a user to itself is 1, so its own vector joins with weight 1.
+    return _voted(weights, vectors, log, own=own)
 
 
 def _user_wise_popularity(log: Log, recency: int) -> csr_array:
-    """The vectors of `up_cf`, [U, N]."""
+    """Vectors of `up_cf`: [U, N]."""
     own = baskets(log)
     share = 1 / np.minimum(own.counts_U, recency)[own.log.user_rows]
     vectors = own.log.matrix(np.where(own.places < recency, share, 0))
@@ -88,19 +104,31 @@ def tifu_knn(
     group_decay: float = 0.6,
     alpha: float = 0.5,
 ) -> Scores:
-    """TIFU-kNN [Hu, He, Gao, Zhang, SIGIR 2020]: scores(u) = alpha · v_u + (1 - alpha) · mean of v over the k users
-    (all, where there are fewer) whose vectors are nearest to v_u by Euclidean distance, u itself not among them.
+    """TIFU-kNN [Hu, He, Gao, Zhang, SIGIR 2020].
 
-    v_u [N], the temporal item frequency: the baskets of u (a basket is a day, as a binary vector) in time order are cut
-    into K groups of m = `group_size`, from the newest back, so that only the oldest group can be smaller. With m_g
-    baskets in group g and the newest group and the newest basket of a group last,
+    scores(u) = alpha · v_u + (1 - alpha) · mean of v over the k other users whose
+    vectors are nearest to v_u by Euclidean distance. v_u [N], the temporal item
+    frequency, reads the baskets of u in time order, a basket being a day as a binary
+    vector. They are cut into K groups of m, from the newest back, so that only the
+    oldest group can be smaller. With m_g baskets in group g, and the newest group and
+    basket last,
 
         v_g = sum_j r_b^(m_g - j) · basket_j / m_g,    v_u = sum_g r_g^(K - g) · v_g / K.
 
-    m is the size of a group; some public implementations take it as the number of groups. Among equally near users the
-    lower user row comes first. Items that score nothing follow by popularity. The defaults are the best of
-    k 100 to 900, m 3 to 14, r_b 0.9 and 1, r_g 0.5 to 0.8 and alpha 0.2 to 0.9; the paper's for Dunnhumby, in the same
-    order, are 900, 3, 0.9, 0.6 and 0.2.
+    Of equally near users the lower user row is nearer. Items that score 0 follow by
+    popularity. The defaults are the best of k 100 to 900, m 3 to 14, r_b 0.9 and 1, r_g
+    0.5 to 0.8 and alpha 0.2 to 0.9. The paper's for Dunnhumby, in the same order, are
+    900, 3, 0.9, 0.6 and 0.2.
+
+    Args:
+        log: interactions to learn from.
+        asked: histories of the users when they are asked for; None for those of `log`.
+        neighbours: k; all users where there are fewer.
+        group_size: m, baskets of a group. Some public implementations take m as the
+            number of groups.
+        within_decay: r_b.
+        group_decay: r_g.
+        alpha: weight of the user's own vector.
     """
     vectors = _item_frequency(log, group_size, within_decay, group_decay)
     own = _item_frequency(asked, group_size, within_decay, group_decay) if asked else vectors
@@ -108,20 +136,21 @@ def tifu_knn(
     nobody_U, unknown_U = (np.diff(each.indptr) == 0 for each in (vectors, own))
 
     def weights(user_rows: np.ndarray) -> np.ndarray:
-        # The squared distance |u|² + |v|² - 2 uv, less what is the same for all v.
+        # The negative squared distance 2 uv - |u|² - |v|², without |u|², which all v share.
         closeness_bU = 2 * overlap(user_rows) - norms_U
         closeness_bU[:, nobody_U] = -np.inf
         closeness_bU[np.arange(len(user_rows)), user_rows] = -np.inf
         near_bU = _nearest(closeness_bU, neighbours)
         weights_bU = near_bU * ((1 - alpha) / np.maximum(near_bU.sum(axis=1, keepdims=True), 1))
-        weights_bU[unknown_U[user_rows]] = 0  # nothing is near to a user of whom nothing is known
+        # A user without a history has no neighbours, and so gets popularity.
+        weights_bU[unknown_U[user_rows]] = 0
         return weights_bU
 
     return _voted(weights, vectors, log, own=alpha * own)
 
 
 def _item_frequency(log: Log, group_size: int, within_decay: float, group_decay: float) -> csr_array:
-    """The vectors of `tifu_knn`, [U, N]."""
+    """Vectors of `tifu_knn`: [U, N]."""
     own = baskets(log)
     counts = own.counts_U[own.log.user_rows]
     groups = -(-counts // group_size)
@@ -139,13 +168,13 @@ def _scaled(bought: csr_array, power: float, shrinkage: float = 0.0) -> csr_arra
 
 
 def _product(left: csr_array, right: csr_array) -> Callable[[np.ndarray], np.ndarray]:
-    """User rows [b] -> inner products of their rows of `left` with all rows of `right`: dense [b, U]."""
+    """Function of user rows [b]: their rows of `left` times all of `right`, [b, U]."""
     right_NU = right.T.tocsr()
     return lambda user_rows: (left[user_rows] @ right_NU).toarray()
 
 
 def _nearest(closeness_bU: np.ndarray, k: int) -> np.ndarray:
-    """The k closest of each row as a mask, bool [b, U]; never those at -inf."""
+    """Mask of the k closest of each row, bool [b, U]; without entries of -inf."""
     rows_bk = top_k(closeness_bU, k)
     query, place = np.nonzero(rows_bk >= 0)
     near_bU = np.zeros(closeness_bU.shape, dtype=bool)
@@ -163,16 +192,17 @@ def _voted(
     """Scores by weights [b, U] · vectors [U, N], then by popularity.
 
     Args:
-        weights: weight of every user for the users of a block; sparse where few have one.
+        weights: weight of every user for the users of a block; sparse where few have
+            one.
         vectors: vector of every user, [U, N].
-        log: gives the popularity.
-        own: the users' own votes, [U, N], if they have any.
+        log: source of the popularity.
+        own: the users' own votes, [U, N]; None without.
     """
     vectors_NU, order_N = vectors.T.tocsr(), popularity_order(log)
 
     def votes(weights_bU: np.ndarray | csr_array) -> np.ndarray:
         if isinstance(weights_bU, np.ndarray):
-            # A row of the result is nearly full: a sparse product would be many times slower.
+            # A row of the result is nearly full, where a sparse product is many times slower.
             return (vectors_NU @ weights_bU.T).T
         return (weights_bU @ vectors).toarray()
 
