@@ -82,7 +82,7 @@ def ease(
 
 
 Projection = Callable[[np.ndarray], np.ndarray]
-"""User rows [b] to their rows of AP, dense [b, n], A being the histories asked about."""
+"""User rows [b] to their rows of AP, dense [b, n]; A is the histories asked about."""
 
 
 def _by_items(history: csr_array, own: csr_array, regularization: float) -> tuple[Projection, np.ndarray]:

@@ -10,8 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 
 Interval = tuple[float, float]
+"""Lower and upper bound."""
 SAMPLES = 1000
+"""Number of resamples."""
 LEVEL = 0.95
+"""Share of the resampled means inside an interval."""
 COUNTS_AT_ONCE = 4_000_000
 """Resample counts held at a time: 32 MB in float64."""
 
@@ -19,18 +22,22 @@ COUNTS_AT_ONCE = 4_000_000
 def resample_counts(users: int, *, seed: int, samples: int = SAMPLES) -> Iterator[np.ndarray]:
     """Counts of each user in resamples of all users, in blocks of float64 [s, Q].
 
-    Each row is one multinomial draw: Q users, drawn with replacement. Blocks bound
-    the memory, whatever the number of users.
+    Each row is one multinomial draw: Q users, drawn with replacement. The size of a
+    block bounds the memory for any number of users.
 
     Args:
         users: number of users, Q.
         seed: random seed; the same seed and number of users give the same resamples.
         samples: number of resamples over all blocks.
+
+    Yields:
+        Blocks of counts.
     """
     rng = np.random.default_rng(seed)
     size = max(1, COUNTS_AT_ONCE // users)
     for start in range(0, samples, size):
         rows = min(size, samples - start)
+        # Each row counts in a range of its own, so that one bincount serves the block.
         drawn = rng.integers(users, size=(rows, users)) + users * np.arange(rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=rows * users)
         yield counts.reshape(rows, users).astype(np.float64)

@@ -1,6 +1,7 @@
-"""Evaluation of searches on a hold-out: metrics by view and slice, ceilings, curves.
+"""Evaluation of searches on a hold-out: metrics by view and slice, and curves.
 
-Legend: Q queries, N corpus items, K retrieved ranks, V queries of one view, G item groups.
+Legend: Q queries, N corpus items, K retrieved ranks, V queries of one view, G item
+groups.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 KS = (10, 20, 100)
 """List lengths of the metrics."""
 LIST_LENGTH = 20
-"""Length of the lists of which the repeat share is taken."""
+"""Length of the lists whose repeat share is measured."""
 MAIN_METRICS = ("recall", "ndcg")
 """Metrics that get intervals, are kept per user, and are reported by slice."""
 WHOLE = "all items"
@@ -44,8 +45,11 @@ def evaluate(
         holdout: queries with their relevant items.
         ks: list lengths of the metrics.
         seed: random seed of the bootstrap.
-        corpus: bool [N]; restricts both what is retrieved and what counts as relevant.
-            Default: all items.
+        corpus: bool [N]; restricts both the retrieved and the relevant items. None for
+            all items.
+
+    Returns:
+        Metrics, with their intervals.
 
     Raises:
         ValueError: the hold-out has no query with a relevant item.
@@ -63,28 +67,32 @@ def evaluate_systems(
     seed: int,
     reference: str | None = None,
 ) -> dict[str, dict[str, Evaluation]]:
-    """Evaluate several systems on several corpora: corpus -> system -> evaluation.
+    """Evaluate several systems on several corpora.
 
-    Each query is scored once by each system; all systems share the resamples of users.
+    Each system scores each query once. All systems share the resamples of users.
 
     Args:
         searches: (name, search) of each system. A generator may build them one by one,
-            so that only one is held in memory.
+            so that only one is in memory.
         holdout: queries with their relevant items.
         corpora: bool [N] by name, as `corpus` of `evaluate`.
         ks: list lengths of the metrics.
         seed: random seed of the bootstrap.
-        reference: the system whose leads over all others are measured.
+        reference: system whose leads over all others are measured; None for no leads.
+
+    Returns:
+        Evaluations by corpus and system.
 
     Raises:
         ValueError: a corpus in which no query has a relevant item.
     """
     protocols = {name: _Protocol.of(holdout, corpus, ks) for name, corpus in corpora.items()}
     masks = {(name, masked): mask for name, each in protocols.items() for masked, mask in each.masks.items()}
-    rows_Q, places = np.arange(len(holdout.users_Q)), max(*ks, LIST_LENGTH)
+    rows_Q, ranks = np.arange(len(holdout.users_Q)), max(*ks, LIST_LENGTH)
     results: dict[str, dict[str, Evaluation]] = {name: {} for name in corpora}
     for system, search in searches:
-        lists = dict(zip(masks, search.lists(rows_Q, places, list(masks.values())), strict=True))
+        # One call for all masks: scores are computed once, and masked for each list.
+        lists = dict(zip(masks, search.lists(rows_Q, ranks, list(masks.values())), strict=True))
         for name, each in protocols.items():
             results[name][system] = each.measured({masked: lists[name, masked] for masked in each.masks}, ks)
     return {name: with_intervals(systems, seed=seed, reference=reference) for name, systems in results.items()}
@@ -97,16 +105,17 @@ class _Question:
     rows_V: np.ndarray
     """Queries with a relevant item, as rows of the hold-out."""
     relevant: csr_array
-    """[V, N]."""
+    """Relevant items, sparse [V, N]."""
     seen_masked: bool
     """Whether lists must not hold seen items."""
     counts_V: np.ndarray
     """Relevant items of each query."""
     counts_VG: np.ndarray
-    """The same by group of items."""
+    """Relevant items of each query by group of items."""
 
     @classmethod
     def of(cls, view: EvaluationView, groups_N: np.ndarray) -> _Question:
+        """Question of one view."""
         relevant = view.relevant[view.rows_V]
         one_hot_NG = (groups_N[:, None] == np.arange(len(ITEM_GROUPS))).astype(np.int64)
         return cls(
@@ -123,18 +132,32 @@ class _Protocol:
     """Questions of one corpus to every system, prepared once."""
 
     corpus: np.ndarray | None
+    """Items that count, bool [N]; None for all."""
     questions: dict[str, _Question]
-    """The views that have users, by name."""
+    """Questions of the views that have users, by name."""
     empty: tuple[str, ...]
-    """The views that have none."""
+    """Names of the views that have no users."""
     groups_N: np.ndarray
+    """Group of each item."""
     slices: dict[str, np.ndarray]
     """User slices: name -> bool [Q]."""
     seen: csr_array
+    """Items that each query's user had before, sparse [Q, N]."""
     flags: tuple[str, ...]
+    """Warnings for the reader of the results."""
 
     @classmethod
     def of(cls, holdout: Holdout, corpus: np.ndarray | None, ks: Sequence[int]) -> _Protocol:
+        """Questions of one corpus.
+
+        Args:
+            holdout: queries with their relevant items.
+            corpus: bool [N]; None for all items.
+            ks: list lengths of the metrics.
+
+        Raises:
+            ValueError: no query has a relevant item in the corpus.
+        """
         views, groups_N = holdout.views(corpus), holdout.item_groups()
         if not len(views["all"].rows_V):
             raise ValueError("no query has a relevant item in this corpus: nothing to evaluate")
@@ -153,12 +176,17 @@ class _Protocol:
 
     @property
     def masks(self) -> dict[bool, Mask]:
-        """The masks that the views need, by whether seen items are masked."""
+        """Masks that the views need, by whether seen items are masked."""
         needed = {each.seen_masked for each in self.questions.values()}
         return {masked: Mask(exclude=self.seen if masked else None, corpus=self.corpus) for masked in needed}
 
     def measured(self, lists: Mapping[bool, np.ndarray], ks: Sequence[int]) -> Evaluation:
-        """Everything but intervals, from the lists [Q, K] under each of the masks."""
+        """Evaluation of one system, without intervals.
+
+        Args:
+            lists: retrieved items [Q, K] under each of the masks.
+            ks: list lengths of the metrics.
+        """
         metrics: dict[str, float] = {}
         curves: dict[str, list[float]] = {}
         curve_errors: dict[str, list[float]] = {}
@@ -192,17 +220,27 @@ class _Protocol:
     def _slices(
         self, asked: _Question, ids_VK: np.ndarray, hits_VK: np.ndarray
     ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        """(name, hits, counts) of the users of a slice; an item slice asks only for relevant items of its group."""
+        """Slices of one view, as (name, hits, counts) of their users.
+
+        Args:
+            asked: question of the view.
+            ids_VK: retrieved items.
+            hits_VK: whether they are relevant.
+        """
         for name, chosen_Q in self.slices.items():
             chosen_V = chosen_Q[asked.rows_V]
             yield name, hits_VK[chosen_V], asked.counts_V[chosen_V]
+        # Id -1 reads the last item's group, which is harmless: no item is no hit.
         group_VK = self.groups_N[ids_VK]
         for group, name in enumerate(ITEM_GROUPS):
             counts_V = asked.counts_VG[:, group]
+            # Users without a relevant item of the group have no recall there.
             yield name, (hits_VK & (group_VK == group))[counts_V > 0], counts_V[counts_V > 0]
 
     def _repeat_share(self, lists: Mapping[bool, np.ndarray]) -> float:
+        """Share of the items on the lists of `all` that their user had before."""
         asked = self.questions["all"]
+        # Relevance to `seen` counts the seen items of a list.
         ids_VK = lists[asked.seen_masked][asked.rows_V, :LIST_LENGTH]
         return float(is_relevant(ids_VK, self.seen[asked.rows_V]).sum() / (ids_VK >= 0).sum())
 
