@@ -1,4 +1,7 @@
-"""Recipes: frozen configurations of a training run. A recipe is a function, so variants are `replace(base(), ...)`."""
+"""Recipes: frozen configurations of a training run.
+
+A recipe is a function, so that a variant is `replace(base(), ...)`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of one training run."""
+"""Configuration of one training run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from training.recipes.weighting import Weighting
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run: the towers, their objective, and how their weights are moved."""
+    """One training run: the towers, their objective and their optimisation."""
 
     dim: int = 128
     """Dimension of the embeddings."""
     prefixes: tuple[int, ...] = ()
-    """Smaller dimensions at which the first coordinates alone must serve too (Matryoshka)."""
+    """Smaller dimensions whose first coordinates are trained to serve alone
+    (Matryoshka)."""
     tower: TowerConfig = field(default_factory=TowerConfig)
     """Both towers."""
     score: ScoreConfig = field(default_factory=Cosine)
@@ -27,19 +28,20 @@ class TrainConfig:
     loss: Loss = field(default_factory=Loss)
     """Loss of the scores."""
     negatives: Negatives = field(default_factory=Negatives)
-    """Source of negatives, their correction, and what is hidden of them."""
+    """Source of negatives, their correction, and the hidden ones."""
     weighting: Weighting = field(default_factory=Weighting)
     """Weight of each interaction in the loss."""
     strata: bool = True
-    """Whether a positive outside its user's history is ranked only against items outside it."""
+    """Whether a positive outside its user's history is ranked only against items
+    outside it."""
     repeat: RepeatTerm | None = None
-    """Term for the items of a user's history, which are then all ranked exactly; None for none."""
+    """Repeat head, which ranks the items of a user's history exactly; None for none."""
     reranker: MLPReranker | None = None
-    """Order of the best items of the index; None for the order of the index."""
+    """Reranker of the best items of the index; None for the order of the index."""
     optimisation: Optimisation = field(default_factory=Optimisation)
-    """Batches, rates, and when to stop."""
+    """Batches, rates and early stopping."""
     self_supervised: SelfSupervised | None = None
-    """Loss of items alone, beside that of interactions; None for none."""
+    """Loss of items alone, added to that of interactions; None for none."""
     behavioural: BehaviouralVectors | None = None
     """Latent factors of the training part as features of both towers; None for none."""
     leave_out: tuple[str, ...] = ()
@@ -54,35 +56,36 @@ class TrainConfig:
             self._refuse_what_hides_repeats()
         if self.reranker and self.loss.name != "softmax":
             raise ValueError(
-                "a reranker goes on where the towers end, by the softmax of their score with its own added, but they "
-                f"are trained by {self.loss.name!r}: use Loss('softmax'), or leave reranker out"
+                "a reranker is trained by the softmax of the towers' score plus its own, but the towers are "
+                f"trained by {self.loss.name!r}: use Loss('softmax'), or leave reranker out"
             )
 
     def _refuse_what_hides_repeats(self) -> None:
+        """Raise ValueError for options that exclude a repeat head."""
         if not self.strata:
             raise ValueError(
-                "repeat ranks what a user had apart from what is outside, and without strata the towers do not: leave "
+                "repeat ranks a user's history apart from other items, and without strata the towers do not: leave "
                 "strata on, or repeat out"
             )
         if self.negatives.hide_known:
             raise ValueError(
-                "hide_known takes what a user is known to take out of the ranking, and repeat learns how to rank just "
-                "that: leave one out"
+                "hide_known takes a user's known items out of the ranking, and repeat learns to rank just these: "
+                "leave one out"
             )
         if self.reranker:
             raise ValueError(
-                "repeat sets its level against the towers' scores of everything else, and a reranker changes these: "
+                "repeat sets its level against the towers' scores of all other items, and a reranker changes these: "
                 "leave one out"
             )
         if self.loss.name != "softmax":
             raise ValueError(
-                f"repeat ranks the items of a history exactly and all others by a corrected sample, which is softmax; "
+                f"repeat ranks history items exactly and all others by a corrected sample, as softmax does; "
                 f"got the loss {self.loss.name!r}: use Loss('softmax'), or leave repeat out"
             )
         if not isinstance(self.negatives.sampler, InBatch | Mixed | Corpus):
             raise ValueError(
-                f"with repeat, each positive outside its history must be one of the sample that stands for all items "
-                f"outside it, and {self.negatives.sampler} draws its sample apart from the positives: use InBatch(), "
+                f"with repeat, the sample that stands for all items outside a history must hold the positives there, "
+                f"and {self.negatives.sampler} draws its sample apart from the positives: use InBatch(), "
                 "Mixed() or Corpus(), or leave repeat out"
             )
 

@@ -1,4 +1,4 @@
-"""The named recipes: functions that return a frozen configuration."""
+"""Named recipes: functions that return a frozen configuration."""
 
 from __future__ import annotations
 
@@ -15,37 +15,35 @@ from training.recipes.towers import BehaviouralVectors
 from training.recipes.weighting import Reward, Weighting
 
 SALES = tuple(feature.name for feature in item_statistics_view(value=True).features)
+"""Names of the item statistics."""
 
 
 def base() -> TrainConfig:
-    """The default recipe.
-
-    Negatives are the items of the batch and some of the corpus, for most of which nobody asks. Items that a user had
-    before get a term of their own, beside the index: without it the user's one vector has to point at all of them. The
-    item statistics are left out: they are known of an item at the times at which it sells, and nothing else is drawn
-    as it was then.
-    """
+    """Default recipe: two towers with a repeat head, without item statistics."""
+    # Uniform negatives show the towers items that sell little, which batches hardly hold.
+    # Without the repeat head, one user vector has to point at the whole history. Statistics
+    # of an item are known for the times at which it sells, and negatives have none of those.
     return TrainConfig(leave_out=SALES, negatives=Negatives(sampler=Mixed()), repeat=RepeatTerm())
 
 
 def with_statistics() -> TrainConfig:
-    """Two towers with the item statistics, and negatives of the batch alone, which show an item only in the weeks in
-    which it sells."""
+    """Two towers with item statistics and in-batch negatives."""
+    # In-batch negatives are the only ones with the statistics of a time at which they sell.
     return replace(base(), leave_out=(), negatives=Negatives(sampler=InBatch()), repeat=None)
 
 
 def behavioural() -> TrainConfig:
-    """The default recipe with behavioural vectors as features of both towers."""
+    """Default recipe with behavioural vectors as features of both towers."""
     return replace(base(), behavioural=BehaviouralVectors())
 
 
 def without_repeats() -> TrainConfig:
-    """The default recipe without the term for items that a user had before: two towers and nothing else."""
+    """Default recipe without the repeat head: two towers alone."""
     return replace(base(), repeat=None)
 
 
 def by_value() -> TrainConfig:
-    """The default recipe with interactions weighted by the value of their events: money spent, time watched."""
+    """Default recipe with interactions weighted by value: money spent, time watched."""
     return replace(base(), weighting=Weighting(reward=Reward()))
 
 
@@ -59,19 +57,21 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
 
 
 LARGE = 500_000
-"""Interactions from which on batches are large: a pass then has hundreds of steps all the same."""
+"""Interactions from which batches are large; a pass still has hundreds of steps."""
 
 
 def recipe(name: str, *, seen_items_may_return: bool = True, interactions: int = 0) -> TrainConfig:
-    """Build the named recipe as it is for a dataset.
+    """Named recipe, adapted to a dataset.
 
     Args:
         name: one of RECIPES.
-        seen_items_may_return: where they never do, nothing is to be learned of repetitions,
-            and the repeat term is left out.
-        interactions: rough size of the log. A large one is trained in larger batches, which
-            share distinct items and uniform negatives, at larger rates; and the first epoch
-            without a better score ends the trial, since an epoch has hundreds of steps.
+        seen_items_may_return: whether seen items can be relevant; without them there is
+            no repeat head.
+        interactions: rough size of the log; from LARGE on, batches and rates are larger
+            and patience is one epoch.
+
+    Returns:
+        The configuration.
 
     Raises:
         ValueError: an unknown name.
@@ -79,6 +79,8 @@ def recipe(name: str, *, seen_items_may_return: bool = True, interactions: int =
     if name not in RECIPES:
         raise ValueError(unknown_name("recipe", name, RECIPES))
     config = RECIPES[name]()
+    # Larger batches share distinct items and uniform negatives. An epoch has hundreds of
+    # steps, so the first one without a better score ends the trial.
     if interactions >= LARGE and config.optimisation == Optimisation():
         large = Optimisation(batch_size=2048, learning_rate=2.5e-3, embedding_rate=2.6e-3, patience=1)
         config = replace(config, optimisation=large)

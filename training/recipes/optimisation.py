@@ -1,4 +1,4 @@
-"""How weights are moved: frozen declarations, no third-party import."""
+"""Optimisation of a recipe: frozen declarations, no third-party import."""
 
 from __future__ import annotations
 
@@ -10,35 +10,40 @@ from training.recipes.validation import positive
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """Batches, rates and when to stop.
-
-    batch_size: interactions per step (whole user snapshots, so a batch may fall a little short). parts: in how many
-    parts a batch passes the towers, to save memory; the loss sees the whole batch, so its negatives stay what they are.
-    epochs: the most there are. patience: epochs without a better validation score that end the training.
-    learning_rate drives the dense weights (Adam), embedding_rate the id tables.
-    tables: how id tables are moved. `sparse_adam`: only the rows of a batch move, with two moments each: the default.
-    `rowwise_adagrad`: one number of state per row instead of two per weight, for tables that hardly fit in memory.
-    `adam`: every row in every step, for corpora that pass the towers as a whole anyway.
-    schedule: `constant`, or `cosine` decay to 0 over `epochs`; warm_up: share of all steps in which the rates rise
-    from 0. weight_decay: decoupled, of dense weight matrices only (no biases, norms, tables). clip: largest norm of
-    the gradient. precision: of matrix products; see
-    `trainer.precision` for what `auto` is. averaged_share: share of the steps over which the weights are averaged,
-    the newest ones; None keeps the weights themselves.
-    """
+    """Batches, rates and early stopping."""
 
     batch_size: int = 1024
+    """Interactions of a step. Batches hold whole user snapshots, so one may be a little
+    smaller."""
     parts: int = 1
+    """Parts in which a batch passes the towers, to save memory. The loss sees the whole
+    batch, so its negatives stay the same."""
     epochs: int = 10
+    """Most epochs."""
     patience: int = 2
+    """Epochs without a better validation score that end the training."""
     learning_rate: float = 1.75e-3
+    """Learning rate of the dense weights (Adam)."""
     embedding_rate: float = 1.8e-3
+    """Learning rate of the id tables."""
     tables: Literal["sparse_adam", "rowwise_adagrad", "adam"] = "sparse_adam"
+    """Optimiser of the id tables. `sparse_adam` moves only the rows of a batch and has
+    two moments a weight. `rowwise_adagrad` has one number of state a row, for tables
+    that hardly fit in memory. `adam` moves every row in every step, for corpora that
+    pass the towers as a whole."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """`constant`, or `cosine` decay to 0 over `epochs`."""
     warm_up: float = 0.0
+    """Share of all steps in which the rates rise from 0."""
     weight_decay: float = 0.0
+    """Decoupled weight decay of dense matrices; biases, norms and tables have none."""
     clip: float | None = None
+    """Largest norm of the gradient; None for any."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of matrix products; `trainer.precision` resolves `auto`."""
     averaged_share: float | None = 0.3
+    """Share of the steps, the newest ones, over which weights are averaged; None for no
+    average."""
 
     def __post_init__(self) -> None:
         positive(

@@ -9,14 +9,15 @@ from training.recipes.validation import at_least_one
 
 @dataclass(frozen=True, kw_only=True)
 class InBatch:
-    """The items of the other interactions of the batch, which come by popularity."""
+    """Items of the other interactions of the batch, which come by popularity."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uniform:
-    """`number` distinct items of the corpus, each as likely, shared by all rows of a batch."""
+    """Distinct items of the corpus, drawn uniformly, shared by all rows of a batch."""
 
     number: int = 1024
+    """Items of a batch."""
 
     def __post_init__(self) -> None:
         at_least_one(self, number=self.number)
@@ -24,14 +25,13 @@ class Uniform:
 
 @dataclass(frozen=True, kw_only=True)
 class Popularity:
-    """Items drawn `number` times by share of interactions to the power `beta`, shared by all rows of a batch.
-
-    beta 0 is uniform over the items that were interacted with, 1 is popularity; 0.75 is word2vec's [Mikolov et al.,
-    NeurIPS 2013].
-    """
+    """Items drawn by their share of interactions, shared by all rows of a batch."""
 
     number: int = 1024
+    """Draws of a batch, with replacement."""
     beta: float = 0.75
+    """Power of the share: 0 is uniform over the items with interactions, 1 is
+    popularity, 0.75 is word2vec's [Mikolov et al., NeurIPS 2013]."""
 
     def __post_init__(self) -> None:
         at_least_one(self, number=self.number)
@@ -41,12 +41,13 @@ class Popularity:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:
-    """The items of the batch and `number` uniform ones of the corpus [Yang et al., WWW 2020].
+    """Items of the batch and uniform ones of the corpus [Yang et al., WWW 2020].
 
-    So the towers also see items that nobody has interacted with, and learn where not to put them.
+    The towers so also see items without interactions, and learn to rank them low.
     """
 
     number: int = 1024
+    """Uniform items of a batch."""
 
     def __post_init__(self) -> None:
         at_least_one(self, number=self.number)
@@ -54,7 +55,10 @@ class Mixed:
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Every item of the corpus: the full softmax. For corpora whose items can all pass the tower in every step."""
+    """Every item of the corpus: the full softmax.
+
+    It fits corpora whose items can all pass the tower in every step.
+    """
 
 
 Sampler = InBatch | Uniform | Popularity | Mixed | Corpus
@@ -62,15 +66,19 @@ Sampler = InBatch | Uniform | Popularity | Mixed | Corpus
 
 @dataclass(frozen=True, kw_only=True)
 class HardNegatives:
-    """Besides the sampler's negatives, `number` of each user's own: items at ranks first..last of the current model's
-    list, drawn anew for each batch, mined anew every `epochs` epochs. Ranks close to the top hold what the user would
-    have taken, so leave them out. The user's known positives are never mined. [Huang et al., KDD 2020, section 6.1]
+    """Negatives of each user's own, mined from the current model's ranking.
+
+    The user's known positives are never mined. [Huang et al., KDD 2020, section 6.1]
     """
 
     number: int = 4
+    """Negatives of a user, drawn for each batch."""
     first: int = 101
+    """First rank that is mined. Ranks near the top hold items that the user would take."""
     last: int = 500
+    """Last rank that is mined."""
     epochs: int = 1
+    """Epochs after which the ranks are mined with newer towers."""
 
     def __post_init__(self) -> None:
         at_least_one(self, number=self.number, first=self.first, epochs=self.epochs)
@@ -83,15 +91,18 @@ class HardNegatives:
 
 @dataclass(frozen=True, kw_only=True)
 class Impressions:
-    """Besides the sampler's negatives, `number` of each user's own: drawn anew for each batch from the `newest` items
-    that the user was shown and never took. For data with impressions only.
+    """Negatives of each user's own: impressions without an interaction.
 
-    They help where what is shown is near to what is wanted and not taking it says that it is not. Where users take one
-    of many good items they teach the opposite: worse than random negatives in Huang et al., KDD 2020, section 6.1.
+    For data with impressions only. They help if impressions are near to the user's
+    wishes and a skipped one is unwanted. If users take one of many good items, they
+    teach the opposite: worse than random negatives in Huang et al., KDD 2020, section
+    6.1.
     """
 
     number: int = 4
+    """Negatives of a user, drawn for each batch."""
     newest: int = 100
+    """Newest impressions of a user that they are drawn from."""
 
     def __post_init__(self) -> None:
         at_least_one(self, number=self.number)
@@ -104,15 +115,17 @@ class Impressions:
 
 @dataclass(frozen=True, kw_only=True)
 class Streaming:
-    """Estimate how often an item is in a batch from the gaps between the batches that held it, in one pass.
-    [Yi et al., RecSys 2019, algorithms 2 and 3]
+    """Frequency of items in batches, estimated from the gaps between batches.
 
-    rate: α, weight of the newest gap. tables, size: hash tables and their rows; several of them make collisions rare.
+    One pass over the data is enough. [Yi et al., RecSys 2019, algorithms 2 and 3]
     """
 
     rate: float = 0.01
+    """α, weight of the newest gap."""
     tables: int = 4
+    """Number of hash tables; several make collisions rare."""
     size: int = 1 << 20
+    """Rows of each hash table."""
 
     def __post_init__(self) -> None:
         at_least_one(self, tables=self.tables, size=self.size)
@@ -122,20 +135,22 @@ class Streaming:
 
 @dataclass(frozen=True, kw_only=True)
 class Negatives:
-    """Negatives of each interaction: their source, their correction, and what is hidden of them."""
+    """Negatives of each interaction: source, correction, and hidden items."""
 
     sampler: Sampler = field(default_factory=InBatch)
     """Source of the columns that all rows of a batch share."""
     hard: HardNegatives | Impressions | None = None
     """Negatives of each user's own, beside the sampler's; None for none."""
     memory: int = 0
-    """Number of earlier batches whose item embeddings serve as further negatives, as they were then."""
+    """Earlier batches whose item embeddings, as computed then, serve as further
+    negatives."""
     hide_known: bool = False
-    """Whether no item that the user took anywhere in the training part is a negative of this user."""
+    """Whether items that the user took anywhere in the training part are no negatives
+    of the user."""
     all_negative: bool = False
-    """Whether every column is a negative of every row, its own positives too."""
+    """Whether every column is a negative of every row, the row's positives included."""
     frequency: Streaming | None = None
-    """Estimate of log q while training; None counts the training part."""
+    """Estimate of log q during training; None for counts of the training part."""
 
     def __post_init__(self) -> None:
         if self.memory < 0:

@@ -1,4 +1,4 @@
-"""Recipes as JSON and back: an artifact of every version, and part of what decides one."""
+"""Recipes as JSON and back; the JSON is an artifact of every version."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from training.recipes import objective, optimisation, sampling, towers, weightin
 from training.recipes.config import TrainConfig
 
 TYPE = "type"
+"""Key of an object's type."""
 FORMER_TYPES = {"MLPScorer": "MLPReranker"}
-"""Types by the names that stored recipes of earlier layouts have for them."""
+"""Types by their names in recipes stored by earlier versions."""
 FORMER_FIELDS = {
     "scorer": ("reranker",),
     **{name: ("negatives", name) for name in ("sampler", "hard", "memory", "hide_known", "all_negative", "frequency")},
@@ -21,18 +22,22 @@ FORMER_FIELDS = {
         for name in ("half_life_days", "discovery_weight", "user_balance", "reward", "min_count")
     },
 }
-"""Fields of `TrainConfig`, likewise, with the paths to their present ones."""
+"""Paths of the fields of `TrainConfig` by their names in stored recipes."""
 GROUPS = {"negatives": sampling.Negatives, "weighting": weighting.Weighting}
 """Objects that hold several former fields."""
 
 
 def to_json(config: TrainConfig) -> str:
-    """Every field in order; each object says its type."""
+    """JSON of a recipe: every field in order, and the type of each object."""
     return json.dumps(_plain(config), indent=2)
 
 
 def from_json(text: str) -> TrainConfig:
-    """The recipe that `to_json` wrote; ValueError for a type that this version does not know."""
+    """Read the JSON of `to_json`.
+
+    Raises:
+        ValueError: a type that this version does not know, or no `TrainConfig`.
+    """
     config = _object(json.loads(text))
     if not isinstance(config, TrainConfig):
         raise ValueError(f"wanted the recipe of a training run, got a {type(config).__name__}")
@@ -40,7 +45,7 @@ def from_json(text: str) -> TrainConfig:
 
 
 def to_flat(config: TrainConfig) -> dict[str, Any]:
-    """One entry for each value, by its dotted path, for a table of parameters."""
+    """Values of a recipe by their dotted paths, for a table of parameters."""
     return dict(_flat("", _plain(config)))
 
 
@@ -58,6 +63,7 @@ def _object(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     parts = {name: _object(each) for name, each in value.items() if name != TYPE}
+    # Only declarations have a type; an object without one is a mapping, as of a loss's parameters.
     if TYPE not in value:
         return parts
     types, name = _types(), FORMER_TYPES.get(value[TYPE], value[TYPE])
@@ -69,7 +75,7 @@ def _object(value: Any) -> Any:
 
 
 def _present(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `TrainConfig` of any layout under their present names, in their present groups."""
+    """Fields of a stored `TrainConfig` under their present names and groups."""
     present: dict[str, Any] = {}
     grouped: dict[str, dict[str, Any]] = {}
     for name, value in parts.items():

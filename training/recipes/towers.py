@@ -10,11 +10,14 @@ from training.recipes.validation import at_least_one, divides, positive, shares
 
 @dataclass(frozen=True, kw_only=True)
 class MLP:
-    """Linear layers with ReLU, one for every width in `hidden`; they may taper. Without any the body is linear."""
+    """Linear layers with ReLU; without hidden ones the body is linear."""
 
     hidden: tuple[int, ...] = (128,)
+    """Width of each hidden layer."""
     dropout: float = 0.1
+    """Dropout behind each hidden layer."""
     norm: Norm | None = None
+    """Normalisation of each hidden layer; None for none."""
 
     def __post_init__(self) -> None:
         _check_layers(self, self.hidden, self.dropout, self.norm)
@@ -22,15 +25,19 @@ class MLP:
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
-    """Blocks of two linear layers whose result is added to what came in: depth without vanishing gradients.
+    """Blocks of two linear layers whose result is added to their input.
 
     [the ResNet of Gorishniy et al., NeurIPS 2021, after He et al., ECCV 2016]
     """
 
     width: int = 128
+    """Width of the blocks."""
     blocks: int = 2
+    """Number of blocks."""
     dropout: float = 0.1
+    """Dropout inside the blocks."""
     norm: Norm | None = "layer"
+    """Normalisation of each block; None for none."""
 
     def __post_init__(self) -> None:
         at_least_one(self, width=self.width, blocks=self.blocks)
@@ -39,16 +46,20 @@ class Residual:
 
 @dataclass(frozen=True, kw_only=True)
 class Cross:
-    """Explicit products of features: l cross layers reach degree l + 1 [DCN-v2: Wang et al., WWW 2021].
+    """Explicit products of features: l cross layers reach degree l + 1.
 
-    rank: each cross layer's matrix is the product of two of this rank; None for a full one. deep: the MLP that the
-    cross layers feed ("stacked") or stand beside ("parallel"); `MLP(hidden=())` leaves the cross layers alone.
+    [DCN-v2: Wang et al., WWW 2021]
     """
 
     layers: int = 2
+    """Number of cross layers, l."""
     rank: int | None = None
+    """Rank of each layer's matrix, as a product of two; None for a full matrix."""
     deep: MLP = field(default_factory=MLP)
+    """MLP beside the cross layers; `MLP(hidden=())` for none."""
     structure: Literal["stacked", "parallel"] = "stacked"
+    """Input of the MLP: the cross layers' output ("stacked") or their input
+    ("parallel")."""
 
     def __post_init__(self) -> None:
         at_least_one(self, layers=self.layers)
@@ -64,11 +75,14 @@ class Cross:
 
 @dataclass(frozen=True, kw_only=True)
 class Gated:
-    """An MLP whose units are multiplied by learned gates, SiLU(W x) ⊙ V x [SwiGLU: Shazeer, 2020]."""
+    """MLP with units times learned gates, SiLU(W x) ⊙ V x [SwiGLU: Shazeer, 2020]."""
 
     hidden: tuple[int, ...] = (128,)
+    """Width of each hidden layer."""
     dropout: float = 0.1
+    """Dropout behind each hidden layer."""
     norm: Norm | None = None
+    """Normalisation of each hidden layer; None for none."""
 
     def __post_init__(self) -> None:
         if not self.hidden:
@@ -80,7 +94,7 @@ Body = MLP | Residual | Cross | Gated
 
 
 def has_hidden_layer(body: Body) -> bool:
-    """Whether there is a layer of a width of its own between the inputs and the embedding."""
+    """Whether a body has a layer of its own between the inputs and the embedding."""
     match body:
         case MLP(hidden=hidden) | Cross(deep=MLP(hidden=hidden)):
             return bool(hidden)
@@ -89,6 +103,14 @@ def has_hidden_layer(body: Body) -> bool:
 
 
 def _check_layers(owner: object, hidden: tuple[int, ...], dropout: float, norm: str | None) -> None:
+    """Raise ValueError for options that no body of layers can have.
+
+    Args:
+        owner: the declaration, named in the error.
+        hidden: widths of the hidden layers.
+        dropout: share that is left out.
+        norm: name of the normalisation, or None.
+    """
     for size in hidden:
         at_least_one(owner, hidden=size)
     shares(owner, dropout=dropout)
@@ -98,9 +120,10 @@ def _check_layers(owner: object, hidden: tuple[int, ...], dropout: float, norm: 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedPooling:
-    """A mean of the items, weighted by a learned function of age and count: what was taken lately and often."""
+    """Mean of the items, weighted by a learned function of age and count."""
 
     dropout: float = 0.5
+    """Mean share of a history that is left out in training."""
 
     def __post_init__(self) -> None:
         shares(self, dropout=self.dropout)
@@ -108,9 +131,10 @@ class WeightedPooling:
 
 @dataclass(frozen=True, kw_only=True)
 class MeanPooling:
-    """The plain mean of the items."""
+    """Plain mean of the items."""
 
     dropout: float = 0.5
+    """Mean share of a history that is left out in training."""
 
     def __post_init__(self) -> None:
         shares(self, dropout=self.dropout)
@@ -118,10 +142,12 @@ class MeanPooling:
 
 @dataclass(frozen=True, kw_only=True)
 class MultiHeadPooling:
-    """Several means, each weighted by what the items are as well as by age and count: one per interest."""
+    """Several means, each weighted by item, age and count: one per interest."""
 
     heads: int = 4
+    """Number of means."""
     dropout: float = 0.5
+    """Mean share of a history that is left out in training."""
 
     def __post_init__(self) -> None:
         at_least_one(self, heads=self.heads)
@@ -130,10 +156,15 @@ class MultiHeadPooling:
 
 @dataclass(frozen=True, kw_only=True)
 class GRUHistory:
-    """A recurrent network over the items from the oldest to the newest [GRU4Rec: Hidasi et al., ICLR 2016]."""
+    """Recurrent network over the items from the oldest to the newest.
+
+    [GRU4Rec: Hidasi et al., ICLR 2016]
+    """
 
     width: int = 64
+    """Width of the state."""
     dropout: float = 0.2
+    """Mean share of a history that is left out in training."""
 
     def __post_init__(self) -> None:
         at_least_one(self, width=self.width)
@@ -142,18 +173,23 @@ class GRUHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfAttention:
-    """Causal self-attention over the items, read at the newest [SASRec: Kang and McAuley, ICDM 2018].
+    """Causal self-attention over the items, read at the newest.
 
-    positions: so many newest items have a place of their own, all older ones share one. block_dropout: dropout inside
-    the blocks.
+    [SASRec: Kang and McAuley, ICDM 2018]
     """
 
     width: int = 64
+    """Width of the blocks."""
     heads: int = 2
+    """Attention heads of a block; they divide the width."""
     blocks: int = 2
+    """Number of blocks."""
     positions: int = 50
+    """Newest items with a position of their own; all older ones share one."""
     dropout: float = 0.2
+    """Mean share of a history that is left out in training."""
     block_dropout: float = 0.1
+    """Dropout inside the blocks."""
 
     def __post_init__(self) -> None:
         at_least_one(self, width=self.width, heads=self.heads, blocks=self.blocks, positions=self.positions)
@@ -166,17 +202,21 @@ History = WeightedPooling | MeanPooling | MultiHeadPooling | GRUHistory | SelfAt
 
 @dataclass(frozen=True, kw_only=True)
 class BehaviouralVectors:
-    """Latent factors of a matrix factorisation of the training part, as frozen features of both towers.
+    """Latent factors of the training part, as frozen features of both towers.
 
-    factors: numbers per item and user. iterations, regularization, alpha: of implicit ALS, whose confidence in a
-    positive is 1 + alpha · count. The defaults are those of the ALS baseline, for some thousand users; in a log of some
-    dozens so much regularization leaves nothing but popularity, and 3 is better.
+    They come from implicit ALS. The defaults are those of the ALS baseline, for some
+    thousand users. In a log of some dozens, so much regularization leaves only
+    popularity, and 3 is better.
     """
 
     factors: int = 32
+    """Numbers per item and user."""
     iterations: int = 15
+    """Alternations between users and items."""
     regularization: float = 10.0
+    """Weight of the squared norm of the factors."""
     alpha: float = 0.3
+    """Confidence that one interaction adds: 1 + alpha · count."""
 
     def __post_init__(self) -> None:
         positive(
@@ -190,23 +230,26 @@ class BehaviouralVectors:
 
 @dataclass(frozen=True, kw_only=True)
 class TowerConfig:
-    """Both towers.
-
-    user, item: the towers' bodies; None for an embedding that is the sum of ids and histories, and sees no side
-    feature. user_id: give every user of the training part a vector, for data in which users hardly come anew.
-    history: how a user's histories are read. embedding_dim: width of a side feature. id_dropout: share of training rows
-    whose id is replaced by UNKNOWN, so that the default of unknown ids is trained [DropoutNet, NeurIPS 2017].
-    shared_middle: width of a layer that both bodies pass before their embeddings and whose weights they share; None for
-    towers that meet only in their item vectors.
-    """
+    """Declaration of both towers."""
 
     user: Body | None = field(default_factory=MLP)
+    """Body of the user tower; None for the sum of ids and histories without side
+    features."""
     item: Body | None = field(default_factory=MLP)
+    """Body of the item tower; None for the item vectors without side features."""
     user_id: bool = False
+    """Whether every user of the training part has a vector, for data with few new
+    users."""
     history: History = field(default_factory=WeightedPooling)
+    """Reader of a user's histories."""
     embedding_dim: int = 16
+    """Width of a side feature."""
     id_dropout: float = 0.1
+    """Share of training rows whose id is replaced by UNKNOWN, which trains the default
+    of unknown ids [DropoutNet, NeurIPS 2017]."""
     shared_middle: int | None = None
+    """Width of a layer that both bodies pass before their embeddings, with shared
+    weights; None for none."""
 
     def __post_init__(self) -> None:
         for name, wanted in (("user", Body | None), ("item", Body | None), ("history", History)):

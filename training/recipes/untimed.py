@@ -1,4 +1,7 @@
-"""Recipes for interactions without times. They look at the size of the data and at a validation part."""
+"""Recipes for interactions without times, adapted to the size of the data.
+
+A validation part chooses between their settings.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,33 @@ from training.recipes.sampling import Corpus, Negatives, Uniform
 from training.recipes.towers import MLP, MeanPooling, TowerConfig
 
 Score = Callable[[TrainConfig], float]
-"""How good a recipe is on the validation part."""
+"""Quality of a recipe on the validation part."""
 WHOLE = 100_000
-"""Up to so many items all of them are negatives; of a larger corpus a uniform sample."""
+"""Most items of a corpus whose items are all negatives; a larger one is sampled."""
 TEMPERATURES, EXPONENTS = (0.08, 0.1, 0.14, 0.2), (1.06, 1.14, 1.22)
 BALANCE = 0.45
-"""What is tried against 0: heavy users may drown what the others take, or be those that tell most."""
+"""Balance of users that is tried against 0. Heavy users may drown the others, or tell
+most."""
 ROUNDS = (0.1, 0.3)
-"""How long each round of the choice trains, as a share of the whole training."""
+"""Length of each round of the choice, as a share of the whole training."""
 EPOCHS, STEPS, FEWEST_STEPS = 80, 9500, 1600
-"""Epochs and steps of the whole training: batches are as large as they may be for so many of both. Small data, whose
-batches would be smaller than 256 interactions, get more epochs, for the fewest steps. Whole users come together, and
-each row is one product with every item."""
+"""Epochs and steps of the whole training, which set the batch size. Small data, whose
+batches would be smaller than 256 interactions, get more epochs, for the fewest steps."""
 
 
 def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
-    """A vector for every user and item, cosines, and the bilateral softmax over the whole corpus: matrix factorisation
-    as a plain two-tower. All items pass in every step, so the gradient is exact and needs no logQ.
+    """Matrix factorisation as a plain two-tower: a vector for every user and item.
+
+    Cosines, and the bilateral softmax over the whole corpus. All items pass in every
+    step, so that the gradient is exact and needs no logQ.
+
+    Args:
+        items: size of the corpus; above WHOLE, uniform negatives stand for it.
+        interactions: size of the log, which sets the batch size and the epochs.
+        dim: dimension of the embeddings.
     """
+    # Each user is one row and a product with every item, so a step costs by users, not by
+    # interactions: batches are as large as EPOCHS and STEPS allow.
     batch_size = max(256, interactions * EPOCHS // STEPS)
     epochs = max(EPOCHS, FEWEST_STEPS * batch_size // interactions)
     return TrainConfig(
@@ -55,10 +67,11 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
 
 
 def best_settings(base: TrainConfig, score: Score) -> TrainConfig:
-    """The recipe with the temperature, the exponent and the balance of users that are best on the validation part.
+    """Recipe with the temperature, exponent and balance that validate best.
 
-    All pairs of both grids are trained for a few epochs, the best third of them for longer: successive halving
-    [Jamieson and Talwalkar, AISTATS 2016], of thirds because so few are compared. Then users are balanced, or not.
+    All pairs of both grids are trained for a few epochs, the best third of them for
+    longer: successive halving [Jamieson and Talwalkar, AISTATS 2016], in thirds because
+    so few are compared. Then both balances are compared.
     """
     left = [with_settings(base, *each) for each in product(TEMPERATURES, EXPONENTS)]
     for share in ROUNDS:
@@ -70,18 +83,31 @@ def best_settings(base: TrainConfig, score: Score) -> TrainConfig:
 
 
 def best_inputs(base: TrainConfig, score: Score, *, features: bool) -> TrainConfig:
-    """The recipe with those inputs that are best on the validation part. features: whether there are side features."""
+    """Recipe with the INPUTS that validate best.
+
+    Args:
+        base: recipe that the inputs are added to.
+        score: quality of a recipe on the validation part.
+        features: whether there are side features.
+    """
     names = [name for name, additions in INPUTS.items() if features or with_features not in additions]
     return max((with_inputs(base, name) for name in names), key=lambda config: score(_shortened(config, ROUNDS[-1])))
 
 
 def with_inputs(base: TrainConfig, name: str) -> TrainConfig:
-    """`ids_only` with the inputs of that name: see INPUTS."""
+    """Recipe with the named addition of INPUTS."""
     return reduce(lambda config, addition: addition(config), INPUTS[name], base)
 
 
 def with_settings(config: TrainConfig, temperature: float, exponent: float, balance: float = 0.0) -> TrainConfig:
-    """The recipe with another temperature and exponent of the bilateral softmax, and another balance of users."""
+    """Recipe with other settings of the bilateral softmax.
+
+    Args:
+        config: the recipe.
+        temperature: temperature of the cosine.
+        exponent: exponent of the bilateral softmax.
+        balance: balance of users.
+    """
     return replace(
         config,
         score=Cosine(temperature=temperature, learned=False),
@@ -91,13 +117,14 @@ def with_settings(config: TrainConfig, temperature: float, exponent: float, bala
 
 
 def with_features(config: TrainConfig) -> TrainConfig:
-    """The recipe with a body in both towers, which read the side features."""
+    """Recipe with a body in both towers, which read the side features."""
     return replace(config, tower=replace(config.tower, user=MLP(), item=MLP(), id_dropout=0.1))
 
 
 def with_history(config: TrainConfig) -> TrainConfig:
-    """The recipe with the mean of what the user took beside the user's own vector. What is read is ranked all the same:
-    with items only in one of both places, history and id would tell apart which place they are in."""
+    """Recipe with the mean of the user's items beside the user's own vector."""
+    # Items of the history stay positives: were an item only in one of both, history and id
+    # would tell which, and the towers would learn that.
     return replace(config, leave_out=(), tower=replace(config.tower, history=MeanPooling(dropout=0.5), id_dropout=0.1))
 
 
@@ -107,6 +134,7 @@ INPUTS: dict[str, tuple[Callable[[TrainConfig], TrainConfig], ...]] = {
     "history": (with_history,),
     "all": (with_features, with_history),
 }
+"""Additions to `ids_only` by name."""
 
 
 def _shortened(config: TrainConfig, share: float) -> TrainConfig:
