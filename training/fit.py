@@ -1,4 +1,4 @@
-"""From joined frames to trained towers: fit the encoders, build the training set, train with early stopping."""
+"""Fit from joined frames: a trial on the validation window, then a refit."""
 
 from __future__ import annotations
 
@@ -33,13 +33,18 @@ from training.trainer import SCORE, OnEpoch, Validate, fit_repeat_head, train
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """Towers with their encoders. epochs: the metrics of each epoch of the trial. examples: encoded rows of each."""
+    """Towers with their encoders."""
 
     model: TwoTower
+    """The towers."""
     user_encoder: Encoder
+    """Encoder of user snapshots."""
     item_encoder: Encoder
+    """Encoder of item snapshots."""
     epochs: list[dict[str, float]] = field(default_factory=list)
+    """Metrics of each epoch of the trial."""
     examples: tuple[Arrays, Arrays] = ({}, {})
+    """Some encoded users and items, as arrays."""
 
 
 def fit(
@@ -59,24 +64,49 @@ def fit(
     checkpoints: Path | None = None,
     device: str = "cpu",
 ) -> Fitted:
-    """Find the number of epochs on [validation_start, cut), then train anew on everything before the cut.
+    """Find the number of epochs on the validation window, then refit until the cut.
 
-    The second training costs as much as the first and is worth it: the newest weeks say most about the next ones.
-    queries, item_snapshots: joined frames that hold the snapshots of the positives and, at validation_start, every user
-    and the whole corpus. positives: `interactions` until the cut. events: canonical; read only up to the cut.
-    impressions: canonical, where the data have them; each training reads those before its own end, if its recipe asks.
-    warm_start: folder of a release whose weights both trainings start from. Its cut must not lie behind
-    validation_start: else the trial is measured on what the release has seen, and ends too early.
-    checkpoints: a folder of this training's own; where an earlier call with the same arguments was cut off, this one
-    goes on from its last epoch to the same towers. device: see `train`.
+    The refit costs as much as the trial and is worth it: the newest weeks say most
+    about the next ones.
+
+    Args:
+        schema: declared features.
+        queries: joined user snapshots: those of the positives, and every user at
+            `validation_start`.
+        item_snapshots: joined item snapshots: those of the positives, and the whole
+            corpus at `validation_start`.
+        positives: `interactions` until the cut.
+        events: canonical events; read only up to the cut.
+        validation_start: start of the validation window, which ends at the cut.
+        cut: end of the training part.
+        config: the recipe.
+        seed: random seed.
+        on_epoch: called with each epoch's number and metrics.
+        impressions: canonical impressions, for recipes that ask for them; each training
+            reads those before its own end.
+        warm_start: folder of a release whose weights both trainings start from. Its cut
+            must not lie behind `validation_start`, or the trial is measured on data of
+            the release and ends too early.
+        checkpoints: folder of this training alone; a call with the same arguments
+            resumes from the last completed epoch there, and ends with the same towers.
+        device: torch device, see `train`.
+
+    Returns:
+        The refitted towers with their encoders.
+
+    Raises:
+        ValueError: a recipe that cannot be trained on these data.
     """
     released = read_release(warm_start) if warm_start else None
+    # The trial finds the number of epochs; its towers are dropped.
     given = schema, queries, item_snapshots, events, validation_start, cut, config
     trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
     run = partial(train, config=config, seed=seed, device=device)
     trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
     epochs = run(data, trial.model, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
+    # The corpus of the refit has the snapshots of `validation_start`, which are joined for
+    # every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
@@ -103,8 +133,26 @@ def start_trial(
     released: Released | None = None,
     impressions: pl.DataFrame | None = None,
 ) -> tuple[Fitted, TrainingSet, Validate]:
-    """Untrained towers, what happened before validation_start, and what measures them on [validation_start, cut). For
-    the arguments see `fit`; released: what to start from. ValueError for a recipe that cannot be trained on these data.
+    """Untrained towers, their training set, and their validation.
+
+    Args:
+        schema: declared features.
+        queries: as for `fit`.
+        item_snapshots: as for `fit`.
+        events: canonical events; read only up to the cut.
+        validation_start: end of the trial's training part.
+        cut: end of the validation window.
+        config: the recipe.
+        seed: random seed.
+        released: release whose weights the towers start from; None for none.
+        impressions: canonical impressions.
+
+    Returns:
+        The towers, the training set before `validation_start`, and the function that
+            measures towers on the validation window.
+
+    Raises:
+        ValueError: a recipe that cannot be trained on these data.
     """
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     holdout = temporal_holdout(
@@ -113,7 +161,7 @@ def start_trial(
     _refuse_stale_negatives(schema, config)
     if config.repeat and not schema.seen_items_may_return:
         raise ValueError(
-            f"the recipe has a repeat term, but seen items never return in {schema.dataset}, so that it would rank "
+            f"the recipe has a repeat head, but seen items never return in {schema.dataset}, so that it would rank "
             "nothing: leave repeat out"
         )
     positives = interactions(events, validation_start)
@@ -124,8 +172,8 @@ def start_trial(
     def validate(model: TwoTower) -> dict[str, float]:
         search = served_search(model, user_arrays, item_arrays)
         metrics = evaluate(search, holdout, ks=(20, 100), seed=seed).metrics
-        # A repeat head comes after the towers and ranks the history by itself: what it
-        # leaves to them are discoveries.
+        # A repeat head is trained after the towers and ranks the history alone, so the towers
+        # stop by their discoveries.
         return with_score(metrics, 0.0 if config.repeat else 1.0, config.weighting.discovery_weight)
 
     return trial, data, validate
@@ -141,8 +189,18 @@ def _start(
     seed: int,
     released: Released | None = None,
 ) -> tuple[Fitted, TrainingSet]:
-    """Towers to train with encoders fitted on some positives, and these positives as a training set. corpus: one row
-    of every item, by item. released: what to start from."""
+    """Towers to train, with encoders fitted on positives, and their training set.
+
+    Args:
+        schema: declared features.
+        queries: joined user snapshots.
+        items: joined item snapshots.
+        corpus: one row of every item, sorted by item.
+        positives: interactions of the training part.
+        config: the recipe.
+        seed: random seed.
+        released: release whose weights the towers start from; None for none.
+    """
     user_encoder, item_encoder = fit_encoders(schema, queries, items, positives, config)
     days = config.repeat.days if config.repeat else 0
     data = assemble(
@@ -162,30 +220,37 @@ def _start(
 def with_score(metrics: dict[str, float], repeat_weight: float, discovery_weight: float) -> dict[str, float]:
     """Add the score of early stopping to the metrics of whole views.
 
-    score = (repeat^v · discovery^w)^(1 / (v + w)), of recall@20: a weighted geometric mean, so that small numbers count
-    as much as large ones. Where seen items do not return, `all` is discovery.
+        score = (repeat^v · discovery^w)^(1 / (v + w)), of recall@20
+
+    In a weighted geometric mean a small number counts as much as a large one. If seen
+    items do not return, `all` is the score.
 
     Args:
         metrics: metrics by view; those of slices are left out.
-        repeat_weight: v; 0 where a repeat head is trained after the towers.
+        repeat_weight: v; 0 if a repeat head is trained after the towers.
         discovery_weight: w, as in the loss.
+
+    Returns:
+        The score and the metrics, by name.
     """
     whole = {name: value for name, value in metrics.items() if name.count("/") == 1}
     weights = {"repeat": repeat_weight, "discovery": discovery_weight}
     seen = {view: weight for view, weight in weights.items() if f"{view}/recall@20" in whole} or {"all": 1.0}
+    # The floor keeps the logarithm finite for a recall of 0.
     logs = [weight * np.log(max(whole[f"{view}/recall@20"], 1e-12)) for view, weight in seen.items()]
     return {SCORE: float(np.exp(sum(logs) / sum(seen.values())))} | whole
 
 
 def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
-    """Drawn negatives and the items of histories have the corpus' features of one moment, positives those of theirs.
-    Where a feature changes with time, the towers would tell them apart by that."""
+    """Raise ValueError if a recipe compares item features of different times."""
+    # Drawn negatives and history items have the corpus' features of one time, positives those
+    # of theirs. If a feature changes with time, the towers tell them apart by it.
     statistics = {feature.name for feature in item_statistics_view(value=True).features}
     changing = sorted(statistics & {feature.name for feature in tower_features(schema, Entity.ITEM, config)})
     sampler, hard = config.negatives.sampler, config.negatives.hard
     if changing and (hard or config.repeat or not isinstance(sampler, InBatch)):
         raise ValueError(
-            f"{sampler} with hard={hard} and repeat={config.repeat} takes items of the corpus as they "
-            f"are at one moment, but the item tower sees features that change with time: {', '.join(changing)}. Name "
+            f"{sampler} with hard={hard} and repeat={config.repeat} reads item features of one time, "
+            f"but the item tower sees features that change with time: {', '.join(changing)}. Name "
             "them in leave_out, or use InBatch() alone"
         )

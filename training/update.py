@@ -1,9 +1,9 @@
 """Incremental update: only users and items with new interactions.
 
-The daily answer to new items and to items whose public changed. Everything that all
-users and items share stays bit for bit the same: dense weights, batch statistics, the
-rows of every other id and those of UNKNOWN and MISSING. An item without interactions is
-not learned so: it stays where its features put it.
+It adapts a release daily to new items and to changed demand. All shared weights stay
+bit for bit the same: dense weights, batch statistics, the rows of every other id and
+those of UNKNOWN and MISSING. An item without interactions is not learned: its features
+alone determine its embedding.
 
 Legend: V vocabulary of a table with the reserved codes.
 """
@@ -49,7 +49,7 @@ def fit_update(
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fitted:
-    """Update of a release from joined frames: its id vectors after [since, cut).
+    """Incremental update of a release from joined frames, by [since, cut).
 
     Args:
         release: folder of a release trained until `since`, whose recipe and encoders
@@ -58,8 +58,8 @@ def fit_update(
             cut.
         item_snapshots: joined item snapshots: those of the positives, and the whole
             corpus at the cut.
-        positives: `interactions` until the cut, old ones too, because they tell which
-            interaction is a repetition.
+        positives: `interactions` until the cut; old ones decide which interaction is a
+            repetition.
         events: canonical events.
         since: end of the release's training part.
         cut: end of the new training part.
@@ -120,10 +120,10 @@ def update(
 ) -> Fitted:
     """Release with updated id vectors of the users and items of `data`.
 
-    A new id starts as UNKNOWN was trained.
+    A new id starts from the trained vector of UNKNOWN.
 
     Args:
-        released: the release, left as it is.
+        released: the release, left unchanged.
         data: the new interactions, encoded by the encoders of `extended`.
         user_encoder: encoder of users.
         item_encoder: encoder of items.
@@ -133,10 +133,14 @@ def update(
 
     Returns:
         New towers in evaluation mode, with their encoders.
+
+    Raises:
+        ValueError: encoders whose codes are not those of the release.
     """
     config = _plain(released.config)
     model = _grown(released, data, user_encoder, item_encoder)
     touched = _touched(model, data)
+    # Dense weights are frozen: they serve all users and items, and new interactions are few.
     for weight in model.parameters():
         weight.requires_grad_(any(weight is table for table, _ in touched))
     optimiser = _optimiser([table for table, _ in touched], config)
@@ -148,6 +152,7 @@ def update(
             batch = data.batch(rows, whole_corpus=config.whole_corpus)
             total += backpropagate(model, batch, builder, config)
             for table, touched_V in touched:
+                # Drawn negatives have gradients too, also without a new interaction.
                 table.grad = _only(table.grad, touched_V)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -166,12 +171,19 @@ def _plain(config: TrainConfig) -> TrainConfig:
 
 
 def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
-    """Towers of the release with a row for every new id."""
+    """Towers of the release with a row for every new id.
+
+    Args:
+        released: the release.
+        data: the new interactions.
+        user_encoder: encoder of users.
+        item_encoder: encoder of items.
+    """
     for old, new in ((released.user_encoder, user_encoder), (released.item_encoder, item_encoder)):
         for name, values in old.vocabularies.items():
             if new.vocabularies[name][: len(values)] != values:
                 raise ValueError(
-                    f"the codes of {name!r} are not those of {released.folder}; use the encoders of extended"
+                    f"the codes of {name!r} are not those of {released.folder}: use the encoders of extended"
                 )
     inputs = with_behaviour(user_encoder, item_encoder, released.model.state_dict())
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), released.config, seed=0)
@@ -179,29 +191,28 @@ def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_en
     buffers = dict(released.model.named_buffers())
     for name, buffer in model.named_buffers():
         (buffer[: len(buffers[name])] if buffer.dim() else buffer).copy_(buffers[name])
+    # Sparse gradients name the rows that they move.
     for table in model.id_tables:
         table.sparse = True
     return model.eval()
 
 
 def _touched(model: TwoTower, data: TrainingSet) -> list[tuple[nn.Parameter, Tensor]]:
-    """Each id table, and the ids of it that have an interaction: bool [V].
-
-    Reserved rows, which many ids share, are not among them.
-    """
+    """Each id table, and its ids that have an interaction: bool [V]."""
     items = data.items[model.item.vectors.key][data.item_I]
     found = []
     for module in model.id_tables:
         taken = data.queries[model.user.key][data.query_I] if module is model.user.ids else items
         table = module.get_parameter("weight")
         touched_V = torch.zeros(len(table), dtype=torch.bool)
+        # Reserved rows serve many ids, so they stay.
         touched_V[torch.from_numpy(taken[taken >= RESERVED].astype(np.int64))] = True
         found.append((table, touched_V))
     return found
 
 
 def _optimiser(tables: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """Optimiser that moves no row without a gradient, whatever the recipe's does."""
+    """Optimiser that moves no row without a gradient, for any recipe."""
     rate = config.optimisation.embedding_rate
     if config.optimisation.tables == "rowwise_adagrad":
         return RowwiseAdagrad(tables, lr=rate)

@@ -1,4 +1,4 @@
-"""Running statistics for batch normalisation in towers whose weights are averages."""
+"""Running statistics of batch normalisation for averaged weights."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from training.data.training_set import Batch
 from training.towers import TwoTower
 
 BATCHES = 50
-"""Enough for means and variances: tens of thousands of rows."""
+"""Batches that are read. Tens of thousands of rows are enough for means and variances."""
 
 
 @torch.no_grad()
 def recalibrate(model: TwoTower, batches: Iterable[Batch]) -> None:
-    """Measure the running statistics of a model's batch normalisation anew, on the first batches of an epoch.
+    """Recompute the running statistics of batch normalisation.
 
-    The mean of many weights has activations that no step had, so neither the newest statistics nor a mean of the
-    steps' statistics are those of its layers [Izmailov et al., UAI 2018, section 3.2]. Dropout is off, as it will be
-    when they are used [Li et al., CVPR 2019]. Without batch normalisation nothing happens. The model ends in evaluation
-    mode.
+    Without batch normalisation nothing happens. The model ends in evaluation mode.
+
+    Args:
+        model: towers whose weights are averages.
+        batches: batches of an epoch, of which the first BATCHES are read.
     """
+    # Dropout is off, as when the statistics are used [Li et al., CVPR 2019].
     model.eval()
     momenta = {each: each.momentum for each in model.modules() if isinstance(each, nn.BatchNorm1d)}
     if not momenta:
         return
+    # Averaged weights have activations that no step had: neither the newest statistics nor a
+    # mean of the steps' statistics fit them [Izmailov et al., UAI 2018, section 3.2].
     for norm in momenta:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches

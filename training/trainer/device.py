@@ -1,4 +1,4 @@
-"""Device of a training, and the random numbers that are drawn there."""
+"""Device of a training, and its random numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from torch import Tensor
 
 
 def available(name: str) -> torch.device:
-    """The device of that name: cpu, cuda, cuda:1, ... ValueError, with those that there are, if this one is not."""
+    """Device of a name: cpu, cuda, cuda:1, ...
+
+    Raises:
+        ValueError: no such device on this machine.
+    """
     there = ["cpu"]
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is not None:
@@ -19,7 +23,7 @@ def available(name: str) -> torch.device:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """States of the generators that layers draw from: the CPU's, and the device's own where it is another."""
+    """States of the generators that layers draw from: the CPU's and the device's."""
     states = {"torch": torch.get_rng_state()}
     if device.type != "cpu":
         states["device"] = torch.get_device_module(device).get_rng_state(device)
@@ -27,6 +31,7 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(device: torch.device, states: dict[str, Tensor]) -> None:
+    """Restore the states of `random_state`."""
     torch.set_rng_state(states["torch"])
     if device.type != "cpu":
         torch.get_device_module(device).set_rng_state(states["device"], device)

@@ -1,4 +1,4 @@
-"""How much features of items say about each other.
+"""Correlation of item features.
 
 Legend: N items, F features.
 """
@@ -14,12 +14,17 @@ from training.data.training_set import Arrays
 
 
 def mutual_information(codes_FN: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """float64 [F, F], in nats: I(A; B) − I(A; B shuffled), at least 0; the diagonal is 0.
+    """Mutual information of features, without its bias: float64 [F, F], in nats.
 
-    Counted on a sample, the information of two columns of many values is large although they have nothing to do with
-    each other: of two ids it is log N. What a shuffled column seems to say is that bias, and is taken off. It is over
-    items, each counting once: over interactions the popular ones would decide what is correlated.
+    I(A; B) − I(A; B shuffled), at least 0; the diagonal is 0. Each item counts once:
+    over interactions, popular items would decide which features are correlated.
+
+    Args:
+        codes_FN: one code of every feature for every item.
+        seed: random seed of the shuffle.
     """
+    # Counted on a sample, the information of two columns with many values is large even if
+    # they are independent: log N of two ids. A shuffled column measures that bias.
     features, items = codes_FN.shape
     order = np.random.default_rng(seed).permutation(items)
     codes_FN = np.stack([np.unique(codes, return_inverse=True)[1] for codes in codes_FN])
@@ -33,15 +38,21 @@ def mutual_information(codes_FN: np.ndarray, *, seed: int = 0) -> np.ndarray:
 
 
 def bucketised(features: Mapping[str, Sequence[Input]], corpus: Arrays) -> np.ndarray:
-    """int64 [F, N]: one code of every feature for every item of the corpus. features: the arrays of each feature.
+    """One code of every feature for every item of the corpus: int64 [F, N].
 
-    Of a bag its first element, as lists and titles begin with what matters most; of a number its bucket; of a vector
-    the quantile along the direction in which items differ most.
+    The code of a bag is its first element, because lists and titles begin with the most
+    important one. The code of a number is its bucket. The code of a vector is its
+    quantile along the direction in which items differ most.
+
+    Args:
+        features: arrays of each feature, by name.
+        corpus: encoded items.
     """
     return np.stack([_codes(arrays, corpus) for arrays in features.values()])
 
 
 def _codes(arrays: Sequence[Input], corpus: Arrays) -> np.ndarray:
+    """Codes of one feature, from its arrays: int64 [N]."""
     for each in arrays:
         if each.kind in (InputKind.CODE, InputKind.BUCKET):
             return corpus[each.name].astype(np.int64)
@@ -49,13 +60,15 @@ def _codes(arrays: Sequence[Input], corpus: Arrays) -> np.ndarray:
             return corpus[each.name][:, 0].astype(np.int64)
     values_NW = np.concatenate([corpus[each.name] for each in arrays], axis=1).astype(np.float64)
     centred_NW = values_NW - values_NW.mean(axis=0)
-    _, directions_WW = np.linalg.eigh(centred_NW.T @ centred_NW)  # by growing eigenvalue
+    # Eigenvalues ascend, so the last direction has the largest variance.
+    _, directions_WW = np.linalg.eigh(centred_NW.T @ centred_NW)
     along_N = centred_NW @ directions_WW[:, -1]
     edges = np.unique(np.quantile(along_N, np.linspace(0, 1, BUCKETS + 1)[1:-1]))
     return np.searchsorted(edges, along_N, side="right")
 
 
 def _joint_entropy(a_N: np.ndarray, b_N: np.ndarray) -> float:
+    """H(A, B) of two columns of codes, in nats."""
     _, counts = np.unique(a_N * (b_N.max() + 1) + b_N, return_counts=True)
     share = counts / len(a_N)
     return float(-(share * np.log(share)).sum())

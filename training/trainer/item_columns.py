@@ -8,16 +8,17 @@ from torch import Tensor
 from training.losses import Pairs
 
 NOWHERE = torch.iinfo(torch.int64).max
-"""The first column of an item that has none."""
+"""First column of an item without a column."""
 
 
 class ItemColumns:
-    """The columns of every item of the corpus. An item has two where it is in the batch as a positive and was drawn as
-    a negative besides.
+    """Columns of every item of the corpus in a batch.
 
-    Made once and moved from batch to batch: a step touches the items of two batches, not the corpus.
+    An item has two if it is a positive of the batch and was also drawn as a negative.
 
-    items: size N of the corpus.
+    Args:
+        items: size N of the corpus.
+        device: torch device.
     """
 
     def __init__(self, items: int, device: torch.device) -> None:
@@ -26,7 +27,8 @@ class ItemColumns:
         self.last_N = torch.full((items,), -1, device=device)
 
     def move(self, item_C: Tensor) -> None:
-        """To the columns of another batch. item_C: the item of each."""
+        """Move to another batch, with `item_C` the item of each column."""
+        # Only the items of the previous batch are reset: a step costs by its batch, not by N.
         self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1
         column_C = torch.arange(len(item_C), device=item_C.device)
         self.first_N.scatter_reduce_(0, item_C, column_C, reduce="amin")
@@ -34,7 +36,7 @@ class ItemColumns:
         self.item_C = item_C
 
     def pairs(self, row_P: Tensor, item_P: Tensor) -> Pairs:
-        """Pairs of a row and an item as pairs of the row and each column that holds the item."""
+        """Pairs of a row and an item as pairs of the row and each column of the item."""
         first_P, last_P = self.first_N[item_P], self.last_N[item_P]
         there_P, twice_P = last_P >= 0, last_P > first_P
         return Pairs(

@@ -1,4 +1,4 @@
-"""How weights are moved: optimisers, their schedule, and the average that is kept."""
+"""Optimisers of a training, their schedule, and the average of weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 
 
 class Optimisers:
-    """One optimiser for id tables, of which a batch moves few rows, and one Adam for each part of the dense weights.
+    """One optimiser for id tables, and one Adam for each part of the dense weights.
 
     Args:
         tables: the id tables.
-        dense: dense weights, and the rate of each part.
-        config: how both are moved.
-        steps: how many there will be, for the warm-up and the cosine; a constant schedule does not look at it.
+        dense: dense weights, and the learning rate of each part.
+        config: declaration of the optimisation.
+        steps: number of steps, for the warm-up and the cosine.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Optimisers:
     ) -> None:
         self.config, self.steps, self.step_number = config, steps, 0
         self.optimisers, self.rates = [_of_tables(tables, config)], [config.embedding_rate]
-        # Clipped part by part: what a reranker learns must not shorten the steps of the towers.
+        # Clipped part by part: gradients of a reranker must not shorten the steps of the towers.
         self.clipped = [[*tables, *dense[0][0]], *(weights for weights, _ in dense[1:])]
         for weights, rate in dense:
             if weights:
@@ -44,9 +44,16 @@ class Optimisers:
 
     @classmethod
     def of_towers(cls, model: TwoTower, config: TrainConfig, steps: int) -> Optimisers:
-        """For the towers, and a reranker where there is one; a repeat head has its own, later."""
+        """Optimisers of the towers and the reranker.
+
+        Args:
+            model: the towers.
+            config: the recipe.
+            steps: number of steps.
+        """
         reranker = list(model.reranker.parameters()) if model.reranker else []
         head = list(model.repeat.parameters()) if model.repeat else []
+        # The repeat head is trained later, by optimisers of its own.
         others = {id(weight) for weight in (*model.tables, *reranker, *head)}
         towers = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in others]
         dense = [(towers, config.optimisation.learning_rate)]
@@ -56,14 +63,20 @@ class Optimisers:
 
     @classmethod
     def of_repeat_head(cls, head: RepeatHead, config: TrainConfig, steps: int) -> Optimisers:
-        """For the head alone."""
+        """Optimisers of the repeat head.
+
+        Args:
+            head: the head.
+            config: the recipe.
+            steps: number of steps.
+        """
         assert config.repeat is not None
         table = head.vectors.ids.get_parameter("weight")
         dense = [weight for weight in head.parameters() if weight is not table]
         return cls([table], [(dense, config.repeat.rate)], config.optimisation, steps)
 
     def step(self) -> None:
-        """One update from the gradients that are there, and no gradient afterwards."""
+        """Update all weights by their gradients, then drop the gradients."""
         self.step_number += 1
         factor = self._schedule()
         if self.config.clip is not None:
@@ -76,7 +89,10 @@ class Optimisers:
             optimiser.zero_grad(set_to_none=True)
 
     def _schedule(self) -> float:
-        """Linear warm-up, then constant or half a cosine. [Loshchilov and Hutter, ICLR 2017, equation 5]"""
+        """Factor of the rates: linear warm-up, then constant or half a cosine.
+
+        [Loshchilov and Hutter, ICLR 2017, equation 5]
+        """
         warm = self.config.warm_up * self.steps
         rising = min(1.0, self.step_number / warm) if warm else 1.0
         if self.config.schedule == "constant":
@@ -86,6 +102,7 @@ class Optimisers:
 
 
 def _of_tables(tables: list[nn.Parameter], config: Optimisation) -> torch.optim.Optimizer:
+    """Optimiser of the id tables."""
     match config.tables:
         case "sparse_adam":
             return SparseAdam(tables, lr=config.embedding_rate)
@@ -96,6 +113,7 @@ def _of_tables(tables: list[nn.Parameter], config: Optimisation) -> torch.optim.
 
 
 def _of_dense(weights: list[nn.Parameter], config: Optimisation) -> torch.optim.Optimizer:
+    """AdamW of dense weights; only matrices decay."""
     matrices = [weight for weight in weights if weight.dim() > 1]
     others = [weight for weight in weights if weight.dim() <= 1]
     groups = [
@@ -106,8 +124,9 @@ def _of_dense(weights: list[nn.Parameter], config: Optimisation) -> torch.optim.
 
 
 def _clip(weights: list[nn.Parameter], largest: float) -> None:
-    """Scale all gradients so that their common norm is at most `largest`; sparse ones are counted by their rows."""
+    """Scale all gradients so that their common norm is at most `largest`."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
+    # The rows of a sparse gradient are its only entries, so their norm is the table's.
     values = [(g.coalesce().values() if g.is_sparse else g) for g in gradients]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(value) for value in values]))
     if norm > largest:
@@ -116,12 +135,15 @@ def _clip(weights: list[nn.Parameter], largest: float) -> None:
 
 
 def averaged(model: nn.Module, share: float) -> AveragedModel:
-    """The mean of a model's weights over about the newest `share` of its steps, however many there were.
+    """Mean of a model's weights over about the newest `share` of its steps.
 
-    After step n the mean moves to the new weights by 1 / (1 + share·n). Single steps memorise who did not take what
-    yet; in the mean this noise cancels. [polynomial-decay averaging: Shamir and Zhang, ICML 2013, section 4]
+    After step n the mean moves to the new weights by 1 / (1 + share·n), so that the
+    number of steps need not be known. [polynomial-decay averaging: Shamir and Zhang,
+    ICML 2013, section 4]
     """
 
+    # Single steps memorise noise of the sample: items not yet taken count as disliked. In a
+    # mean over many steps that noise cancels.
     def move(means: Sequence[Tensor], news: Sequence[Tensor], step: Tensor | int) -> None:
         torch._foreach_lerp_(list(means), list(news), float(1 / (1 + share * step)))
 

@@ -1,7 +1,8 @@
-"""Training of the repeat head: after the towers, on their embeddings as constants.
+"""Training of the repeat head, after the towers.
 
-The head's gradients never reach the towers, so nothing is lost by training it last, and every item is embedded once
-instead of once for each batch in whose histories it stands.
+Its gradients never reach the towers, whose embeddings are constants. So training it
+last loses nothing, and every item is embedded once instead of once for each batch in
+whose histories it is.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ from training.trainer.step import finite
 def fit_repeat_head(
     data: TrainingSet, model: TwoTower, config: TrainConfig, *, seed: int, device: str = "cpu"
 ) -> float:
-    """Train the repeat head in place, beside towers that stay what they are.
+    """Train the repeat head in place, beside towers that stay unchanged.
 
-    Where the recipe averages, the head ends with the mean of its newest weights, as the towers do. The same towers,
-    data, config and seed give the same head. Without a repeat head nothing happens.
+    If the recipe averages weights, the head ends with the mean of its newest ones. The
+    same towers, data, config and seed give the same head. Without a repeat head nothing
+    happens.
 
     Args:
         data: the training set of the towers.
         model: trained towers; ends on the CPU and in evaluation mode.
         config: their recipe.
-        seed: of the order, the samples and dropout.
-        device: where the steps run.
+        seed: random seed of the order, the samples and dropout.
+        device: torch device of the steps.
 
     Returns:
         The mean loss of the steps; 0 without any.

@@ -1,4 +1,7 @@
-"""How the reranker of candidates is trained beside the towers."""
+"""Training of the reranker beside the towers.
+
+Legend: K positives that train it, M negatives of each.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from training.recipes.objective import MLPReranker
 
 
 class RerankerObjective:
-    """Draws which positives of a batch train the reranker, and against what. Its state belongs into a checkpoint.
+    """Sampler of the positives and negatives that train the reranker.
 
-    Its random numbers are its own: the towers of a seed are the same with a reranker and without.
+    A checkpoint holds its state.
     """
 
     def __init__(self, config: MLPReranker, seed: int) -> None:
         self.config = config
+        # A generator of its own: a reranker does not change the towers of a seed.
         self.rng = torch.Generator().manual_seed(seed)
 
     def loss(self, reranker: Rerank, c: Candidates) -> Tensor:
@@ -28,8 +32,9 @@ class RerankerObjective:
         return reranker_softmax(c, reranker, chosen_K.to(device), share_KM.to(device))
 
     def state(self) -> dict[str, Tensor]:
-        """State that a checkpoint keeps."""
+        """Tensors for a checkpoint."""
         return {"rng": self.rng.get_state()}
 
     def load(self, state: dict[str, Tensor]) -> None:
+        """Restore the tensors of `state`."""
         self.rng.set_state(state["rng"])

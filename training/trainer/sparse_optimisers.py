@@ -1,4 +1,4 @@
-"""Optimisers of large tables, of which a step reads and moves only the rows that have a gradient."""
+"""Optimisers of large tables that read and move only the rows with a gradient."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from torch import Tensor, nn
 
 
 class SparseAdam(torch.optim.Optimizer):
-    """`torch.optim.SparseAdam`, whose state and steps are the same, in fewer passes over memory.
+    """Adam of the rows with a gradient, in fewer passes over memory than PyTorch's.
 
-    Moments of a row move only when it has a gradient; bias is corrected by the number of all steps. [Kingma and Ba,
-    ICLR 2015, algorithm 1]
+    State and steps are those of `torch.optim.SparseAdam`: moments of a row move only
+    when it has a gradient, and bias is corrected by the number of all steps. [Kingma
+    and Ba, ICLR 2015, algorithm 1]
+
+    Args:
+        parameters: the tables.
+        lr: learning rate.
+        betas: decay of both moments.
+        eps: constant added to the root of the second moment.
     """
 
     def __init__(
@@ -22,6 +29,7 @@ class SparseAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the rows with a gradient."""
         for group in self.param_groups:
             (first, second), eps = group["betas"], group["eps"]
             for weight in group["params"]:
@@ -31,6 +39,7 @@ class SparseAdam(torch.optim.Optimizer):
                 if not state:
                     state |= {"step": 0, "exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
                 state["step"] += 1
+                # Rows are gathered once, changed in place and written back once.
                 rows, values = _moved(weight.grad)
                 mean = state["exp_avg"].index_select(0, rows).lerp_(values, 1 - first)
                 square = state["exp_avg_sq"].index_select(0, rows).mul_(second)
@@ -42,10 +51,17 @@ class SparseAdam(torch.optim.Optimizer):
 
 
 class RowwiseAdagrad(torch.optim.Optimizer):
-    """Adagrad with one accumulator per row: s_r += mean_d g_rd²; w_r −= rate · g_r / (√s_r + ε).
+    """Adagrad with one accumulator per row.
 
-    Of a sparse gradient only its rows are read and moved. The state is 1 / D of Adagrad's and 1 / 2D of Adam's.
-    [Gupta et al., 2014; as in TorchRec's EmbeddingBagCollection]
+        s_r += mean_d g_rd²;  w_r −= rate · g_r / (√s_r + ε)
+
+    The state is 1 / D of Adagrad's and 1 / 2D of Adam's. [Gupta et al., 2014; as in
+    TorchRec's EmbeddingBagCollection]
+
+    Args:
+        parameters: the tables.
+        lr: learning rate.
+        eps: ε.
     """
 
     def __init__(self, parameters: list[nn.Parameter], lr: float, eps: float = 1e-8) -> None:
@@ -53,6 +69,7 @@ class RowwiseAdagrad(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the rows with a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -67,6 +84,6 @@ class RowwiseAdagrad(torch.optim.Optimizer):
 
 
 def _moved(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows with a gradient, each once, and their gradients."""
+    """Distinct rows with a gradient, and their gradients."""
     gradient = gradient.coalesce() if gradient.is_sparse else gradient.to_sparse(1).coalesce()
     return gradient.indices()[0], gradient.values()
