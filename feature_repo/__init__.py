@@ -1,1 +1,1 @@
-"""Gatehouse: what a feature is, and where its values come from."""
+"""Features: their declaration, their values and their store."""

@@ -1,4 +1,4 @@
-"""The error for input that cannot be used."""
+"""Errors of input that cannot be used."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from itertools import islice
 
 
 class InputError(ValueError):
-    """Bad input: says where it is, what was got and wanted, how often, and shows up to three examples."""
+    """Bad input: its source, what was got and wanted, and up to three examples."""
 
 
 def bad_input(source: str, column: str | None, problem: str, count: int, examples: Iterable[object]) -> InputError:
-    """An InputError in the one form all input checks use: file, column, problem, count, three examples."""
+    """InputError in the one form of all input checks.
+
+    Args:
+        source: file or table.
+        column: column of the source; None for the whole source.
+        problem: what was got, and what was wanted.
+        count: number of bad rows.
+        examples: bad values, of which three are in the message.
+    """
     where = f"{source}, column {column!r}" if column else source
     shown = ", ".join(str(e) if isinstance(e, datetime) else repr(e) for e in islice(examples, 3))
     return InputError(f"{where}: {problem} ({count:,} rows; for example {shown})")
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Message for a name that does not exist: the nearest one that does, and all of them.
+    """Message for an unknown name: the nearest known one, and all of them.
 
     Args:
-        kind: the noun for what is named, such as `recipe`.
-        name: the name that was given.
-        known: the names that exist.
+        kind: noun for the named thing, such as `recipe`.
+        name: the unknown name.
+        known: the known names.
     """
     names = sorted(known)
     near = get_close_matches(name, names, n=1)

@@ -1,4 +1,4 @@
-"""One feature: its kind, its options and the columns that store it. Plain declarations, no third-party import."""
+"""Declaration of a feature: kind, options, columns; no third-party import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 
 class Kind(StrEnum):
-    """How a value is to be understood; it decides the storage type, the encoding and the tower input."""
+    """Meaning of a value; it decides storage type, encoding and tower input."""
 
     ID = "id"
     CATEGORICAL = "categorical"
@@ -44,6 +44,7 @@ _COLUMN_OF = {
 CODED = (Kind.ID, Kind.CATEGORICAL, Kind.MULTI_VALUED)
 """Kinds whose values become codes, by a vocabulary or by hashing."""
 CYCLES = ("day", "week", "year")
+"""Cycles of a time that can be encoded."""
 _KINDS_OF_OPTION: dict[str, tuple[Kind, ...]] = {
     "hashed": CODED,
     "min_count": CODED,
@@ -57,46 +58,51 @@ _KINDS_OF_OPTION: dict[str, tuple[Kind, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """One feature.
-
-    `length` bounds the elements kept of a text (tokens), multi-valued (values) or history (items) feature; `dim` is the
-    width of a vector. `minimum`, `maximum` and `max_null_share` become expectations. `tower=False` keeps a feature out
-    of the towers (a title that is only displayed); `filterable` and `display` item features are stored beside the
-    embedding in the index.
-
-    How values are encoded:
-
-    - hashed (id, categorical, multi-valued): codes by hashing into so many buckets instead of a vocabulary, for values
-      too many to list; a new value shares a trained bucket.
-    - min_count (the same kinds): a value that fewer users or items have shares the code of unknown values, so that a
-      value which training has not seen meets a trained default.
-    - scale (numeric): "log" for sign(x)·log(1+|x|), "linear" for the number as it is.
-    - cycles (timestamp, moment): of "day", "week", "year", where on the circle the time lies, in UTC, beside its age. A
-      moment is the time of the query itself: it has no column, and needs cycles.
-    - ngrams (text): (shortest, longest) character n-grams of its words, which are hashed after the words; `length`
-      counts both.
-    - half_life_days (history): after so many an interaction counts half in an item's decayed count.
-    - encoder (text): path of a sentence encoder that makes a vector of `dim` numbers of it; see `encode.sentences`.
-    """
+    """Declaration of one feature: its meaning, its limits and its encoding."""
 
     name: str
+    """Name, an identifier."""
     kind: Kind
+    """Meaning of its values."""
     description: str = ""
+    """Description for people."""
     minimum: float | None = None
+    """Least value, an expectation; None for any."""
     maximum: float | None = None
+    """Largest value, an expectation; None for any."""
     max_null_share: float = 1.0
+    """Largest share of nulls, an expectation."""
     length: int | None = None
+    """Elements kept of a text (tokens), a multi-valued feature (values) or a history
+    (items)."""
     dim: int | None = None
+    """Width of a vector."""
     tower: bool = True
+    """Whether the towers read the feature; False for a title that is only displayed."""
     filterable: bool = False
+    """Whether the index stores the item feature for filters."""
     display: bool = False
+    """Whether the index stores the item feature for display."""
     hashed: int | None = None
+    """Buckets of an id, categorical or multi-valued feature that is hashed, for values
+    too many to list. A new value shares a trained bucket. None for a vocabulary."""
     min_count: int = 1
+    """Users or items below which a value of the same kinds has the code of unknown
+    values, so that a value new after training meets a trained default."""
     scale: Literal["log", "linear"] = "log"
+    """Scale of a number: "log" for sign(x)·log(1+|x|), "linear" for x."""
     cycles: tuple[str, ...] = ()
+    """Cycles ("day", "week", "year") on which a timestamp or moment is encoded, in UTC,
+    beside its age. A moment is the time of the query: it has no column, and needs
+    cycles."""
     ngrams: tuple[int, int] | None = None
+    """Shortest and longest character n-grams of a text's words, which are hashed after
+    the words; `length` counts both. None for words alone."""
     encoder: str | None = None
+    """Path of a sentence encoder that makes `dim` numbers of a text; see
+    `encode.sentences`."""
     half_life_days: float = 30.0
+    """Days after which an interaction counts half in a history's decayed counts."""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -116,7 +122,7 @@ class Feature:
         self._check_encoding()
 
     def _check_encoding(self) -> None:
-        """Raises ValueError for an option that its kind does not have, or that makes no sense."""
+        """Raise ValueError for an encoding option that does not fit the kind."""
         for option, kinds in _KINDS_OF_OPTION.items():
             value = getattr(self, option)
             if value != _DEFAULTS[option] and self.kind not in kinds:
@@ -126,7 +132,7 @@ class Feature:
         if self.hashed is not None and (self.hashed < 1 or self.min_count > 1):
             raise ValueError(
                 f"{self.name!r}: hashed={self.hashed} with min_count={self.min_count}; wanted at least one bucket, and "
-                "no min_count, as hashing knows no vocabulary"
+                "no min_count, because hashing has no vocabulary"
             )
         if self.min_count < 1:
             raise ValueError(f"{self.name!r}: min_count {self.min_count}, wanted at least 1")
@@ -145,7 +151,7 @@ class Feature:
 
     @property
     def columns(self) -> dict[str, Column]:
-        """The stored columns: one, none for a moment, four aligned lists for a history (see `history.user_history`)."""
+        """Stored columns: one; none for a moment; four aligned lists for a history."""
         if self.kind is Kind.HISTORY:
             return {
                 f"{self.name}_items": Column.STRINGS,
@@ -156,15 +162,14 @@ class Feature:
         return {} if self.kind is Kind.MOMENT else {self.name: _COLUMN_OF[self.kind]}
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it. Encoding options at their default are left out.
-
-        So that the digest of a schema, which names its Feast views, changes only if the schema does.
-        """
+        """Fields as in JSON, without encoding options that have their default."""
+        # The digest of a schema names its Feast views, and must change only if the schema does:
+        # a new option with its default leaves it unchanged.
         return {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name, ...)}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Feature:
-        """Read what `to_dict` gave, with lists for tuples as JSON has them."""
+        """Feature of the fields of `to_dict`, with lists for tuples as in JSON."""
         values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in raw.items()}
         return cls(**(values | {"kind": Kind(raw["kind"])}))
 

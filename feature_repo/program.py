@@ -1,9 +1,9 @@
-"""Run exported programs by their graph alone, without the compiler that `torch.export.load` brings.
+"""Runner of exported programs by their graph alone, without PyTorch's compiler.
 
-An archive holds a graph of ATen operators as JSON and its tensors as plain bytes. Loading
-it by PyTorch imports sympy, networkx and the compiler, which takes longer than a request;
-running the graph node by node needs none of them and calls the same operators, so the
-results are the same bits. Nothing is unpickled or evaluated on the way.
+An archive holds a graph of ATen operators as JSON and its tensors as plain bytes.
+`torch.export.load` imports sympy, networkx and the compiler, which takes longer than a
+request. Running the graph node by node calls the same operators, so the results are the
+same bits. Nothing is unpickled or evaluated.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 SCHEMA_MAJOR = 8
-"""Version of PyTorch's archive format whose graphs are understood here."""
-# Numbers that the format gives to what PyTorch knows by name.
+"""Version of PyTorch's archive format that this module reads."""
+# PyTorch's names by their numbers in the format.
 DTYPES = (
     None, "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
     "complex32", "complex64", "complex128", "bool", "bfloat16",
@@ -36,7 +36,7 @@ NUMBERS = {f"_operator.{name}": getattr(operator, name) for name in ("add", "sub
 """Arithmetic on sizes, the only calls that are no ATen operators."""
 Values = dict[str, Any]
 Argument = Callable[[Values], Any]
-"""Looks an argument up among the values computed so far."""
+"""Lookup of an argument among the values computed so far."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,20 @@ class _Step:
     """One node of the graph."""
 
     call: Callable[..., Any]
+    """Operator."""
     args: tuple[Argument, ...]
+    """Positional arguments."""
     kwargs: Mapping[str, Argument]
+    """Keyword arguments."""
     outputs: tuple[tuple[str | None, ...] | str | None, ...]
-    """Names of the results: None for one that nobody reads, a tuple for a list of tensors."""
+    """Names of the results: None for an unused one, a tuple for a list of tensors."""
 
     def run(self, values: Values) -> None:
         """Compute the node from earlier values and add its results to them."""
         kwargs = {name: argument(values) for name, argument in self.kwargs.items()}
         result = self.call(*(argument(values) for argument in self.args), **kwargs)
-        if not self.outputs:  # an assertion
+        # A node without results is an assertion.
+        if not self.outputs:
             return
         results = (result,) if len(self.outputs) == 1 else result
         for names, given in zip(self.outputs, results, strict=True):
@@ -64,15 +68,15 @@ class _Step:
 
 
 class Program:
-    """An exported program of one dict of tensors and one result.
+    """Exported program of one dict of tensors and one result.
 
     Args:
-        data: The content of a .pt2 archive.
-        name: Its name, for messages.
+        data: content of a .pt2 archive.
+        name: name of the archive, for messages.
 
     Raises:
-        UnsafeArchiveError: The archive could run code while being loaded.
-        ValueError: Another version of the format, or a graph that towers do not have.
+        UnsafeArchiveError: the archive could run code while being loaded.
+        ValueError: another version of the format, or a graph that towers do not have.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -104,7 +108,12 @@ class Program:
         self._output: str = output["as_tensor"]["name"]
 
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Run the program. ValueError for inputs of other names, types or widths than it was exported with."""
+        """Run the program.
+
+        Raises:
+            ValueError: inputs of other names, types or widths than it was exported
+                with.
+        """
         if inputs.keys() != self.inputs.keys():
             differing = sorted(inputs.keys() ^ self.inputs.keys())
             raise ValueError(f"{self.name}: missing or unexpected inputs: {', '.join(differing)}")
@@ -119,7 +128,13 @@ class Program:
 
 
 def _tensors(archive: zipfile.ZipFile, root: str, kind: str) -> dict[str, torch.Tensor]:
-    """The stored tensors of a kind, `weights` or `constants`, by name."""
+    """Stored tensors of a kind, by name.
+
+    Args:
+        archive: the archive.
+        root: its root folder.
+        kind: `weights` or `constants`.
+    """
     folder = f"{root}/data/{kind}"
     config = json.loads(archive.read(f"{folder}/model_{kind}_config.json"))["config"]
     return {name: _tensor(archive.read(f"{folder}/{entry['path_name']}"), entry) for name, entry in config.items()}
@@ -133,12 +148,13 @@ def _tensor(content: bytes, entry: Mapping[str, Any]) -> torch.Tensor:
     sizes, strides = ([size["as_int"] for size in meta[part]] for part in ("sizes", "strides"))
     if not content:
         return torch.empty(sizes, dtype=dtype)
+    # A copy, because a tensor over immutable bytes would be unsafe to write to.
     stored = torch.frombuffer(bytearray(content), dtype=dtype)
     return stored.as_strided(sizes, strides, meta["storage_offset"]["as_int"])
 
 
 def _inputs(signature: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> tuple[Values, list[str]]:
-    """Values of the graph that are stored, and names of those that a caller gives, in order."""
+    """Stored values of the graph, and names of the given ones in order."""
     fixed: Values = {}
     given: list[str] = []
     for spec in signature["input_specs"]:
@@ -163,7 +179,13 @@ def _input_names(calls: list[dict[str, Any]]) -> list[str]:
 
 
 def _check(tensor: torch.Tensor, declared: Mapping[str, Any], where: str) -> None:
-    """ValueError unless type and fixed sizes are those that the program was exported with."""
+    """Raise ValueError unless a tensor has the exported type and fixed sizes.
+
+    Args:
+        tensor: the input.
+        declared: its description in the graph.
+        where: its name, for the message.
+    """
     sizes = [size.get("as_int") for size in declared["sizes"]]
     fits = len(sizes) == tensor.dim() and all(
         wanted in (None, size) for wanted, size in zip(sizes, tensor.shape, strict=True)
@@ -186,7 +208,11 @@ def _step(node: Mapping[str, Any]) -> _Step:
 
 
 def _call(target: str) -> Callable[..., Any]:
-    """The operator of a node. UnsafeArchiveError for anything but ATen's and arithmetic on sizes."""
+    """Operator of a node.
+
+    Raises:
+        UnsafeArchiveError: neither an ATen operator nor arithmetic on sizes.
+    """
     import torch
 
     if target in NUMBERS:
@@ -200,7 +226,11 @@ def _call(target: str) -> Callable[..., Any]:
 
 
 def _argument(arg: Mapping[str, Any]) -> Argument:
-    """Source of an argument. ValueError for a kind that towers do not have."""
+    """Source of an argument.
+
+    Raises:
+        ValueError: a kind that towers do not have.
+    """
     import torch
 
     ((kind, value),) = arg.items()
@@ -229,7 +259,7 @@ def _argument(arg: Mapping[str, Any]) -> Argument:
 
 
 def _named(value: Mapping[str, Any]) -> Argument:
-    """A value by its name, or a number that stands in its place."""
+    """Argument by its name, or a constant number instead."""
     for kind in ("name", "as_name"):
         if kind in value:
             name = value[kind]

@@ -1,6 +1,7 @@
-"""Progress of long loops: whoever shows it listens, and without a listener a loop runs as it is.
+"""Progress of long loops, reported to a listener if there is one.
 
-One loop is shown at a time, the outermost: what it calls may track loops of its own.
+One loop is reported at a time, the outermost: it may call functions that track loops of
+their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Listener = Callable[[str, int, int], None]
-"""Hears what is counted, how many are done, and of how many."""
+"""Receiver of the counted noun, the number done, and the total."""
 
 _listener: Listener | None = None
 
@@ -20,16 +21,17 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     """Yield items and tell the listener how many are done.
 
     Args:
-        items: Anything to loop over.
-        what: Noun for the items, in the plural: `batches`.
-        total: Number of items, where `len(items)` does not tell.
+        items: anything to loop over.
+        what: noun for the items, in the plural: `batches`.
+        total: number of items; None for `len(items)`.
     """
     global _listener
     listener, count = _listener, len(items) if total is None else total  # type: ignore[arg-type]
     if listener is None:
         yield from items
         return
-    _listener = None  # loops inside this one
+    # Loops inside this one are not reported.
+    _listener = None
     try:
         listener(what, 0, count)
         for done, item in enumerate(items, 1):
@@ -41,7 +43,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let a listener hear of every tracked loop until the end of the block."""
+    """Report every tracked loop to a listener until the end of the block."""
     global _listener
     former, _listener = _listener, listener
     try:

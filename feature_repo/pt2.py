@@ -1,8 +1,9 @@
-"""Guards `torch.export` archives: whatever could run code while being loaded is refused.
+"""Guard of `torch.export` archives: refuses all that could run code when loaded.
 
-`torch.export.load` (torch 2.13) unpickles tensors marked `use_pickle`, legacy weight files, custom and opaque
-constants, falls back to full unpickling of the sample inputs, and hands symbolic expressions to sympy, which evaluates
-them. An archive may therefore hold only the members that a plain program needs, and each is checked.
+`torch.export.load` (torch 2.13) unpickles tensors marked `use_pickle`, legacy weight
+files, and custom and opaque constants. It falls back to full unpickling of the sample
+inputs, and hands symbolic expressions to sympy, which evaluates them. An archive may
+therefore hold only the members that a plain program needs, and each is checked.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ class UnsafeArchiveError(ValueError):
 
 
 def load_program(data: bytes, name: str) -> ExportedProgram:
-    """The program in a .pt2 archive. UnsafeArchiveError if anything in it could run code; `name` is for the message."""
+    """Program of a .pt2 archive; `name` is for the message.
+
+    Raises:
+        UnsafeArchiveError: the archive could run code.
+    """
     import torch
 
     refuse_code(data, name)
@@ -46,7 +51,14 @@ def load_program(data: bytes, name: str) -> ExportedProgram:
 
 
 def refuse_code(data: bytes, name: str) -> None:
-    """UnsafeArchiveError unless the archive holds a plain program: no pickles, no custom objects, plain expressions."""
+    """Raise UnsafeArchiveError unless the archive holds a plain program.
+
+    Refused are pickles, custom objects, and expressions beyond plain arithmetic.
+
+    Args:
+        data: content of a .pt2 archive.
+        name: name of the archive, for the message.
+    """
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise UnsafeArchiveError(f"{name} is not a torch.export archive")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -63,7 +75,11 @@ def refuse_code(data: bytes, name: str) -> None:
 
 
 def _members(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
-    """Member name without the archive's root folder -> full name, all allowed and none there twice."""
+    """Full names of the members by their names without the root folder.
+
+    Raises:
+        UnsafeArchiveError: a member that is missing, not allowed, or there twice.
+    """
     full = archive.namelist()
     members = {member.partition("/")[2]: member for member in full}
     if len({member.lower() for member in full}) != len(full) or len(members) != len(full):
@@ -78,11 +94,12 @@ def _members(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
 
 
 def _refuse_pickled_objects(data: bytes, name: str) -> None:
-    """Sample inputs are a torch.save file: tensors and containers pass, anything else would be unpickled for real."""
+    """Raise UnsafeArchiveError for sample inputs beyond tensors and containers."""
     import pickle
 
     import torch
 
+    # Sample inputs are a torch.save file, which `torch.export.load` would unpickle in full.
     try:
         torch.load(io.BytesIO(data), weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
@@ -103,7 +120,10 @@ def _values_of(tree: Any, key: str) -> Iterator[Any]:
 
 
 def _is_symbolic(expression: Any) -> bool:
-    """Arithmetic over symbols, as torch prints it; calls only of sympy classes: `Symbol('s1')`, `Max(…)`."""
+    """Whether a text is arithmetic over symbols, as torch prints it.
+
+    Calls are allowed only of sympy classes: `Symbol('s1')`, `Max(…)`.
+    """
     try:
         nodes = list(ast.walk(ast.parse(expression, mode="eval")))
     except (SyntaxError, ValueError, TypeError):

@@ -1,10 +1,10 @@
-"""Entities, views and the schema of a dataset: plain declarations, no third-party import.
+"""Entities, views and the schema of a dataset; no third-party import.
 
-A feature is declared once, here or in `feature_repo/datasets/`; the Feast fields, the expectations, the encoders, the
-tower inputs and the Milvus filter fields are all derived from the declaration.
+A feature is declared once, here or in `feature_repo/datasets/`. The declaration decides
+Feast fields, expectations, encoders, tower inputs and the filter fields of Milvus.
 
-Times are int64 microseconds since 1970-01-01 UTC wherever they are feature *values*; ages are computed at encoding time
-from the moment of the query, so a stored row never goes stale.
+Times that are feature *values* are int64 microseconds since 1970-01-01 UTC. Ages are
+computed at encoding, from the time of the query, so that a stored row never goes stale.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ __all__ = [
     "View",
 ]
 ENTITY_TIME = "event_timestamp"
-"""Column of every feature table: from when on the row was true."""
+"""Column of every feature table: time from which the row was true."""
 CREATED_TIME = "created"
-"""Column of every feature table: from when on the row was known."""
+"""Column of every feature table: time from which the row was known."""
 
 
 class Entity(StrEnum):
-    """Whose feature it is. The value is the prefix of the join key."""
+    """Owner of a feature; the value is the prefix of the join key."""
 
     USER = "user"
     ITEM = "item"
@@ -48,19 +48,23 @@ class Entity(StrEnum):
 
 
 USER_ID, ITEM_ID = Entity.USER.key, Entity.ITEM.key
-"""The join keys."""
+"""Join keys."""
 RESERVED_COLUMNS = frozenset({USER_ID, ITEM_ID, ENTITY_TIME, CREATED_TIME})
-"""The keys and times of the feature tables: no feature may have one of these names."""
+"""Keys and times of the feature tables, which no feature may be named after."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Features of one entity that are computed together and change together: one table, one Feast view."""
+    """Features of one entity that are computed together: one table, one Feast view."""
 
     name: str
+    """Name of the view."""
     entity: Entity
+    """Entity that the features describe."""
     features: tuple[Feature, ...]
+    """Features in the order of the columns."""
     description: str = ""
+    """Description for people."""
 
     def __post_init__(self) -> None:
         if self.features and not self.columns:
@@ -69,17 +73,20 @@ class View:
 
     @property
     def columns(self) -> dict[str, Column]:
-        """All stored value columns, in order, without keys and times."""
+        """Stored value columns in order, without keys and times."""
         return {name: column for feature in self.features for name, column in feature.columns.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """Everything that is known of a dataset's features. `dataset` prefixes every stored name."""
+    """Features of a dataset."""
 
     dataset: str
+    """Name of the dataset, the prefix of every stored name."""
     views: tuple[View, ...]
+    """Views of both entities."""
     seen_items_may_return: bool
+    """Whether a seen item can be relevant to its user."""
 
     def __post_init__(self) -> None:
         if not self.dataset.isidentifier() or not self.dataset.islower():
@@ -99,13 +106,19 @@ class Schema:
             raise ValueError(f"schema {self.dataset!r}: {', '.join(taken)} name a key or a time; rename the feature")
 
     def views_of(self, entity: Entity) -> tuple[View, ...]:
+        """Views of an entity."""
         return tuple(view for view in self.views if view.entity is entity)
 
     def features_of(self, entity: Entity) -> tuple[Feature, ...]:
+        """Features of an entity, in the order of its views."""
         return tuple(feature for view in self.views_of(entity) for feature in view.features)
 
     def view(self, name: str) -> View:
-        """The view of that name; KeyError names those there are."""
+        """View of a name.
+
+        Raises:
+            KeyError: no such view.
+        """
         for view in self.views:
             if view.name == name:
                 return view
@@ -113,15 +126,17 @@ class Schema:
 
     @property
     def digest(self) -> str:
-        """Eight hex digits over the whole declaration: what feature view and service names carry."""
+        """Eight hex digits over the declaration, which names of views and services carry."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
 
     def to_json(self) -> str:
+        """JSON of the declaration, with sorted keys."""
         views = [asdict(view) | {"features": [each.to_dict() for each in view.features]} for view in self.views]
         return json.dumps(asdict(self) | {"views": views}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Schema:
+        """Read the JSON of `to_json`."""
         raw = json.loads(text)
         views = tuple(
             View(

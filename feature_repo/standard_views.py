@@ -1,4 +1,4 @@
-"""Feature views that many datasets share: declarations only; `tables/` computes them."""
+"""Feature views that many datasets share: declarations; `tables/` computes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from feature_repo.schema import Entity, View
 
 
 def user_activity_view(*, value: bool, basket: bool) -> View:
-    """Activity of a user before the snapshot. `value` and `basket`: whether the events carry those columns."""
+    """Activity of a user before the snapshot: counts, recency, spend.
+
+    Args:
+        value: whether the events have a value.
+        basket: whether the events have a basket.
+    """
     windows = tuple(
         Feature(name=f"events_{span}", kind=Kind.NUMERIC, minimum=0, max_null_share=0, description=f"events, {text}")
         for span, text in (("7d", "last 7 days"), ("28d", "last 28 days"), ("all", "ever"))
@@ -24,7 +29,10 @@ def user_activity_view(*, value: bool, basket: bool) -> View:
 
 
 def user_history_view(length: int = 200) -> View:
-    """The user's last distinct items before the snapshot, newest first, with last time, count and decayed count."""
+    """Last distinct items of a user before the snapshot, newest first.
+
+    Each comes with its last time, count and decayed count.
+    """
     feature = Feature(name="history", kind=Kind.HISTORY, length=length, description="last items, newest first")
     return View(name="user_history", entity=Entity.USER, features=(feature,), description="last items with counts")
 

@@ -1,4 +1,4 @@
-"""The datasets by name."""
+"""Datasets by name."""
 
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ _LOADERS: Mapping[str, Loader] = {
 
 
 def names() -> tuple[str, ...]:
-    """Names that `load` accepts. `own` is the folder with a `gatehouse.yaml`, which names the dataset."""
+    """Names that `load` accepts; `own` is a folder with a `gatehouse.yaml`."""
     return tuple(_LOADERS)
 
 
 def load(
     name: str, *, data: Path | None = None, as_of: datetime | None = None, positive_from: float | None = None
 ) -> Tables:
-    """Load a dataset in canonical form.
+    """Dataset in canonical form.
 
     Args:
-        name: One of `names()`.
-        data: Folder of the raw files, where the user brings them.
-        as_of: Moment after which an event is an error; UTC where it has no zone.
-        positive_from: Lowest rating of a positive, for MovieLens; your own data say it in their YAML.
+        name: one of `names()`.
+        data: folder of the raw files, for datasets that the user brings.
+        as_of: time after which an event is an error; UTC without a zone.
+        positive_from: lowest rating of a positive, for MovieLens; own data name it in
+            their YAML.
+
+    Returns:
+        The canonical tables.
 
     Raises:
-        InputError: An unknown name, or input that cannot be used.
+        InputError: an unknown name, or input that cannot be used.
     """
     if name not in _LOADERS:
         raise InputError(unknown_name("dataset", name, names()))

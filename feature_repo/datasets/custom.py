@@ -1,4 +1,4 @@
-"""Bring your own: Parquet or CSV files and a `gatehouse.yaml` that names files, columns and feature kinds."""
+"""Own data: Parquet or CSV files, described by a `gatehouse.yaml`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from feature_repo.schema import RESERVED_COLUMNS, Entity, Feature, Kind, Schema,
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 YAML_NAME = "gatehouse.yaml"
-"""Names that every feature table uses itself."""
+"""Name of the description in the folder of the data."""
 
 _MAX_YAML_BYTES = 1_000_000
 _DEFAULT_LENGTH = {Kind.TEXT: 16, Kind.MULTI_VALUED: 8}
 _NUMBER = (int, float)
 
 Keys = Mapping[str, tuple[type, ...]]
+"""Keys of a section, with the types of their values."""
 _TOP: Keys = {
     "dataset": (str,),
     "seen_items_may_return": (bool,),
@@ -43,7 +44,7 @@ _EVENT_COLUMNS = {
     "rating": "rating",
 }
 _LOG = ("user", "item", "timestamp")
-"""What every event and every impression has."""
+"""Required columns of events and impressions."""
 _IMPRESSION_COLUMNS = {key: _EVENT_COLUMNS[key] for key in (*_LOG, "created")}
 _EVENTS: Keys = {**_FILE, **dict.fromkeys(_EVENT_COLUMNS, (str,)), "positive_from": _NUMBER}
 _IMPRESSIONS: Keys = {**_FILE, **dict.fromkeys(_IMPRESSION_COLUMNS, (str,))}
@@ -70,10 +71,13 @@ FEATURE_KEYS: Keys = {
 
 
 def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
-    """The dataset that `gatehouse.yaml` in the folder describes. InputError names the key that is wrong.
+    """Dataset of the folder's `gatehouse.yaml`.
 
-    Without a section `users` (`items`), the users (items) are those of the events and have no features. The section
-    `impressions` may be left out too.
+    Without a section `users` (`items`), the users (items) are those of the events,
+    without features. The section `impressions` is optional.
+
+    Raises:
+        InputError: a wrong key, or data that cannot be used.
     """
     if data is None:
         raise InputError(f"your own data needs its folder: --data DIR, with a {YAML_NAME} in it")
@@ -91,7 +95,11 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The YAML as checked mappings: known keys with values of the right type only."""
+    """Checked content of a YAML: known keys with values of the right type.
+
+    Raises:
+        InputError: no such file, not YAML, or a wrong key.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file; `gatehouse init {path.parent}` writes one to correct")
     if path.stat().st_size > _MAX_YAML_BYTES:
@@ -112,9 +120,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def config_schema(config: Mapping[str, Any], where: str = YAML_NAME) -> Schema:
-    """The schema of a checked configuration: its profiles and the standard views its events allow.
+    """Schema of a checked configuration: profiles, and the views of its events.
 
-    where: named in errors.
+    Args:
+        config: content of the YAML.
+        where: name in errors.
     """
     events = config["events"]
     views = (
@@ -178,7 +188,7 @@ def _raw_table(folder: Path, section: Mapping[str, Any], columns: Mapping[str, s
 
 
 def check_features(features: Mapping[str, Any], where: str) -> None:
-    """Raise InputError for a declared feature with an unknown kind or option, or a name that is taken."""
+    """Raise InputError for an unknown kind or option, or a reserved name."""
     for name, spec in features.items():
         inside = f"{where}, feature {name!r}"
         _checked(spec, inside, FEATURE_KEYS, ("kind",))
@@ -196,7 +206,8 @@ def _checked(raw: object, where: str, keys: Keys, required: tuple[str, ...]) -> 
     for key, value in raw.items():
         if key not in keys:
             raise InputError(f"{where}: unknown key {key!r}; there are {', '.join(keys)}")
-        if type(value) not in keys[key]:  # exact: a bool is an int, and no length
+        # The exact type, because a bool is an int, but no length.
+        if type(value) not in keys[key]:
             wanted = " or ".join(kind.__name__ for kind in keys[key])
             raise InputError(f"{where}: {key} is {value!r}; wanted {wanted}")
     if missing := [key for key in required if key not in raw]:

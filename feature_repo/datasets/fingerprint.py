@@ -12,32 +12,41 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 
 _ROWS_AT_ONCE = 100_000
+"""Rows that are hashed at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """Row counts, first and last event time (UTC), SHA-256 (hex) over the content of the tables."""
+    """Row counts, first and last event time, and a hash of the content."""
 
     events: int
+    """Number of events."""
     users: int
+    """Number of users."""
     items: int
+    """Number of items."""
     impressions: int
+    """Number of impressions."""
     first: datetime
+    """Time of the first event, UTC."""
     last: datetime
+    """Time of the last event, UTC."""
     sha256: str
+    """SHA-256 over the content of the tables, in hex."""
 
 
 def fingerprint(tables: Tables) -> Fingerprint:
-    """The fingerprint of canonical tables: independent of the row order of the files and of the run.
+    """Fingerprint of canonical tables.
 
-    The hash runs over the rows as JSON lines, in canonical order: a text form that does not depend on how
-    the frame lies in memory.
+    It depends neither on the row order of the files nor on the run.
     """
     digest = hashlib.sha256()
     shown = [] if tables.impressions is None else [tables.impressions]
     for frame in (tables.events, tables.users, tables.items, *shown):
+        # JSON lines do not depend on the layout of a frame in memory.
         for rows in frame.iter_slices(_ROWS_AT_ONCE):
             digest.update(_json_lines(rows))
+        # The end of a table, so that no row can move to the next one unnoticed.
         digest.update(b"\0")
     return Fingerprint(
         events=tables.events.height,

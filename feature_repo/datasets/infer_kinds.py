@@ -1,4 +1,4 @@
-"""Guesses of what a column is, by its name, type and cardinality."""
+"""Guesses of a column's kind, by its name, type and cardinality."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _FEW_VALUES = 50
 _REPEATED = 0.05
 _LIST_SEPARATOR = "|"
 _EPOCHS: tuple[tuple[Epoch, float], ...] = (("s", 1e8), ("ms", 1e11), ("us", 1e14), ("ns", 1e17))
-"""Unit, and the smallest count (in 1973) taken for a time in it; from 1000 times that on, the next unit."""
+"""Unit, and its smallest count (in 1973) that is a time; 1000 times that is the next
+unit."""
 
 
 def as_typed(column: pl.Series) -> pl.Series:
-    """Text as whole numbers, numbers or times where every value can be read so; other columns as they are."""
+    """Text as whole numbers, numbers or times, if all values are such."""
     if column.dtype != pl.String or column.null_count() == len(column):
         return column
     for typed in (
@@ -39,7 +40,7 @@ def as_typed(column: pl.Series) -> pl.Series:
 
 
 def epoch_of(column: pl.Series) -> Epoch | None:
-    """The unit of whole numbers that are times by their column's name and size, else None."""
+    """Unit of whole numbers that are times by name and size, else None."""
     if not column.dtype.is_integer() or not _TIME_NAME.search(column.name) or column.null_count() == len(column):
         return None
     lowest, highest = int(column.min()), int(column.max())  # type: ignore[arg-type]
@@ -47,7 +48,7 @@ def epoch_of(column: pl.Series) -> Epoch | None:
 
 
 def guess_feature(column: pl.Series, entity: Entity) -> dict[str, Any]:
-    """Kind and options of a feature as the YAML has them; empty for a column that can be none."""
+    """Kind and options of a feature as in the YAML; empty if the column can be none."""
     values = column.drop_nulls()
     if values.is_empty():
         return {}
@@ -87,7 +88,8 @@ def _guess_text(values: pl.Series, entity: Entity) -> dict[str, Any]:
 
 
 def _numbers(lists: pl.Series) -> pl.Series:
-    """Lists of text as numbers where all are numbers and some have a fraction: whole ones may be codes."""
+    """Lists of text as numbers, if all are numbers and some have a fraction."""
+    # Whole numbers may be codes of categories, so they stay text.
     numbers = lists.list.eval(pl.element().str.strip_chars().cast(pl.Float64, strict=False))
     flat = numbers.explode()
     return lists if flat.null_count() or (flat % 1 == 0).all() else numbers
@@ -99,28 +101,40 @@ def _categorical(values: pl.Series, entity: Entity) -> dict[str, Any]:
 
 
 def _bounded(length: float | None) -> int:
-    """A feature length with some room: 8 to 64."""
+    """Feature length with some room: 8 to 64."""
     return min(max(8, round(length or 0)), 64)
 
 
 def repeated_share(events: pl.DataFrame, user: str, item: str) -> float:
-    """The share of events whose user had the same item in another one before."""
+    """Share of the events whose user had the item in an earlier event.
+
+    Args:
+        events: the events.
+        user: column of users.
+        item: column of items.
+    """
     return 1 - float(events.select(pl.struct(user, item).n_unique()).item()) / events.height
 
 
 def may_return(repeated: float) -> bool:
-    """Whether seen items may return, by the share of events that repeat a user and item."""
+    """Whether seen items may return, by the share of repeated events."""
     return repeated > _REPEATED
 
 
 def standard_columns() -> set[str]:
-    """Names that no feature may have: keys, times, and the columns of the standard views."""
+    """Names that no feature may have: keys, times, and columns of standard views."""
     views = (user_activity_view(value=True, basket=True), user_history_view(), item_statistics_view(value=True))
     return set(RESERVED_COLUMNS) | {name for view in views for name in view.columns}
 
 
 def free_name(column: str, entity: Entity, taken: set[str]) -> str:
-    """A feature name for a column: an identifier that is not taken. It is taken from then on."""
+    """Identifier of a column that is not taken, and then is.
+
+    Args:
+        column: name of the column.
+        entity: entity that the column describes.
+        taken: names so far; the new one is added.
+    """
     name = identifier(column)
     if name in taken:
         name = f"{entity}_{name}"
@@ -131,6 +145,6 @@ def free_name(column: str, entity: Entity, taken: set[str]) -> str:
 
 
 def identifier(text: str) -> str:
-    """The text as a lower-case identifier."""
+    """Lower-case identifier of a text."""
     name = re.sub(r"\W+", "_", text).strip("_").lower()
     return name if name.isidentifier() else f"n{name}"

@@ -1,4 +1,4 @@
-"""Looks at a folder of files and writes the `gatehouse.yaml` that the user then corrects."""
+"""First draft of a `gatehouse.yaml`, guessed from a folder of files."""
 
 from __future__ import annotations
 
@@ -36,24 +36,29 @@ _RATING = re.compile(r"rating|stars", re.IGNORECASE)
 _BASKET = re.compile(r"basket|order|session|cart|invoice", re.IGNORECASE)
 _SHOWN = re.compile(r"impression|exposure|shown", re.IGNORECASE)
 _ROWS = 100_000
-"""Rows of a file that the guesses are made from."""
+"""Rows of a file that guesses read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
+    """File of the folder."""
+
     name: str
+    """File name."""
     frame: pl.DataFrame  # typed as far as the text allows
+    """First rows, typed if all values of a column allow it."""
 
     def candidates(self, pattern: re.Pattern[str]) -> list[str]:
-        """Columns whose name matches, those that look like an id first."""
+        """Columns whose name matches, id-like ones first."""
         found = [name for name in self.frame.columns if pattern.search(name)]
         return sorted(found, key=lambda name: not ID_NAME.search(name))
 
     def times(self) -> list[str]:
+        """Columns of times."""
         return [c for c in self.frame.columns if self.frame[c].dtype.is_temporal() or epoch_of(self.frame[c])]
 
     def key(self, pattern: re.Pattern[str]) -> str | None:
-        """The first column that could be the unique id of this file's rows."""
+        """First column that could be the unique id of the file's rows."""
         names = self.candidates(pattern)
         if pattern.search(self.name):
             names += [name for name in self.candidates(ID_NAME) if name not in names]
@@ -62,7 +67,11 @@ class _File:
 
 
 def init_folder(folder: Path) -> Path:
-    """Write `gatehouse.yaml` into the folder; returns its path. InputError where there is one already."""
+    """Write `gatehouse.yaml` into a folder and return its path.
+
+    Raises:
+        InputError: there is one already, or no file looks like events.
+    """
     path = folder / YAML_NAME
     if path.exists():
         raise InputError(f"{path}: there already; move it away to have a new one written")
@@ -71,10 +80,13 @@ def init_folder(folder: Path) -> Path:
 
 
 def inspect_folder(folder: Path) -> str:
-    """The YAML text for the CSV and Parquet files of a folder: roles, columns and kinds as guessed.
+    """YAML text for the CSV and Parquet files of a folder, as guessed.
 
-    Events are the file with a user, an item and a time; impressions such a file that is named after them; users and
-    items the files with a unique id. InputError where no file looks like events.
+    Events are the largest file with a user, an item and a time. Impressions are such a
+    file that is named after them. Users and items are the files with a unique id.
+
+    Raises:
+        InputError: no file looks like events.
     """
     files = _read_files(folder)
     events, impressions = _find_logs(folder, files)
@@ -106,7 +118,7 @@ def _read_files(folder: Path) -> list[_File]:
 
 
 def _find_logs(folder: Path, files: list[_File]) -> tuple[_File, _File | None]:
-    """The largest file of events, and the largest of impressions where there is one."""
+    """Largest file of events, and largest file of impressions if there is one."""
     filled = (file for file in files if not file.frame.is_empty())
     found = [f for f in filled if f.candidates(USER_NAME) and f.candidates(ITEM_NAME) and f.times()]
     if not found:
@@ -186,6 +198,6 @@ def _dataset_name(folder: Path) -> str:
 
 
 def _scalar(value: object) -> str:
-    """A YAML scalar; text is quoted where YAML could read it as something else."""
+    """YAML scalar; text is quoted if YAML could read it as another type."""
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.]*", value) and yaml.safe_load(value) == value
     return str(value) if plain else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,7 @@
-"""MovieLens: the official folders ml-100k, ml-1m, ml-25m and ml-32m as downloaded from grouplens.org."""
+"""MovieLens: the official folders ml-100k, ml-1m, ml-25m and ml-32m.
+
+They are downloaded from grouplens.org.
+"""
 
 from __future__ import annotations
 
@@ -38,21 +41,28 @@ _NO_GENRE = "(no genres listed)"
 
 @dataclass(frozen=True, kw_only=True)
 class _Format:
-    """An official layout: the dataset it makes, its files (ratings, movies, users) and its reader."""
+    """Official layout of a folder."""
 
     dataset: str
+    """Name of the dataset."""
     files: tuple[str, ...]
+    """Files of ratings, movies and, if there are any, users."""
     read: Callable[[Path], tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]]
+    """Reader of these files."""
 
 
 def load(data: Path | None = None, as_of: datetime | None = None, positive_from: float | None = None) -> Tables:
-    """Read the ratings of a MovieLens folder, its layout told by its files. The event's value is the rating.
+    """Dataset of a MovieLens folder; the value of an event is its rating.
 
     Args:
-        data: The folder.
-        as_of: Moment after which a rating is an error.
-        positive_from: Lowest rating that counts, such as 4. None: every rating is an interaction, as next-item
-            benchmarks have it: a rating says first of all that the user chose to watch.
+        data: the folder, whose files tell its layout.
+        as_of: time after which a rating is an error.
+        positive_from: lowest rating of a positive, such as 4. None for all ratings, as
+            in next-item benchmarks: a rating says first of all that the user chose to
+            watch.
+
+    Raises:
+        InputError: no folder, or none of MovieLens.
     """
     if data is None:
         raise InputError("dataset 'movielens' needs the folder you downloaded from grouplens.org: --data DIR")

@@ -1,4 +1,4 @@
-"""Explicit ratings: from which rating on an interaction is a positive."""
+"""Explicit ratings: the threshold from which an interaction is a positive."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from feature_repo.datasets.columns import RawTable, read_numbers
 from feature_repo.errors import InputError
 
 RATING = "rating"
-"""Canonical name of the column; it decides what is an event, and is not kept."""
+"""Canonical name of the column, which decides the positives and is then dropped."""
 _LISTED = 12
-"""Distinct ratings up to which a distribution lists each; of more, quantiles."""
+"""Most distinct ratings whose distribution lists each; of more, quantiles."""
 
 
 def keep_positives(table: RawTable, positive_from: float | None) -> tuple[RawTable, list[str]]:
     """Keep the rated interactions that are positives.
 
     Args:
-        table: Events as they were read; `rating` among its columns, or nothing is done.
-        positive_from: Lowest rating of a positive.
+        table: raw events; without a column `rating` they stay unchanged.
+        positive_from: lowest rating of a positive.
 
     Returns:
-        The table without lower ratings, and a note on how many these are.
+        The table without lower ratings, and a note on their number.
 
     Raises:
-        InputError: A threshold without ratings, ratings without a threshold, null ratings, or no positive at all.
+        InputError: a threshold without ratings, ratings without a threshold, null
+            ratings, or no positive at all.
     """
     if RATING not in table.columns:
         if positive_from is not None:
@@ -52,7 +53,7 @@ def keep_positives(table: RawTable, positive_from: float | None) -> tuple[RawTab
 
 
 def distribution(ratings: pl.Series) -> str:
-    """Describe ratings: the share of each, or quantiles where there are many."""
+    """Share of each rating as text, or quantiles of many."""
     if ratings.n_unique() > _LISTED:
         shown = {share: ratings.quantile(share, "nearest") for share in (0.0, 0.25, 0.5, 0.75, 1.0)}
         return "quantiles " + ", ".join(f"{share:.0%}: {value:g}" for share, value in shown.items())
@@ -61,6 +62,6 @@ def distribution(ratings: pl.Series) -> str:
 
 
 def likely_threshold(ratings: pl.Series) -> float:
-    """Suggest the lowest rating that is at least four fifths of the highest: 4 of 5, 8 of 10."""
+    """Lowest rating of at least four fifths of the highest: 4 of 5, 8 of 10."""
     highest = float(ratings.max() or 0)  # type: ignore[arg-type]
     return float(ratings.filter(ratings >= 0.8 * highest).min() or highest)  # type: ignore[arg-type]

@@ -1,4 +1,7 @@
-"""A tiny example shop with taste groups that retrieval must find. Generated, determined by the seed."""
+"""Tiny example shop with taste groups that retrieval must find.
+
+It is generated, and a seed determines it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from feature_repo.standard_views import item_statistics_view, user_activity_view
 USERS, ITEMS, DAYS, BASKETS = 200, 300, 90, 4_000
 START = datetime(2024, 1, 1)
 GROUPS = np.array(["tea", "bread", "garden", "music", "sport", "toys"])
-"""An item's group is its category; a user buys mostly in one group, which the `style` of most users names."""
+"""Taste groups. An item's group is its category. A user buys mostly in one group, which
+the `style` of most users names."""
 _TAGS = np.array(["new", "gift", "organic", "local", "sale"])
 _COLOURS = np.array(["red", "green", "blue", "white", "black", "yellow"])
 
@@ -53,14 +57,17 @@ SCHEMA = Schema(
 
 
 def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
-    """The shop of seed 0."""
+    """Shop of seed 0."""
     if data is not None:
         raise InputError(f"dataset 'tiny' is generated and reads no folder; leave out --data {data}")
     return generate(seed=0, as_of=as_of)
 
 
 def generate(seed: int, as_of: datetime | None = None) -> Tables:
-    """200 users, 300 items in six taste groups, 90 days, about 8,000 events in baskets of two."""
+    """Shop of 200 users, 300 items in six taste groups, and about 8,000 events.
+
+    They fall on 90 days, in baskets of two.
+    """
     frames = _frames(seed)
     tables = {
         name: RawTable(name=f"{name}.csv", frame=frame, columns={column: column for column in frame.columns})
@@ -70,7 +77,7 @@ def generate(seed: int, as_of: datetime | None = None) -> Tables:
 
 
 def write(folder: Path, seed: int) -> None:
-    """The shop as a user would bring it: events.csv, users.csv, items.csv."""
+    """Write the shop as a user would bring it: events.csv, users.csv, items.csv."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in _frames(seed).items():
         lists = [column for column, dtype in frame.schema.items() if dtype == pl.List]
@@ -117,7 +124,13 @@ def _items(rng: np.random.Generator, group_of_item: np.ndarray, prices: np.ndarr
 
 
 def _events(rng: np.random.Generator, group_of_user: np.ndarray, prices: np.ndarray) -> pl.DataFrame:
-    """Baskets of two items: favourites of the user, popular items of the group, some of any group."""
+    """Baskets of two items: favourites, popular items of the group, and strays.
+
+    Args:
+        rng: source of randomness.
+        group_of_user: taste group of each user.
+        prices: price of each item.
+    """
     per_group = ITEMS // len(GROUPS)
     popularity = 1.0 / np.arange(1, per_group + 1) ** 0.7
     popularity /= popularity.sum()
@@ -131,7 +144,8 @@ def _events(rng: np.random.Generator, group_of_user: np.ndarray, prices: np.ndar
     )
     strays = rng.random(user.size) < 0.1
     group = np.where(strays, rng.integers(len(GROUPS), size=user.size), group_of_user[user])
-    item = rank * len(GROUPS) + group  # as items are dealt to groups in turn
+    # Items are dealt to groups in turn, see `_frames`.
+    item = rank * len(GROUPS) + group
     seconds = np.repeat(rng.integers(DAYS * 86_400, size=BASKETS), 2)
     delay = np.where(rng.random(user.size) < 0.05, rng.integers(60, 86_400, size=user.size), 0)
     events = pl.DataFrame(
