@@ -1,4 +1,6 @@
-"""The command `gatehouse`. Heavy imports stay inside the commands: `gatehouse --help` answers at once."""
+"""Command line of Gatehouse."""
+
+# Heavy imports stay inside the commands, so that `gatehouse --help` answers at once.
 
 from orchestration.cli import operate, release, run
 from orchestration.cli.application import app, main

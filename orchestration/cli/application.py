@@ -1,4 +1,4 @@
-"""The application that the commands belong to: help, exit codes, and what becomes of errors."""
+"""Application of the commands: help, exit codes, and errors as one line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import typer
 START, RELEASE, OPERATE = "Start", "Release", "Operate"
 """Groups of commands in the help."""
 FAILED = 1
-"""Exit code of an error that a user can act on. Wrong arguments end with 2, which is Click's."""
+"""Exit code of an error that a user can act on. Wrong arguments end with 2, Click's
+code."""
 NOT_PROMOTED = 3
-"""Exit code of a run that ended well but whose version did not pass the gate."""
+"""Exit code of a completed run whose version did not pass the gate."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C or SIGTERM."""
 ORDER = ("run", "init", "recommend", "releases", "promote", "rollback", "status", "up")
-"""Commands as the help lists them."""
+"""Commands in the order of the help."""
 
 Dataset = Annotated[str | None, typer.Option(help="Dataset of the release. Default: that of the last run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,7 +27,10 @@ Version = Annotated[int, typer.Argument(min=1, help="A version that `gatehouse r
 
 
 class Commands(typer.core.TyperGroup):
-    """Commands, with the nearest right word for a wrong one and one line after Ctrl-C."""
+    """Group of commands that suggests the nearest word for an unknown one.
+
+    Ctrl-C ends a command with one line.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the commands in the order of the help."""
@@ -45,7 +49,7 @@ class Commands(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            fail("interrupted; the same command goes on from the last finished step", INTERRUPTED)
+            fail("interrupted; the same command resumes from the last finished step", INTERRUPTED)
 
 
 app = typer.Typer(
@@ -62,12 +66,16 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point: errors that a user can act on end as one line, the traceback in the log; others as a traceback."""
+    """Entry point: errors that a user can act on end as one line.
+
+    The log has their traceback. All other errors end with a traceback.
+    """
     from feature_repo.errors import InputError
 
     try:
         app()
     except (InputError, LookupError, RuntimeError, ValueError, OSError) as error:
+        # Both are LookupErrors too, but a user cannot act on them.
         if os.environ.get("GATEHOUSE_TRACEBACK") or isinstance(error, KeyError | IndexError):
             raise
         logging.getLogger(__name__).info("the command failed", exc_info=True)

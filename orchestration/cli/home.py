@@ -12,19 +12,26 @@ if TYPE_CHECKING:
 
 
 def prepare() -> Settings:
-    """Read the settings from the environment, and make the home folder ready for use."""
+    """Read the settings from the environment, and prepare the home folder."""
     from orchestration.local.home import log_to_file, prepare_home
     from serving.settings import Settings
 
     settings = Settings.from_environment(os.environ)
     prepare_home(settings)
     log_to_file(settings)
-    logging.captureWarnings(True)  # those of the packages; nothing that a user could act on
+    # Warnings of packages go to the log: a user cannot act on them.
+    logging.captureWarnings(True)
     return settings
 
 
 def guess_dataset(data: Path | None) -> str:
-    """Guess the dataset: the default one, the user's own if the folder has a gatehouse.yaml, else MovieLens."""
+    """Dataset of a folder: own with a gatehouse.yaml, else MovieLens.
+
+    Without a folder it is completejourney.
+
+    Raises:
+        InputError: no such folder.
+    """
     from feature_repo.errors import InputError
 
     if data is None:
@@ -35,7 +42,11 @@ def guess_dataset(data: Path | None) -> str:
 
 
 def check_dataset(name: str) -> str:
-    """Return the name of a dataset that can be read. InputError for any other, with the nearest one."""
+    """Return the name of a known dataset.
+
+    Raises:
+        InputError: an unknown name; the message has the nearest one.
+    """
     from feature_repo.datasets import names
     from feature_repo.errors import InputError, unknown_name
 
@@ -45,15 +56,17 @@ def check_dataset(name: str) -> str:
 
 
 def released_dataset(settings: Settings, named: str | None) -> str:
-    """Return the dataset of a release, that of the last run by default.
+    """Dataset of a release, by default that of the last run.
 
     Raises:
-        LookupError: Before the first run; or a name that this home has not worked on, where releases are in the home.
+        LookupError: no run yet, or a name that this home, if it holds releases, does
+            not have.
     """
     from feature_repo.errors import unknown_name
 
     if named is None:
         return current_dataset(settings)
+    # Releases of a server may be of datasets that no run of this home has read.
     known = [path.name for path in (settings.home / "data").glob("*") if path.is_dir()]
     if known and named not in known and settings.mlflow_uri.startswith("sqlite:"):
         raise LookupError(unknown_name("dataset", named, known))
@@ -61,7 +74,11 @@ def released_dataset(settings: Settings, named: str | None) -> str:
 
 
 def current_dataset(settings: Settings) -> str:
-    """Return the dataset of the last run. LookupError before the first."""
+    """Dataset of the last run.
+
+    Raises:
+        LookupError: no run yet.
+    """
     path = settings.home / "current"
     if not path.exists():
         raise LookupError(f"nothing was run yet in {settings.home}: `gatehouse run` comes first")

@@ -25,7 +25,10 @@ def show_status(as_json: Json = False) -> None:
 
 @app.command("up", rich_help_panel=OPERATE)
 def bring_up(dagster_port: Port = 3000, mlflow_port: Port = 5000, milvus_port: Port = 19530) -> None:
-    """Start Dagster, MLflow and the Milvus Lite server on loopback. Ctrl-C stops them all."""
+    """Start Dagster, MLflow and the Milvus Lite server on loopback.
+
+    Ctrl-C stops them all.
+    """
     settings = prepare()
     from orchestration.local.services import up
 

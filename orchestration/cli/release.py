@@ -44,7 +44,7 @@ def recommend(
 
 @app.command(rich_help_panel=RELEASE)
 def releases(dataset: Dataset = None, as_json: Json = False) -> None:
-    """List all versions: their metrics, their verdicts, the champion."""
+    """List all versions with their metrics and verdicts, and the champion."""
     settings = prepare()
     name = released_dataset(settings, dataset)
     from orchestration.reporting.text import releases_text
@@ -63,7 +63,7 @@ def promote(
     dataset: Dataset = None,
     as_json: Json = False,
 ) -> None:
-    """Make a version the champion. Refused unless its own verdict is passed, or a reason is given."""
+    """Make a version the champion, if its verdict is passed or a reason is given."""
     settings = prepare()
     from serving.release.promotion import promote as move
 
@@ -82,7 +82,7 @@ def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
 
 
 def as_data(value: Any) -> dict[str, Any]:
-    """Turn a frozen dataclass into JSON-able data; times into ISO strings."""
+    """JSON-able data of a frozen dataclass, with times as ISO strings."""
     from dataclasses import asdict
 
     data: dict[str, Any] = json.loads(json.dumps(asdict(value), default=str))
@@ -90,4 +90,11 @@ def as_data(value: Any) -> dict[str, Any]:
 
 
 def _moved(dataset: str, version: int, as_json: bool) -> None:
+    """Print the new champion.
+
+    Args:
+        dataset: its dataset.
+        version: its version.
+        as_json: whether to print JSON.
+    """
     typer.echo(json.dumps({"dataset": dataset, "champion": version}) if as_json else f"champion: {dataset} v{version}")

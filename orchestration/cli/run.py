@@ -43,7 +43,10 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and plan; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take a log to a judged and, if it earns it, promoted release. Exit code 3: judged, but not promoted."""
+    """Train and judge a release of a log, and promote it if it passes the gate.
+
+    Exit code 3: judged, but not promoted.
+    """
     config = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": str(data) if data else None}
     config |= {"as_of": as_of, "update": update, "warm_start": warm_start}
     options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain, "baselines": baselines}
@@ -67,7 +70,7 @@ def run(
 
 @app.command(rich_help_panel=START)
 def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, users and items.")]) -> None:
-    """Look at your files and write gatehouse.yaml, for you to correct."""
+    """Write a first gatehouse.yaml from your files, for you to correct."""
     from feature_repo.datasets.init_config import init_folder
 
     path = init_folder(folder)
@@ -75,7 +78,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, u
 
 
 def announcement(settings: Settings, config: Mapping[str, Any]) -> str:
-    """Say what a run will do, before anything heavy is imported. config: fields of `Workspace`."""
+    """Plan of a run in words; `config` has the fields of `Workspace`."""
     training = "an incremental update of {update}" if config["update"] else "a full training"
     training += ", initialised from {warm_start}" if config["warm_start"] else ""
     what = "{dataset}" + (" in {data}" if config["data"] else "") + (", as of {as_of}" if config["as_of"] else "")
@@ -84,12 +87,12 @@ def announcement(settings: Settings, config: Mapping[str, Any]) -> str:
     kept = "a new challenger, also of known input" if config["retrain"] else "a known input gives its known version"
     return (
         f"{first}\nhome {settings.home}: steps of the same data are kept from former runs; {kept}\n"
-        "Ctrl-C keeps every finished step and epoch; the same command goes on from there"
+        "Ctrl-C keeps every finished step and epoch; the same command resumes there"
     )
 
 
 def show_plan(config: Mapping[str, Any], as_json: bool) -> None:
-    """Print what a run would do, and write nothing."""
+    """Print the plan of a run, and write nothing."""
     from orchestration.plan import plan_data, plan_run, plan_text
     from orchestration.workspace import Workspace
 

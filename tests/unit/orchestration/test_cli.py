@@ -217,7 +217,7 @@ def test_ctrl_c_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert command(monkeypatch, "run", "--dry-run", "--dataset", "tiny") == application.INTERRUPTED == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "gatehouse: interrupted; the same command goes on from the last finished step\n"
+    assert err == "gatehouse: interrupted; the same command resumes from the last finished step\n"
 
 
 def test_a_release_is_of_a_dataset_that_the_home_knows(settings: Settings) -> None:
