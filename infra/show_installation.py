@@ -1,4 +1,7 @@
-"""Condense pip's output to a few lines with seconds: `pip install ... | python show_installation.py LOCK_FILE`."""
+"""Progress of an installation: pip's output in a few lines with seconds.
+
+pip install ... | python infra/show_installation.py LOCK_FILE
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ EVERY = 25
 
 
 def main() -> None:
+    """Print a line for every step of the pip output on standard input."""
     started, found = time.monotonic(), 0
     total = sum("==" in line for line in Path(sys.argv[1]).read_text().splitlines())
     for line in sys.stdin:

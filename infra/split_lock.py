@@ -1,8 +1,9 @@
-"""Split `pip freeze` into what running needs and what only development does.
+"""Split of `pip freeze` into requirements of a run and of development.
 
     pip freeze | python infra/split_lock.py
 
-writes requirements.lock, for `make run`, and requirements-dev.lock, the rest, for `make test`.
+It writes requirements.lock, for `make run`, and requirements-dev.lock, the rest, for
+`make test`.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def main() -> None:
 
 
 def dependencies(*kinds: str) -> list[Requirement]:
-    """Requirements that pyproject.toml names: `dependencies`, and `build` for those of the build."""
+    """Requirements of pyproject.toml, by kind: `dependencies` or `build`."""
     project = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())
     named = {"dependencies": project["project"]["dependencies"], "build": project["build-system"]["requires"]}
     return [Requirement(each) for kind in kinds for each in named[kind]]
 
 
 def closure(requirements: Iterable[Requirement]) -> Mapping[str, Distribution]:
-    """Every installed distribution that some requirements lead to, by name."""
+    """Installed distributions that some requirements lead to, by name."""
     found: dict[str, Distribution] = {}
     queue = [(canonicalize_name(each.name), frozenset(each.extras)) for each in requirements]
     seen = set(queue)
@@ -44,7 +45,8 @@ def closure(requirements: Iterable[Requirement]) -> Mapping[str, Distribution]:
         name, extras = queue.pop()
         try:
             found[name] = distribution(name)
-        except PackageNotFoundError:  # of another platform
+        except PackageNotFoundError:
+            # A dependency of another platform is not installed here.
             continue
         for each in map(Requirement, found[name].requires or ()):
             wanted = any(each.marker is None or each.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
