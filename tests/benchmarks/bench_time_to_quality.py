@@ -1,20 +1,24 @@
-"""Seconds to quality: how long a system trains until its Recall@20 on the test part reaches a target.
+"""Seconds of training until Recall@20 on the test part reaches a target.
 
     python -m tests.benchmarks.bench_time_to_quality --train T.parquet --test E.parquet --target 0.18 [--limit 600]
         [--settings TAU C] [--epochs 20] [--rate 0.02] [--set SYSTEM NAME=VALUE ...] [--tfrs PYTHON] [--json]
     ... --choose
 
-T and E hold user_id and item_id; metrics are those of tests.benchmarks.public: full ranking, training items masked. All
-systems train the same thing, a vector of D numbers for each user and item with cosines between them, each in a process
-of its own that hands over its vectors after every epoch. Seconds are those of training: they begin when the data is
-read, include what is built on the way (TensorFlow's graph), and stand still while vectors are measured. A system ends
-at the target, at the end of its epochs or after --limit seconds; the epoch that passes the limit is its last one. Where
-it has reached the target `never`, the best epoch tells how far it came, and `> x` how long it had.
+T and E hold user_id and item_id. Metrics are those of tests.benchmarks.public: full
+ranking, training items masked. All systems train the same model: a vector of D numbers
+for each user and item, compared by cosine. Each runs in a process of its own and hands
+its vectors over after every epoch. Seconds are those of training. They begin when the
+data is read, include building (TensorFlow's graph), and stop while vectors are
+measured. A system ends at the target, after its epochs or in the epoch that passes
+--limit seconds. If it `never` reaches the target, its best epoch is shown, and `> x`
+for the time it had.
 
---settings, --epochs and --rate: of this trainer, and of the same loss in plain PyTorch unless --set gives it others.
---choose: instead, look for each system's settings on a part that is cut from T; E is not ranked, and --target is one
-for that part. The lines "chosen" can be given as they are. PYTHON is the interpreter of an environment with
-`pip install tensorflow-cpu==2.21.0 tensorflow-recommenders==0.7.7 tf-keras`; without it that system is left out.
+--settings, --epochs and --rate are for this trainer, and for the same loss in plain
+PyTorch unless --set names others. --choose searches each system's settings on a part
+that is cut from T; E is not ranked, and --target is one for that part. The printed
+lines "chosen" are arguments. PYTHON is the interpreter of an environment with `pip
+install tensorflow-cpu==2.21.0 tensorflow-recommenders==0.7.7 tf-keras`; without it that
+system is left out.
 """
 
 from __future__ import annotations
@@ -90,7 +94,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def settings_of(name: str, arguments: argparse.Namespace) -> Settings:
-    """What the command line gives for a system, over what it has."""
+    """Settings of a system, with those of the command line."""
     settings = dict(SYSTEMS[name].settings)
     if "exponent" in settings:
         temperature, exponent = arguments.settings or (None, None)
@@ -107,16 +111,21 @@ def settings_of(name: str, arguments: argparse.Namespace) -> Settings:
 
 
 class Race:
-    """Runs systems on one part and prints a row for each; `ours` is what the others are compared with."""
+    """Runner of systems on one part, which prints a row for each.
+
+    `ours` is the system that the others are compared with.
+    """
 
     def __init__(self, part: Part, arguments: argparse.Namespace) -> None:
         self.part, self.arguments = part, arguments
         self.ours: Curve = ()
 
     def rank(self, name: str, settings: Settings) -> tuple[float, float]:
+        """Rank of a system with some settings: higher is better."""
         return rank(self.run(name, settings), self.arguments.target)
 
     def run(self, name: str, settings: Settings) -> Curve:
+        """Curve of a system with some settings; prints its row."""
         with tempfile.TemporaryDirectory() as folder:
             curve = list(self._points(name, settings, Path(folder)))
         self.ours = curve if name == "ours" else self.ours
@@ -128,7 +137,16 @@ class Race:
         return curve
 
     def _points(self, name: str, settings: Settings, folder: Path) -> Iterator[Point]:
-        """One for each epoch, until the target, the limit or the end. RuntimeError for a system that fails."""
+        """Points of each epoch, until the target, the limit or the end.
+
+        Args:
+            name: the system.
+            settings: its settings.
+            folder: folder of its task and its vectors.
+
+        Raises:
+            RuntimeError: the system fails.
+        """
         self._task(settings).save(folder)
         python = self.arguments.tfrs if name == "tfrs_retrieval" else sys.executable
         command = [str(python), "-m", f"tests.benchmarks.time_to_quality.{name}", str(folder)]

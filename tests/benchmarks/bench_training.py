@@ -1,13 +1,16 @@
-"""Speed of training: samples per second, peak memory, kernels against the roofline, and how it scales.
+"""Speed of training: samples per second, memory, kernels, and scaling.
 
     python -m tests.benchmarks.bench_training --pairs train.parquet [--tfrs PYTHON]
         [--part systems|kernels|scaling] [--device cuda] [--json]
 
-The samples are interactions of the file, each with 50 other items of its user; every system trains the same model (the
-mean of the history against one item table, D = 64, softmax over the batch with logQ, Adam) in a process of its own.
-PYTHON is the interpreter of an environment with `pip install tensorflow-cpu==2.21.0 tensorflow-recommenders==0.7.7
-tf-keras`; without it those rows are left out. With --device the plain formula and this trainer run there, TensorFlow
-and the kernels on the CPU all the same; peak memory is the host's. Rates are the best of several runs of four steps.
+The samples are interactions of the file, each with 50 other items of its user. Every
+system trains the same model (the mean of the history against one item table, D = 64,
+softmax over the batch with logQ, Adam) in a process of its own. Kernels are compared
+with the roofline. PYTHON is the interpreter of an environment with `pip install
+tensorflow-cpu==2.21.0 tensorflow-recommenders==0.7.7 tf-keras`; without it those rows
+are left out. --device moves the plain formula and this trainer, while TensorFlow and
+the kernels stay on the CPU; peak memory is the host's. Rates are the best of several
+runs of four steps.
 """
 
 from __future__ import annotations
@@ -64,7 +67,10 @@ def main() -> None:
 
 
 def systems(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Every system at every batch size, in its own process; the ratio is to the plain formula at the same size."""
+    """Rows of every system at every batch size, each in its own process.
+
+    The ratio is to the plain formula at the same size.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "samples.npz"
         from_pairs(arguments.pairs, length=LENGTH, number=200_000, seed=0).save(path)
@@ -82,7 +88,16 @@ def systems(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def in_process(name: str, path: Path, dim: int, batch: int, device: str, tfrs: Path | None) -> tuple[float, float]:
-    """Samples per second and peak memory (GiB) of one system."""
+    """Samples per second and peak memory (GiB) of one system.
+
+    Args:
+        name: the system.
+        path: file of the samples.
+        dim: dimension of the embeddings.
+        batch: batch size.
+        device: torch device.
+        tfrs: interpreter with TensorFlow Recommenders.
+    """
     if name == "tensorflow":
         command = [str(tfrs), str(TENSORFLOW), str(path), str(dim), str(batch), str(SECONDS)]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -98,6 +113,16 @@ def in_process(name: str, path: Path, dim: int, batch: int, device: str, tfrs: P
 
 
 def measure_one(name: str, path: str, dim: str, batch: str, device: str, out: str) -> None:
+    """Measure one system in this process.
+
+    Args:
+        name: the system.
+        path: file of the samples.
+        dim: dimension of the embeddings.
+        batch: batch size.
+        device: torch device.
+        out: file for the rate and the peak memory.
+    """
     samples = Samples.load(Path(path))
     size: dict[str, Any] = {"dim": int(dim), "batch_size": int(batch), "device": device}
     system = Plain(samples, **size) if name == "plain" else Ours(samples, **size, precision=name.split()[1])
@@ -107,8 +132,11 @@ def measure_one(name: str, path: str, dim: str, batch: str, device: str, out: st
 
 
 def scaling(device: str) -> Iterator[dict[str, Any]]:
-    """One size at a time is changed. `per pair`: nanoseconds of a step for each of the B x B logits and each of the D
-    dimensions; `per place`: for each of the B x L places of histories and each dimension."""
+    """Rows of this trainer with one size changed at a time.
+
+    `ns per pair and dim` is the time of a step for each of the B x B logits and each of
+    the D dimensions.
+    """
     base = {"batch": 4096, "dim": DIM, "items": 100_000, "length": LENGTH}
     steps = {
         "batch": (1024, 2048, 4096, 8192, 16_384),
@@ -122,7 +150,8 @@ def scaling(device: str) -> Iterator[dict[str, Any]]:
             number = 6 * size["batch"]
             samples = made_up(items=size["items"], length=max(1, size["length"]), number=number, seed=0)
             if not size["length"]:
-                samples.history_IL[:] = 1  # a history of one and the same item: nothing to look up
+                # A history of one item needs no lookup in a large table.
+                samples.history_IL[:] = 1
             system = Ours(samples, dim=size["dim"], batch_size=size["batch"], device=device)
             rate = samples_per_second(system, seconds=3.0)
             pair = 1e9 / rate / size["batch"] / size["dim"]
@@ -130,6 +159,13 @@ def scaling(device: str) -> Iterator[dict[str, Any]]:
 
 
 def show(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows as JSON or as a table.
+
+    Args:
+        title: title of the table.
+        rows: the rows.
+        as_json: whether to print JSON.
+    """
     if as_json:
         print(json.dumps({title: rows}))
         return

@@ -1,4 +1,4 @@
-"""Figures of the README, drawn from the last run of a home and from the asset graph.
+"""Figures of the README: recall of the last run, and the asset graph.
 
     gatehouse run --baselines all
     python -m tests.benchmarks.figures
@@ -53,7 +53,7 @@ def last_evaluation(home: Path) -> Evaluated:
 
 
 def graph_figure() -> Figure:
-    """Draw Dagster's asset graph from the definitions: a column for each step, a colour for each group."""
+    """Dagster's asset graph: a column for each step, a colour for each group."""
     from matplotlib.figure import Figure
 
     graph = read_graph()
@@ -74,16 +74,17 @@ class Asset:
     """One node of the asset graph."""
 
     group: str
+    """Group of the asset."""
     tool: str
-    """Name of the tool that computes it; empty where the code names none."""
+    """Name of the tool that computes it; empty if the code names none."""
     above: tuple[str, ...]
     """Assets that it is computed from."""
     checked: bool
-    """Whether expectations block what is computed from it."""
+    """Whether expectations block it."""
 
 
 def read_graph() -> dict[str, Asset]:
-    """Read the assets from Dagster's definitions, each behind those that it is computed from."""
+    """Assets of Dagster's definitions, each behind those that it is computed from."""
     from orchestration.definitions import defs
 
     graph = defs.resolve_asset_graph()
@@ -101,7 +102,10 @@ def read_graph() -> dict[str, Asset]:
 
 
 def arranged(graph: Mapping[str, Asset]) -> dict[str, Place]:
-    """Place each asset in the last column that its users allow; the longest chain makes the top row."""
+    """Positions of the assets: each in the last column that its users allow.
+
+    The longest chain is the top row.
+    """
     depth: dict[str, int] = {}
     for name, asset in graph.items():
         depth[name] = max((depth[above] + 1 for above in asset.above), default=0)

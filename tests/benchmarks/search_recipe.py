@@ -1,13 +1,13 @@
-"""The search that chose the default recipe: on the training part alone, judged by the window inside it.
+"""Search of the default recipe, on the training part alone.
 
     python -m tests.benchmarks.search_recipe [--trials 12] [--epochs 2] [--minutes 60] [--seed 0]
     python -m tests.benchmarks.search_recipe --epochs 1 --try outside=0.25 days=28 --try outside=0.15
 
-Every trial trains towers on what happened before the validation window of completejourney and measures them on the
-window, as the trial of a pipeline run does; the hold-out is never looked at. The default recipe comes first. Trials are
-drawn by a tree of Parzen estimators [Bergstra et al., NeurIPS 2011] and ended after an epoch in which they fall behind
-the median. With --try no search is made: each names a trial, the default recipe with other values. Prints one row per
-epoch.
+Every trial trains towers on the events before the validation window of completejourney
+and measures them on the window, as the trial of a pipeline run does; the hold-out is
+never read. The default recipe comes first. Trials are drawn by a tree of Parzen
+estimators [Bergstra et al., NeurIPS 2011]. --try replaces the search: each names a
+trial, the default recipe with other values. Prints one row per trial.
 """
 
 from __future__ import annotations
@@ -75,7 +75,13 @@ def main() -> None:
 
 
 def joined(tables: Tables, entity: Entity, split: Split) -> pl.DataFrame:
-    """The snapshots of all interactions until the cut with their features, as Feast joins them."""
+    """Snapshots of all interactions until the cut, with their features.
+
+    Args:
+        tables: canonical tables.
+        entity: users or items.
+        split: times of the split.
+    """
     moments, positives = (split.validation_start, split.cut), interactions(tables.events, split.cut)
     if entity is Entity.USER:
         rows = query_rows(positives, tables.users[entity.key], moments)
@@ -89,7 +95,11 @@ def row(cells: list[str]) -> str:
 
 
 def named(values: list[str]) -> dict[str, float]:
-    """NAME=VALUE as numbers. ValueError for a name that is not searched over."""
+    """NAME=VALUE as numbers.
+
+    Raises:
+        ValueError: a name that is not searched.
+    """
     known, given = chosen(base()), [each.partition("=") for each in values]
     if unknown := {name for name, _, _ in given} - set(known):
         raise ValueError(f"got {', '.join(sorted(unknown))}; wanted some of {', '.join(known)}")
@@ -97,7 +107,7 @@ def named(values: list[str]) -> dict[str, float]:
 
 
 def chosen(config: TrainConfig) -> dict[str, float]:
-    """What is searched over, as it is in a recipe. uniform: negatives of the corpus beside those of the batch."""
+    """Searched values of a recipe; `uniform` is the number of uniform negatives."""
     assert config.repeat is not None and isinstance(config.negatives.sampler, InBatch | Mixed)
     return {
         "discovery_weight": config.weighting.discovery_weight,
@@ -112,6 +122,7 @@ def chosen(config: TrainConfig) -> dict[str, float]:
 
 
 def suggested(trial: optuna.Trial) -> TrainConfig:
+    """Recipe of a trial."""
     config = base()
     assert config.repeat is not None
     outside, days = trial.suggest_float("outside", 0.1, 1.0, log=True), trial.suggest_int("days", 7, 56)

@@ -1,14 +1,17 @@
-"""Settings of the baselines that ask other users or items, chosen inside the training part of a dataset.
+"""Settings of the baselines, chosen inside the training part of a dataset.
 
     python -m tests.benchmarks.tune_baselines [--dataset completejourney] [--data DIR] [--json]
 
-The hold-out is not looked at: events from the cut on are dropped first. What remains is divided again: baselines learn
-from what was known before the validation window, and are measured on the window (14 days, whole corpus).
+The hold-out is not read: events from the cut on are dropped first. The rest is divided
+again: baselines learn from the events before the validation window, and are measured on
+the window (14 days, whole corpus).
 
-The search walks the parameters of a baseline in the order of GRID: each takes its best value, the others standing at
-the best so far (at first those in START, which are published ones). Best is the highest geometric mean of Recall@20,
-NDCG@20 and Recall@100 of the view `all`: one of them alone is decided by chance between neighbouring values. Every
-setting that was tried is printed, in all views, so that another choice can be made; `*` is where the walk ended.
+The search walks the parameters of a baseline in the order of GRID: each takes its best
+value, with the others at their best so far (at first those of START, which are
+published). Best is the highest geometric mean of Recall@20, NDCG@20 and Recall@100 of
+the view `all`, because chance decides one of them alone between neighbouring values.
+Every tried setting is printed in all views, so that another choice can be made; `*` is
+the end of the walk.
 """
 
 from __future__ import annotations
@@ -80,7 +83,7 @@ def main() -> None:
 
 
 def inner_split(tables: Tables) -> tuple[Log, Holdout]:
-    """What is known before the validation window, and the window as hold-out."""
+    """Log before the validation window, and the window as hold-out."""
     split = temporal_split(tables.events["timestamp"])
     events = known_before(tables.events, split.cut)
     users, corpus, start = tables.users["user_id"], tables.items["item_id"], split.validation_start
@@ -90,7 +93,13 @@ def inner_split(tables: Tables) -> tuple[Log, Holdout]:
 
 
 def walk(name: str, log: Log, holdout: Holdout) -> list[dict[str, Any]]:
-    """One row for each setting tried, in the order tried."""
+    """One row for each tried setting, in order.
+
+    Args:
+        name: the baseline.
+        log: interactions to learn from.
+        holdout: hold-out of the window.
+    """
     best: Setting = START[name]
     rows: dict[str, dict[str, float]] = {}
 
@@ -98,7 +107,8 @@ def walk(name: str, log: Log, holdout: Holdout) -> list[dict[str, Any]]:
         key = json.dumps(setting)
         if key not in rows:
             rows[key] = measure(name, setting, log, holdout)
-        return float(np.prod([rows[key][f"all/{metric}"] for metric in METRICS]))  # ordered as their geometric mean
+        # The product orders settings as the geometric mean does.
+        return float(np.prod([rows[key][f"all/{metric}"] for metric in METRICS]))
 
     measured(best)
     for parameter, values in GRID[name].items():
@@ -107,7 +117,14 @@ def walk(name: str, log: Log, holdout: Holdout) -> list[dict[str, Any]]:
 
 
 def measure(name: str, setting: Setting, log: Log, holdout: Holdout) -> dict[str, float]:
-    """The metrics of one setting, and the seconds from the log to all scores."""
+    """Metrics of one setting, and seconds from the log to all scores.
+
+    Args:
+        name: the baseline.
+        setting: its settings.
+        log: interactions to learn from.
+        holdout: hold-out of the window.
+    """
     started = time.monotonic()
     search = scored_once(BASELINES[name](log, **setting), holdout, log.items)
     seconds = time.monotonic() - started
@@ -117,7 +134,14 @@ def measure(name: str, setting: Setting, log: Log, holdout: Holdout) -> dict[str
 
 
 def scored_once(scores: Scores, holdout: Holdout, items: int) -> MakeSearch:
-    """A search over kept scores: the views ask for lists with and without seen items, and scoring costs the most."""
+    """Search over scores that are computed once.
+
+    Args:
+        scores: scores of the baseline.
+        holdout: hold-out of the window.
+        items: number of items.
+    """
+    # Views ask for lists with and without seen items, and scoring costs the most.
     users_Q = holdout.users_Q
     scores_QN = np.empty((len(users_Q), items), dtype=np.float32)
     for start in range(0, len(users_Q), BLOCK):

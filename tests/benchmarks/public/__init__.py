@@ -1,1 +1,1 @@
-"""Public benchmarks of interactions without times: full ranking over the corpus, training items masked."""
+"""Public benchmarks of interactions without times: full ranking of the corpus."""

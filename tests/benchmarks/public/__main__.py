@@ -1,14 +1,15 @@
-"""Public benchmarks of interactions without times: full ranking over the corpus, training items masked.
+"""Public benchmarks of interactions without times: full ranking of the corpus.
 
     python -m tests.benchmarks.public --train T.parquet --test E.parquet [--users U.parquet --items I.parquet]
         [--recipe pairs | ids_only features history all] [--settings 0.1 1.22 0] [--dim 64] [--seeds 1] [--baselines]
         [--device cuda] [--json]
 
-T and E hold user_id and item_id. Settings are chosen on a validation part that is cut from T; then the recipe is
-trained on all of T and the test part is ranked once for each seed. --recipe: what the towers read; `pairs`, the
-default, takes the best of the others on the validation part, and of several named each is a row. --settings:
-temperature, exponent and balance of users that an earlier choice has found, which is then left out. Prints a table, or
-one line of JSON.
+T and E hold user_id and item_id; training items are masked. Settings are chosen on a
+validation part that is cut from T. Then the recipe is trained on all of T, and the test
+part is ranked once for each seed. --recipe names the inputs of the towers; `pairs`, the
+default, takes the best of the others on the validation part, and several names are a
+row each. --settings are temperature, exponent and balance of users from an earlier
+choice, which is then left out. Prints a table, or one line of JSON.
 """
 
 from __future__ import annotations
@@ -40,7 +41,14 @@ def main() -> None:
 
 
 def two_tower(recipe: str, arguments: argparse.Namespace, validation: Part, final: Part) -> Result:
-    """Choose, train, measure; the seconds are those of all seeds, without the choice."""
+    """Choose, train and measure; the seconds are those of all seeds.
+
+    Args:
+        recipe: name of the inputs.
+        arguments: arguments of the command line.
+        validation: part on which settings are chosen, whose seconds do not count.
+        final: part that is reported.
+    """
     start = time.perf_counter()
     config = choose(
         recipe,

@@ -1,12 +1,13 @@
-"""Users and items that training has not seen: what side features and histories are worth.
+"""Users and items without training data: the worth of features and histories.
 
     python -m tests.benchmarks.public.cold --train T.parquet --users U.parquet --items I.parquet
         --settings 0.19 1.08 0.45 [--dim 64] [--seeds 1]
 
-A tenth of the users and a tenth of the items of T are held out with all they did. Asked is, over the whole of T's other
-users or items: what a new user takes, of whom only the side features are known; what a new user takes further when half
-is known; and which of the new items each known user takes, ranked among the new ones alone. Ids have a trained default.
-Recall@20, means over users and seeds.
+A tenth of the users and a tenth of the items of T are held out with all their
+interactions. Three questions are asked: the items of a new user, of whom only side
+features are known; the other half of these items, when one half is known; and the users
+of new items, ranked among new items alone. The first two rank all other items of T. Ids
+have a trained default. Recall@20 is a mean over users and seeds.
 """
 
 from __future__ import annotations
@@ -37,14 +38,18 @@ QUESTIONS = ("new users, nothing known", "new users, half known", "new items")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """known: what is trained on. given, asked: the two halves of what the new users took of the known items. item_M:
-    the new items, encoded; taken: known users and which of these they took."""
+    """Parts of the data: known interactions, and those of new users and items."""
 
     known: UntimedInteractions
+    """Training data."""
     given: UntimedInteractions
+    """First half of the interactions of new users with known items."""
     asked: UntimedInteractions
+    """Second half of these interactions."""
     item_M: Arrays
+    """New items, encoded."""
     taken: tuple[np.ndarray, np.ndarray]
+    """Known users, and the new items that they took."""
 
 
 def main() -> None:
@@ -73,7 +78,7 @@ def show(name: str, recalls: np.ndarray) -> None:
 
 
 def split(tables: Tables, *, seed: int) -> World:
-    """Hold out users, items, and half of what the new users took."""
+    """Hold out users, items, and half of the interactions of the new users."""
     rng = np.random.default_rng(seed)
     users, new_users = _apart(tables.users, rng)
     items, new_items = _apart(tables.items, rng)
@@ -111,13 +116,15 @@ def _rows(ids: pl.Series, entities: pl.DataFrame) -> np.ndarray:
 
 
 def _encoded(encoder: Encoder, entities: pl.DataFrame) -> Arrays:
-    """Of whom training knows nothing: their ids are UNKNOWN."""
+    """Entities unknown to training, whose ids are UNKNOWN."""
     return encoder.encode(entities.with_columns(MOMENT.alias(ENTITY_TIME)))
 
 
 def holdouts(world: World) -> list[Holdout]:
-    """What is asked in each of the questions. The same is relevant in the first two; only in the second, what is given
-    is masked."""
+    """Hold-out of each question.
+
+    The first two have the same relevant items; the second masks the given ones.
+    """
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64))
     given, asked = ((each.user_I, each.item_I) for each in (world.given, world.asked))
     sizes = (len(world.known.item_N[ITEM_ID]), len(world.known.item_N[ITEM_ID]), len(world.item_M[ITEM_ID]))
@@ -129,7 +136,14 @@ def holdouts(world: World) -> list[Holdout]:
 
 
 def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int) -> list[float]:
-    """Recall of each question."""
+    """Recall of each question.
+
+    Args:
+        name: name of the inputs.
+        world: the data.
+        arguments: arguments of the command line.
+        seed: random seed.
+    """
     known = world.known
     base = ids_only(items=len(known.item_N[ITEM_ID]), interactions=len(known.user_I), dim=arguments.dim)
     base = with_settings(base, *arguments.settings)
@@ -144,7 +158,10 @@ def two_tower(name: str, world: World, arguments: argparse.Namespace, seed: int)
 
 
 def baseline(fit: Callable[[Log], Scores], world: World) -> list[float]:
-    """Fitted on the known users and on what is given of the new ones, who stand behind. None can rank new items."""
+    """Recall of each question by a baseline; none can rank new items.
+
+    It is fitted on the known users and, behind them, on the given half of the new ones.
+    """
     nothing = world.given.only(np.empty(0, np.int64))
     old = len(world.known.user_U[USER_ID])
     recalls = []
@@ -155,7 +172,7 @@ def baseline(fit: Callable[[Log], Scores], world: World) -> list[float]:
 
 
 def _behind(known: UntimedInteractions, given: UntimedInteractions) -> UntimedInteractions:
-    """The users of both, with their interactions."""
+    """Users of both, with their interactions."""
     return replace(
         known,
         user_U={USER_ID: np.concatenate([known.user_U[USER_ID], given.user_U[USER_ID]])},

@@ -1,4 +1,4 @@
-"""Files of interactions, users and items as parts to train on and to ask of."""
+"""Parts of public data: files of interactions, users and items."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ VALIDATION_SHARE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What is trained on and what is asked."""
+    """Training data and hold-out."""
 
     pairs: UntimedInteractions
+    """Training data."""
     holdout: Holdout
+    """Queries and relevant items."""
 
     @property
     def log(self) -> Log:
@@ -32,26 +34,38 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """Interactions to train on and to ask, each pair once; every user and item that is named anywhere, with the
-    features of its file."""
+    """Interactions of both parts, with all named users and items."""
 
     train: pl.DataFrame
+    """Training interactions, each pair once."""
     test: pl.DataFrame
+    """Test interactions, each pair once."""
     users: pl.DataFrame
+    """Every named user, with the features of its file."""
     items: pl.DataFrame
+    """Every named item, with the features of its file."""
     user_features: tuple[Feature, ...]
+    """Declared features of the users' file."""
     item_features: tuple[Feature, ...]
+    """Declared features of the items' file."""
 
 
 def existing(path: str) -> Path:
-    """The type of an argument that names a file; argparse says what is wrong with it."""
+    """Argument that names a file; argparse reports an error."""
     if not Path(path).is_file():
         raise ArgumentTypeError(f"no file {path}")
     return Path(path)
 
 
 def read_tables(train: Path, test: Path, users: Path | None = None, items: Path | None = None) -> Tables:
-    """The files; ids become text."""
+    """Tables of the files, with ids as text.
+
+    Args:
+        train: file of training interactions.
+        test: file of test interactions.
+        users: file of user features; None for none.
+        items: file of item features; None for none.
+    """
     parts = [_ids(pl.read_parquet(path)) for path in (train, test)]
     user_table, user_features = _entities(users, parts, USER_ID)
     item_table, item_features = _entities(items, parts, ITEM_ID)
@@ -66,7 +80,14 @@ def read_tables(train: Path, test: Path, users: Path | None = None, items: Path 
 
 
 def read(train: Path, test: Path, users: Path | None = None, items: Path | None = None) -> tuple[Part, Part]:
-    """The part on which settings are chosen, cut from train, and the one that is reported."""
+    """Part on which settings are chosen, cut from train, and part that is reported.
+
+    Args:
+        train: file of training interactions.
+        test: file of test interactions.
+        users: file of user features; None for none.
+        items: file of item features; None for none.
+    """
     tables = read_tables(train, test, users, items)
     together = pl.concat([tables.train, tables.test]).unique(maintain_order=True)
     both = read_untimed(
@@ -84,7 +105,7 @@ def read(train: Path, test: Path, users: Path | None = None, items: Path | None 
 
 
 def as_log(pairs: UntimedInteractions) -> Log:
-    """What baselines learn from."""
+    """Log of the interactions, for baselines."""
     return Log(
         user_rows=pairs.user_I,
         item_rows=pairs.item_I,
@@ -99,7 +120,7 @@ def _ids(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _entities(path: Path | None, frames: list[pl.DataFrame], key: str) -> tuple[pl.DataFrame, tuple[Feature, ...]]:
-    """Every user or item that is named anywhere, with the features of its file."""
+    """Every named user or item, with the features of its file."""
     named = pl.concat([frame.select(key) for frame in frames])
     if path is None:
         return named.unique().sort(key), ()
@@ -117,7 +138,7 @@ def _entities(path: Path | None, frames: list[pl.DataFrame], key: str) -> tuple[
 
 
 def _typed(table: pl.DataFrame, feature: Feature) -> pl.DataFrame:
-    """A column as the encoder wants it."""
+    """Column in the type that the encoder needs."""
     column = pl.col(feature.name)
     match feature.kind:
         case Kind.MULTI_VALUED if table[feature.name].dtype == pl.String:

@@ -1,10 +1,12 @@
-"""Whether a test part is a random split of the data: if it is not, a random part of train is no stand-in for it.
+"""Check whether a test part is a random split of the data.
 
     python -m tests.benchmarks.public.random_split --train T.parquet --test E.parquet
 
-Of an item with n interactions in both parts, a random split puts about n·p into the test part, p being the share of all
-that is there, with a variance of n·p·(1 − p). Printed is the mean of the squared distance over that variance, for items
-by n: about 1 for a random split. Beside it stands the same of a random tenth of T.
+If it is not, a random part of train is no stand-in for it. Of an item with n
+interactions in both parts, a random split puts about n·p into the test part, with a
+variance of n·p·(1 − p); p is the test part's share of all. Printed is the mean squared
+distance over that variance, for items by n: about 1 for a random split. A random tenth
+of T stands beside it.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def main() -> None:
 
 
 def dispersion(train_N: np.ndarray, test_N: np.ndarray) -> list[float]:
-    """For items of so many interactions, up to the next bound."""
+    """Mean squared distance over variance, for items by number of interactions."""
     all_N = train_N + test_N
     share = test_N.sum() / all_N.sum()
     known_N = np.maximum(all_N, 1)

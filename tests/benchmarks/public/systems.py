@@ -1,4 +1,4 @@
-"""The two-tower and the baselines: settings chosen on one part, measured on the other."""
+"""Two-tower and baselines: settings chosen on one part, measured on another."""
 
 from __future__ import annotations
 
@@ -24,18 +24,23 @@ from training.towers import TwoTower, embed
 
 K = 20
 EASE_ITEMS = 20_000
-"""EASE inverts a matrix with a row for each of the users or items, whichever are fewer."""
+"""Largest side of the matrix that EASE inverts: users or items, whichever are fewer."""
 
 
 @dataclass
 class Result:
-    """The metrics of one system, over the seeds."""
+    """Metrics of one system over the seeds."""
 
     system: str
+    """Name of the system."""
     recall: list[float] = field(default_factory=list)
+    """Recall@20 of each seed."""
     ndcg: list[float] = field(default_factory=list)
+    """NDCG@20 of each seed."""
     seconds: float = 0.0
+    """Seconds of all seeds."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """Settings."""
 
     def as_json(self) -> dict[str, Any]:
         means = {f"recall@{K}": float(np.mean(self.recall)), f"ndcg@{K}": float(np.mean(self.ndcg))}
@@ -44,7 +49,11 @@ class Result:
 
 
 def measure(make_search: MakeSearch, holdout: Holdout) -> tuple[float, float]:
-    """Recall@20 with the denominator |relevant| and NDCG@20 with the ideal of min(|relevant|, 20), means over users."""
+    """Recall@20 and NDCG@20, means over users.
+
+    The denominator of recall is |relevant|. The ideal of NDCG has min(|relevant|, 20)
+    hits.
+    """
     relevant = holdout.relevant
     search = make_search(exclude=holdout.seen)
     hits_QK = is_relevant(search(np.arange(relevant.shape[0]), K), relevant)
@@ -66,8 +75,16 @@ def choose(
     settings: tuple[float, float, float] | None = None,
     show: Callable[[str], None] = lambda line: None,
 ) -> TrainConfig:
-    """The recipe as the validation part wants it. recipe: of INPUTS, or "pairs" for the best of them. settings:
-    temperature, exponent and balance, which are otherwise chosen."""
+    """Recipe with the best settings on the validation part.
+
+    Args:
+        recipe: name in INPUTS, or "pairs" for the best of them.
+        part: validation part.
+        dim: dimension of the embeddings.
+        device: torch device.
+        settings: temperature, exponent and balance; None to choose them.
+        show: called with a line for each training.
+    """
 
     def score(config: TrainConfig) -> float:
         model, _ = fit_untimed(part.pairs, config, seed=0, device=device)
@@ -85,7 +102,7 @@ def choose(
 
 
 def described(config: TrainConfig) -> str:
-    """What was chosen of it, in a few words."""
+    """Chosen settings in a few words."""
     flat = to_flat(config)
     inputs = [name for name, there in (("history", not config.leave_out), ("features", config.tower.item)) if there]
     return (
@@ -95,7 +112,15 @@ def described(config: TrainConfig) -> str:
 
 
 def run_recipe(recipe: str, final: Part, config: TrainConfig, *, seeds: int, device: str) -> Result:
-    """Train on all of train, measure once for every seed."""
+    """Metrics of a recipe: trained on all of train, measured once for every seed.
+
+    Args:
+        recipe: its name.
+        final: part that is reported.
+        config: the recipe.
+        seeds: number of seeds.
+        device: torch device.
+    """
     start = time.perf_counter()
     result = Result(f"two_tower {recipe}", settings=to_flat(config))
     for seed in range(seeds):
@@ -108,7 +133,10 @@ def run_recipe(recipe: str, final: Part, config: TrainConfig, *, seeds: int, dev
 
 
 def run_baselines(validation: Part, final: Part) -> list[Result]:
-    """Popularity, ALS and, where it fits, EASE: a few settings of each are compared on the validation part."""
+    """Metrics of popularity, ALS and, if its matrix fits, EASE.
+
+    A few settings of each are compared on the validation part.
+    """
     options: dict[str, list[tuple[dict[str, Any], Callable[[Log], Scores]]]] = {
         "popularity": [({}, popularity)],
         "als": [

@@ -1,8 +1,9 @@
-"""Planted worlds in which a method must win, and where it is known to lose: one table over seeds.
+"""Planted worlds in which a method must win, and worlds in which it must lose.
 
     python -m tests.benchmarks.recovery [--seeds 5] [--only logQ] [--json]
 
-Exits with 1 when a measure does not hold. Seeds run in two processes of one thread each.
+Prints one table over seeds. Exits with 1 if a measure does not hold. Seeds run in two
+processes of one thread each.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ def main() -> None:
 
 
 def measured(experiment: Experiment, seeds: int, pool: ProcessPoolExecutor) -> list[Row]:
-    """One row per measure."""
+    """One row per measure.
+
+    Args:
+        experiment: the experiment.
+        seeds: number of seeds.
+        pool: processes of the seeds.
+    """
     start = time.perf_counter()
     runs = list(pool.map(experiment.measure, range(seeds)))
     print(f"{experiment.name}: {seeds} seeds in {time.perf_counter() - start:.0f} s", file=sys.stderr)

@@ -1,6 +1,7 @@
-"""Cold start: users and items that training never saw.
+"""Cold start: users and items without training data.
 
-A user is known by features, a new item by its content alone: its id is the default, which only id dropout trains.
+A user is known by features, and a new item by its content. Its id is the default, which
+only id dropout trains.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ WITHOUT = replace(WITH, tower=replace(WITH.tower, id_dropout=0.0))
 
 
 def measure(seed: int, users: int = 12_000, epochs: int = 20) -> dict[str, float]:
+    """Measures of one seed.
+
+    Args:
+        seed: random seed.
+        users: users of the log.
+        epochs: epochs of the training.
+    """
     rng = np.random.default_rng(seed)
     items = KNOWN + COLD
     cold_N = np.arange(items) >= KNOWN

@@ -1,4 +1,4 @@
-"""What an experiment is: a planted world, what is measured in it, and what must hold."""
+"""Experiments: a planted world, measures in it, and their bounds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A number that every seed must place between `low` and `high`. negative: it shows where the method loses.
-    remark: what to know when it does not hold."""
+    """Number that every seed must place between `low` and `high`."""
 
     name: str
+    """Name in the table."""
     low: float = -math.inf
+    """Least accepted value."""
     high: float = math.inf
+    """Largest accepted value."""
     negative: bool = False
+    """Whether it shows a loss of the method."""
     remark: str = ""
+    """Explanation for a reader, if it does not hold."""
 
     def holds(self, values: list[float]) -> bool:
         return all(self.low <= value <= self.high for value in values)
@@ -34,8 +38,12 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """measure: seed -> the value of each measure by its name. It may take further keywords, such as smaller sizes."""
+    """Planted world with its measures."""
 
     name: str
+    """Name in the table."""
     measures: tuple[Measure, ...]
+    """Measures and their bounds."""
     measure: Callable[..., dict[str, float]]
+    """Function of a seed: values of the measures by name. It may accept further
+    keywords, such as smaller sizes."""

@@ -1,8 +1,9 @@
-"""Ids moved alone: interests drift after a full training, and the ids follow in a fraction of its time.
+"""Incremental update: interests drift, and ids follow in a fraction of the time.
 
-The world: every user and item belongs to a theme and users take items of theirs. Then a fifth of the users turn to
-another theme, and items come that nobody knew: some are taken, some by nobody. Measured on what the drifted users will
-take next and have not had, against towers trained anew on all events, in which the old ones have lost weight by age.
+The world: every user and item belongs to a theme, and users take items of their theme.
+Then a fifth of the users turn to another theme, and new items come: half of them are
+taken, half by nobody. Measured are the next items of the drifted users, beside towers
+retrained on all events, in which old events have lost weight by age.
 
 Legend: U users, N items, I interactions, K items of a user.
 """
@@ -32,9 +33,9 @@ THEMES, USERS, ITEMS, NEW = 20, 1_500, 400, 40
 BEFORE, AFTER, NEXT = 14, 8, 4
 """Items that a user took before the drift, that a drifted one took since, and that it will take next."""
 AGED = 0.1
-"""Weight of the events before the drift in the training anew: more than three half lives."""
+"""Weight of the events before the drift in the retraining: more than three half-lives."""
 EPOCHS = 21
-"""Of an update: each takes a twelfth of the time of an epoch of all events."""
+"""Epochs of an update, each a twelfth of the time of an epoch of all events."""
 CONFIG = TrainConfig(
     dim=32,
     tower=TowerConfig(user=None, item=None, user_id=True),
@@ -46,15 +47,21 @@ CONFIG = TrainConfig(
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """before, since: interactions. drifted: rows of the users that turned. next_UK: what they take next; of the new
-    items, the first half is taken by drifted users, the second by nobody."""
+    """Interactions before and after the drift."""
 
     before: pl.DataFrame
+    """Interactions before the drift."""
     since: pl.DataFrame
+    """Interactions of drifted users since the drift."""
     drifted: np.ndarray
+    """Rows of the drifted users."""
     next_UK: np.ndarray
+    """Next items of the drifted users; only the first half of the new items is among
+    them."""
     theme_U: np.ndarray
+    """Theme of each user, after the drift."""
     theme_N: np.ndarray
+    """Theme of each item."""
 
 
 def measure(seed: int) -> dict[str, float]:
@@ -70,7 +77,7 @@ def measure(seed: int) -> dict[str, float]:
     update_seconds = time.process_time() - started
     started = time.process_time()
     both = read_untimed(pl.concat([one.before, one.since]), ids("user_id", USERS), ids("item_id", ITEMS + NEW))
-    retrained = trained_anew(both, len(one.before), seed)
+    retrained = retrain(both, len(one.before), seed)
     retrain_seconds = time.process_time() - started
     clicked, unclicked = (
         auc(one, scores(updated, both), np.arange(NEW)[half] + ITEMS)
@@ -81,7 +88,7 @@ def measure(seed: int) -> dict[str, float]:
         "Recall@20 of drifted users, stale": recall(
             one, np.pad(scores(model, old), ((0, 0), (0, NEW)), constant_values=-np.inf)
         ),
-        "Recall@20 of drifted users, trained anew": anew,
+        "Recall@20 of drifted users, retrained": anew,
         "share of it recovered": recall(one, scores(updated, both)) / anew,
         "time, share of a full training": update_seconds / retrain_seconds,
         "new items with clicks, AUC": clicked,
@@ -89,8 +96,14 @@ def measure(seed: int) -> dict[str, float]:
     }
 
 
-def trained_anew(pairs: UntimedInteractions, old: int, seed: int) -> TwoTower:
-    """old: so many of the interactions, the first ones, are from before the drift."""
+def retrain(pairs: UntimedInteractions, old: int, seed: int) -> TwoTower:
+    """Towers retrained on all interactions.
+
+    Args:
+        pairs: all interactions.
+        old: number of interactions, the first ones, from before the drift.
+        seed: random seed.
+    """
     weight_I = np.where(np.arange(len(pairs.user_I)) < old, AGED, 1.0).astype(np.float32)
     weight_I = weight_I[np.lexsort((pairs.item_I, pairs.user_I))]
     codes: dict[str, torch.Tensor] = {}
@@ -119,6 +132,13 @@ def world(seed: int) -> World:
 
 
 def taken(rng: np.random.Generator, allowed_N: np.ndarray, number: int) -> np.ndarray:
+    """Items drawn without replacement.
+
+    Args:
+        rng: source of randomness.
+        allowed_N: items that may be drawn.
+        number: number of items.
+    """
     return rng.choice(np.flatnonzero(allowed_N), number, replace=False)
 
 
@@ -131,7 +151,13 @@ def ids(key: str, number: int) -> pl.DataFrame:
 
 
 def encoded(since: pl.DataFrame, user_encoder: Encoder, item_encoder: Encoder) -> UntimedInteractions:
-    """Interactions in the codes of the extended encoders."""
+    """Interactions in the codes of the extended encoders.
+
+    Args:
+        since: interactions.
+        user_encoder: extended encoder of users.
+        item_encoder: extended encoder of items.
+    """
     users, items = ids("user_id", USERS), ids("item_id", ITEMS + NEW)
     return UntimedInteractions(
         user_encoder=user_encoder,
@@ -148,6 +174,13 @@ def scores(model: TwoTower, pairs: UntimedInteractions) -> np.ndarray:
 
 
 def recall(one: World, scores_UN: np.ndarray, k: int = 20) -> float:
+    """Recall@k of the next items of the drifted users, seen items left out.
+
+    Args:
+        one: the world.
+        scores_UN: scores of all items.
+        k: ranks that count.
+    """
     scores_UN = scores_UN.copy()
     for each in (one.before, one.since):
         scores_UN[tuple(each.select(pl.all().str.slice(1).cast(pl.Int64)).to_numpy().T)] = -np.inf
@@ -156,7 +189,13 @@ def recall(one: World, scores_UN: np.ndarray, k: int = 20) -> float:
 
 
 def auc(one: World, scores_UN: np.ndarray, items: np.ndarray) -> float:
-    """How often a user of an item's theme has a higher score for it than another user; ties count half."""
+    """Share of user pairs that an item's scores order by its theme; ties count half.
+
+    Args:
+        one: the world.
+        scores_UN: scores of all items.
+        items: items to average over.
+    """
     found = []
     for item in items:
         own = one.theme_U == one.theme_N[item]
@@ -170,7 +209,7 @@ INCREMENTAL_IDS = Experiment(
     measure=measure,
     measures=(
         Measure(name="Recall@20 of drifted users, stale"),
-        Measure(name="Recall@20 of drifted users, trained anew"),
+        Measure(name="Recall@20 of drifted users, retrained"),
         Measure(name="share of it recovered", low=0.8),
         Measure(name="time, share of a full training", high=0.1),
         Measure(name="new items with clicks, AUC", low=0.8),

@@ -1,7 +1,8 @@
-"""logQ: clicks are popularity times taste. In-batch softmax alone learns taste, with logQ it learns the next click.
+"""logQ: clicks are popularity times taste.
 
-Slopes are those of the learned score minus the true log p(i|u), on log q: 0 for a score that is log p(i|u), -1 for one
-from which popularity was taken out.
+In-batch softmax alone learns taste; with logQ it learns the next click. Slopes are
+those of the learned score minus the true log p(i|u), on log q: 0 for a score that is
+log p(i|u), -1 for one without popularity.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ CONFIG = recipe(score=Dot(), id_dropout=0.0, width=32, batch_size=8, learning_ra
 
 
 def measure(seed: int, users: int = 16_000, epochs: int = 1) -> dict[str, float]:
+    """Measures of one seed.
+
+    Args:
+        seed: random seed.
+        users: users of the log.
+        epochs: epochs of the training.
+    """
     rng = np.random.default_rng(seed)
     item_NF = rng.normal(size=(ITEMS, TASTES))
     popularity_N = np.linspace(-1, 1, ITEMS) * POPULARITY * 3**0.5
@@ -58,7 +66,7 @@ def measure(seed: int, users: int = 16_000, epochs: int = 1) -> dict[str, float]
 
 
 def slope(y_QN: np.ndarray, x_N: np.ndarray) -> float:
-    """Least squares over the items, mean over the users."""
+    """Least-squares slope over the items, mean over the users."""
     x_N = x_N - x_N.mean()
     return float((y_QN @ x_N).mean() / (x_N @ x_N))
 

@@ -1,8 +1,9 @@
-"""Mixed negatives: most of the corpus is junk that nobody ever clicks and that looks like nothing that is clicked.
+"""Mixed negatives: most of the corpus is junk that nobody ever clicks.
 
-A tower that only saw what was clicked says anything of the rest. Fresh items are as good as the clicked ones and look
-like them, but came after the log; like junk they have no id of their own. Where junk shows by a feature in which
-clicked items differ too (a quality), the tower extrapolates, and uniform negatives only push fresh items down.
+A tower trained on clicked items alone gives all others arbitrary scores. Fresh items
+are like clicked ones, but came after the log; like junk they have no id of their own.
+If junk differs by a feature in which clicked items differ too (a quality), the tower
+extrapolates, and uniform negatives only push fresh items down.
 """
 
 from __future__ import annotations
@@ -33,16 +34,27 @@ MIXED = replace(IN_BATCH, negatives=Negatives(sampler=Mixed(number=256)))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class World:
-    """user_QF: fresh users; next_QN: what they will click once fresh items are shown too; fresh_N: which these are."""
+    """Log, and fresh users with fresh items."""
 
     log: Log
+    """Log of the training."""
     user_QF: np.ndarray
+    """Fresh users."""
     next_QN: np.ndarray
+    """Distribution of their clicks, once fresh items are shown too."""
     fresh_N: np.ndarray
+    """Mask of the fresh items."""
 
 
 def world(seed: int, users: int, *, visible: bool) -> World:
-    """visible: junk lies low in a quality that makes clicks; else far off in features that are 0 in clicked items."""
+    """World of a seed.
+
+    Args:
+        seed: random seed.
+        users: users of the log.
+        visible: whether junk lies low in a quality that makes clicks; else it lies far
+            off in features that are 0 in clicked items.
+    """
     rng = np.random.default_rng(seed)
     items = CLICKED + FRESH + JUNK
     fresh_N, junk_N = np.zeros(items, bool), np.zeros(items, bool)
@@ -69,6 +81,14 @@ def world(seed: int, users: int, *, visible: bool) -> World:
 
 
 def measure(seed: int, users: int = 12_000, epochs: int = 10) -> dict[str, float]:
+    """Measures of one seed.
+
+    Args:
+        seed: random seed.
+        users: users of the log.
+        epochs: epochs of the training.
+    """
+
     def learned(planted: World, config: TrainConfig) -> np.ndarray:
         return logits(fit(planted.log, config, seed=seed, epochs=epochs), planted.log, planted.user_QF)
 
@@ -92,9 +112,9 @@ def measure(seed: int, users: int = 12_000, epochs: int = 10) -> dict[str, float
 
 @contextmanager
 def unigram_alone(interactions: int) -> Iterator[None]:
-    """The mistake that mixed negatives invite: correct uniform draws as if they had come in a batch.
+    """Mistake that mixed negatives invite: uniform draws corrected as in-batch ones.
 
-    What was never clicked counts as clicked half a time, or its correction would be infinite.
+    An item without clicks counts as half a click, or its correction would be infinite.
     """
 
     def drawn(

@@ -1,7 +1,9 @@
-"""Planted worlds: everybody's taste is known, so what a method should have learned is known exactly.
+"""Planted worlds: every taste is known, so the ideal result is known exactly.
 
-A user is a vector, clicks once, and is described to the tower by that vector; an item by its id and a vector.
-Legend: U users of the log, Q fresh users, N items, F features.
+A user is a vector, clicks once, and is described to the tower by that vector. An item
+is described by its id and a vector.
+
+Legend: U users of the log, Q fresh users, N items, F features, M impressions.
 """
 
 from __future__ import annotations
@@ -23,26 +25,32 @@ from training.trainer import train
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Log:
-    """user_UF, item_NF: what the towers see. clicked_U: the item of each user. own_id_N: items with an id of their own;
-    the others share the row UNKNOWN. impression_UM: items that each user was shown and did not click, -1 where there is
-    none; None where nobody knows."""
+    """Clicks of a planted world."""
 
     user_UF: np.ndarray
+    """Users as the tower sees them."""
     item_NF: np.ndarray
+    """Items as the tower sees them."""
     clicked_U: np.ndarray
+    """Clicked item of each user."""
     own_id_N: np.ndarray
+    """Items with an id of their own; the others share the row UNKNOWN."""
     impression_UM: np.ndarray | None = None
+    """Impressions of each user without a click, -1 for none; None if unknown."""
 
     @property
     def corpus(self) -> Arrays:
+        """Encoded items."""
         code_N = np.where(self.own_id_N, RESERVED + np.arange(len(self.own_id_N)), UNKNOWN)
         return {"item_id": code_N.astype(np.int32), "content": self.item_NF.astype(np.float32)}
 
     @cached_property
     def clicks_N(self) -> np.ndarray:
+        """Clicks of each item."""
         return np.bincount(self.clicked_U, minlength=len(self.item_NF))
 
     def training_set(self) -> TrainingSet:
+        """Training set of the clicks."""
         rows, items = np.arange(len(self.user_UF)), np.arange(len(self.item_NF))
         return TrainingSet(
             queries={"taste": self.user_UF.astype(np.float32)}, user_Q=rows, items=self.corpus, item_S=items,
@@ -54,7 +62,16 @@ class Log:
 def recipe(
     *, score: Score, id_dropout: float, width: int, batch_size: int, learning_rate: float, averaged_share: float = 0.3
 ) -> TrainConfig:
-    """Small towers, in-batch negatives with logQ."""
+    """Small towers, in-batch negatives with logQ.
+
+    Args:
+        score: score of a user and an item.
+        id_dropout: share of ids that are replaced by UNKNOWN.
+        width: width of the hidden layer.
+        batch_size: interactions of a step.
+        learning_rate: learning rate of the dense weights.
+        averaged_share: share of the steps whose weights are averaged.
+    """
     body = MLP(hidden=(width,), dropout=0.0)
     return TrainConfig(
         dim=16,
@@ -65,7 +82,14 @@ def recipe(
 
 
 def fit(log: Log, config: TrainConfig, *, seed: int, epochs: int) -> TwoTower:
-    """Towers trained on the log."""
+    """Towers trained on a log.
+
+    Args:
+        log: the log.
+        config: the recipe.
+        seed: random seed.
+        epochs: epochs of the training.
+    """
     user_inputs = [
         Input(name="user_id", kind=InputKind.CODE, size=RESERVED),
         Input(name="taste", kind=InputKind.VECTOR, width=log.user_UF.shape[1]),
@@ -80,14 +104,20 @@ def fit(log: Log, config: TrainConfig, *, seed: int, epochs: int) -> TwoTower:
 
 
 def logits(model: TwoTower, log: Log, user_QF: np.ndarray) -> np.ndarray:
-    """float32 [Q, N]: what the towers say of fresh users."""
+    """Logits of fresh users and all items: float32 [Q, N].
+
+    Args:
+        model: the towers.
+        log: the log, whose corpus is scored.
+        user_QF: fresh users.
+    """
     user_QD = embed(model.user, {"taste": user_QF.astype(np.float32)})
     with torch.no_grad():
         return user_QD @ embed(model.item, log.corpus).T / model.temperature.item()
 
 
 def clicks(probability_UN: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """int64 [U]: one item of each row's distribution."""
+    """One item of each row's distribution: int64 [U]."""
     below_UN = probability_UN.cumsum(axis=1)
     return (rng.random((len(below_UN), 1)) * below_UN[:, -1:] > below_UN).sum(axis=1)
 
@@ -98,5 +128,11 @@ def softmax(logit_QN: np.ndarray) -> np.ndarray:
 
 
 def recall(score_QN: np.ndarray, probability_QN: np.ndarray, k: int = 20) -> float:
-    """Expected Recall@k of one click: the probability of the k items on top."""
+    """Expected Recall@k of one click: the probability of the k items on top.
+
+    Args:
+        score_QN: scores that order the items.
+        probability_QN: true distribution of the click.
+        k: ranks that count.
+    """
     return float(np.take_along_axis(probability_QN, top_k(score_QN, k), axis=1).sum(axis=1).mean())

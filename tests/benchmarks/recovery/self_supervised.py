@@ -1,9 +1,11 @@
-"""Self-supervised items: what nobody clicks is placed by what it is. [Yao et al., arXiv 2007.12865]
+"""Self-supervised items: features place items that nobody clicks.
 
-The world: every item belongs to a theme, and each value of its features to one theme too. Users take items of their
-theme, nearly always popular ones; the tail has 3 clicks at most, and mostly values that no click has shown. What these
-values mean can only be learned from the items that have them beside others. How values go together is over items, not
-over clicks.
+[Yao et al., arXiv 2007.12865]
+
+The world: every item belongs to a theme, and so does each value of its features. Users
+take items of their theme, nearly always popular ones. The tail has 3 clicks at most,
+and mostly values that no click has shown. Their meaning can only be learned from items
+that have them beside others: from co-occurrence over items, not over clicks.
 
 Legend: N items, F features, U users, H items of a history, T targets of a user.
 """
@@ -31,9 +33,9 @@ from training.trainer.self_supervised import SelfSupervision
 THEMES, FEATURES, VALUES = 20, 6, 8
 ITEMS, HEAD, MIN_COUNT, USERS, HISTORY, TARGETS = 800, 200, 10, 1_000, 4, 2
 NOISE = 0.2
-"""Share of an item's values that are of any theme."""
+"""Share of an item's values that belong to any theme."""
 KNOWN = 0.2
-"""Share of the tail's values that the popular items have too."""
+"""Share of the tail's values that popular items have too."""
 CONFIG = TrainConfig(
     dim=32,
     tower=TowerConfig(user=MLP(hidden=(32,)), item=MLP(hidden=(64,)), embedding_dim=12),
@@ -47,11 +49,14 @@ RANDOM = replace(SSL, masking="random")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """data: training users. users: other users, and the tail items [U, T] that they take."""
+    """Training data, and other users with tail items."""
 
     data: TrainingSet
+    """Training users."""
     users: Arrays
+    """Other users, encoded."""
     tail_UT: np.ndarray
+    """Tail items that these take."""
 
 
 def measure(seed: int) -> dict[str, float]:
@@ -96,6 +101,14 @@ def world(seed: int) -> World:
 
 
 def taste(rng: np.random.Generator, allowed_N: np.ndarray, popularity_N: np.ndarray, number: int) -> np.ndarray:
+    """Items drawn by popularity, without replacement.
+
+    Args:
+        rng: source of randomness.
+        allowed_N: items that may be drawn.
+        popularity_N: weight of each item.
+        number: number of items.
+    """
     share_N = allowed_N * popularity_N
     return rng.choice(len(share_N), number, replace=False, p=share_N / share_N.sum())
 
@@ -113,7 +126,15 @@ def trained(
     changed: AbstractContextManager[Any] | None = None,
     dropout: bool = False,
 ) -> float:
-    """Tail Recall@50 of the towers that a recipe gives."""
+    """Tail Recall@50 of the towers of a recipe.
+
+    Args:
+        one: the world.
+        seed: random seed.
+        config: the recipe.
+        changed: context in which they are trained.
+        dropout: whether features are hidden at random.
+    """
     vocabulary = RESERVED + ITEMS
     inputs = [Input(name="item_id", kind=InputKind.CODE, size=vocabulary)]
     inputs += [Input(name=f"f{f}", kind=InputKind.CODE, size=RESERVED + THEMES * VALUES) for f in range(FEATURES)]
@@ -135,13 +156,26 @@ def trained(
 
 
 def recall(model: TwoTower, one: World, k: int = 50) -> float:
+    """Recall@k of the tail items.
+
+    Args:
+        model: the towers.
+        one: the world.
+        k: ranks that count.
+    """
     scores_UN = embed(model.user, one.users) @ embed(model.item, one.data.corpus).T
     top_UK = np.argpartition(-scores_UN, k, axis=1)[:, :k]
     return float(np.mean([np.isin(tail, top).mean() for tail, top in zip(one.tail_UT, top_UK, strict=True)]))
 
 
 def hide_features(model: TwoTower, inputs: Sequence[Input], seed: int) -> None:
-    """Plain feature dropout: what an item lacks in a view, it lacks in the loss of interactions instead."""
+    """Hide features in the loss of interactions: plain feature dropout.
+
+    Args:
+        model: the towers.
+        inputs: inputs of the item tower.
+        seed: random seed.
+    """
     masking, rng = Masking(inputs), np.random.default_rng(seed)
 
     def hide(tower: torch.nn.Module, given: tuple[dict[str, torch.Tensor], ...]) -> tuple[dict[str, torch.Tensor], ...]:

@@ -1,13 +1,17 @@
-"""Impressions without a click: where they say what clicks cannot, and where they say the opposite of what is wanted.
+"""Impressions without a click, in a world where they help and one of harm.
 
-Promoted: an old recommender shows each of two segments what is promoted there, and users click what they want of it.
-Clicks are then promotion times liking, and random negatives learn both. What was shown in vain was promoted as well, so
-that against it only the liking is left: what they click when everything is shown. Near misses, the known negative case:
-nothing is promoted, a good recommender shows what they like best, and they click once, there or elsewhere. What is left
-is what they would like too, and to call it negative puts it below what they like less.
+Promoted: an old recommender shows each of two segments its promoted items, and users
+click the ones that they like. Clicks are then promotion times liking, and random
+negatives learn both. Impressions without a click were promoted too, so that against
+them only liking is left: the clicks of a world that shows everything.
 
-Both show where a shown item weighs much against a random one: few random negatives, without correction. With a
-correction each random one stands for many items, each shown one only for itself.
+Near misses, the known negative case: a good recommender shows the items that users like
+best, and they click once, there or elsewhere. The other impressions are liked too, and
+as negatives they rank below items that are liked less.
+
+Both worlds give an impression much weight against a random item: few random negatives,
+without correction. With a correction each random one stands for many items, and each
+impression only for itself.
 """
 
 from __future__ import annotations
@@ -32,6 +36,13 @@ RANDOM = replace(
 
 
 def measure(seed: int, users: int = 4_000, epochs: int = 8) -> dict[str, float]:
+    """Measures of one seed.
+
+    Args:
+        seed: random seed.
+        users: users of the log.
+        epochs: epochs of the training.
+    """
     rng = np.random.default_rng(seed)
     item_NF, user_UF, user_QF = (rng.normal(size=(size, TASTES)) for size in (ITEMS, users, QUERIES))
     liking_UN, liking_QN = (LIKING / TASTES**0.5 * user_BF @ item_NF.T for user_BF in (user_UF, user_QF))

@@ -1,4 +1,4 @@
-"""The recovery experiments in short: one seed, little data, thresholds far from what is measured.
+"""Recovery experiments in short: one seed, little data, loose thresholds.
 
 `python -m tests.benchmarks.recovery` is the real measurement.
 """

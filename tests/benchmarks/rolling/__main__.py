@@ -1,15 +1,17 @@
-"""Rolling next-basket: each user's first baskets after the cut, predicted one after the other, beside baselines.
+"""Rolling next-basket: each user's first baskets after the cut, one by one.
 
     python -m tests.benchmarks.rolling [--dataset completejourney] [--seed 0] [--baskets 5] [--json]
 
-The champion of the home is measured; where there is none, the pipeline is run first. When a basket is predicted, the
-system knows what was known before the basket's first event, the user's baskets since the cut too; but nothing is
-trained again. Towers, item embeddings, neighbours, relations between items and popularity are those of the cut, which
-the user's features and history are not [the protocol: Li et al., TOIS 2023; Kolesnikov et al., arXiv 2110.05589].
+The champion of the home is measured beside baselines; without one, the pipeline runs
+first. Before each basket, a system knows all events until the basket's first event,
+including the user's baskets since the cut, but nothing is retrained. Towers, item
+embeddings, neighbours, relations between items and popularity are those of the cut; the
+user's features and history are not [the protocol: Li et al., TOIS 2023; Kolesnikov et
+al., arXiv 2110.05589].
 
-Of the lists over the whole corpus, `all` asks for the basket, `repeat` for what of it the user had before that moment,
-and `discovery` for the rest, with items masked that the user had. Values are averaged over the baskets of a user, then
-over users, and so are the ceilings.
+Lists are over the whole corpus. `all` asks for the basket, `repeat` for its items that
+the user had before, and `discovery` for the others, with the user's items masked.
+Values and ceilings are means over the baskets of a user, then over users.
 """
 
 from __future__ import annotations
@@ -54,7 +56,13 @@ def main() -> None:
 
 
 def measure(dataset: str, seed: int, number: int) -> tuple[dict[str, Evaluation], int]:
-    """Every system over all rounds, the baselines beside the release; and how many baskets were predicted."""
+    """Evaluations of every system over all rounds, and the number of baskets.
+
+    Args:
+        dataset: name of the dataset.
+        seed: random seed of the intervals, and of a pipeline run.
+        number: most baskets of a user.
+    """
     settings = Settings.from_environment(os.environ)
     release, tables = released(settings, dataset, seed), load(dataset)
     item_ND = item_vectors(settings, release, tables.items["item_id"])
@@ -74,7 +82,16 @@ def measure(dataset: str, seed: int, number: int) -> tuple[dict[str, Evaluation]
 
 
 def released(settings: Settings, dataset: str, seed: int) -> Release:
-    """The champion, after a pipeline run if there is none. ReleaseError if what was trained did not pass the gate."""
+    """Champion, after a pipeline run if there is none.
+
+    Args:
+        settings: settings of the home.
+        dataset: name of the dataset.
+        seed: random seed of the run.
+
+    Raises:
+        ReleaseError: the run did not pass the gate.
+    """
     prepare_home(settings)
     log_to_file(settings)
     if Registry(settings, dataset).champion() is None:

@@ -1,6 +1,7 @@
-"""The users' baskets after the cut, and what is known when each of them begins.
+"""Users' baskets after the cut, and the knowledge at the beginning of each.
 
-U users, N items, Q queries of one round: the users that have a basket of that number.
+Legend: U users, N items, Q queries of one round: the users with a basket of that
+number.
 """
 
 from __future__ import annotations
@@ -21,23 +22,33 @@ from training.evaluation.holdout import Holdout
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Round:
-    """The t-th basket of every user that has so many.
-
-    asked: user_id and event_timestamp, the moment at which the basket begins, in the order of the queries. holdout:
-    relevant is the basket, seen what the user had before the moment. log: the same past as a baseline is asked with
-    it, of all U users; users without such a basket have nothing in it.
-    """
+    """The t-th basket of every user that has so many."""
 
     asked: pl.DataFrame
+    """user_id and event_timestamp, the beginning of the basket, in the order of the
+    queries."""
     holdout: Holdout
+    """Relevant are the items of the basket, seen those before its beginning."""
     log: Log
+    """Past of all U users at that time, for baselines; empty for users without such a
+    basket."""
 
 
 def baskets_after(events: pl.DataFrame, cut: datetime, number: int) -> pl.DataFrame:
-    """user_id, basket, event_timestamp (of its first event) and place of the first baskets of each user, from 0.
+    """First baskets of each user after the cut.
 
-    A basket is what has one basket_id or, where the events have none, one day. Baskets that began before the cut are
-    left out. Of baskets that begin at the same moment, the one of the lower name comes first.
+    A basket has one basket_id or, if the events have none, is one day. Baskets that
+    began before the cut are left out. Of baskets that begin at the same time, the one
+    of the lower name is first.
+
+    Args:
+        events: canonical events.
+        cut: the cut.
+        number: most baskets of a user.
+
+    Returns:
+        user_id, basket, event_timestamp (of its first event) and place, its number from
+            0.
     """
     found = _with_baskets(events).group_by(USER_ID, "basket").agg(pl.col("timestamp").min().alias(ENTITY_TIME))
     found = found.filter(pl.col(ENTITY_TIME) >= cut).sort(USER_ID, ENTITY_TIME, "basket")
@@ -45,9 +56,14 @@ def baskets_after(events: pl.DataFrame, cut: datetime, number: int) -> pl.DataFr
 
 
 def rounds(tables: Tables, cut: datetime, number: int) -> Iterator[Round]:
-    """One for each place of a basket, from the first, as long as any user has one.
+    """Rounds by number of the basket, as long as any user has one.
 
-    Known of a user at a moment are the events of which both times lie before it, whatever basket they are of.
+    Known of a user at a time are the events with both times before it, of any basket.
+
+    Args:
+        tables: canonical tables.
+        cut: the cut.
+        number: most baskets of a user.
     """
     events, baskets = _with_baskets(with_known(tables.events)), baskets_after(tables.events, cut, number)
     coded = events.with_columns(
@@ -59,7 +75,13 @@ def rounds(tables: Tables, cut: datetime, number: int) -> Iterator[Round]:
 
 
 def _round(tables: Tables, events: pl.DataFrame, chosen: pl.DataFrame) -> Round:
-    """The round of one basket of each user. events: with known, basket, and the rows of user and item."""
+    """Round of one basket of each user.
+
+    Args:
+        tables: canonical tables.
+        events: events with known, basket, and the rows of user and item.
+        chosen: baskets of the round.
+    """
     taken = events.join(chosen, on=[USER_ID, "basket"], how="semi")
     known = events.join(chosen.select(USER_ID, ENTITY_TIME), on=USER_ID).filter(pl.col("known") < pl.col(ENTITY_TIME))
     before, after = ((each["user"].to_numpy(), each["item"].to_numpy()) for each in (known, taken))
@@ -67,7 +89,8 @@ def _round(tables: Tables, events: pl.DataFrame, chosen: pl.DataFrame) -> Round:
     holdout = Holdout.from_interactions(
         before=before, after=after, items=items, seen_items_may_return=tables.schema.seen_items_may_return
     )
-    # Baselines take days for baskets: counted from the end of the day that is asked in, they are those of the calendar.
+    # Baselines read whole days as baskets. Counted from the end of the day of the query, they
+    # are calendar days.
     end = day_of(pl.col(ENTITY_TIME)) + timedelta(days=1, microseconds=-1)
     days = known.select((end - pl.col("timestamp")).dt.total_microseconds() / 86_400e6).to_series().to_numpy()
     return Round(

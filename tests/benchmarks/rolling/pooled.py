@@ -1,6 +1,6 @@
-"""The rounds of a system taken together: averaged over the baskets of a user, then over users.
+"""Pooled rounds of a system: means over the baskets of a user, then over users.
 
-V queries of one view of one round.
+Legend: V queries of one view of one round.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ PerUser = tuple[np.ndarray, np.ndarray]
 
 
 def pooled(rounds: Sequence[Evaluation], holdouts: Sequence[Holdout]) -> Evaluation:
-    """One evaluation of all rounds: recall and ndcg, ceilings, users, repeat share; intervals are still to be added.
+    """One evaluation of all rounds, without intervals.
 
-    A user's value in a view is the mean over those of its baskets that have a relevant item there; per_user has it for
-    each user with such a basket, by user row, so that systems of the same rounds can be paired. repeat_share is that of
-    all lists of 20.
+    A user's value in a view is the mean over its baskets that have a relevant item
+    there. per_user has it for each user with such a basket, by user row, so that
+    systems of the same rounds can be paired. repeat_share is that of all lists of 20.
     """
     pairs = list(zip(rounds, holdouts, strict=True))
     names = dict.fromkeys(name for each in rounds for name in each.per_user)
@@ -42,7 +42,7 @@ def pooled(rounds: Sequence[Evaluation], holdouts: Sequence[Holdout]) -> Evaluat
 
 
 def user_means(rounds: Sequence[PerUser]) -> np.ndarray:
-    """The mean of each user that has a value in any round, by user row."""
+    """Mean of each user that has a value in any round, by user row."""
     user_rows, values = (np.concatenate(each) for each in zip(*rounds, strict=True))
     counts_U = np.bincount(user_rows)
     sums_U = np.bincount(user_rows, weights=values)
@@ -55,7 +55,7 @@ def _users(measured: Evaluation, holdout: Holdout, name: str, values: np.ndarray
 
 
 def _ceilings(holdout: Holdout, name: str) -> PerUser:
-    """What the best possible list would reach in a recall, "{view}/recall@{k}"."""
+    """Recall of the best possible lists, by "{view}/recall@{k}"."""
     view = holdout.views()[name.split("/")[0]]
     counts_V = np.diff(view.relevant.indptr)[view.rows_V]
     return holdout.users_Q[view.rows_V], np.minimum(counts_V, int(name.split("@")[1])) / counts_V

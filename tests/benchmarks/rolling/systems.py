@@ -1,4 +1,7 @@
-"""The systems of a round: the release as it serves, and baselines, all of the cut and asked with the later past."""
+"""Systems of a round: the release as it serves, and baselines.
+
+All are those of the cut, asked with the later past.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,16 @@ ASKED: Mapping[str, Callable[..., Scores]] = {
     "user_knn": user_knn,
     "ease": ease,
 }
-"""Baselines that look at the user's own history."""
+"""Baselines that read the user's own history."""
 
 
 def baseline_searches(before: Log, of_round: Round) -> dict[str, Callable[[], MakeSearch]]:
-    """By name, made when they are called for: each takes memory. before: the interactions before the cut."""
+    """Makers of the baselines' searches by name; each search takes memory.
+
+    Args:
+        before: interactions before the cut.
+        of_round: the round.
+    """
 
     def made(baseline: Callable[[], Scores]) -> MakeSearch:
         return baseline_search(baseline(), of_round.holdout.users_Q)
@@ -53,14 +61,25 @@ def baseline_searches(before: Log, of_round: Round) -> dict[str, Callable[[], Ma
 
 
 def release_search(release: Release, item_ND: np.ndarray, tables: Tables, of_round: Round) -> MakeSearch:
-    """What the release answers: towers and re-scorer as they are, the users with their features as of the moment."""
+    """Search of the release, with the users' features as of the round.
+
+    Args:
+        release: the release, whose towers and rescorer stay unchanged.
+        item_ND: embeddings of the items.
+        tables: canonical tables.
+        of_round: the round.
+    """
     users = features_at(tables, of_round.asked)
     return served_search(release.towers, users, release.embed_users(users), tables.items[ITEM_ID], item_ND)
 
 
 def features_at(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:
-    """The users' features at given moments, by the code that makes the snapshots of training: those of a moment see
-    what was known before it. asked: user_id, event_timestamp; the rows keep their order."""
+    """Users' features known before given times, by the code of training.
+
+    Args:
+        tables: canonical tables.
+        asked: user_id and event_timestamp; the rows keep their order.
+    """
     snapshots = asked.select(USER_ID, ENTITY_TIME)
     features = snapshots.sort(ENTITY_TIME)
     for table in feature_tables(tables, Entity.USER, snapshots=snapshots.unique().sort(USER_ID, ENTITY_TIME)).values():
@@ -70,7 +89,13 @@ def features_at(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:
 
 
 def item_vectors(settings: Settings, release: Release, items: pl.Series) -> np.ndarray:
-    """The embeddings that the release serves, from its own collection: float32 [N, D], in the order of the ids."""
+    """Embeddings that the release serves: float32 [N, D], in the order of the ids.
+
+    Args:
+        settings: settings of the home.
+        release: the release, from whose collection they are read.
+        items: ids.
+    """
     with MilvusIndex(settings, Fields.of(release.schema)) as index:
         vectors = index.vectors(release.manifest.collection, items.to_list())
     return np.stack([vectors[item] for item in items])

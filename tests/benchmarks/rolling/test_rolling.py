@@ -1,4 +1,4 @@
-"""The rolling next-basket benchmark: what is known when a basket is predicted, and how its values are averaged."""
+"""Rolling next-basket: knowledge before a basket, and means of the values."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ HOUR = timedelta(hours=1)
 
 
 def bought(item: int, basket: str, at: datetime, *, user: str = "u0", known_after: timedelta = timedelta(0)) -> Event:
+    """One event of a basket.
+
+    Args:
+        item: the item.
+        basket: the basket.
+        at: time of the event.
+        user: the user.
+        known_after: time after which it becomes known.
+    """
     return {
         "user_id": user,
         "item_id": f"i{item}",
@@ -36,7 +45,10 @@ def bought(item: int, basket: str, at: datetime, *, user: str = "u0", known_afte
 
 
 def world() -> list[Event]:
-    """u0 has i0 before the cut and then three baskets, two of them on one day; i9 is old but becomes known late."""
+    """Small log: u0 has i0 before the cut and three baskets after it.
+
+    Two of the baskets are on one day. i9 is old but becomes known late.
+    """
     return [
         bought(0, "old", CUT - 48 * HOUR),
         bought(9, "late", CUT - 24 * HOUR, known_after=38 * HOUR),  # two hours after noon
@@ -101,7 +113,10 @@ def test_an_earlier_basket_of_the_day_is_a_basket_of_its_own_day() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_becomes_known_later_changes_nothing(seed: int) -> None:
-    """Each user is asked again in a world that ends just before its moment, but for the basket that is asked for."""
+    """Each user is asked again in a world that ends just before the query.
+
+    Only the basket that is asked for follows.
+    """
     events = random_events(seed)
     for event in events:  # half of those of tests.logs have none
         event["basket_id"] = f"{event['timestamp']:%m-%d %H}"
@@ -120,7 +135,7 @@ def test_what_becomes_known_later_changes_nothing(seed: int) -> None:
 
 
 def test_only_the_users_own_history_goes_on_after_the_cut() -> None:
-    """What others did since the cut changes no list, however much it is; what became known of the user does."""
+    """Events of others since the cut change no list; those of the user do."""
     events = [*(event for event in random_events(0, 150) if known(event) < CUT), *world()]
     others = [bought(n % 3 + 5, f"more {n}", NOON - HOUR, user=f"u{n % 3 + 1}") for n in range(60)]
     own = [bought(item, "late", CUT - n * HOUR, known_after=10 * HOUR) for n in range(1, 4) for item in (6, 10, 11)]
@@ -132,7 +147,7 @@ def test_only_the_users_own_history_goes_on_after_the_cut() -> None:
 
 
 def _lists(log: list[Event]) -> dict[str, list[int]]:
-    """What the baselines have for the second basket of u0, by name."""
+    """Lists of the baselines for the second basket of u0, by name."""
     tables = tables_of(log)
     before = Log.before(tables.events, tables.users["user_id"], tables.items["item_id"], CUT)
     of_round = list(rounds(tables, CUT, 2))[1]
@@ -167,5 +182,5 @@ def test_a_users_baskets_are_averaged_before_the_users_are() -> None:
 
 
 def _popular_first() -> MakeSearch:
-    """Item 1 first, for everybody."""
+    """Search that ranks item 1 first for everybody."""
     return score_search(lambda rows: np.tile(-np.abs(np.arange(12) - 1.1), (len(rows), 1)))

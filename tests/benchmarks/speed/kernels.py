@@ -1,7 +1,8 @@
-"""Each kernel of a training step against what the machine could do: operations, bytes and exponentials are counted from
-the formula.
+"""Kernels of a training step against the roofline of the machine.
 
-Legend: R users, C items, D dimension, B rows of L places.
+Operations, bytes and exponentials are counted from the formula.
+
+Legend: R users, C items, D dimension, B rows of L history positions.
 """
 
 from __future__ import annotations
@@ -29,9 +30,13 @@ def kernel_rows() -> Iterator[dict[str, Any]]:
 
 
 def _softmax(precision: torch.dtype, roof: Roofline) -> Iterator[dict[str, Any]]:
-    """Forward: one product and an exponential of each pair. Backward: the tile again, exponentials too, and two more
-    products. In one pass nothing is computed again: one product and one exponential of each pair less. Each moves its
-    inputs and outputs once; tiles stay in the cache."""
+    """Rows of the softmax kernels.
+
+    Forward: one product and one exponential of each pair. Backward: the same again, and
+    two more products. In one pass nothing is computed twice, which saves one product
+    and one exponential of each pair. Each kernel moves its inputs and outputs once;
+    tiles stay in the cache.
+    """
     generator = torch.Generator().manual_seed(0)
     user_RD, item_CD = (F.normalize(torch.randn(SIZE, DIM, generator=generator), dim=1) for _ in range(2))
     user_RD = (10 * user_RD).requires_grad_()
@@ -59,7 +64,7 @@ def _softmax(precision: torch.dtype, roof: Roofline) -> Iterator[dict[str, Any]]
 
 
 def _lookup(roof: Roofline) -> Iterator[dict[str, Any]]:
-    """Bytes: every place's vector is read once, every row's sum written once."""
+    """Rows of the lookup: each position's vector is read once, each sum written once."""
     generator = torch.Generator().manual_seed(0)
     table = torch.randn(ITEMS, DIM, generator=generator)
     places_BL = torch.randint(0, ITEMS, (SIZE, LENGTH), generator=generator)

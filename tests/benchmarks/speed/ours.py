@@ -20,7 +20,13 @@ TEMPERATURE = 0.1
 
 
 def recipe(*, dim: int, batch_size: int, precision: str) -> TrainConfig:
-    """A mean of 50 items against an item table, cosine softmax with logQ over the items of the batch."""
+    """Mean of 50 items against an item table, in-batch cosine softmax with logQ.
+
+    Args:
+        dim: dimension of the embeddings.
+        batch_size: interactions of a step.
+        precision: precision of matrix products.
+    """
     return TrainConfig(
         dim=dim,
         strata=False,
@@ -31,7 +37,10 @@ def recipe(*, dim: int, batch_size: int, precision: str) -> TrainConfig:
 
 
 def training_set(samples: Samples) -> TrainingSet:
-    """One user snapshot for each interaction, as the other systems have it: no row serves several positives."""
+    """Training set with one user snapshot for each interaction.
+
+    The other systems have no row that serves several positives.
+    """
     rows, length = samples.history_IL.shape
     codes = np.where(samples.history_IL > 0, samples.history_IL + RESERVED - 1, 0).astype(np.int32)
     items = {"item_id": np.arange(samples.items, dtype=np.int32) + RESERVED}
@@ -54,7 +63,7 @@ def training_set(samples: Samples) -> TrainingSet:
 
 
 class Ours:
-    """`step(n)` trains on the n-th batch."""
+    """Trainer whose `step(n)` trains on the n-th batch."""
 
     def __init__(
         self, samples: Samples, *, dim: int, batch_size: int, precision: str = "float32", device: str = "cpu"
@@ -79,7 +88,7 @@ class Ours:
 
 
 def samples_per_second(system: object, *, seconds: float = 6.0) -> float:
-    """Interactions trained on per second, best of the runs of four steps that fit into the time."""
+    """Interactions per second, best of the runs of four steps that fit into the time."""
     rates = []
     number, end = 0, time.perf_counter() + seconds
     system.step(0)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The plain PyTorch formula, as tutorials write it: embeddings, a mean, one matrix of logits, cross-entropy, Adam."""
+"""Plain PyTorch as tutorials write it: one matrix of logits, cross-entropy, Adam."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.benchmarks.speed.world import Samples
 
 
 class PlainTwoTower(nn.Module):
-    """The same model: one item table, the mean of a history against it."""
+    """Model of all systems: one item table, the mean of a history against it."""
 
     def __init__(self, items: int, dim: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class PlainTwoTower(nn.Module):
 
 
 class Plain:
-    """`step(n)` trains on the n-th batch."""
+    """Trainer whose `step(n)` trains on the n-th batch."""
 
     def __init__(self, samples: Samples, *, dim: int, batch_size: int, device: str = "cpu") -> None:
         torch.manual_seed(0)

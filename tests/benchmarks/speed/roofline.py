@@ -1,4 +1,4 @@
-"""What this machine can do: the rates of matrix products, of memory and of exponentials, measured on the spot."""
+"""Roofline of this machine: rates of matrix products, memory and exponentials."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ from dataclasses import dataclass
 import torch
 
 TILE = 1 << 17
-"""Numbers of which the exponential is taken: half a MiB at most, for the second level of cache."""
+"""Numbers whose exponential is computed: half a MiB at most, for the second-level
+cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Roofline:
-    """flops: of a product of square matrices, per second. bytes: read and written by a large copy, per second.
-    exponentials: powers of two in place, in a tile that stays in the cache, per second."""
+    """Measured rates of the machine."""
 
     flops: float
+    """Operations per second of a product of square matrices."""
     bytes: float
+    """Bytes per second that a large copy reads and writes."""
     exponentials: float
+    """Powers of two per second, in place, in a tile that stays in the cache."""
 
+    # Products and exponentials take turns, because both are work of the same vector units;
+    # memory is moved meanwhile.
     def seconds(self, flops: float, moved: float, exponentials: float = 0.0) -> float:
-        """The least that so much work takes. Products and exponentials take turns, as both are work of the same vector
-        units; memory is moved meanwhile. [Williams et al., CACM 2009, with a third ceiling]"""
+        """Least time of some work. [Williams et al., CACM 2009, with a third ceiling]
+
+        Args:
+            flops: operations of products.
+            moved: bytes.
+            exponentials: number of exponentials.
+        """
         return max(flops / self.flops + exponentials / self.exponentials, moved / self.bytes)
 
 
@@ -40,7 +50,7 @@ def measure_roofline(precision: torch.dtype, *, size: int = 2048) -> Roofline:
 
 
 def best_seconds(run: Callable[[], object], *, times: int = 7) -> float:
-    """The shortest of some runs, after one to warm up: on a shared machine the others measure the neighbours."""
+    """Shortest of some runs, after one to warm up."""
     run()
     seconds = []
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""The least time that work takes, by three ceilings."""
+"""Least time of work by three ceilings."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""TensorFlow Recommenders on the same samples; run by an interpreter of its own environment, which prints samples/s.
+"""TensorFlow Recommenders on the same samples.
 
-python tfrs_retrieval.py SAMPLES.npz DIM BATCH_SIZE SECONDS
+    python tfrs_retrieval.py SAMPLES.npz DIM BATCH_SIZE SECONDS
+
+An interpreter of its own environment runs it; it prints samples per second.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import tensorflow_recommenders as tfrs
 
 
 class TwoTower(tfrs.Model):
-    """The mean of a history against an item table; the library's own retrieval task."""
+    """Mean of a history against an item table, with the library's retrieval task."""
 
     def __init__(self, items: int, dim: int, log_q: np.ndarray) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every system of the training benchmark trains on: interactions with a history of the user's other items.
+"""Samples of the training benchmark: interactions with other items of the user.
 
 Legend: I interactions, L history length.
 """
@@ -14,11 +14,14 @@ import polars as pl
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """item_I: the item taken, from 1. history_IL: other items of the same user, from 1; 0 pads. items: ids in use."""
+    """Interactions with histories."""
 
     item_I: np.ndarray
+    """Item of each interaction, from 1."""
     history_IL: np.ndarray
+    """Other items of the same user, from 1; 0 pads."""
     items: int
+    """Number of ids, padding included."""
 
     def save(self, path: Path) -> None:
         np.savez(path, item_I=self.item_I, history_IL=self.history_IL, items=self.items)
@@ -30,7 +33,14 @@ class Samples:
 
 
 def from_pairs(path: Path, *, length: int, number: int, seed: int) -> Samples:
-    """`number` interactions of a user_id, item_id file, each with up to `length` of the user's other items."""
+    """Samples of a user_id, item_id file.
+
+    Args:
+        path: the file.
+        length: most items of a history.
+        number: number of interactions.
+        seed: random seed.
+    """
     pairs = pl.read_parquet(path).select("user_id", "item_id").unique().sort("user_id", "item_id")
     user_I = pairs["user_id"].rank("dense").to_numpy().astype(np.int64) - 1
     item_I = pairs["item_id"].rank("dense").to_numpy().astype(np.int64)
@@ -50,7 +60,14 @@ def from_pairs(path: Path, *, length: int, number: int, seed: int) -> Samples:
 
 
 def made_up(*, items: int, length: int, number: int, seed: int) -> Samples:
-    """Items by a Zipf law, histories of the full length: for questions of size alone."""
+    """Samples by a Zipf law with full histories, for questions of size alone.
+
+    Args:
+        items: number of items.
+        length: items of a history.
+        number: number of interactions.
+        seed: random seed.
+    """
     rng = np.random.default_rng(seed)
 
     def draw(size: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How good a system was after how many seconds of training."""
+"""Quality of a system over seconds of training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """After an epoch: seconds of training since the start, and Recall@20 of all users."""
+    """Quality after an epoch."""
 
     epoch: int
+    """Number of the epoch."""
     seconds: float
+    """Seconds of training since the start."""
     recall: float
+    """Recall@20 of all users."""
 
 
 Curve = Sequence[Point]
@@ -21,23 +24,35 @@ Curve = Sequence[Point]
 
 
 def first_past(curve: Curve, target: float) -> Point | None:
-    """The earliest point that reaches the target; None where none does."""
+    """Earliest point that reaches the target; None without one."""
     return next((point for point in curve if point.recall >= target), None)
 
 
 def highest(curve: Curve) -> Point:
-    """The best point, the earliest of equals. ValueError for a curve without points."""
+    """Best point, the earliest of equals.
+
+    Raises:
+        ValueError: a curve without points.
+    """
     return max(curve, key=lambda point: point.recall)
 
 
 def rank(curve: Curve, target: float) -> tuple[float, float]:
-    """Higher is better: the sooner at the target, and among those that never are, the higher the best recall."""
+    """Rank of a curve: sooner at the target, else higher best recall."""
     reached = first_past(curve, target)
     return (-reached.seconds if reached else -math.inf, highest(curve).recall)
 
 
 def ratio(curve: Curve, ours: Curve, target: float) -> str:
-    """Seconds to the target over ours; `> x` for a system that never reached it in x times our seconds."""
+    """Seconds to the target over ours.
+
+    `> x` if the system never reached it in x times our seconds.
+
+    Args:
+        curve: curve of the system.
+        ours: curve of this trainer.
+        target: the target.
+    """
     reached, base = first_past(curve, target), first_past(ours, target)
     if base is None:
         return "-"

@@ -1,5 +1,8 @@
-"""Plain PyTorch at its best: the loss of this trainer, the bilateral softmax over the whole corpus, as one matrix of
-logits of the users of a batch and all items, and autograd."""
+"""Plain PyTorch at its best: the same loss as one matrix of logits.
+
+The bilateral softmax over the whole corpus, of the users of a batch and all items, with
+autograd.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain PyTorch, as tutorials write it: in-batch softmax with logQ and one matrix of logits."""
+"""Plain PyTorch as tutorials write it: in-batch softmax with logQ."""
 
 from __future__ import annotations
 

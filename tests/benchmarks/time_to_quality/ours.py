@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def as_pairs(task: Task) -> UntimedInteractions:
-    """Users and items under the names of their numbers."""
+    """Interactions of a task, with numbers as names of users and items."""
 
     def named(column: str, numbers: np.ndarray) -> pl.DataFrame:
         return pl.DataFrame({column: numbers}).cast(pl.String)

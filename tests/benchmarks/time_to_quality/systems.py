@@ -1,4 +1,4 @@
-"""The systems that are compared: their settings, and those that are tried."""
+"""Compared systems: their settings, and the grids of their settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """title: of its rows. settings: unless others are given. grid: what is tried of each setting, in this order."""
+    """One compared system."""
 
     title: str
+    """Title of its rows."""
     settings: Mapping[str, Any]
+    """Settings, unless others are given."""
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Values of each setting, in the order in which they are tried."""
 
 
 IN_BATCH: Settings = {"temperature": 0.1, "rate": 0.01, "batch": 512, "epochs": 20}
@@ -26,8 +29,8 @@ IN_BATCH_GRID = {
     "epochs": (10, 20, 40),
 }
 BILATERAL: Settings = {"temperature": 0.12, "exponent": 1.22, "rate": 0.02, "epochs": 20, "steps": 117}
-"""Of this trainer; plain PyTorch with the same loss takes what is given for it. steps: in an epoch, each of whole users
-and about as many as the recipe takes."""
+"""Settings of this trainer; plain PyTorch with the same loss has its own on the command
+line. `steps` are those of an epoch, each of whole users, about as many as the recipe's."""
 BILATERAL_GRID = {"steps": (30, 60, 117), "rate": (0.01, 0.02, 0.04), "epochs": (10, 20, 30)}
 
 SYSTEMS = {
@@ -43,8 +46,13 @@ SYSTEMS = {
 
 
 def walk(start: Settings, grid: Mapping[str, tuple[Any, ...]], rank: Callable[[Settings], Any]) -> Settings:
-    """The best settings: each in turn takes its best value, the others standing at the best so far. `rank` is asked
-    once for each combination; higher is better, and the earlier of equals."""
+    """Best settings: each in turn takes its best value, the others at their best.
+
+    Args:
+        start: first settings.
+        grid: values of each setting.
+        rank: rank of some settings, higher is better; called once for each combination.
+    """
     best, highest = start, rank(start)
     for name, values in grid.items():
         for settings in [best | {name: value} for value in values if value != best[name]]:
@@ -54,7 +62,7 @@ def walk(start: Settings, grid: Mapping[str, tuple[Any, ...]], rank: Callable[[S
 
 
 def overridden(settings: Settings, given: list[str]) -> Settings:
-    """The settings with `name=value` of the command line, of the type of the value that is replaced."""
+    """Settings with `name=value` of the command line, in the type of the old value."""
     changed = dict(settings)
     for each in given:
         name, equals, value = each.partition("=")

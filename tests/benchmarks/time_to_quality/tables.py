@@ -1,4 +1,7 @@
-"""What the plain systems train: a vector for every user and item, Adam with a rate that falls by half a cosine."""
+"""Model of the plain systems: a vector for every user and item.
+
+Adam trains it, with a rate that falls by half a cosine.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,15 @@ class Tables(nn.Module):
 
 
 def train(task: Task, clock: Clock, loss: Callable[[Tables, np.ndarray], Tensor], *, rows: int, steps: int) -> None:
-    """`rows` things (interactions or users) in `steps` batches, drawn anew in each epoch, through `loss`."""
+    """Train tables by a loss, in batches drawn for each epoch.
+
+    Args:
+        task: the task.
+        clock: the clock.
+        loss: loss of a batch.
+        rows: number of interactions or users to draw from.
+        steps: batches of an epoch.
+    """
     settings = task.settings
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(settings["seed"])

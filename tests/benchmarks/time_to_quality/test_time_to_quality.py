@@ -1,4 +1,4 @@
-"""What the benchmark of seconds to quality makes of curves, settings and a task."""
+"""Curves, settings and tasks of the benchmark of seconds to quality."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.benchmarks.time_to_quality.task import Task
 
 
 def curve(*recalls: float, seconds: float = 10.0) -> list[Point]:
-    """An epoch takes `seconds`."""
+    """Curve whose epochs take `seconds` each."""
     return [Point(epoch=n, seconds=n * seconds, recall=recall) for n, recall in enumerate(recalls, 1)]
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow Recommenders: its own retrieval task, run by an interpreter of its own environment."""
+"""TensorFlow Recommenders: its own retrieval task, in its own environment."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class TwoTower(tfrs.Model):
         )
 
     def vectors(self) -> list[np.ndarray]:
-        """Of all users and of all items."""
+        """Vectors of all users and of all items."""
         return [tf.math.l2_normalize(table.embeddings, 1).numpy() for table in (self.users, self.items)]
 
 
 def initial(task: Task, number: int) -> tf.keras.initializers.Initializer:
-    """As in the other systems; each table draws its own numbers."""
+    """Initial vectors as in the other systems; each table draws its own numbers."""
     dim, seed = task.settings["dim"], task.settings["seed"]
     return tf.keras.initializers.RandomNormal(stddev=0.3 * dim**-0.5, seed=2 * seed + number)
 
