@@ -1,4 +1,7 @@
-"""Feature values to arrays, with the vocabularies: the same code in training, evaluation, the index and serving."""
+"""Encoding of feature values as arrays, with their vocabularies.
+
+Training, evaluation, the index and serving share it.
+"""
 
 from feature_repo.encode.encoder import Encoder
 from feature_repo.encode.inputs import BUCKETS, HASHED_TOKENS, MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind

@@ -18,7 +18,13 @@ Code = Callable[[pl.Series], np.ndarray]
 
 
 def vocabulary(frame: pl.DataFrame, key: str, feature: Feature) -> tuple[str, ...]:
-    """The values of a feature, sorted; those that fewer than `min_count` keys have are left out."""
+    """Values of a feature, sorted, without those below `min_count`.
+
+    Args:
+        frame: rows of the entity.
+        key: its id column; `min_count` counts distinct keys.
+        feature: the feature.
+    """
     values = frame[feature.name]
     if feature.min_count > 1:
         rows = frame.select(key, feature.name)
@@ -38,16 +44,17 @@ def lookup(values: Sequence[str]) -> pl.DataFrame:
 
 
 def coded(values: pl.Series, known: pl.DataFrame) -> np.ndarray:
-    """int32 [N]: position in the vocabulary + RESERVED, MISSING for null, UNKNOWN for what is not in it."""
+    """Codes by a vocabulary: int32 [N], MISSING for null, UNKNOWN for other values."""
     asked = values.to_frame("value")
     codes = asked.join(known, on="value", how="left", maintain_order="left")["code"].fill_null(UNKNOWN)
     return codes.set(values.is_null(), MISSING).to_numpy(writable=True)
 
 
 def hashed(values: pl.Series, buckets: int) -> np.ndarray:
-    """int32 [N]: hashing trick, MISSING for null; never UNKNOWN, as a new value falls into a trained bucket.
+    """Codes by hashing: int32 [N], MISSING for null, never UNKNOWN.
 
-    The hash is keyed and the same on every platform and version. [Weinberger et al., ICML 2009]
+    A new value falls into a trained bucket. The hash is keyed and the same on every
+    platform and version. [Weinberger et al., ICML 2009]
     """
     from pandas.util import hash_array
 
@@ -61,7 +68,14 @@ def hashed(values: pl.Series, buckets: int) -> np.ndarray:
 
 
 def padded(lists: pl.Series, width: int, encode: Code, dtype: type = np.int32) -> np.ndarray:
-    """[N, width]: the first elements of each list, encoded flat, zero (PAD) after the last; a null list is empty."""
+    """First elements of each list, encoded, then PAD: [N, width].
+
+    Args:
+        lists: the lists; a null one is empty.
+        width: elements kept.
+        encode: encoder of the flat elements.
+        dtype: type of the result.
+    """
     kept = lists.list.head(width)
     lengths = kept.list.len().fill_null(0).to_numpy()
     result: np.ndarray = np.zeros((len(lists), width), dtype)

@@ -1,4 +1,4 @@
-"""Times as points on circles: the hour of the day, the day of the week, the day of the year.
+"""Times as points on circles: hour of the day, day of the week, day of the year.
 
 Legend: N rows, C cycles.
 """
@@ -13,16 +13,17 @@ from feature_repo.feature import Feature, Kind
 from feature_repo.schema import ENTITY_TIME
 
 _MONDAY = 3 * MICROSECONDS_PER_DAY
-"""1970-01-01 was a Thursday: three days after a Monday."""
+"""Microseconds from a Monday to 1970-01-01, a Thursday."""
 _EARLIEST, _LATEST = (int(np.datetime64(f"{year}-01-01", "us").astype(np.int64)) for year in (1000, 3000))
-"""Times beyond are garbage (the expectations say so), and near the ends of int64 a calendar breaks down."""
+"""Years outside are errors, which the expectations report; near the ends of int64 a
+calendar breaks down."""
 
 
 def circled(frame: pl.DataFrame, feature: Feature) -> np.ndarray:
-    """float32 [N, 2C]: sine and cosine of each cycle's angle; the centre, (0, 0), where the time is missing.
+    """Sine and cosine of each cycle's angle: float32 [N, 2C]; (0, 0) for no time.
 
-    So a minute before midnight is near a minute after it. The clock is UTC: another zone's is the same circle turned,
-    which the tower's first linear layer can undo.
+    A minute before midnight so is near a minute after it. The clock is UTC: another
+    zone's is the same circle turned, which the tower's first linear layer can undo.
     """
     times = frame[ENTITY_TIME].dt.epoch("us") if feature.kind is Kind.MOMENT else frame[feature.name]
     there = times.is_not_null().to_numpy()
@@ -34,9 +35,10 @@ def circled(frame: pl.DataFrame, feature: Feature) -> np.ndarray:
 
 
 def phase(moments: np.ndarray, cycle: str) -> np.ndarray:
-    """float64 [N] in [0, 1): the share of the cycle that has passed at times in microseconds; weeks start on Monday.
+    """Share of a cycle that has passed, float64 [N] in [0, 1).
 
-    A leap year is a longer circle, so that every January starts at 0.
+    Weeks start on Monday. A leap year is a longer circle, so that every January starts
+    at 0.
     """
     if cycle == "day":
         return moments % MICROSECONDS_PER_DAY / MICROSECONDS_PER_DAY
@@ -48,11 +50,9 @@ def phase(moments: np.ndarray, cycle: str) -> np.ndarray:
 
 
 def refuse_stopped_clock(frame: pl.DataFrame, feature: Feature) -> None:
-    """ValueError if every training moment lies at one point of a cycle: the tower would learn nothing of it.
-
-    Snapshots of users are taken at the start of a day, those of items at the start of a week; a query may come at any
-    time, and would then meet weights that no training has moved.
-    """
+    """Raise ValueError if all training moments lie at one point of a cycle."""
+    # User snapshots are taken at the start of a day, item snapshots at that of a week. A query
+    # comes at any time, and would meet weights that no training has moved.
     moments = frame[ENTITY_TIME].dt.epoch("us").to_numpy()
     for cycle in feature.cycles:
         if len(moments) > 1 and cycle != "year" and np.ptp(phase(moments, cycle)) == 0 and np.ptp(moments):

@@ -1,7 +1,7 @@
-"""The encoder of one entity's features.
+"""Encoder of one entity's features.
 
-It is fitted on training rows and then frozen; it travels with its tower as JSON. `inputs` describes the arrays it
-produces, which is all a tower needs to know to be built.
+It is fitted on training rows and then frozen; its tower's release holds it as JSON.
+`inputs` describes its arrays, which is all that a tower needs to be built.
 """
 
 from __future__ import annotations
@@ -28,19 +28,21 @@ from feature_repo.schema import ENTITY_TIME
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """Encodes one entity's features. `key` is the entity's id column; its codes come from `vocabularies[key]`.
-
-    sentences: of each text feature with a sentence encoder, the hash of that encoder's content. own_ids: so many of the
-    key's values, the first ones, have a vector of their own in the tower; None for all. The others are known by name
-    only, so that a history can say how often and when.
-    """
+    """Encoder of one entity's features."""
 
     key: str
+    """Id column of the entity."""
     features: tuple[Feature, ...]
+    """Encoded features."""
     vocabularies: dict[str, tuple[str, ...]]
+    """Values with a code, by feature; of `key` the ids."""
     scales: dict[str, Scale]
+    """Scales of numbers and ages, by feature."""
     sentences: dict[str, str] = field(default_factory=dict)
+    """Hashes of the sentence encoders, by text feature."""
     own_ids: int | None = None
+    """Number of ids, the first ones, that have a vector of their own in the tower; None
+    for all. Histories know the others by name."""
 
     def __post_init__(self) -> None:
         for name, values in self.vocabularies.items():
@@ -62,11 +64,19 @@ class Encoder:
         rare: Iterable[str] = (),
         items: Iterable[str] = (),
     ) -> Encoder:
-        """Learn vocabularies and scales from training rows.
+        """Encoder with vocabularies and scales of training rows.
 
-        frame: event_timestamp (the moment of each row) and the features' columns. ids: the vocabulary of the key;
-        rare: further ones, which get no vector of their own. items: item ids that training interacts with, the
-        vocabulary of histories.
+        Args:
+            key: id column of the entity.
+            features: features of the entity; those outside the tower are left out.
+            frame: event_timestamp and the columns of the features.
+            ids: vocabulary of the key.
+            rare: further ids, without a vector of their own.
+            items: items that training interacts with, the vocabulary of histories.
+
+        Raises:
+            ValueError: features whose arrays would share a name, or a moment that never
+                changes.
         """
         used = tuple(feature for feature in features if feature.tower)
         own, shared = tuple(ids), tuple(rare)
@@ -92,8 +102,11 @@ class Encoder:
         )
 
     def extended(self, names: Iterable[str], values: Iterable[str]) -> Encoder:
-        """With values behind those of some vocabularies; one that is known keeps its code, and so does every other.
-        Where the key's grows, all of its values have vectors of their own."""
+        """Encoder with further values in some vocabularies, behind the known ones.
+
+        All known values keep their codes. If the key's vocabulary grows, all of its
+        values have vectors of their own.
+        """
         names, new = tuple(names), tuple(values)
         grown = {name: tuple(dict.fromkeys((*self.vocabularies[name], *new))) for name in names}
         own_ids = None if self.key in names else self.own_ids
@@ -101,7 +114,7 @@ class Encoder:
 
     @property
     def inputs(self) -> tuple[Input, ...]:
-        """The arrays that `encode` produces, the id's code first."""
+        """Arrays of `encode`, the id's code first."""
         size, own = len(self.vocabularies[self.key]) + RESERVED, self.own_ids
         identity = Input(name=self.key, kind=InputKind.CODE, size=size, own=None if own is None else own + RESERVED)
         known = {feature.name: len(self.vocabularies.get(feature.name, ())) for feature in self.features}
@@ -109,11 +122,18 @@ class Encoder:
         return (identity, *described)
 
     def encode(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-        """Arrays for every row of frame (key, event_timestamp, the features' columns); ages are as of event_timestamp.
+        """Arrays of all rows, by input.
 
-        A value that is not in its vocabulary becomes UNKNOWN, a null MISSING; a list that is null or short ends in PAD.
-        No array holds a NaN. Raises ValueError if a column is not there, a moment is null, a vector is not `dim`
-        finite numbers, or a sentence encoder is not the one of training.
+        An unknown value is UNKNOWN, a null MISSING; a short or null list ends in PAD.
+        No array holds a NaN.
+
+        Args:
+            frame: key, event_timestamp and the columns of the features; ages are as of
+                event_timestamp.
+
+        Raises:
+            ValueError: a missing column, a null moment, a vector that is not `dim`
+                finite numbers, or another sentence encoder than in training.
         """
         wanted = [self.key, ENTITY_TIME, *(column for feature in self.features for column in feature.columns)]
         absent = [name for name in wanted if name not in frame.columns]
@@ -156,22 +176,26 @@ class Encoder:
 
     @cached_property
     def _lookups(self) -> dict[str, pl.DataFrame]:
-        """A frame of a long vocabulary is too slow to build at every request."""
+        """Vocabularies as frames, built once."""
+        # The frame of a long vocabulary is too slow to build at every request.
         return {name: lookup(values) for name, values in self.vocabularies.items()}
 
     @cached_property
     def _sentence_encoders(self) -> dict[str, SentenceEncoder]:
-        """Loaded, and their content compared with that of training, at the first use."""
+        """Sentence encoders, loaded and compared with those of training at first use."""
         by_name = {feature.name: feature for feature in self.features}
         return {name: load_sentence_encoder(by_name[name], sha256) for name, sha256 in self.sentences.items()}
 
     def to_json(self) -> str:
+        """JSON of all fields, without optional ones that are empty."""
         raw = asdict(self) | {"features": [feature.to_dict() for feature in self.features]}
+        # Encoders of releases from before these fields have the same JSON.
         absent: dict[str, object] = {"sentences": {}, "own_ids": None}
         return json.dumps({name: value for name, value in raw.items() if name not in absent or value != absent[name]})
 
     @classmethod
     def from_json(cls, text: str) -> Encoder:
+        """Read the JSON of `to_json`."""
         raw = json.loads(text)
         return cls(
             key=raw["key"],

@@ -16,18 +16,28 @@ from feature_repo.schema import ENTITY_TIME
 
 LN_2 = float(np.log(2))
 FAINTEST = -10.0
-"""Log of the smallest decayed count: what counts still less is as good as forgotten, and must not outweigh the rest."""
+"""Log of the smallest decayed count: older interactions count as this, so that their
+logs do not outweigh the rest."""
 
 
 def history(frame: pl.DataFrame, feature: Feature, known: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Codes of the items int32 [N, L], and float32 [N, L] the logs of their ages in days, of their counts and of their
-    decayed counts, in which an interaction counts half after every half-life."""
+    """Arrays of a history: item codes int32 [N, L], three facts float32 [N, L].
+
+    The facts are the logs of ages in days, of counts, and of decayed counts, in which
+    an interaction counts half after every half-life.
+
+    Args:
+        frame: event_timestamp and the columns of the history.
+        feature: the history.
+        known: `lookup` of the items.
+    """
     name, width = feature.name, feature.length or 1
     now = frame[ENTITY_TIME].dt.epoch("us").to_numpy()[:, None]
     items = padded(frame[f"{name}_items"], width, lambda flat: coded(flat, known))
     times = padded(frame[f"{name}_times"], width, lambda flat: flat.to_numpy(), np.int64)
     counts = padded(frame[f"{name}_counts"], width, lambda flat: flat.to_numpy(), np.float32)
-    days = np.maximum(now - times, 0) / MICROSECONDS_PER_DAY  # a moment read back in whole seconds may lie before
+    # A query time read back in whole seconds may lie before the last event.
+    days = np.maximum(now - times, 0) / MICROSECONDS_PER_DAY
     moments = padded(frame[f"{name}_decayed"], width, lambda flat: flat.to_numpy(), np.int64)
     half_lives = (moments - now) / (feature.half_life_days * MICROSECONDS_PER_DAY)
     decayed = np.where(items == PAD, 0.0, np.maximum(LN_2 * half_lives, FAINTEST))

@@ -12,10 +12,13 @@ from enum import StrEnum
 from feature_repo.feature import Feature, Kind
 
 PAD, MISSING, UNKNOWN = 0, 1, 2
-"""Reserved codes: nothing here (end of a list), no value, a value that training has not seen."""
+"""Reserved codes: end of a list, no value, a value that training has not seen."""
 RESERVED = 3
+"""Number of reserved codes."""
 BUCKETS = 16
+"""Quantile buckets of a number."""
 HASHED_TOKENS = 4_096
+"""Buckets of hashed tokens."""
 
 
 class InputKind(StrEnum):
@@ -27,25 +30,30 @@ class InputKind(StrEnum):
     NUMBER = "number"  # float32 [N, 2]: standardised value and whether it is missing
     VECTOR = "vector"  # float32 [N, dim]: as it is
     HISTORY = "history"  # `{name}_items` int32 [N, L], `{name}_ages`, `{name}_counts` float32 [N, L]: pool
-    # Not of an encoder: frozen vectors that training adds, for codes that are there already.
+    # Not of an encoder: frozen vectors of existing codes, which training adds.
     BEHAVIOUR = "behaviour"  # of the item codes `{name}` int32 [N]
     HISTORY_BEHAVIOUR = "history_behaviour"  # of the item codes `{name}_items` int32 [N, L]: average
 
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """One tower input. `size`: vocabulary size V (codes, bags, histories); `width`: second axis of the array. `own`:
-    codes below it have a vector of their own, those from it on share that of UNKNOWN; None where all have one."""
+    """Description of one tower input."""
 
     name: str
+    """Name of the array, for histories the prefix of its arrays."""
     kind: InputKind
+    """Use of the array."""
     size: int = 0
+    """Vocabulary size V, of codes, bags and histories."""
     width: int = 1
+    """Second axis of the array."""
     own: int | None = None
+    """Codes below it have a vector of their own, the others share that of UNKNOWN; None
+    if all have one."""
 
 
 def describe(feature: Feature, known: int) -> Iterator[Input]:
-    """The arrays that a feature is encoded as. known: values in its vocabulary, if it has one."""
+    """Inputs of a feature; `known` is the size of its vocabulary, 0 without one."""
     name, length = feature.name, feature.length or 1
     size = (feature.hashed or known) + RESERVED
     match feature.kind:

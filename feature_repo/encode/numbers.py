@@ -19,16 +19,18 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Standardisation of sign(x)·log(1+|x|), or of x where the feature's scale is linear, and the inner edges of its
-    quantile buckets."""
+    """Standardisation of a number, and its quantile buckets."""
 
     mean: float
+    """Mean on the feature's scale."""
     std: float
+    """Standard deviation on the feature's scale."""
     edges: tuple[float, ...]
+    """Inner edges of the quantile buckets."""
 
 
 def fit_scale(frame: pl.DataFrame, feature: Feature) -> Scale:
-    """The scale of a feature's finite values. A column without any, or of one value, says nothing."""
+    """Scale of a feature's finite values; a neutral one without any."""
     values = numbers(frame, feature)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -38,15 +40,23 @@ def fit_scale(frame: pl.DataFrame, feature: Feature) -> Scale:
     _, exponent = np.frexp(np.abs(values).max())
     small = np.ldexp(values, -exponent)
     mean, std = np.ldexp(small.mean(), exponent), np.ldexp(small.std(), exponent)
-    is_constant = values.min() == values.max() or not std  # of a constant, the computed one is noise
+    # The computed deviation of a constant is noise.
+    is_constant = values.min() == values.max() or not std
     return Scale(mean=float(mean), std=1.0 if is_constant else float(std), edges=tuple(edges.tolist()))
 
 
 def scaled(frame: pl.DataFrame, feature: Feature, scale: Scale) -> dict[str, np.ndarray]:
-    """The standardised number and whether it is missing, float32 [N, 2]; its quantile's code, int32 [N]."""
+    """Standardised number and missing flag, float32 [N, 2]; quantile code, int32 [N].
+
+    Args:
+        frame: event_timestamp and the column of the feature.
+        feature: a number or a time.
+        scale: its scale.
+    """
     values = numbers(frame, feature)
     missing = np.isnan(values)
-    with np.errstate(over="ignore"):  # and what overflows is clipped
+    # Numbers that overflow are clipped with the rest.
+    with np.errstate(over="ignore"):
         standard = np.where(missing, 0.0, np.clip((values - scale.mean) / scale.std, -5.0, 5.0))
     bucket = np.where(missing, MISSING, RESERVED + np.searchsorted(np.array(scale.edges), values, side="right"))
     return {
@@ -56,7 +66,10 @@ def scaled(frame: pl.DataFrame, feature: Feature, scale: Scale) -> dict[str, np.
 
 
 def numbers(frame: pl.DataFrame, feature: Feature) -> np.ndarray:
-    """float64 [N], NaN where missing: the value, or a timestamp's age in days at the row's moment, on its scale."""
+    """Values on the feature's scale: float64 [N], NaN for missing ones.
+
+    The number of a timestamp is its age in days at the row's time.
+    """
     values = frame[feature.name].cast(pl.Float64)
     if feature.kind is Kind.TIMESTAMP:
         values = (frame[ENTITY_TIME].dt.epoch("us") - values) / MICROSECONDS_PER_DAY

@@ -1,13 +1,14 @@
-"""Texts as vectors of a sentence encoder that lies in a file or folder; nothing is downloaded.
+"""Texts as vectors of a sentence encoder in a file or folder; no download.
 
-Two forms, neither of which can run code while being loaded:
+Two forms are read, neither of which can run code when loaded:
 
-- a `.pt2` file: a `torch.export` program from {"tokens": int32 [N, L]}, the hashed tokens of `encode.text`, to
-  float32 [N, dim]; it needs nothing but torch;
-- a folder as sentence-transformers writes it, with `.safetensors` weights; it needs `pip install gatehouse[text]`.
+- a `.pt2` file: a `torch.export` program from {"tokens": int32 [N, L]}, the hashed
+  tokens of `encode.text`, to float32 [N, dim]; it needs torch alone;
+- a folder as sentence-transformers writes it, with `.safetensors` weights; it needs
+  `pip install gatehouse[text]`.
 
-An encoder that differs by a byte gives other vectors, and the towers would silently be fed what they were not trained
-on: so its hash travels with the `Encoder`, and another content is refused.
+The `Encoder` holds the hash of the content, and another content is refused: its vectors
+would differ from those that the towers were trained on.
 
 Legend: N rows, L tokens kept.
 """
@@ -28,17 +29,28 @@ from feature_repo.feature import Feature
 from feature_repo.pt2 import load_program
 
 SentenceEncoder = Callable[[Sequence[str]], np.ndarray]
-"""Texts [N] to float32 [N, dim]: the vector of a text must not depend on its neighbours."""
+"""Texts [N] to float32 [N, dim]; the vector of a text must not depend on the other
+texts."""
 
 FOLDER_VARIABLE = "GATEHOUSE_TEXT_ENCODERS"
-"""Environment variable: the folder that relative paths start from; without it, the working directory."""
+"""Environment variable: folder of relative paths; without it, the working directory."""
 _HARMLESS = frozenset({".json", ".md", ".model", ".safetensors", ".txt"})
 _ROWS_AT_ONCE = 1_024
 
 
 def sentence_vectors(texts: pl.Series, feature: Feature, encode: SentenceEncoder) -> np.ndarray:
-    """float32 [N, dim]; of a text that is null or blank, zero. Each distinct text is encoded once."""
+    """Vectors of texts: float32 [N, dim]; zero for a null or blank text.
+
+    Args:
+        texts: the texts.
+        feature: the text feature.
+        encode: its sentence encoder.
+
+    Raises:
+        ValueError: the encoder returns another shape, or numbers that are not finite.
+    """
     distinct = texts.str.strip_chars().replace("", None).drop_nulls().unique().sort()
+    # Row 0 stays zero, for null and blank texts. Each distinct text is encoded once.
     rows = pl.DataFrame({"text": distinct, "row": np.arange(1, len(distinct) + 1)}, schema_overrides={"row": pl.Int64})
     found = np.zeros((len(distinct) + 1, feature.dim or 0), np.float32)
     if len(distinct):
@@ -53,7 +65,11 @@ def sentence_vectors(texts: pl.Series, feature: Feature, encode: SentenceEncoder
 
 
 def content_hash(feature: Feature) -> str:
-    """SHA-256 of the encoder's file, or of names and contents of its folder's files. ValueError where there is none."""
+    """SHA-256 of an encoder's file, or of names and contents of its folder.
+
+    Raises:
+        ValueError: no such file or folder.
+    """
     path = _path(feature)
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -64,12 +80,16 @@ def content_hash(feature: Feature) -> str:
 
 
 def load_sentence_encoder(feature: Feature, sha256: str) -> SentenceEncoder:
-    """The encoder at the feature's path. ValueError unless its content is that of training and can run no code."""
+    """Sentence encoder at the feature's path.
+
+    Raises:
+        ValueError: its content is not that of training, or could run code.
+    """
     found = content_hash(feature)
     if found != sha256:
         raise ValueError(
             f"{feature.name!r}: the sentence encoder {_path(feature)} is another one than in training (SHA-256 "
-            f"{found[:12]}, wanted {sha256[:12]}); put the former back, or train anew"
+            f"{found[:12]}, wanted {sha256[:12]}); put the former back, or retrain"
         )
     path = _path(feature)
     return _program(path, feature) if path.is_file() else _sentence_transformer(path)
@@ -88,7 +108,11 @@ def _path(feature: Feature) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Every file of a folder, sorted; ValueError if one is of a format that could hold a pickle or code."""
+    """Files of a folder, sorted.
+
+    Raises:
+        ValueError: a format that could hold a pickle or code.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     odd = [path.relative_to(folder).as_posix() for path in files if path.suffix not in _HARMLESS]
     if odd:

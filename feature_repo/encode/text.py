@@ -1,4 +1,4 @@
-"""Texts as hashed words, and the character n-grams of words.
+"""Texts as hashed words, and as character n-grams of words.
 
 Legend: N rows, L tokens kept.
 """
@@ -16,16 +16,15 @@ from feature_repo.feature import Feature
 
 
 def token_codes(texts: pl.Series, feature: Feature) -> np.ndarray:
-    """int32 [N, L]: codes of the first `length` tokens of each text; a null is an empty text."""
+    """Codes of the first `length` tokens: int32 [N, L]; a null is an empty text."""
     return padded(tokens(texts, feature.ngrams), feature.length or 1, lambda flat: hashed(flat, HASHED_TOKENS))
 
 
 def tokens(texts: pl.Series, ngrams: tuple[int, int] | None) -> pl.Series:
-    """list[string] [N]: the words in lower case, then their character n-grams.
-
-    Of characters, not of words: titles are short, so that two of them rarely share a pair of words, but often a stem;
-    and a misspelt, inflected, compound or new word keeps most of its n-grams. [fastText: Bojanowski et al., TACL 2017]
-    """
+    """Words in lower case, then their character n-grams: list[string] [N]."""
+    # n-grams of characters, not of words: titles are short, and two of them rarely share a pair
+    # of words, but often a stem. A misspelt, inflected, compound or new word keeps most of its
+    # n-grams. [fastText: Bojanowski et al., TACL 2017]
     words = texts.fill_null("").str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+")
     if ngrams is None:
         return words
@@ -35,10 +34,15 @@ def tokens(texts: pl.Series, ngrams: tuple[int, int] | None) -> pl.Series:
 
 @lru_cache(maxsize=1 << 16)
 def word_parts(word: str, shortest: int, longest: int) -> tuple[str, ...]:
-    """The n-grams of `<word>`: the brackets tell a word's beginning and end from its middle.
+    """n-grams of `<word>`; the brackets mark its beginning and end.
 
-    Each starts with a #, which no word does: else the middle of `steam` would be hashed as the word `tea`.
+    Args:
+        word: the word.
+        shortest: shortest n.
+        longest: longest n.
     """
+    # Each n-gram starts with a #, which no word does: otherwise the middle of `steam` would be
+    # hashed as the word `tea`.
     bounded = f"<{word}>"
     return tuple(
         f"#{bounded[start : start + size]}"

@@ -12,7 +12,16 @@ from feature_repo.encode.codes import padded
 
 
 def vectors(name: str, values: pl.Series, dim: int) -> np.ndarray:
-    """float32 [N, dim]; a missing vector is zero."""
+    """Given vectors: float32 [N, dim]; zero for a missing one.
+
+    Args:
+        name: name of the feature, for messages.
+        values: the vectors.
+        dim: their width.
+
+    Raises:
+        ValueError: another width, or numbers that are not finite.
+    """
     lengths = values.drop_nulls().list.len().unique().sort().to_list()
     if lengths not in ([], [dim]):
         raise ValueError(f"vector feature {name!r}: got lengths {lengths[:3]}, wanted {dim}")

@@ -1,4 +1,4 @@
-"""The feature store: every Feast call."""
+"""Feature store: every call of Feast."""
 
 from feature_repo.store.store import Store
 

@@ -1,10 +1,12 @@
-"""Feast's entities, sources, views and services, derived from a schema. Pure: nothing is read or registered.
+"""Feast's entities, sources, views and services of a schema.
 
-Every stored name ends in the schema's digest, so that applying another schema adds views and never changes
-those a kept release reads from (re-applying a view with other fields silently drops the old ones online).
+Every stored name ends in the schema's digest. Applying another schema so adds views,
+and never changes those of a kept release: Feast drops the old fields of a view online
+when the view is applied with others.
 
-Views have no time to live: Feast enforces it offline but ignores it online, so that training would see nulls
-where serving sees values. Ages are features instead, computed when a row is encoded.
+Views have no time to live. Feast enforces it offline but ignores it online, so that
+training would see nulls where serving sees values. Ages are features instead, computed
+when a row is encoded.
 """
 
 from __future__ import annotations
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Definitions:
-    """Feast objects of a schema. `project` is the dataset; `views` are in the schema's order."""
+    """Feast objects of a schema."""
 
     project: str
+    """Name of the dataset."""
     entities: tuple[feast.Entity, ...]
+    """Users and items."""
     views: tuple[feast.FeatureView, ...]
+    """Views in the schema's order."""
     services: tuple[feast.FeatureService, ...]
+    """One service for each tower."""
 
 
 def view_name(schema: Schema, view: View) -> str:
@@ -35,7 +41,7 @@ def view_name(schema: Schema, view: View) -> str:
 
 
 def service_name(schema: Schema, entity: Entity) -> str:
-    """Name of the Feast service that feeds the entity's tower: all its views."""
+    """Name of the Feast service of an entity's tower: all its views."""
     return f"{schema.dataset}_{entity.value}_{schema.digest}"
 
 
@@ -45,7 +51,10 @@ def table_path(folder: Path, view: View) -> Path:
 
 
 def define(schema: Schema, folder: Path) -> Definitions:
-    """The Feast objects of a schema; feature tables lie, or will lie, at `table_path(folder, view)`."""
+    """Feast objects of a schema, whose tables lie at `table_path(folder, view)`.
+
+    Nothing is read or registered.
+    """
     import feast
 
     entities = {
@@ -92,10 +101,11 @@ def _feature_view(schema: Schema, view: View, entity: feast.Entity, folder: Path
 
 
 def _fields(view: View) -> list[feast.Field]:
-    """One field per stored column. The key is declared too, else Feast opens the file to learn its type."""
+    """One field per stored column, and one for the key."""
     import feast
     from feast import types
 
+    # Without a field for the key, Feast opens the file to learn its type.
     feast_types: dict[Column, types.FeastType] = {
         Column.STRING: types.String,
         Column.INT: types.Int64,

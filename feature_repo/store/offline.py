@@ -1,9 +1,10 @@
-"""The offline store: Feast's DuckDB store with an as-of join. Only Feast imports it, by configuration.
+"""Offline store: Feast's DuckDB store with an as-of join.
 
-Feast pairs every earlier row of an entity with every query of it and then keeps the
-newest pair, which is quadratic in the snapshots of an entity. Here each view becomes a
-list of moments at which its newest known row changes, and DuckDB's ASOF join finds the
-moment of each query: the same rows, in the time of a sort.
+Only Feast imports it, by configuration. Feast pairs every earlier row of an entity with
+every query of it and then keeps the newest pair, which is quadratic in the snapshots of
+an entity. Here each view becomes a list of moments at which its newest known row
+changes, and DuckDB's ASOF join finds the moment of each query: the same rows, in the
+time of a sort.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
 
 MOMENT, NUMBER, KNOWN = "__moment", "__number", "__known"
-"""Columns of the join itself: the time of a query or the event time of a row, the number of a row among those of its
-entity by (event, created) time, and from when on it is known."""
+"""Columns of the join itself: time of a query or event time of a row; number of a row
+among those of its entity by (event, created) time; time from which it is known."""
 
 
 class AsOfDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
+    """Configuration of the store, which names its class to Feast."""
+
     type: Literal["feature_repo.store.offline.AsOfDuckDBOfflineStore"] = (
         "feature_repo.store.offline.AsOfDuckDBOfflineStore"
     )
@@ -56,7 +59,22 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
         full_feature_names: bool = False,
         filter_by_created_timestamp: bool = False,
     ) -> RetrievalJob:
-        """Join as Feast does: entity rows with the newest values known at each row's time."""
+        """Entity rows with the newest values known at each row's time, as Feast's join.
+
+        Args:
+            config: Feast's configuration.
+            feature_views: views to join.
+            feature_refs: wanted features, as `view:feature`.
+            entity_df: pandas frame of keys and times.
+            registry: Feast's registry, not read.
+            project: Feast's project, not read.
+            full_feature_names: whether columns are named `view__feature`.
+            filter_by_created_timestamp: whether a row counts only from its created
+                time.
+
+        Returns:
+            The job, which DuckDB runs when it is read.
+        """
         time = infer_event_timestamp_from_entity_df(dict(zip(entity_df.columns, entity_df.dtypes, strict=True)))
         asked = ibis.memtable(entity_df)
         table = asked.mutate(**{MOMENT: _utc(asked[time])})
@@ -89,7 +107,7 @@ def _utc(column: Column) -> Column:
 
 
 def _keys(view: FeatureView) -> dict[str, str]:
-    """Join keys: name in the view's rows -> name in the entity rows."""
+    """Join keys: names in the entity rows by names in the view's rows."""
     return view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
 
 
@@ -116,7 +134,7 @@ def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str])
         The table with one more column for each name; nulls where nothing was known.
     """
     keys = _keys(view)
-    # A row that is known late must not hide an older one before that: at each moment the
+    # A row that became known late must not hide an older one before: at each moment the
     # highest number known by then counts.
     news = rows.group_by([*keys, KNOWN]).agg(**{NUMBER: rows[NUMBER].max()})
     so_far = ibis.cumulative_window(group_by=list(keys), order_by=KNOWN)
@@ -134,7 +152,8 @@ def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str])
 
 @atexit.register
 def _close() -> None:
-    """Close the connection that ibis opened for Feast; DuckDB otherwise prints a leak report on exit."""
+    """Close the connection that ibis opened for Feast."""
+    # An open connection makes DuckDB print a leak report at exit.
     if ibis.options.default_backend is not None:
         ibis.options.default_backend.disconnect()
         ibis.options.default_backend = None

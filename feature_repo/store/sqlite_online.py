@@ -1,6 +1,7 @@
-"""Online reads straight from Feast's SQLite store: importing Feast takes longer than an answer.
+"""Online reads straight from Feast's SQLite store, without an import of Feast.
 
-Tables, keys and values are Feast's own; a test holds both readers to the same frames.
+The import takes longer than an answer. Tables, keys and values are Feast's own; a test
+compares the frames of both readers.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ Row = dict[str, Any]
 
 
 def open_store(schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> Store:
-    """Return the quickest store that reads this home: SQLite's where Feast keeps the views there, else Feast's.
+    """Fastest store for the views of a home: SQLite's if it holds them, else Feast's.
 
     Args:
-        schema: Schema whose views are read.
-        home: Folder of the feature registry.
-        online: A Feast online store configuration; None for SQLite in `home`.
+        schema: schema whose views are read.
+        home: folder of the feature registry.
+        online: configuration of a Feast online store; None for SQLite in `home`.
     """
     path = home / "online.db"
     wanted = {table_name(schema, view) for view in schema.views}
@@ -49,10 +50,13 @@ def open_store(schema: Schema, home: Path, *, online: Mapping[str, Any] | None =
 
 
 class SqliteStore(Store):
-    """A feature store whose online reads need no Feast. Everything else is Feast's, imported when it is used."""
+    """Feature store whose online reads need no Feast.
+
+    Everything else imports Feast when it is used.
+    """
 
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
-        """Return one row per id, in the order given, as `Store.read_online` does."""
+        """One row per id in the given order, as of `Store.read_online`."""
         views = self.schema.views_of(entity)
         keys = {id_: _key(entity, id_) for id_ in ids}
         rows: dict[bytes, Row] = {key: {} for key in keys.values()}
@@ -70,12 +74,18 @@ class SqliteStore(Store):
 
 
 def table_name(schema: Schema, view: View) -> str:
-    """Name of the table in which Feast keeps a view's online rows."""
+    """Name of Feast's table of a view's online rows."""
     return f"{schema.dataset}_{view_name(schema, view)}"
 
 
 def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> Iterator[tuple[bytes, str, bytes, int]]:
-    """Key, feature, value and event time (seconds) of what is stored under some keys."""
+    """Key, feature, value and event time (seconds) of the rows of some keys.
+
+    Args:
+        connection: connection to the store.
+        table: name of the table.
+        keys: keys to read.
+    """
     for start in range(0, len(keys), IDS_PER_QUERY):
         part = keys[start : start + IDS_PER_QUERY]
         marks = ",".join("?" * len(part))
@@ -84,14 +94,14 @@ def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> It
 
 
 def _key(entity: Entity, id_: str) -> bytes:
-    """The key of one entity in version 3 of Feast's serialisation."""
+    """Key of one entity in version 3 of Feast's serialisation."""
     name, value = entity.key.encode(), id_.encode()
     sizes = struct.pack("<III", 1, STRING, len(name))
     return sizes + name + struct.pack("<II", STRING, len(value)) + value
 
 
 def _python(content: bytes) -> Any:
-    """A stored value: None, a number, a text or a list."""
+    """Stored value: None, a number, a text or a list."""
     message = _values().Value()
     message.ParseFromString(content)
     kind = message.WhichOneof("val")
@@ -103,12 +113,13 @@ def _python(content: bytes) -> Any:
 
 @cache
 def _values() -> ModuleType:
-    """Feast's message of a value, by its file: importing it by name would import all of Feast."""
+    """Feast's message of a value, imported from its file."""
+    # An import by name would import all of Feast.
     if VALUES in sys.modules:
         return sys.modules[VALUES]
     feast = importlib.util.find_spec("feast")
     if feast is None or feast.origin is None:
-        raise ImportError("Feast is not installed")
+        raise ImportError("Feast is not installed: pip install gatehouse with its dependencies")
     path = Path(feast.origin).parent.joinpath(*VALUES.split(".")[1:]).with_suffix(".py")
     spec = importlib.util.spec_from_file_location("feature_repo_feast_values", path)
     if spec is None or spec.loader is None:

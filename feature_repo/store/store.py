@@ -1,8 +1,9 @@
-"""Every Feast call: apply, point-in-time join, load the online store, read it.
+"""Calls of Feast: apply, point-in-time join, online load and online read.
 
-Offline values come from the Parquet files of the feature tables through DuckDB (`feature_repo.store.offline`), online
-values from SQLite in the home unless another Feast online store is configured. The registry is a database in the
-home: several datasets, and several processes, share one.
+Offline values come from the Parquet files of the feature tables through DuckDB
+(`feature_repo.store.offline`). Online values come from SQLite in the home, unless
+another Feast online store is configured. The registry is a database in the home, which
+several datasets and processes share.
 """
 
 from __future__ import annotations
@@ -28,17 +29,20 @@ if TYPE_CHECKING:
     import feast
     from feast.online_response import OnlineResponse
 
-_ROWS_PER_CALL = 10_000  # SQLite takes at most 32,766 variables in a query
+_ROWS_PER_CALL = 10_000
+"""Rows of a read or write; SQLite takes at most 32,766 variables in a query."""
 _ROW = "__row"
 
 
 class Store:
-    """The feature store of one schema.
+    """Feature store of one schema.
 
     Args:
-        schema: names the Feast project (its dataset) and, by its digest, all views and services.
+        schema: schema, whose dataset and digest name the Feast project, views and
+            services.
         home: folder of `registry.db` and, by default, `online.db`; made if missing.
-        online: a Feast online store configuration (`{"type": "redis", "connection_string": ...}`).
+        online: configuration of a Feast online store (`{"type": "redis",
+            "connection_string": ...}`); None for SQLite.
     """
 
     def __init__(self, schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> None:
@@ -49,32 +53,36 @@ class Store:
         self._services: dict[Entity, feast.FeatureService] = {}
 
     def service(self, entity: Entity) -> str:
-        """Name of the feature service of an entity's tower; a release names its services."""
+        """Name of the feature service of an entity's tower."""
         return service_name(self.schema, entity)
 
     def apply(self, folder: Path) -> None:
-        """Registers entities, views over the tables in `folder`, and services; makes the online tables.
+        """Register entities, views over the tables in a folder, and services.
 
-        Views of other schemas, and what is loaded for them, stay as they are.
+        Views of other schemas stay, and so do their online rows.
 
         Raises:
-            InputError: a file is missing, or its columns are not those of the schema.
+            InputError: a missing file, or columns that are not those of the schema.
         """
         for view in self.schema.views:
             check_table(table_path(folder, view), view)
-        store = self._feast  # before `define`, to import Feast quietly
+        # Before `define`, so that Feast is imported without its warnings.
+        store = self._feast
         definitions = define(self.schema, folder)
         store.apply([*definitions.entities, *definitions.views, *definitions.services])
 
     def join(self, entity: Entity, frame: pl.DataFrame) -> pl.DataFrame:
-        """Point-in-time join: what was true and known of each entity at each moment.
+        """Point-in-time join: values true and known of each entity at each time.
 
         Args:
-            frame: the entity's key (String) and `event_timestamp` (Datetime[us], UTC): the moments of the queries.
+            entity: the entity.
+            frame: its key (String) and `event_timestamp` (Datetime[us], UTC), the times
+                of the queries.
 
         Returns:
-            The same rows in the same order, with all columns of the entity's views; of each view the newest row with
-            event_timestamp <= moment and created <= moment (of equally old rows the last created), else nulls.
+            The same rows in the same order, with all columns of the entity's views.
+                Each view gives its newest row with event_timestamp <= time and created
+                <= time, of equally old rows the last created, else nulls.
 
         Raises:
             InputError: nulls, wrong types or duplicate rows in `frame`.
@@ -93,40 +101,45 @@ class Store:
         return frame.hstack([joined[name].cast(dtype) for name, dtype in columns.items()])
 
     def load_online(self, entity: Entity, as_of: datetime) -> int:
-        """Brings the online store to the moment `as_of`: what `join` gives for every entity at that moment.
+        """Bring the online store to `as_of`: the values of `join` at that time.
 
-        Feast's own materialisation would load rows that became known only later; so the newest known rows are chosen
-        here, compared with what is online, and only those that differ are written. Entities that vanished from the
-        tables keep their last row.
+        Only rows that differ from those online are written. Entities that vanished from
+        the tables keep their last row.
 
         Returns:
-            Rows written, over all views of the entity.
+            Number of written rows, over all views of the entity.
 
         Raises:
-            InputError: the online store was already loaded for a later moment; it is never turned back.
+            InputError: the online store was loaded for a later time; it never goes
+                back.
         """
         if as_of.tzinfo is not None:
-            raise InputError(f"as_of {as_of}: wanted a UTC time without a time zone")
+            raise InputError(f"got as_of {as_of}; wanted a UTC time without a time zone")
         for view in self.schema.views_of(entity):
             loaded = self._loaded_until(view)
             if loaded and loaded > as_of:
                 raise InputError(
-                    f"online store, view {view_name(self.schema, view)}: already loaded as of {loaded}, after the "
-                    f"{as_of} asked for; load that moment or a later one, or use another home"
+                    f"online store, view {view_name(self.schema, view)}: already loaded as of {loaded}, later than the "
+                    f"wanted {as_of}; load that time or a later one, or use another home"
                 )
         return sum(self._load_view(view, as_of) for view in self.schema.views_of(entity))
 
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
-        """The loaded features of some entities, by one Feast call (for each 10,000 ids).
+        """Online features of some entities, by one Feast call per 10,000 ids.
 
         Returns:
-            One row per id, in the order given: key, `event_timestamp` (of the newest of its rows, null if nothing is
-            known of the id; whole seconds, as online stores keep them), and the columns of `join` in the same types.
+            One row per id in the given order: key, `event_timestamp` of the newest of
+                its rows (in whole seconds; null for an unknown id), and the columns of
+                `join` in the same types.
         """
         return self._read(self._service(entity), self.schema.views_of(entity), ids)
 
     def known(self, entity: Entity) -> list[str]:
-        """Every id in the registered feature tables of an entity, sorted. InputError if its schema was not applied."""
+        """Ids of the registered feature tables of an entity, sorted.
+
+        Raises:
+            InputError: the schema was not applied.
+        """
         self._service(entity)
         registered = [self._feast.get_feature_view(view_name(self.schema, v)) for v in self.schema.views_of(entity)]
         ids = pl.concat(pl.scan_parquet(_table(view)).select(entity.key) for view in registered).unique().collect()
@@ -135,7 +148,8 @@ class Store:
     @cached_property
     def _feast(self) -> feast.FeatureStore:
         os.environ["FEAST_USAGE"] = "False"
-        with warnings.catch_warnings():  # importing Feast switches deprecation warnings on for all code
+        # Importing Feast switches deprecation warnings on for all code.
+        with warnings.catch_warnings():
             from feast import FeatureStore
             from feast.repo_config import RepoConfig
 
@@ -145,22 +159,24 @@ class Store:
                 registry={
                     "registry_type": "sql",
                     "path": f"sqlite:///{self.home / 'registry.db'}",
-                    "cache_ttl_seconds": 0,  # what a digest names never changes
+                    "cache_ttl_seconds": 0,  # for ever: names with a digest never change
                 },
                 offline_store={"type": "feature_repo.store.offline.AsOfDuckDBOfflineStore"},
                 online_store=self._online,
                 entity_key_serialization_version=3,
             )
             store = FeatureStore(config=config)
-        warnings.filterwarnings("ignore", message='Field name "vector_enabled"')  # Feast's, at the first read
+        # A warning of Feast's own fields, at the first read.
+        warnings.filterwarnings("ignore", message='Field name "vector_enabled"')
         return store
 
     def _service(self, entity: Entity) -> feast.FeatureService:
-        """The registered service, looked up once: what a digest names never changes."""
+        """Registered service of an entity, looked up once."""
         if entity not in self._services:
             from feast.errors import FeatureServiceNotFoundException
 
-            self._feast.refresh_registry()  # another process may have applied since
+            # Another process may have applied the schema since.
+            self._feast.refresh_registry()
             try:
                 self._services[entity] = self._feast.get_feature_service(self.service(entity))
             except FeatureServiceNotFoundException as error:
@@ -170,13 +186,15 @@ class Store:
         return self._services[entity]
 
     def _loaded_until(self, view: View) -> datetime | None:
-        """The moment that the view's online rows stand for, from Feast's registry."""
+        """Time that the view's online rows stand for, from Feast's registry."""
         self._service(view.entity)
         loaded = self._feast.get_feature_view(view_name(self.schema, view)).most_recent_end_time
         return loaded and loaded.astimezone(UTC).replace(tzinfo=None)
 
     def _load_view(self, view: View, as_of: datetime) -> int:
+        """Write the rows of a view that differ at `as_of`, and return their number."""
         registered = self._feast.get_feature_view(view_name(self.schema, view))
+        # Feast's own materialisation would load rows that became known only later.
         latest = _latest(_table(registered), view, as_of)
         features = [f"{registered.name}:{name}" for name in view.columns]
         online = self._read(features, (view,), latest[view.entity.key].to_list())
@@ -184,7 +202,8 @@ class Store:
         for part in track(
             changed.iter_slices(_ROWS_PER_CALL), f"parts of {view.name}", -(-changed.height // _ROWS_PER_CALL)
         ):
-            # Not write_to_online_store, which skips rows that are all null. One chunk: Feast writes the first only.
+            # write_to_online_store would skip rows that are all null. Feast writes only the first
+            # chunk, so there is one.
             rows = part.rechunk().to_pandas(use_pyarrow_extension_array=True)
             self._feast.provider.ingest_df(registered, rows)
         moment = as_of.replace(tzinfo=UTC)
@@ -196,7 +215,13 @@ class Store:
     def _read(
         self, features: feast.FeatureService | list[str], views: Sequence[View], ids: Sequence[str]
     ) -> pl.DataFrame:
-        """One row per id: key, time of the newest row that is there, and the columns of the views."""
+        """One row per id: key, time of its newest row, and the columns of the views.
+
+        Args:
+            features: service, or names of features.
+            views: views of the features.
+            ids: ids to read.
+        """
         key = views[0].entity.key
         parts = [list(ids[at : at + _ROWS_PER_CALL]) for at in range(0, len(ids), _ROWS_PER_CALL)]
         read = self._feast.get_online_features
@@ -207,7 +232,8 @@ class Store:
 
 
 def _frame(response: OnlineResponse, views: Sequence[View]) -> pl.DataFrame:
-    """A response as a typed frame. Of a row that is not there, Feast gives nulls and time 0."""
+    """Response as a typed frame."""
+    # Feast returns nulls and time 0 for a missing row.
     vectors = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
     one_of_each = [vectors[next(iter(view.columns))].event_timestamps for view in views]
     times = np.array([[time.ToMicroseconds() for time in times] for times in one_of_each]).max(axis=0)
@@ -217,7 +243,7 @@ def _frame(response: OnlineResponse, views: Sequence[View]) -> pl.DataFrame:
 
 
 def online_types(views: Sequence[View]) -> dict[str, pl.DataType]:
-    """Columns of online rows: key, time, and the columns of the views of one entity."""
+    """Columns of online rows: key, time, and the columns of one entity's views."""
     return {views[0].entity.key: pl.String(), ENTITY_TIME: TIME, **column_types(*views)}
 
 
@@ -227,7 +253,13 @@ def _table(registered: feast.FeatureView) -> Path:
 
 
 def _latest(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
-    """The newest row of each entity that was true and known at `as_of`, sorted by key."""
+    """Newest row of each entity that was true and known at `as_of`, sorted by key.
+
+    Args:
+        path: feature table.
+        view: its view.
+        as_of: the time.
+    """
     key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
     rows = pl.scan_parquet(path)
     known = rows.select(key, *times).filter(pl.all_horizontal(pl.col(time) <= as_of for time in times))
@@ -236,9 +268,16 @@ def _latest(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
 
 
 def _differs(latest: pl.DataFrame, online: pl.DataFrame, view: View) -> pl.Series:
-    """Which rows of `latest` are not, value by value, what is online for the same entities in the same order."""
+    """Mask of the rows of `latest` that are not online in every value.
+
+    Args:
+        latest: rows of the feature table.
+        online: online rows of the same entities in the same order.
+        view: their view.
+    """
     seconds = latest[ENTITY_TIME].dt.truncate("1s")
-    differs = seconds.ne_missing(online[ENTITY_TIME].dt.truncate("1s"))  # online stores keep seconds
+    # Online stores keep whole seconds.
+    differs = seconds.ne_missing(online[ENTITY_TIME].dt.truncate("1s"))
     for name in view.columns:
         differs |= latest[name].ne_missing(online[name])
     return differs

@@ -1,4 +1,4 @@
-"""Point-in-time feature tables: canonical events, users and items in, one table per view out."""
+"""Point-in-time feature tables of canonical events, users and items."""
 
 from feature_repo.tables.build import feature_tables
 

@@ -1,11 +1,13 @@
-"""Point-in-time feature tables: canonical events, users and items in, one table per schema view out.
+"""Point-in-time feature tables: one for each view of the schema.
 
-A snapshot is (key, moment). Its features are computed from the events *known before* the moment: those with
-max(timestamp, created) < moment, late arrivals included from when they arrived. The row is stored with
-event_timestamp = created = moment, so a point-in-time join at the moment finds exactly it.
+A snapshot is (key, moment). Its features are computed from the events *known before*
+the moment: those with max(timestamp, created) < moment, so that a late arrival counts
+from its arrival. The row has event_timestamp = created = moment, so that a
+point-in-time join at the moment finds exactly it.
 
-Counting is done once per event, not once per (event, snapshot): an event enters at the first snapshot after it became
-known and leaves at the first whose window has passed it; running sums along each key then count what is inside.
+Each event is counted once, not once for each snapshot. It enters at the first snapshot
+after it became known, and leaves at the first whose window has passed it. Running sums
+along each key then count the events inside.
 """
 
 from __future__ import annotations
@@ -25,12 +27,25 @@ from feature_repo.tables.user_history import user_history
 def feature_tables(
     tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, snapshots: pl.DataFrame | None = None
 ) -> dict[str, pl.DataFrame]:
-    """One table per view of the entity: key, event_timestamp, created, then the view's columns.
+    """Tables of an entity's views: key, event_timestamp, created, value columns.
 
-    User views have a row at the start of each of the user's active days and, for every user, at each of `moments`.
-    Item statistics have a row at each weekly snapshot at which a value may differ from the row before; profiles have
-    one row per entity, true from before the first snapshot. Raises ValueError for a view that nothing here computes.
-    snapshots: distinct keys and event_timestamps, sorted by both, to have rows at instead of all these.
+    User views have a row at the start of each active day of a user and, for every user,
+    at each of `moments`. Item statistics have a row at each weekly snapshot at which a
+    value may differ from the row before. Profiles have one row per entity, true from
+    before the first snapshot.
+
+    Args:
+        tables: canonical tables.
+        entity: users or items.
+        moments: times at which every user has a row.
+        snapshots: distinct keys and event_timestamps, sorted by both, to compute
+            instead.
+
+    Returns:
+        Tables by view.
+
+    Raises:
+        ValueError: a view that this module cannot compute.
     """
     events = with_known(tables.events)
     if snapshots is None and entity is Entity.USER:
@@ -53,13 +68,19 @@ def feature_tables(
 
 
 def profile(entities: pl.DataFrame, view: View, events: pl.DataFrame) -> pl.DataFrame:
-    """The static features of users or items, true from before the log's first snapshot."""
+    """Static features of users or items, true from before the first snapshot.
+
+    Args:
+        entities: canonical users or items.
+        view: the profile.
+        events: canonical events.
+    """
     start = events.select(week_of(pl.col("timestamp").min())).item()
     return entities.select(view.entity.key, pl.lit(start, pl.Datetime("us")).alias(ENTITY_TIME), *view.columns)
 
 
 def user_activity(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
-    """Counts, spend, recency and basket size of each user snapshot; see `schema.user_activity`."""
+    """Counts, spend, recency and basket size of each user snapshot."""
     sums = _sums(seen, snapshots, Entity.USER.key)
     first, last = _first_and_last(seen, snapshots, Entity.USER.key)
     table = snapshots.with_columns(last_event=last, first_event=first, **_counts(sums, "events"))
@@ -71,7 +92,7 @@ def user_activity(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
 
 
 def item_statistics(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
-    """Popularity, price and first sale of each weekly item snapshot; see `schema.item_statistics`."""
+    """Popularity, price and first sale of each weekly item snapshot."""
     sums = _sums(seen, snapshots, Entity.ITEM.key)
     first, _ = _first_and_last(seen, snapshots, Entity.ITEM.key)
     table = snapshots.with_columns(first_sale=first, **_counts(sums, "popularity"))
@@ -86,14 +107,22 @@ def _counts(sums: dict[str, pl.DataFrame], name: str) -> dict[str, pl.Series]:
 
 
 def _sums(seen: pl.DataFrame, snapshots: pl.DataFrame, key: str) -> dict[str, pl.DataFrame]:
-    """By span (all, 7d, 28d), per snapshot: `events` inside it, the sum of their values, and how many have one.
+    """Sums of each snapshot by span (all, 7d, 28d).
 
-    What is inside a window is what has entered less what has left: sums of values carry the noise of a difference.
+    `events` are the events inside, `value` the sum of their values, `valued` the number
+    of events with a value.
+
+    Args:
+        seen: `seen_events` of the snapshots.
+        snapshots: keys and times.
+        key: id column.
     """
     amounts = {"events": pl.len().cast(pl.Float64)}
     if "value" in seen.columns:
         amounts |= {"value": pl.col("value").sum(), "valued": pl.col("value").count().cast(pl.Float64)}
     entered = _running(seen, snapshots, key, "enter", amounts)
+    # Inside a window is what entered less what left: sums of values have the noise of a
+    # difference.
     left = {span: _running(seen, snapshots, key, f"leave_{span}", amounts) for span in WINDOWS}
     return {"all": entered} | {span: entered - gone for span, gone in left.items()}
 
@@ -101,7 +130,15 @@ def _sums(seen: pl.DataFrame, snapshots: pl.DataFrame, key: str) -> dict[str, pl
 def _running(
     seen: pl.DataFrame, snapshots: pl.DataFrame, key: str, row: str, amounts: dict[str, pl.Expr]
 ) -> pl.DataFrame:
-    """Per snapshot: the amounts over its key's events whose `row`, `enter` or a `leave`, is it or an earlier one."""
+    """Amounts of each snapshot over its key's events up to that snapshot.
+
+    Args:
+        seen: `seen_events` of the snapshots.
+        snapshots: keys and times.
+        key: id column.
+        row: column of the snapshot that counts: `enter` or a `leave`.
+        amounts: aggregations by name.
+    """
     return (
         snapshots.select(key)
         .with_row_index(row)
@@ -111,7 +148,7 @@ def _running(
 
 
 def _basket_size(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.Series:
-    """Per snapshot: mean events per basket, of what is known of each by then; null without a basket."""
+    """Mean known events per basket of each snapshot; null without a basket."""
     key, amounts = Entity.USER.key, {"number": pl.len().cast(pl.Float64)}
     inside = seen.drop_nulls("basket_id")
     baskets = inside.group_by(key, "basket_id").agg(pl.col("enter").min())
@@ -120,7 +157,15 @@ def _basket_size(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.Series:
 
 
 def _first_and_last(seen: pl.DataFrame, snapshots: pl.DataFrame, key: str) -> tuple[pl.Series, pl.Series]:
-    """Per snapshot: timestamps (microseconds, null if none) of the first and last event known before it."""
+    """Times of the first and last event known before each snapshot.
+
+    They are in microseconds, null without an event.
+
+    Args:
+        seen: `seen_events` of the snapshots.
+        snapshots: keys and times.
+        key: id column.
+    """
     time = pl.col("timestamp").cast(pl.Int64)
     times = seen.group_by(row="enter").agg(first=time.min(), last=time.max())
     found = (
@@ -136,7 +181,7 @@ def _first_and_last(seen: pl.DataFrame, snapshots: pl.DataFrame, key: str) -> tu
 
 
 def _as_declared(table: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Exactly the declared columns, in order, with both times."""
+    """Declared columns in order, with both times."""
     if CREATED_TIME not in table.columns:
         table = table.with_columns(pl.col(ENTITY_TIME).alias(CREATED_TIME))
     return table.select(view.entity.key, ENTITY_TIME, CREATED_TIME, *view.columns)

@@ -1,4 +1,4 @@
-"""Decayed counts of repeated interactions, as moments that do not change with the time of the query."""
+"""Decayed counts of interactions, as moments that no time of a query changes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import numpy as np
 
 
 def decayed_moments(times: np.ndarray, position: np.ndarray, half_life: float) -> np.ndarray:
-    """T_i = h·log2 Σ_{k ≤ i} 2^{t_k/h} of each row i, over the rows of its run up to itself.
+    """Moments T_i = h·log2 Σ_{k ≤ i} 2^{t_k/h}, over each row and its run before it.
 
-    times, position, result: (n,) int64. times and half_life are in one unit. position is the number of rows of the
-    same run before the row; the rows of a run lie together, in the order in which they became known.
+    One interaction at T would count as much as all of them at any time: Σ_k 2^{−(t −
+    t_k)/h} = 2^{−(t − T)/h}. The sum is a scan by doubling (Hillis and Steele, Data
+    parallel algorithms, 1986), of about log2 of the longest run passes.
 
-    An interaction at T alone would count as much as all of them, at any time: Σ_k 2^{−(t − t_k)/h} = 2^{−(t − T)/h}.
-    Sums are held relative to each row's own time, so that nothing underflows, and a row's terms and their order are
-    of its own past, so that it is the same to the last bit whatever follows. A scan by doubling (Hillis and Steele,
-    Data parallel algorithms, 1986): about log2 of the longest run passes.
+    Args:
+        times: t, int64 [n], in the unit of `half_life`.
+        position: number of earlier rows of the same run, int64 [n]. The rows of a run
+            lie together, in the order in which they became known.
+        half_life: h.
+
+    Returns:
+        T, int64 [n].
     """
-    excess = np.zeros(len(times))  # (T − t)/h
+    # (T − t)/h: relative to the row's own time nothing underflows. Terms and their order are of
+    # the row's own past, so that later rows do not change a bit of it.
+    excess = np.zeros(len(times))
     step = 1
     while (rows := np.flatnonzero(position >= step)).size:
         age = (times[rows] - times[rows - step]) / half_life

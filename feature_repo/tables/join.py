@@ -1,4 +1,4 @@
-"""Point-in-time join of feature tables in memory: what `Store.join` answers, without a feature store."""
+"""Point-in-time join of feature tables in memory, without a feature store."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ _QUERY, _ROW, _KNOWN = "__query", "__row", "__known"
 
 
 def join_as_of(asked: pl.DataFrame, tables: Mapping[str, pl.DataFrame], entity: Entity) -> pl.DataFrame:
-    """Join the features that were true and known of each entity at each moment.
+    """Features that were true and known of each entity at each time, as `Store.join`.
 
     Args:
-        asked: The entity's key and `event_timestamp`, the moments of the queries.
-        tables: Feature tables of the entity, as `feature_tables` returns them.
-        entity: The entity that all tables describe.
+        asked: the entity's key and `event_timestamp`, the times of the queries.
+        tables: feature tables of the entity, as of `feature_tables`.
+        entity: entity of all tables.
 
     Returns:
-        The same rows in the same order, with the columns of all tables; of each table the newest row with
-        event_timestamp <= moment and created <= moment (of equally old rows the last created), else nulls.
+        The same rows in the same order, with the columns of all tables. Each table
+            gives its newest row with event_timestamp <= time and created <= time, of
+            equally old rows the last created, else nulls.
     """
     key = entity.key
     queries = asked.select(key, ENTITY_TIME).with_row_index(_QUERY).sort(ENTITY_TIME)
     joined = [asked]
     for table in tables.values():
         ordered = table.sort(ENTITY_TIME, CREATED_TIME)
-        # A row may become known after a newer one: from each moment on, the best row known so far answers.
+        # A row may become known after a newer one, so the newest row known so far answers.
         known = (
             ordered.with_row_index(_ROW)
             .select(key, _ROW, pl.max_horizontal(ENTITY_TIME, CREATED_TIME).alias(_KNOWN))

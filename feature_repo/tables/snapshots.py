@@ -1,4 +1,4 @@
-"""Snapshots: the moments at which a user's or an item's features are computed, and which events each one may see."""
+"""Snapshots: times at which features are computed, and the events each may see."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import polars as pl
 from feature_repo.schema import ENTITY_TIME, Entity
 
 WINDOWS = {"7d": timedelta(days=7), "28d": timedelta(days=28)}
-"""Spans of the windowed features. A snapshot's window reaches back to and includes the moment one span before it."""
+"""Spans of the windowed features. A window includes the time one span before its
+snapshot."""
 WEEKS_UNTIL_QUIET = max(WINDOWS.values()) // timedelta(weeks=1) + 1
 """Weekly snapshots after an event became known until every window has passed it."""
 
 
 def with_known(events: pl.DataFrame) -> pl.DataFrame:
-    """Events with `known`: the moment from which an event may be used, max(timestamp, created)."""
+    """Events with `known`: the time from which they may count."""
+    # An event that arrives late was unknown to every system until its arrival.
     return events.with_columns(known=pl.max_horizontal("timestamp", "created"))
 
 
@@ -26,17 +28,26 @@ def known_before(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
 
 
 def day_of(moment: pl.Expr) -> pl.Expr:
-    """The midnight at or before the moment: the snapshot that an interaction sees of its user."""
+    """Midnight at or before a time: the user snapshot of an interaction."""
     return moment.dt.truncate("1d")
 
 
 def week_of(moment: pl.Expr) -> pl.Expr:
-    """The Monday, 00:00, at or before the moment: the weekly snapshot that an interaction sees of its item."""
+    """Monday, 00:00, at or before a time: the item snapshot of an interaction."""
     return moment.dt.truncate("1w")
 
 
 def user_snapshots(events: pl.DataFrame, users: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:
-    """user_id, event_timestamp: the start of each active day of each user, and every user at each of `moments`."""
+    """Start of each active day of each user, and every user at each of `moments`.
+
+    Args:
+        events: canonical events.
+        users: canonical users.
+        moments: times at which every user has a snapshot.
+
+    Returns:
+        user_id and event_timestamp, sorted by both.
+    """
     active = events.select("user_id", day_of(pl.col("timestamp")).alias(ENTITY_TIME))
     at = pl.DataFrame({ENTITY_TIME: list(moments)}, schema={ENTITY_TIME: pl.Datetime("us")})
     everyone = users.select("user_id").join(at, how="cross")
@@ -44,9 +55,17 @@ def user_snapshots(events: pl.DataFrame, users: pl.DataFrame, moments: Sequence[
 
 
 def item_snapshots(events: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:
-    """item_id, event_timestamp: the Mondays after an event at which the item's statistics may still change.
+    """Mondays after an event at which the item's statistics may still change.
 
-    events: with `known`. The last Monday is at or before the newest event or, if that is later, the last of `moments`.
+    The last Monday is at or before the newest event or, if that is later, the last of
+    `moments`.
+
+    Args:
+        events: events with `known`.
+        moments: times that snapshots must reach.
+
+    Returns:
+        item_id and event_timestamp, sorted by both.
     """
     seen = events.select("item_id", monday=week_of(pl.col("known"))).unique()
     weeks = [
@@ -58,11 +77,16 @@ def item_snapshots(events: pl.DataFrame, moments: Sequence[datetime]) -> pl.Data
 
 
 def seen_events(events: pl.DataFrame, snapshots: pl.DataFrame, entity: Entity) -> pl.DataFrame:
-    """The events that some snapshot of their key sees, and which: rows of `snapshots`, sorted by key and time.
+    """Events that a snapshot of their key sees, with the rows of these snapshots.
 
-    `enter` is the first snapshot that sees the event, the first after it became known; `leave_7d` and `leave_28d` are
-    the first of those whose window has passed it, null if none has. An event that is known only after its window has
-    passed leaves where it enters.
+    `enter` is the first snapshot after the event became known. `leave_7d` and
+    `leave_28d` are the first whose window has passed it, null if none has. An event
+    that becomes known after its window has passed leaves where it enters.
+
+    Args:
+        events: events with `known`.
+        snapshots: keys and event_timestamps, sorted by both.
+        entity: users or items.
     """
     rows = {"enter": pl.col("known")} | {f"leave_{span}": pl.col("timestamp") + w for span, w in WINDOWS.items()}
     found = {name: _first_after(events, snapshots, entity, moment) for name, moment in rows.items()}
@@ -75,7 +99,14 @@ def seen_events(events: pl.DataFrame, snapshots: pl.DataFrame, entity: Entity) -
 
 
 def _first_after(events: pl.DataFrame, snapshots: pl.DataFrame, entity: Entity, moment: pl.Expr) -> pl.Series:
-    """Per event: row (UInt32) of its key's first snapshot strictly after `moment`; null where there is none."""
+    """Row of each event's first snapshot strictly after a time; null without one.
+
+    Args:
+        events: events with `known`.
+        snapshots: keys and event_timestamps, sorted by both.
+        entity: users or items.
+        moment: the time.
+    """
     asked = events.select(pl.col(entity.key), moment.alias(ENTITY_TIME)).with_row_index("event").sort(ENTITY_TIME)
     rows = snapshots.select(entity.key, ENTITY_TIME).with_row_index("row").sort(ENTITY_TIME)
     found = asked.join_asof(

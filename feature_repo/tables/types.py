@@ -1,4 +1,4 @@
-"""Feature tables as polars frames: their types, and what a table or a query must look like to be accepted."""
+"""Feature tables as polars frames: their types and checks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ POLARS_TYPES: dict[Column, pl.DataType] = {
 
 
 def column_types(*views: View) -> dict[str, pl.DataType]:
-    """The value columns of some views, in order."""
+    """Types of the value columns of some views, in order."""
     return {name: POLARS_TYPES[column] for view in views for name, column in view.columns.items()}
 
 
 def table_types(view: View) -> dict[str, pl.DataType]:
-    """All columns of a view's feature table: key, times, values."""
+    """Types of all columns of a view's feature table: key, times, values."""
     return {view.entity.key: pl.String(), ENTITY_TIME: TIME, CREATED_TIME: TIME, **column_types(view)}
 
 
 def check_table(path: Path, view: View) -> None:
-    """Raises InputError unless the file is a feature table of the view. Values are not looked at."""
+    """Raise InputError unless a file has the columns of the view's feature table."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; write the feature tables of the schema first")
     found = pl.read_parquet_schema(path)
@@ -47,7 +47,11 @@ def check_table(path: Path, view: View) -> None:
 
 
 def check_query(frame: pl.DataFrame, entity: Entity) -> pl.DataFrame:
-    """Key and moment of the rows to be joined; InputError for wrong types, nulls and duplicates."""
+    """Key and time of the rows to be joined.
+
+    Raises:
+        InputError: wrong types, nulls or duplicates.
+    """
     source = f"{entity.value} rows to join"
     for name, dtype in {entity.key: pl.String(), ENTITY_TIME: TIME}.items():
         if frame.schema.get(name) != dtype:

@@ -1,5 +1,6 @@
-"""The user history: the last distinct items of each user snapshot, with the last time, the count and the decayed count
-of each.
+"""User history: last distinct items of each user snapshot, with facts of each.
+
+The facts are the last time, the count and the decayed count.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ from feature_repo.tables.decay import decayed_moments
 COLUMNS = ("item", "time", "count", "decayed")
 PARTS = ("items", "times", "counts", "decayed")
 ROWS_AT_ONCE = 4_000_000
-"""Bound on the (snapshot, item) rows in memory at a time, but for a user who has more."""
+"""Most (snapshot, item) rows in memory at a time, except of a single user."""
 
 
 def user_history(seen: pl.DataFrame, snapshots: pl.DataFrame, feature: Feature) -> pl.DataFrame:
-    """Lists of at most `feature.length` distinct items per snapshot, newest first (ties by item id).
+    """Lists of at most `feature.length` distinct items per snapshot, newest first.
 
-    seen: as `seen_events` gives it. snapshots: user_id, event_timestamp, sorted by both.
-    Returns the snapshots with `{name}_items` (strings), `{name}_times` (microseconds), `{name}_counts` and
-    `{name}_decayed` (the moments T, microseconds); lists are empty where nothing is known yet.
+    Ties go by item id.
+
+    Args:
+        seen: `seen_events` of the snapshots.
+        snapshots: user_id and event_timestamp, sorted by both.
+        feature: the history.
+
+    Returns:
+        The snapshots with `{name}_items` (strings), `{name}_times` (microseconds),
+            `{name}_counts` and `{name}_decayed` (moments T, microseconds). Lists are
+            empty while nothing is known.
     """
     assert feature.length is not None, "a history declares its length"
     names = {part: f"{feature.name}_{part}" for part in PARTS}
@@ -38,12 +47,18 @@ def user_history(seen: pl.DataFrame, snapshots: pl.DataFrame, feature: Feature) 
 
 
 def _stays(seen: pl.DataFrame, snapshots: pl.DataFrame, half_life_days: float) -> pl.DataFrame:
-    """item, time, count, decayed and the snapshot rows [enter, leave) of one user during which they hold, newest time
-    first.
+    """Facts of an item, and the snapshot rows [enter, leave) in which they hold.
 
-    `end`, the row after the user's last, tells the user.
+    Columns: item, time, count, decayed, enter, leave, and `end`, the row after the
+    user's last, which identifies the user. The newest time comes first.
+
+    Args:
+        seen: `seen_events` of the snapshots.
+        snapshots: user_id and event_timestamp, sorted by both.
+        half_life_days: half-life of the decayed count.
     """
-    items = pl.Enum(seen["item_id"].unique().sort())  # sorts and groups faster than strings, in the same order
+    # An Enum sorts and groups faster than strings, in the same order.
+    items = pl.Enum(seen["item_id"].unique().sort())
     ends = snapshots.with_row_index("row").select(end=pl.col("row").max().over("user_id") + 1)["end"]
     pair, half_life = ["end", "item"], half_life_days * MICROSECONDS_PER_DAY
     events = (
@@ -62,7 +77,7 @@ def _stays(seen: pl.DataFrame, snapshots: pl.DataFrame, half_life_days: float) -
 
 
 def _blocks(stays: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The stays expanded to one row per (snapshot row, item), in their order, some whole users at a time."""
+    """Stays expanded to one row per (snapshot row, item), whole users at a time."""
     sizes = stays.group_by("end").agg(size=(pl.col("leave") - pl.col("enter")).cast(pl.Int64).sum()).sort("end")
     numbers = sizes.select("end", block=pl.col("size").cum_sum() // ROWS_AT_ONCE)
     numbered = stays.join(numbers, on="end", how="left", maintain_order="left")
@@ -72,6 +87,7 @@ def _blocks(stays: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _newest(block: pl.DataFrame, length: int) -> pl.DataFrame:
-    """row and PARTS: the first of each row. Grouping keeps their order, so that nothing is sorted here."""
+    """First items of each snapshot row: row and PARTS."""
     first = [pl.col(name).head(length).alias(part) for name, part in zip(COLUMNS, PARTS, strict=True)]
+    # Grouping keeps the order within a group, so that nothing is sorted here.
     return block.group_by("row").agg(first).with_columns(pl.col("items").cast(pl.List(pl.String)))

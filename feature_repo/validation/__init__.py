@@ -1,1 +1,1 @@
-"""Expectations derived from the schema, and their validation."""
+"""Expectations of a schema, and their validation."""

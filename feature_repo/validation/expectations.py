@@ -1,6 +1,6 @@
-"""Great Expectations over feature tables: validate a table against its view, and say in plain words what is wrong.
+"""Validation of a feature table against its view, by Great Expectations.
 
-Every expectation is critical: it blocks. What is expected is derived from the schema in `suite`.
+Every expectation is critical: a failure blocks. `suite` derives the expectations.
 """
 
 from __future__ import annotations
@@ -24,28 +24,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Findings of a validation. `failures` name view, column, problem, unexpected rows and three examples; `summary`
-    is a table of all expectations (expectation, column, success, observed); `docs` is the data docs' index.html.
-    """
+    """Findings of a validation."""
 
     success: bool
+    """Whether no expectation failed."""
     failures: tuple[str, ...]
+    """Failures in words: view, column, problem, unexpected rows and three examples."""
     expectations: int
+    """Number of expectations."""
     docs: Path
+    """The data docs' index.html."""
     summary: tuple[dict[str, Any], ...]
+    """All expectations, as expectation, column, success and observed."""
 
 
 def validate(view: View, frame: pl.DataFrame, *, docs: Path) -> Report:
-    """Checks a feature table against its view; data docs go to `docs / view.name`, replacing what was there.
+    """Validate a feature table against its view.
+
+    Checked are: columns and their types; at least one row; key and times present,
+    unique in key and event_timestamp, known no earlier than true; declared minimum,
+    maximum and share of nulls; finite numbers; timestamps that can be microseconds and,
+    except in profiles, do not lie after event_timestamp; lengths of lists, width of
+    vectors, no nulls inside lists, aligned lists of a history.
 
     Args:
-        frame: key, event_timestamp, created and the view's columns. All rows are checked, none sampled.
-
-    Checked are: columns and their types; at least one row; key and times present, unique in key and
-    event_timestamp, known no earlier than true; declared minimum, maximum and share of nulls; finite numbers;
-    timestamps that can be microseconds and, except in profiles, do not lie after event_timestamp; lengths of
-    lists, width of vectors, no nulls inside lists, aligned lists of a history.
+        view: the view.
+        frame: key, event_timestamp, created and the view's columns; every row is
+            checked.
+        docs: folder of the data docs, which replace those at `docs / view.name`.
     """
+    # Data docs of an earlier validation would stay beside the new ones.
     folder = docs.absolute() / view.name
     shutil.rmtree(folder, ignore_errors=True)
     with warnings.catch_warnings():
@@ -68,7 +76,7 @@ def validate(view: View, frame: pl.DataFrame, *, docs: Path) -> Report:
 
 
 def _context(folder: Path) -> EphemeralDataContext:
-    """An in-memory context that writes its data docs to the folder, without telemetry or progress bars."""
+    """In-memory context that writes data docs, without telemetry or progress bars."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.data_context.types import base
@@ -88,7 +96,14 @@ def _context(folder: Path) -> EphemeralDataContext:
 
 
 def _run(context: EphemeralDataContext, name: str, frame: pd.DataFrame, expectations: list[Expectation]) -> list[Any]:
-    """The results of one suite over a pandas frame, in no particular order."""
+    """Results of one suite over a frame, in no particular order.
+
+    Args:
+        context: context of the suite.
+        name: name of the suite.
+        frame: pandas frame.
+        expectations: expectations of the suite.
+    """
     import great_expectations as gx
 
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
@@ -108,14 +123,20 @@ def _run(context: EphemeralDataContext, name: str, frame: pd.DataFrame, expectat
 
 
 def _column_of(result: Any) -> str | None:
-    """The table's column that an expectation is about; None for the whole table."""
+    """Column of the table that an expectation is about; None for the whole table."""
     kwargs = result.expectation_config.kwargs
     named = [kwargs[part].partition(" (")[0] for part in ("column", "column_A", "column_B") if part in kwargs]
     return next((name for name in named if name != ENTITY_TIME), named[0] if named else None)
 
 
 def _failure(view: View, result: Any, rows: int) -> str:
-    """A failed expectation in one sentence: view, column, problem, unexpected rows, three examples."""
+    """Failed expectation in one sentence.
+
+    Args:
+        view: the view.
+        result: result of the expectation.
+        rows: rows of the table.
+    """
     column, wanted = _column_of(result), result.expectation_config.description
     where = f"{view.name}, column {column!r}" if column else view.name
     if result.exception_info.get("raised_exception"):

@@ -1,7 +1,9 @@
-"""Expectations of a feature table, derived from its view. Imported only where a table is validated.
+"""Expectations of a feature table, derived from its view.
 
-Great Expectations works on pandas, where null and NaN are one and lists are slow: so lists are handed over as their
-lengths, and values that are no finite number in columns of their own. Such derived columns are named `column (what)`.
+Great Expectations works on pandas, where null and NaN are one and lists are slow. So
+lists become their lengths, and numbers that are not finite become columns of their own.
+Such derived columns are named `column (what)`. The module is imported only to validate
+a table.
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ MOMENT = f"{ENTITY_TIME} (microseconds)"
 _EARLIEST = int(datetime(1800, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _FINITE = "is finite: no NaN, no infinity"
-_UNIT_FLOOR = 10**13  # as microseconds in April 1970; today's seconds and milliseconds lie below
+_UNIT_FLOOR = 10**13
+"""April 1970 in microseconds; today's seconds and milliseconds lie below."""
 
 Check = tuple[pl.Expr, list[Expectation]]
-"""A column to hand over, made from the table, and what is expected of it."""
+"""Column made from the table, and its expectations."""
 
 
 def structure(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
-    """The frame's types as a table of one row, and what they should be."""
+    """Types of a frame as a table of one row, and their expectations."""
     wanted = table_types(view)
     found = pl.DataFrame({name: [str(frame.schema.get(name, "missing"))] for name in wanted})
     return found.to_pandas(), [
@@ -38,7 +41,7 @@ def structure(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expec
 
 
 def values(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
-    """The table as pandas can hold it, and what its values should be."""
+    """Table as pandas can hold it, and the expectations of its values."""
     checks = [*_row_checks(view)]
     for feature in view.features:
         checks += _feature_checks(feature, dated=not view.name.endswith("_profile"))
@@ -47,7 +50,7 @@ def values(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectat
 
 
 def _row_checks(view: View) -> Iterator[Check]:
-    """At least one row; key and times are there, the row is unique and known no earlier than true."""
+    """Expectations of rows: at least one, key and times, unique, not known early."""
     key = view.entity.key
     rows = gxe.ExpectTableRowCountToBeBetween(min_value=1, description="has at least one row")
     unique = gxe.ExpectCompoundColumnsToBeUnique(
@@ -67,7 +70,7 @@ def _row_checks(view: View) -> Iterator[Check]:
 
 
 def _feature_checks(feature: Feature, *, dated: bool) -> Iterator[Check]:
-    """Expectations of one feature. `dated`: its times must not lie after the row's (profiles look ahead)."""
+    """Expectations of one feature; `dated` if its times must not lie after the row's."""
     name = feature.name
     column, present = pl.col(name), _present(name, feature.max_null_share)
     match feature.kind:
@@ -99,7 +102,15 @@ def _feature_checks(feature: Feature, *, dated: bool) -> Iterator[Check]:
 
 
 def _list_checks(name: str, feature: Feature, least: int | None, most: int | None) -> Iterator[Check]:
-    """Length and presence of a list column, and no nulls inside: the online store cannot hold them."""
+    """Expectations of a list column: length, presence, no nulls inside.
+
+    Args:
+        name: the column.
+        feature: its feature.
+        least: least length.
+        most: largest length.
+    """
+    # The online store cannot hold a null inside a list.
     column, length, nulls = pl.col(name), f"{name} (length)", f"{name} (nulls)"
     wanted = f"has {most} elements" if least == most else f"has at most {most} elements"
     yield (
@@ -121,7 +132,13 @@ def _aligned(name: str, other: str) -> Check:
 
 
 def _none(name: str, offending: pl.Expr, text: str) -> Check:
-    """A derived column that holds the offending values and should hold none."""
+    """Derived column that holds the bad values, expected to be empty.
+
+    Args:
+        name: name of the column.
+        offending: bad values, null for all others.
+        text: expectation in words.
+    """
     return offending.cast(pl.String).alias(name), [gxe.ExpectColumnValuesToBeNull(column=name, description=text)]
 
 
