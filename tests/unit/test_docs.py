@@ -1,4 +1,7 @@
-"""The documentation: links resolve, commands parse, snippets compile, every option and setting is told."""
+"""Documentation: links resolve, commands parse, snippets compile.
+
+Every option and every setting is documented.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def lines_of(page: Path) -> Iterator[str]:
-    """Yield the lines of fenced commands; a line that ends in a backslash goes on in the next."""
+    """Yield the lines of fenced commands, with continued lines joined."""
     for block in blocks(page, ""):
         yield from block.replace("\\\n", " ").splitlines()
 

@@ -1,4 +1,7 @@
-"""Programs run by their graph alone: the same bits as through PyTorch, and nothing of its compiler imported."""
+"""Programs run by their graph alone: the same bits as through PyTorch.
+
+Nothing of its compiler is imported.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ ROOT = Path(__file__).parents[3]
 
 
 class _Tower(torch.nn.Module):
-    """What graphs hold: weights, buffers, constants, lists of tensors, sizes, infinities, several results."""
+    """Module with all parts of graphs: weights, buffers, constants, lists, sizes.
+
+    Also infinities and several results.
+    """
 
     def __init__(self) -> None:
         super().__init__()

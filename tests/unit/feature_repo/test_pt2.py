@@ -1,4 +1,4 @@
-"""Archives that could run code while being loaded are refused; a plain program loads."""
+"""Archives that could run code when loaded are refused; a plain program loads."""
 
 from __future__ import annotations
 

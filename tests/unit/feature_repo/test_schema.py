@@ -1,4 +1,4 @@
-"""Declarations: what is refused, what a digest covers, and that nothing is lost in JSON."""
+"""Declarations: refusals, the digest, and JSON without loss."""
 
 from __future__ import annotations
 

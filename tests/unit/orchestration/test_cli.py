@@ -1,4 +1,4 @@
-"""The command: quick to help, one line for what a user can act on, and no import that is not needed."""
+"""The command: quick help, one line for errors of users, no needless import."""
 
 from __future__ import annotations
 

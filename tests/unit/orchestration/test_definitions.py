@@ -1,4 +1,4 @@
-"""The definitions that Dagster loads: the asset graph, its checks, its job and its schedule."""
+"""Definitions that Dagster loads: asset graph, checks, job and schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured on a hold-out, and what the gate makes of it."""
+"""Measurement on a hold-out, and the gate's use of it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_baseline_that_was_not_measured_is_no_pass() -> None:
 
 
 def test_baselines_learn_only_from_what_was_known_before_the_cut() -> None:
-    """Of three events one happened after the cut, and one before it but became known after."""
+    """One of three events is after the cut, one before it became known after it."""
     day = timedelta(days=1)
     events = pl.DataFrame(
         {

@@ -31,7 +31,7 @@ def collect(error: BaseException) -> None:
 
 @pytest.fixture
 def ctrl_c_raises() -> Iterator[None]:
-    """Python's own handler: a process that was started in the background ignores SIGINT."""
+    """Python's own handler: a process started in the background ignores SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""What tests of small towers share."""
+"""Fixtures of small towers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A mistake put in on purpose.
+"""Mistakes put into the source on purpose.
 
-It replaces one expression in the source of a module, everywhere the expression stands. Functions and methods get the
-code of the mistaken module, so that whoever imported them before runs the mistake too.
+A mistake replaces one expression in the source of a module, everywhere. Functions and
+methods get the code of the mistaken module, so that earlier importers run it too.
 """
 
 from __future__ import annotations
@@ -18,20 +18,25 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """name: what was done wrong. module, right, wrong: where, and the expression before and after. test: what must
-    notice it, called with `arguments`."""
+    """Wrong expression in a module, and the test that must notice it."""
 
     name: str
+    """Name of the mistake."""
     module: str
+    """Module that gets it."""
     right: str
+    """Expression in the source."""
     wrong: str
+    """Expression that replaces it."""
     test: Callable[..., None]
+    """Test that must fail."""
     arguments: tuple[Any, ...] = ()
+    """Arguments of the test."""
 
 
 @contextmanager
 def put_in(mistake: Mistake) -> Iterator[None]:
-    """The module with the mistake: same objects, other code."""
+    """Run a block with the mistake: the same objects with other code."""
     module = importlib.import_module(mistake.module)
     source = inspect.getsource(module)
     assert mistake.right in source, f"{mistake.module} no longer says {mistake.right!r}: bring the mistake up to date"
@@ -56,7 +61,7 @@ def put_in(mistake: Mistake) -> Iterator[None]:
 
 
 def functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
-    """The module's own functions and its classes' methods and properties, by qualified name."""
+    """Functions, methods and properties of a module, by qualified name."""
     for owner in (module, *(each for each in vars(module).values() if isinstance(each, type))):
         for found in vars(owner).values():
             inner = getattr(found, "fget", None) or getattr(found, "func", None) or getattr(found, "__func__", found)

@@ -1,4 +1,7 @@
-"""Mistakes in samplers, frequencies, hidden pairs, hard negatives and towers, each with the test that notices it."""
+"""Mistakes in training, each with the test that notices it.
+
+They are in samplers, frequencies, hidden pairs, hard negatives and towers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training on a planted world: users of a group must retrieve the items of their group."""
+"""Training on a planted world: users retrieve the items of their group."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_unknown_user_is_served_from_the_history_alone() -> None:
 
 
 def test_an_unknown_item_is_placed_by_its_features() -> None:
-    """An item nobody has ever seen lies nearer to the users of its group than to others."""
+    """An item without interactions lies nearer to the users of its group."""
     users, corpus = at(frames()[1], CUT), at(frames()[2], CUT, week=True)
     result = fitted()
     new = corpus.head(4).with_columns(pl.Series("item_id", [f"new{n}" for n in range(4)]))
@@ -167,7 +167,7 @@ def test_exported_programs_give_the_towers_embeddings_for_any_batch(tmp_path: Pa
 
 
 def test_early_stopping_ranks_by_what_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a repeat term, the trial's metrics are those of sums with terms for every history of the hold-out."""
+    """With a repeat head, the trial measures sums with terms for every history."""
     added = []
 
     def noted(*scores: Any) -> MakeSearch:
@@ -212,7 +212,7 @@ def test_every_named_recipe_can_start(name: str) -> None:
 
 
 def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> None:
-    """A snapshot is the start of the day: an item's count and last time are of earlier days only."""
+    """A snapshot is the start of a day: counts and times are of earlier days."""
     tables, queries, _, positives = frames()
     lists = [f"history_{part}" for part in ("items", "times", "counts", "decayed")]
     stored = queries.explode(lists).drop_nulls("history_items")

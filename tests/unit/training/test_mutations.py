@@ -1,4 +1,7 @@
-"""Mistakes that no crash and hardly a metric reveals: a named test must fail with each, and pass without."""
+"""Mistakes that hardly a metric reveals: a named test must fail with each.
+
+Without the mistake it must pass.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an update may move."""
+"""Weights that an update moves, and those that it keeps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def released(folders: dict[str, Path], request: pytest.FixtureRequest) -> Releas
 
 
 def since(released: Released) -> tuple[TrainingSet, Encoder, Encoder]:
-    """A few events of few users with eight known items and two new ones, encoded by the extended encoders."""
+    """Few events of few users with eight known and two new items, encoded."""
     _, queries, items, positives = frames()
     wanted = pl.col("item_id").is_in([*NEW[:2], RARE, *(f"i{n:03}" for n in range(10, 18))])
     few = (
@@ -59,7 +59,7 @@ def touched_codes(data: TrainingSet) -> set[int]:
 
 
 def test_only_the_ids_of_the_events_move(released: Released) -> None:
-    """Bit by bit: every other row, every dense weight, every batch statistic and every other buffer."""
+    """All other rows, dense weights, batch statistics and buffers stay bit for bit."""
     data, *encoders = since(released)
     before = {name: each.clone() for name, each in released.model.state_dict().items()}
     after = update(released, data, *encoders, seed=0, epochs=2).model.state_dict()
@@ -166,7 +166,7 @@ def updated(
 
 
 def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[str, Path]) -> None:
-    """Late arrivals belong to it, and what the release did not have is weighed beside all that came before."""
+    """Late arrivals count; new interactions are weighed beside all earlier ones."""
     released = read_release(folders["batch norm, user ids"])
     tables, queries, items, positives = frames()
     late = pl.col("timestamp").is_between(VALIDATION - timedelta(days=9), VALIDATION - timedelta(days=8))
@@ -191,7 +191,7 @@ def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[
 
 
 def test_an_update_gives_rows_to_items_that_the_release_knew_by_name_only(tmp_path: Path) -> None:
-    """However few their interactions: codes stay, rows start as that of UNKNOWN, and move with events."""
+    """Codes stay, rows start as that of UNKNOWN, and move with events."""
     write_release(
         tmp_path / "files",
         replace(RECIPES["repeat term"], weighting=Weighting(min_count=50)),

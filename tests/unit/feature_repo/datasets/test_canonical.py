@@ -1,4 +1,7 @@
-"""Bad tables end in an InputError with file, column, count and examples; odd but usable ones are noted."""
+"""Bad tables end in an InputError; odd but usable ones are noted.
+
+The error has file, column, count and examples.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The default dataset: its counts as counted independently in the published files, its blemishes reported."""
+"""The default dataset: its counts and blemishes.
+
+Counts were counted independently in the published files.
+"""
 
 from __future__ import annotations
 

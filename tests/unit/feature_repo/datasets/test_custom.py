@@ -1,4 +1,4 @@
-"""Bring your own: files and YAML are checked, and what `init` writes can be read back."""
+"""Own data: files and YAML are checked, and the YAML of `init` can be read."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ TABLES = tiny.generate(seed=0)
 
 
 def through_files(tables: Tables, seed: int) -> Tables:
-    """The same rows in another order, with further rows that are equal in user, item and time."""
+    """Shop in another row order, with further rows equal in user, item and time."""
 
     def raw(name: str, frame: pl.DataFrame) -> RawTable:
         shuffled = frame.sample(fraction=1, shuffle=True, seed=seed)

@@ -1,4 +1,4 @@
-"""The three official layouts, each in a tiny folder of its own format with names beyond ASCII."""
+"""The three official layouts, each in a tiny folder with names beyond ASCII."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example shop: taste groups that are visible, and nothing but the seed decides."""
+"""The example shop: visible taste groups, determined by the seed alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A feature of every kind, and frames of them at random, for the tests of encoders."""
+"""Feature of every kind, and random frames of them, for tests of encoders."""
 
 from __future__ import annotations
 
@@ -146,7 +146,10 @@ def siphash(key: bytes, data: bytes) -> int:
 
 
 def code_of(token: str) -> int:
-    """Hash, then the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), which pandas applies too."""
+    """Hash with the finaliser of SplitMix64, as in pandas.
+
+    [Steele, Lea and Flood, 2014]
+    """
     mixed, mask = siphash(b"gatehouse0123456", token.encode()), 2**64 - 1
     mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & mask
     mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & mask

@@ -1,4 +1,4 @@
-"""Times on circles: near is near across midnight, Sunday and New Year; online as offline."""
+"""Times on circles: near across midnight, Sunday and New Year, online as offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoders: codes, scales and vectors; the same alone and among others, before and after JSON."""
+"""Encoders: codes, scales and vectors, alone and in frames, around JSON."""
 
 from __future__ import annotations
 

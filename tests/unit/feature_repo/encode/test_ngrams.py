@@ -1,4 +1,4 @@
-"""Character n-grams: words of one stem share buckets, words keep the codes that they have without n-grams."""
+"""Character n-grams: words of one stem share buckets, whole words keep theirs."""
 
 from __future__ import annotations
 

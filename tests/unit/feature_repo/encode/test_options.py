@@ -1,4 +1,4 @@
-"""What a feature may ask of its encoding: hashing, rare values, scales."""
+"""Encoding options of a feature: hashing, rare values, scales."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that sentence-transformers itself wrote, read by it: a BERT of two layers with weights by chance."""
+"""Folder written and read by sentence-transformers: a BERT of two random layers."""
 
 from __future__ import annotations
 

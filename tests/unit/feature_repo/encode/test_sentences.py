@@ -1,4 +1,4 @@
-"""Sentence encoders from a path: the same vectors wherever they are used, and nothing that training has not seen."""
+"""Sentence encoders from a path: the same vectors everywhere, as in training."""
 
 from __future__ import annotations
 

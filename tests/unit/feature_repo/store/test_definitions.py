@@ -1,4 +1,7 @@
-"""Feast definitions follow the schema: every column a field, every name with the digest, nothing read from disk."""
+"""Feast definitions: every column a field, every name with the digest.
+
+Nothing is read from disk.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Feature tables: every row recomputed event by event; nothing from the future; Mondays found by an as-of search."""
+"""Feature tables: every row recomputed event by event, nothing of the future.
+
+An as-of search finds the Mondays.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,10 @@ def test_user_activity_is_what_counting_gives(seed: int, value: bool, basket: bo
 @pytest.mark.parametrize("value", [True, False])
 @pytest.mark.parametrize("seed", range(6))
 def test_item_statistics_are_right_at_any_monday(seed: int, value: bool) -> None:
-    """Rows are stored only where something may change, so the newest row must still hold at every Monday after it."""
+    """The newest row holds at every Monday after it.
+
+    Rows are stored only when a value may change.
+    """
     events = random_events(seed, number=30)  # few, so that items fall silent and are found again
     table = feature_tables(tables_of(events, value=value), Entity.ITEM, MOMENTS)["item_statistics"]
     nothing = {name: 0 for name in table.columns if name.startswith("popularity")} | {"first_sale": None}
@@ -120,7 +126,7 @@ def test_sums_that_run_out_leave_no_noise() -> None:
 
 
 def rewritten(events: list[Event], moment: datetime, how: str) -> list[Event]:
-    """The log with another future: what is known from the moment on is dropped, shuffled or made up anew."""
+    """Log with another future: later knowledge is dropped, shuffled or made up."""
     dice = random.Random(how)
     past = [event for event in events if known(event) < moment]
     future = [event for event in events if known(event) >= moment]

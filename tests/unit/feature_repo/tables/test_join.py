@@ -1,4 +1,7 @@
-"""The join in memory against hand-made cases; tests/integration/test_store.py holds it against the feature store."""
+"""Join in memory against hand-made cases.
+
+tests/integration/test_store.py compares it with the feature store.
+"""
 
 from __future__ import annotations
 

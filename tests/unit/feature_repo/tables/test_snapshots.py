@@ -1,4 +1,4 @@
-"""Snapshots: which there are, and which events each sees, against a search through all pairs."""
+"""Snapshots and the events that each sees, against a search of all pairs."""
 
 from __future__ import annotations
 

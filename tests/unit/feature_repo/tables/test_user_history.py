@@ -24,8 +24,10 @@ def history_table(events: list[Event], length: int, moments: tuple[datetime, ...
 
 
 def last_items(events: list[Event], length: int) -> tuple[list[str], list[int], list[int], list[Any]]:
-    """Distinct items, newest first, equally new ones by id, with the last time, the count and the decayed count of
-    each."""
+    """Distinct items of a user, newest first, equally new ones by id.
+
+    Each has its last time, its count and its decayed count.
+    """
     times: dict[str, list[int]] = {}
     for event in events:
         times.setdefault(event["item_id"], []).append(microseconds(event["timestamp"]))

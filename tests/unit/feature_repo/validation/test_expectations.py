@@ -1,4 +1,7 @@
-"""A sound table passes; each kind of broken value fails, and the message names view, column, count and example."""
+"""A sound table passes; each kind of broken value fails with its message.
+
+The message has view, column, count and example.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small world for tests of the Python API: the example shop as frames, and a model that trains in seconds."""
+"""Small world for tests of the Python API, with a model of seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every example in the docstrings of the Python API runs, and every public function has one."""
+"""Every public function of the Python API has an example, and all of them run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import gatehouse` is quick, and working with frames needs no home folder and no service."""
+"""`import gatehouse` is quick; frames need no home folder and no service."""
 
 from __future__ import annotations
 

@@ -38,7 +38,10 @@ def values(home: Path, folder: str, dataset: str, seconds: dict[str, int]) -> No
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Two versions, the second the champion with three items; another dataset that has only been read."""
+    """Home with two versions, the second the champion with three items.
+
+    Another dataset has only been read.
+    """
     home = tmp_path_factory.mktemp("released")
     settings = settings_of(home)
     settings.create_home()

@@ -36,7 +36,10 @@ BROKEN = "raise SystemExit('no such table: runs')"
 
 @pytest.fixture(autouse=True)
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules to run in the current folder, which the children do not search; and less patience."""
+    """Modules to run in the current folder, outside the children's path.
+
+    Waits are shorter.
+    """
     folder = tmp_path / "modules"
     folder.mkdir()
     for name, source in {"stubborn": STUBBORN, "polite": POLITE, "broken": BROKEN}.items():
@@ -55,7 +58,7 @@ def service(*command: str, ready: str, stop: signal.Signals = signal.SIGTERM, af
 
 
 def run(*services: Service, number: signal.Signals = signal.SIGINT) -> list[int]:
-    """Supervise, and ask for the end as soon as all work. Returns the process ids of those that worked."""
+    """Supervise services until all work; return the process ids of those that did."""
     pids: list[int] = []
 
     def works(_: Service, pid: int) -> None:
@@ -73,7 +76,7 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture(autouse=True)
 def a_terminal_that_can_hang_up() -> Iterator[None]:
-    """Whoever runs the tests may ignore SIGHUP, as nohup does, and then `supervise` does not listen to it."""
+    """Terminal that can hang up: under nohup, SIGHUP would be ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -95,7 +98,7 @@ def test_who_ignores_the_signal_is_killed_with_its_children() -> None:
 
 
 def test_they_end_with_their_children_where_there_are_no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows: no process groups, no sessions, no SIGHUP."""
+    """Windows has no process groups, no sessions and no SIGHUP."""
     for name in ("killpg", "getsid"):
         monkeypatch.delattr(os, name)
     monkeypatch.delattr(signal, "SIGHUP")

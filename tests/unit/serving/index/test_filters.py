@@ -1,4 +1,7 @@
-"""Filters: the meaning in polars against a plain Python reading, and what is refused. (Milvus: the index contract.)"""
+"""Filters: their meaning in polars against plain Python, and refusals.
+
+tests/integration/test_index.py holds Milvus to the same meaning.
+"""
 
 from __future__ import annotations
 

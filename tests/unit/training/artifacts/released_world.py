@@ -1,4 +1,4 @@
-"""Releases of every recipe that updates and warm starts must carry, without the newest items."""
+"""Releases of every recipe for updates and warm starts, without the newest items."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RECIPES = {
 
 
 def write_release(folder: Path, config: TrainConfig) -> Path:
-    """The folder, with exported towers that know all but the new items, trained for one epoch."""
+    """Folder of a release: towers without the new items, trained for one epoch."""
     tables, queries, items, positives = frames()
     known = positives.filter(~pl.col("item_id").is_in([*NEW, RARE]))
     start, data = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), known, config, 0)

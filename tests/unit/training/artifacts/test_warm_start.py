@@ -1,4 +1,4 @@
-"""What a later training takes over from a release."""
+"""Warm start: values that a later training carries over from a release."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("bound", [45, 55])
 def test_a_warm_start_finds_the_rows_of_rare_items_too(tmp_path: Path, bound: int) -> None:
-    """One that was frequent keeps its row, one that has become so starts as UNKNOWN, one that is rare has none."""
+    """Frequent items keep their row, newly frequent ones start as UNKNOWN.
+
+    Rare items have no row.
+    """
     write_release(tmp_path / "files", replace(CONFIG, weighting=Weighting(min_count=50)))
     released, (tables, queries, items, positives) = read_release(tmp_path / "files"), frames()
     corpus, config = at(items, VALIDATION, week=True), replace(CONFIG, weighting=Weighting(min_count=bound))
@@ -47,7 +50,7 @@ def test_rows_are_found_again_by_value() -> None:
 
 
 def test_a_warm_start_carries_ids_by_value_and_everything_else_as_it_is(folder: Path) -> None:
-    """The vocabulary of all positives holds the new items before the known ones: every code is another."""
+    """The vocabulary holds new items before known ones, so that every code differs."""
     released = read_release(folder)
     tables, queries, items, positives = frames()
     warm, _ = _start(

@@ -28,9 +28,9 @@ USERS, ITEMS, NEVER_SOLD, GROUPS = 120, 60, 4, 3
 
 @pytest.fixture(scope="module")
 def log() -> Log:
-    """Taste groups: user u buys items i with i % 3 == u % 3; each user has one staple. The last user buys nothing.
+    """Log of taste groups: user u buys items i with i % 3 == u % 3.
 
-    The last items are never sold. Item 0 is bought by many, but not lately.
+    Each user has one staple. The last user buys nothing.
     """
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(USERS - 1), 12)
@@ -107,7 +107,7 @@ def test_personal_recency_prefers_the_recent_to_the_frequent_as_far_as_the_half_
 
 
 def taste_share(scores: Scores) -> float:
-    """Of the first 15 new items, those of the user's own taste group (a third by chance)."""
+    """Share of the first 15 new items in the user's taste group; a third by chance."""
     lists = ranked(scores, BUYERS, 15)
     return float((lists % GROUPS == BUYERS[:, None] % GROUPS).mean())
 

@@ -1,4 +1,4 @@
-"""EASE beside its definition: the minimum of a least-squares problem under a constraint."""
+"""EASE against its definition: a least-squares minimum under a constraint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def log_of(histories: np.ndarray) -> Log:
 
 
 def random_counts(users: int, items: int, *, seed: int = 0) -> np.ndarray:
-    """Items of falling popularity; some events repeat. Every item is sold, every user buys."""
+    """Items of falling popularity, every one sold; every user buys, some twice."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(np.linspace(1.2, 0.1, items), (users, items))
     counts[np.arange(items) % users, np.arange(items)] += 1
@@ -32,7 +32,7 @@ def random_counts(users: int, items: int, *, seed: int = 0) -> np.ndarray:
 
 
 def naive(histories: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
-    """x B for all users (of `asked`), B column by column: the ridge regression of an item on all others."""
+    """x B of all users (of `asked`), B by column: an item's ridge regression."""
     binary = (histories > 0).astype(float)
     items = binary.shape[1]
     weights = np.zeros((items, items))
@@ -49,7 +49,10 @@ def ranked(scores: Scores, users: int, k: int) -> list[list[int]]:
 
 
 def test_no_other_weights_with_a_zero_diagonal_fit_better() -> None:
-    """A user with one item shows a row of B. The gradient of |X - XB|² + lambda |B|² is zero off the diagonal."""
+    """The gradient of |X - XB|² + lambda |B|² is zero off the diagonal.
+
+    A user with one item shows a row of B.
+    """
     items = 12
     histories = np.concatenate([np.eye(items, dtype=int), random_counts(40, items)])
     weights_NN = ease(log_of(histories), regularization=LAMBDA)(np.arange(items))
@@ -89,7 +92,7 @@ def test_the_matrix_of_the_users_gives_what_the_matrix_of_the_items_gives() -> N
 
 @pytest.mark.parametrize(("users", "items"), [(60, 20), (20, 60)])
 def test_rare_items_are_left_out_and_follow_by_popularity(users: int, items: int) -> None:
-    """Even the most popular item, if one user bought it all, follows the lowest that is kept."""
+    """The most popular item follows the lowest kept one if one user bought all of it."""
     histories = random_counts(users, items)
     histories[0, -1] = 1000
     users_N = (histories > 0).sum(axis=0)

@@ -1,4 +1,7 @@
-"""Baselines that ask other users: each beside its formula in plain loops, and in worlds with a known answer."""
+"""Baselines that ask other users, against their formulas in plain loops.
+
+Small worlds have a known answer.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,16 @@ def log_of(events: Iterable[Event], *, users: int, items: int) -> Log:
 
 
 def everyday(histories: dict[int, list[int]], *, users: int, items: int) -> Log:
-    """Everything bought on one day."""
+    """Log of some users, all bought on one day."""
     return log_of(((u, i, 0.5) for u, own in histories.items() for i in own), users=users, items=items)
 
 
 @pytest.fixture(scope="module")
 def log() -> Log:
-    """Few days and items, so that baskets hold several items and items come back; one stranger, one unsold item."""
+    """Log of few days and items, so that baskets hold several items and repeat.
+
+    One user and one item have no interaction.
+    """
     rng = np.random.default_rng(4)
     users = rng.integers(0, STRANGER, 900) % rng.integers(1, STRANGER + 1, 900)  # from two baskets to dozens
     items = (NEVER_SOLD * rng.random(900) ** 2).astype(int)
@@ -75,7 +81,7 @@ def nearest(closeness: dict[int, float], k: int) -> list[int]:
 
 
 def assert_ranked_by_votes(scores: Scores, votes_UN: np.ndarray, log: Log) -> None:
-    """Votes as they are, everything without a vote below them and in the order of popularity."""
+    """Assert votes as given, and all other items below them by popularity."""
     found_UN = scores(np.arange(log.users))
     np.testing.assert_allclose(np.where(votes_UN > 0, found_UN, 0), votes_UN, rtol=1e-9)
     assert (votes_UN > 0).any() and ((found_UN > 0) == (votes_UN > 0)).all()
@@ -186,13 +192,16 @@ def test_new_items_come_from_users_of_the_same_taste(baseline) -> None:
 
 
 def test_a_user_is_no_neighbour_of_itself_in_user_knn() -> None:
-    """User 0 shares item 2 with user 1; item 3 is nobody else's, and 0 is what most had."""
+    """User 0 shares item 2 with user 1; only user 0 has item 3, and most have 0."""
     own = {0: [2, 3], 1: [1, 2], 2: [0], 3: [0]}
     assert ranked(user_knn(everyday(own, users=4, items=4)), [0], 4) == [[1, 2, 0, 3]]
 
 
 def test_shrinkage_prefers_the_long_history_in_common() -> None:
-    """User 0 shares 4 of 9 items with user 1, who has 7 others, and one with user 2, who has one other."""
+    """User 0 shares 4 of 9 items with user 1, and one with user 2.
+
+    User 1 has 7 other items, user 2 has one.
+    """
     own = {0: list(range(9)), 1: [0, 1, 2, 3, *range(10, 17)], 2: [4, 20]}
     log = everyday(own, users=3, items=21)
     plain, shrunk = (user_knn(log, shrinkage=s)(np.array([0]))[0] for s in (0.0, 10.0))
@@ -213,7 +222,10 @@ def test_up_cf_sees_only_the_newest_baskets() -> None:
 
 
 def test_locality_leaves_the_vote_to_the_most_similar() -> None:
-    """User 0 shares 4 of 5 items with user 1, who also has item 5, and one item with each of five who have item 6."""
+    """User 0 shares 4 of 5 items with user 1, and one with each of five others.
+
+    User 1 has item 5 too, the five others have item 6.
+    """
     own = {0: [0, 1, 2, 3, 4], 1: [0, 1, 2, 3, 5]} | {u: [4, 6] for u in range(2, 7)}
     log = everyday(own, users=7, items=7)
     wide, local = (up_cf(log, locality=q)(np.array([0]))[0] for q in (1.0, 5.0))
@@ -221,7 +233,7 @@ def test_locality_leaves_the_vote_to_the_most_similar() -> None:
 
 
 def test_asymmetry_says_how_much_a_long_history_counts_against_a_user() -> None:
-    """User 0 shares two items with user 1, who has 20, and one with user 2, who has two."""
+    """User 0 shares two items with user 1, who has 20, and one with user 2 of two."""
     own = {0: [0, 1], 1: list(range(20)), 2: [0, 20]}
     log = everyday(own, users=3, items=21)
     harsh, mild = (up_cf(log, alpha=alpha)(np.array([0]))[0] for alpha in (0.0, 1.0))
@@ -256,7 +268,7 @@ def test_users_without_a_history_are_nobodys_neighbours_in_tifu() -> None:
 
 @pytest.fixture(scope="module")
 def later() -> Log:
-    """What users had when they were asked later: other items than in `log`; users 0 and 1 have nothing any more."""
+    """Later log: other items than in `log`; users 0 and 1 have nothing any more."""
     rng = np.random.default_rng(5)
     users, items = rng.integers(2, USERS, 600), (NEVER_SOLD * rng.random(600)).astype(int)
     return Log(user_rows=users, item_rows=items, days=30 * rng.random(600), users=USERS, items=ITEMS)

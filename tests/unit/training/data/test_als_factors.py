@@ -1,4 +1,7 @@
-"""Behavioural vectors: who takes alike is alike, strangers get the mean, and the future does not leak."""
+"""Behavioural vectors: like takers are alike, strangers get the mean.
+
+The future does not leak.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +127,7 @@ class TestTowerParts:
 
 
 def changed_from(moment: object) -> pl.DataFrame:
-    """The world's events, those from a moment on between other users and items, and a late arrival from before it."""
+    """Events with another future, and with a late arrival from before it."""
     events = frames()[0].events
     before, after = (events.filter(late) for late in (pl.col("timestamp") < moment, pl.col("timestamp") >= moment))
     other = after.with_columns(pl.col("item_id").reverse(), pl.col("user_id").shuffle(seed=1))

@@ -1,4 +1,4 @@
-"""What was shown and not taken: whose, which, and known when."""
+"""Impressions without an interaction: their users, their order, their time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def log(rows: int, users: int, seed: int) -> pl.DataFrame:
 
 
 def by_hand(impressions: pl.DataFrame, positives: pl.DataFrame, newest: int) -> list[list[str]]:
-    """Row by row: the newest distinct items of each user of the positives, newest first."""
+    """Newest distinct items of each user of the positives, row by row."""
     taken, last = set(positives.select("user_id", "item_id").rows()), defaultdict(dict)
     for user, item, timestamp, created in impressions.rows():
         if timestamp < UNTIL and created < UNTIL and (user, item) not in taken:
@@ -71,7 +71,10 @@ def test_where_nothing_is_left_training_is_refused() -> None:
 
 
 def test_they_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_mined() -> None:
-    """Of a user with fewer than `number` all are; of one with none no gradient is lost to it."""
+    """A user with fewer than `number` has all of them.
+
+    A user with none gets no gradient from them.
+    """
     config = replace(CONFIG, negatives=Negatives(hard=SHOWN), strata=False)
     data = small_data(items=6)
     impression_UM = np.full((8, 5), -1)
@@ -103,7 +106,7 @@ def test_a_training_set_that_does_not_say_what_was_shown_is_refused() -> None:
 
 
 def shown_to_all(start: datetime, days: int) -> pl.DataFrame:
-    """Every user is shown items of all groups, once an hour and a user; known at once."""
+    """Impressions of items of all groups to every user, once an hour, known at once."""
     tables, rng = frames()[0], np.random.default_rng(0)
     moments = [start + timedelta(hours=hour) for hour in range(24 * days)]
     times = pl.DataFrame({"timestamp": moments}, schema={"timestamp": pl.Datetime("us")})
@@ -165,7 +168,7 @@ def test_a_recipe_without_them_does_not_read_them_and_one_with_them_needs_them()
 
 
 def test_mined_and_shown_are_told_apart() -> None:
-    """Mining leaves the first epoch without hard negatives; what was shown stays as it is."""
+    """Mining leaves the first epoch without hard negatives; impressions do not."""
     data = replace(small_data(items=6), impression_UM=np.full((8, 5), 5))
     for hard, changes in ((SHOWN, False), (HardNegatives(number=1, first=1, last=2), True)):
         config = replace(CONFIG, negatives=Negatives(hard=hard))

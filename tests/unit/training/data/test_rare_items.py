@@ -1,4 +1,4 @@
-"""Items below min_count: one id row for all of them, and everything else their own."""
+"""Items below min_count share one id row; everything else is their own."""
 
 from __future__ import annotations
 

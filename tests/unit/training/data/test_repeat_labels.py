@@ -1,4 +1,4 @@
-"""What the repeat term learns from: what is taken again, and what an item's repetitions were like."""
+"""Labels and facts that the repeat head learns from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_repeat_labels_are_a_search_through_the_days_that_follow(days: int) -> N
 
 
 def test_facts_are_buyers_share_who_came_back_and_the_days_between() -> None:
-    """Item a: two buyers, one came back after 3 and then 7 days. b: one buyer, never again. c: four, two came back."""
+    """Item a: two buyers, one back after 3 and 7 days; b: one; c: four, two back."""
     bought = {"a": [("u", 0), ("u", 3), ("u", 10), ("v", 4)], "b": [("u", 1)],
               "c": [("u", 0), ("u", 1), ("v", 2), ("v", 4), ("w", 5), ("x", 6)]}  # fmt: skip
     rows = [(user, item, START + timedelta(days=day)) for item, each in bought.items() for user, day in each]

@@ -77,7 +77,7 @@ def trained(config: TrainConfig, *, by_item: bool) -> Fitted:
 
 
 def share_of_dear(result: Fitted) -> float:
-    """Of the ten items in the lists of all users; half of the twenty of each group are dear."""
+    """Share of dear items in lists of ten; half of each group's twenty are dear."""
     lists = pl.DataFrame({"item": retrieved(result, at(frames()[1], CUT))}).explode("item")
     return float(lists.select(is_dear(pl.col("item")).mean()).item())
 

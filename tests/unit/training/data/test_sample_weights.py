@@ -1,4 +1,4 @@
-"""How much each interaction counts."""
+"""Weights of interactions in the loss."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_it_lies_between_interactions_alike_and_users_alike() -> None:
 
 
 def first_items(balance: float) -> list[str]:
-    """The four items that score highest for users of whom nothing is known but that they are users."""
+    """The four items that score highest for users without any known feature."""
     heavy = [(f"heavy{user}", f"often{item}") for user in range(HEAVY) for item in range(30)]
     light = [(f"light{user}", f"rarely{user % 4}") for user in range(LIGHT)]
     taken = pl.DataFrame(heavy + light, schema=["user_id", "item_id"], orient="row")
@@ -71,6 +71,6 @@ def first_items(balance: float) -> list[str]:
 
 
 def test_what_most_users_take_comes_before_what_few_users_take_most() -> None:
-    """Each often item has 40 interactions, which are the time of 1.3 users; each rarely one 25, of 25 users."""
+    """`often` items have 40 interactions of about 1.3 users, `rarely` ones 25 of 25."""
     assert all(item.startswith("often") for item in first_items(0.0))
     assert all(item.startswith("rarely") for item in first_items(1.0))

@@ -9,7 +9,10 @@ from training.data.training_set import TrainingSet
 
 
 def training_set(seed: int = 0, queries: int = 300, items: int = 40, weeks: int = 3) -> TrainingSet:
-    """Each query lies in a week and has 1 to 6 of that week's item snapshots; snapshot s is of item s % items."""
+    """Training set whose queries take 1 to 6 item snapshots of their week.
+
+    Snapshot s is of item s % items.
+    """
     rng = np.random.default_rng(seed)
     week_Q = rng.integers(0, weeks, queries)
     counts = rng.integers(1, 7, queries)

@@ -1,4 +1,4 @@
-"""Interactions without times: towers learn taste from who took what, and nothing else."""
+"""Interactions without times: towers learn taste from them, and nothing else."""
 
 from __future__ import annotations
 
@@ -50,8 +50,11 @@ def split(pairs: UntimedInteractions) -> tuple[UntimedInteractions, Holdout]:
 
 
 def test_users_retrieve_the_items_of_their_group() -> None:
-    """Of the thirteen unseen items of the right group three are asked for: ten places of those hold 10 / 13 of them;
-    without taste it would be 10 / 53. So few items want a high temperature."""
+    """Recall@10 is up to 10 / 13 by taste, and 10 / 53 without.
+
+    Thirteen unseen items are of the right group, three of them relevant. So few items
+    need a high temperature.
+    """
     known, holdout = split(read_untimed(*tables()))
     config = ids_only(items=ITEMS, interactions=len(known.user_I), dim=8)
     config = replace(config, score=Cosine(temperature=0.3, learned=False))
@@ -119,7 +122,7 @@ def test_of_a_long_history_a_random_part_is_read(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_recipe_reads_only_its_inputs() -> None:
-    """Ids alone give a user the same embedding whatever the history; a history moves it."""
+    """By ids alone a user has one embedding for all histories; a history moves it."""
     pairs = read_untimed(*tables())
     base = ids_only(items=ITEMS, interactions=len(pairs.user_I), dim=8)
     moved = {}
@@ -171,7 +174,7 @@ def test_the_choice_of_inputs_asks_for_features_only_where_there_are_some() -> N
 
 @pytest.mark.parametrize("balance", [0.0, BALANCE])
 def test_the_choice_ends_with_what_the_validation_part_prefers(balance: float) -> None:
-    """A score that peaks at one set of settings; how long they were trained must not matter to who wins."""
+    """The score peaks at one set of settings; the length of a round must not matter."""
     asked = []
 
     def score(config: TrainConfig) -> float:

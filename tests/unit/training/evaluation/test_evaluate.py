@@ -73,7 +73,10 @@ def test_nan_scores_are_refused(scores: np.ndarray) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("levels", [3, 60, 100_000])
 def test_a_large_corpus_follows_the_tie_rule_too(dtype: type, levels: int) -> None:
-    """Large enough for chunks; with few levels every row has ties at the boundary, with 60 some rows do."""
+    """With few levels every row has ties at the boundary, with 60 some rows do.
+
+    The corpus is large enough for chunks.
+    """
     rng = np.random.default_rng(levels)
     scores = rng.integers(0, levels, (40, 1_603)).astype(dtype)
     scores[rng.uniform(size=scores.shape) < 0.3] = -np.inf

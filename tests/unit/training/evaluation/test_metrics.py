@@ -27,7 +27,10 @@ def relevant_sets(sets: list[list[int]], items: int) -> csr_array:
 
 @pytest.fixture(scope="module")
 def world() -> tuple[np.ndarray, list[list[int]]]:
-    """60 users, 50 items, lists of 20; some users have more relevant items than places, some find none."""
+    """60 users, 50 items, lists of 20; some users find no relevant item.
+
+    Some have more relevant items than ranks.
+    """
     rng = np.random.default_rng(0)
     lists = np.stack([rng.permutation(50)[:20] for _ in range(60)]).astype(np.int32)
     sets = [rng.permutation(50)[: rng.integers(1, 40)].tolist() for _ in range(60)]
@@ -111,7 +114,7 @@ def test_the_bootstrap_interval_covers_the_known_mean_about_as_often_as_it_says(
 
 
 def test_one_product_equals_a_loop_over_resamples_and_metrics() -> None:
-    """The plain bootstrap: repeat every user as often as it was drawn, and take the mean."""
+    """Plain bootstrap: repeat each user as often as drawn, and take the mean."""
     values_QM = np.random.default_rng(0).exponential(size=(50, 3))
     counts_SQ = np.concatenate(list(resample_counts(50, seed=4, samples=200)))
     for column, interval in enumerate(percentile_intervals(resampled_means(values_QM, seed=4, samples=200))):

@@ -16,7 +16,7 @@ def sigmoid(x: float) -> float:
 
 
 def corrected_sum(c: Candidates, row: int, *, log_q: bool) -> float:
-    """Σ_n e^{s_n − log q_n}; hard negatives come by no probability and stay as they are."""
+    """Σ_n e^{s_n − log q_n}; hard negatives have no correction."""
     drawn = (math.exp(logit(c, row, n) - (float(c.log_q_C[n]) if log_q else 0.0)) for n in negatives(c, row))
     return sum(drawn) + sum(math.exp(logit(c, row, n)) for n in hard(c, row))
 

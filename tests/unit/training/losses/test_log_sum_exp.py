@@ -1,4 +1,4 @@
-"""The tiled log-sum-exp is the plain one, at any size, and never holds all pairs at once."""
+"""The tiled log-sum-exp is the plain one, and never holds all pairs at once."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_one_tile_is_kept_for_the_gradients_several_are_computed_again(
 
 @pytest.mark.parametrize("length", [0.5, 10.0], ids=["bounded", "unbounded"])
 def test_gradients_asked_for_twice_are_the_same(length: float) -> None:
-    """What is kept of the forward pass has the shares of the pairs in it after the first time."""
+    """The kept buffer of the forward pass holds the shares after the first time."""
     user_RD, item_CD, offset_C, hidden_RC = world(9, 30, length=length)
     user_RD.requires_grad_()
     sum_R, logit_P = log_sum_exp_and_logits(user_RD, item_CD, offset_C, pairs_of(hidden_RC), asked_of(9, 30))
@@ -117,7 +117,10 @@ def test_memory_stays_that_of_a_tile() -> None:
 
 
 def asked_of(rows: int, columns: int) -> Pairs:
-    """Some pairs of all rows but the last, of the first for sure, in no order, some of them twice."""
+    """Some pairs of all rows but the last, some of them twice, in no order.
+
+    The first row has pairs for certain.
+    """
     generator = torch.Generator().manual_seed(rows * columns)
     row_P, column_P = (torch.randint(0, size, (50,), generator=generator) for size in (max(1, rows - 1), columns))
     row_P[7] = 0

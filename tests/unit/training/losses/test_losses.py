@@ -1,4 +1,4 @@
-"""Every loss against its formula written out pair by pair, and against an independent library."""
+"""Every loss against its formula pair by pair, and an independent library."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_loss_is_its_formula(name: str, world: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "refined_softmax"])
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
-    """Not of the refined softmax: its weight is held fixed, so that it is no function's gradient. See the next test."""
+    """Except for the refined softmax, whose fixed weight makes it no gradient."""
     parameters = FORMULAS[name][1]
     c = candidates(4, temperature=1.0)
     user_RD, item_CD = c.user_RD.detach().double(), c.item_CD.detach().double()
@@ -83,7 +83,7 @@ def test_the_refined_softmax_has_the_gradient_of_a_softmax_with_an_uncorrected_p
 
 @pytest.mark.parametrize("changes", [{}, {"first_negative": 1}], ids=["of the tiles", "apart"])
 def test_the_bilateral_softmax_has_the_gradients_of_its_formula(changes: dict[str, object]) -> None:
-    """Positives among their own negatives; one row without any, and one whose positives weigh nothing."""
+    """Positives are among their own negatives; one row has none, one no weight."""
     c = candidates(3)
     there = c.row_P != 2
     weight_P = c.weight_P.double().masked_fill(c.row_P == 4, 0.0)
@@ -156,7 +156,7 @@ def test_a_hidden_pair_has_no_gradient(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["bpr", "logistic_triplet", "pointwise", "softmax", "info_nce"])
 def test_large_gaps_neither_overflow_nor_lose_their_gradient(name: str) -> None:
-    """A positive 400 below its negative costs about 400, and pulls with full strength."""
+    """A positive 400 below its negative costs about 400, and pulls with full force."""
     user_RD, item_CD = torch.ones(1, 1), torch.tensor([[-200.0], [200.0]], requires_grad=True)
     one = torch.zeros(1, dtype=torch.int64)
     c = Candidates(
@@ -205,7 +205,7 @@ def test_a_prefix_is_compared_by_itself() -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_several_threads_give_the_same_gradients_every_time(name: str) -> None:
-    """Enough rows that the sums are shared out among threads; a sum in any order would differ in the last bits."""
+    """Rows enough for several threads; sums in any order differ in the last bits."""
     rows, columns, dim = 40, 300, 128
     generator = torch.Generator().manual_seed(0)
     row_P, column_P = (torch.randint(0, n, (4000,), generator=generator) for n in (rows, columns))

@@ -1,4 +1,4 @@
-"""The log-sum-exp that has its gradients at hand: the same numbers as the two-pass one, whatever comes back."""
+"""The one-pass log-sum-exp has the numbers of the two-pass one."""
 
 from __future__ import annotations
 

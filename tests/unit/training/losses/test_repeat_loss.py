@@ -1,4 +1,4 @@
-"""The softmax over a history and a sampled rest, against its formula written out pair by pair."""
+"""Softmax over a history and a sampled rest, against its formula by pair."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ ITEMS, PLACES = 15, 6
 
 
 def with_histories(seed: int = 0, **changes: object) -> tuple[Candidates, Repeats, torch.Tensor]:
-    """Candidates, repeats and the item at each position. Row 0 has no history; in the others some positives are, some
-    positions are empty; of what stands there some more is taken again."""
+    """Candidates, repeats and the item at each history position.
+
+    Row 0 has no history. In the others some positives are in the history, some
+    positions are empty, and some further items are taken again.
+    """
     c = replace(candidates(seed), **changes)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(seed + 100)
     place_RL = torch.stack([torch.randperm(ITEMS, generator=generator)[:PLACES] for _ in range(ROWS)])
@@ -48,8 +51,13 @@ def with_histories(seed: int = 0, **changes: object) -> tuple[Candidates, Repeat
 
 
 def pair_by_pair(c: Candidates, repeats: Repeats, place_RL: torch.Tensor) -> float:
-    """Of a positive outside −l_p + log(e^{l_p} + Z), of one inside the mean of that over all that is taken again, with
-    Z = Σ_{h in H, not again} e^{s_h + r_h} + Σ_{j not in H, not hidden} e^{s_j − log q_j}."""
+    """Loss by its formula.
+
+    A positive outside the history costs −l_p + log(e^{l_p} + Z), one inside the mean of
+    that over all items taken again, with
+
+        Z = Σ_{h in H, not again} e^{s_h + r_h} + Σ_{j not in H, not hidden} e^{s_j − log q_j}.
+    """
     losses = []
     hidden = set(zip(c.hidden.row_H.tolist(), c.hidden.column_H.tolist(), strict=True))
     for row, column, _ in positives(c):
@@ -76,7 +84,7 @@ def test_the_loss_is_its_formula(seed: int) -> None:
 
 
 def test_with_the_whole_corpus_as_columns_it_is_the_full_softmax() -> None:
-    """Nothing is sampled, so r is all that tells a history from the rest; at r = 0 nothing does."""
+    """Without sampling only r separates a history from the rest."""
     ones = torch.ones(len(candidates().row_P))
     c = candidates(log_q_C=torch.zeros(COLUMNS), weight_P=ones)
     c = replace(c, hidden=Pairs(row_H=c.row_P, column_H=c.column_P))

@@ -146,7 +146,7 @@ def test_a_recipe_survives_as_text(config: TrainConfig) -> None:
 
 
 def test_a_stored_recipe_of_a_former_layout_is_read() -> None:
-    """The flat layout had the fields of `Negatives` and `Weighting` in `TrainConfig`, and `scorer` for `reranker`."""
+    """Flat layout: the fields of `Negatives` and `Weighting`, and `scorer`."""
     stored = (Path(__file__).parent / "flat_recipe.json").read_text()
     wanted = TrainConfig(
         loss=Loss("softmax"),

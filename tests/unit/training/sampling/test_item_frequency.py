@@ -1,7 +1,4 @@
-"""The streaming estimate of how often an item is in a batch: from the gaps between its batches alone.
-
-Legend: N items.
-"""
+"""Streaming estimate of an item's frequency, from gaps between its batches."""
 
 from __future__ import annotations
 
@@ -73,7 +70,7 @@ def test_an_item_never_seen_is_as_rare_as_the_start_says() -> None:
 
 
 def test_several_tables_beat_one_where_items_collide() -> None:
-    """A collision makes an item look frequent; that it happens in every table is rare."""
+    """A collision makes an item look frequent; one in every table is rare."""
     in_batch_N = spread(100)
     one, several = (
         log_error(stream(Streamed(Streaming(tables=tables, size=64)), in_batch_N, 1_000), in_batch_N)

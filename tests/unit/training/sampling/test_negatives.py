@@ -1,7 +1,4 @@
-"""Samplers say with what probability an item comes to be a column, and that makes a sample stand for the corpus.
-
-Legend: N items, C columns, D dimension.
-"""
+"""Samplers name each column's probability, so that samples stand for the corpus."""
 
 from __future__ import annotations
 
@@ -41,8 +38,12 @@ def batch_and_draw(
 
 @cache
 def drawn_often(sampler: Sampler) -> tuple[Tensor, Tensor, Tensor]:
-    """Share of the batches in which each item is a negative column [N]; the probability the sampler said [N]; the
-    corrected sums of exponentials [batches]."""
+    """Statistics of many batches.
+
+    Returns:
+        The share of batches in which each item is a negative column [N], the sampler's
+            probability of that [N], and the corrected sums of exponentials [batches].
+    """
     rng, logit_N = torch.Generator().manual_seed(0), logits()
     count_N, said_N, sums = torch.zeros(ITEMS), torch.full((ITEMS,), torch.nan), []
     for _ in range(BATCHES):

@@ -14,7 +14,7 @@ from training.towers.score import Score
 
 
 def test_a_learned_temperature_stays_within_its_bounds() -> None:
-    """However far the gradient drives it: at or below 0 a softmax ranks upside down, and 1 / 0 is no scale."""
+    """At or below 0 a softmax ranks upside down, and 1 / 0 is no scale."""
     model = small_model(replace(CONFIG, score=Cosine(temperature=0.05, bounds=(0.01, 0.5))))
     assert model.score.temperature.item() == pytest.approx(0.05)
     for driven, wanted in ((-100.0, 0.01), (100.0, 0.5)):

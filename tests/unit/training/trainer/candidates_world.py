@@ -18,7 +18,10 @@ TEMPERATURE = 0.2
 
 
 def candidates(seed: int = 0, *, temperature: float = TEMPERATURE, **changes: object) -> Candidates:
-    """Unit vectors; every row has one to four positives, some further hidden pairs, weights and log-probabilities."""
+    """Random candidates of unit vectors; each row has one to four positives.
+
+    Some further pairs are hidden; weights and log-probabilities are random.
+    """
     generator = torch.Generator().manual_seed(seed)
     positives_RC = torch.rand(ROWS, COLUMNS, generator=generator) < 0.2
     positives_RC[torch.arange(ROWS), torch.arange(ROWS)] = True

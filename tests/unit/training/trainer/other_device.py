@@ -1,8 +1,4 @@
-"""A device that is not the CPU, as far as Python sees, on a machine that has none.
-
-Its tensors are the CPU's under another name. Whoever mixes both fails, as on a GPU: that finds tensors that are made
-where the model is not.
-"""
+"""Device that is not the CPU, as far as Python sees, on a machine without one."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ UNCHECKED = ("backward", "apply", "__get__", "__set__", "to", "as_subclass")
 
 
 class There(Tensor):
-    """A tensor of the other device. To torch's own Python code, `within` a call, it is one of the CPU."""
+    """Tensor of the other device; `within` a call of torch it is one of the CPU."""
 
     within: ClassVar[bool] = False
 
@@ -30,7 +26,10 @@ class There(Tensor):
 
 
 class OtherDevice(TorchFunctionMode):
-    """While it is entered, tensors can be moved to and made on the other device; RuntimeError for what mixes them."""
+    """Context in which tensors can be moved to and made on the other device.
+
+    Mixing devices raises RuntimeError.
+    """
 
     def __torch_function__(
         self,
@@ -70,7 +69,7 @@ def check(name: str, values: list[Any]) -> None:
 
 
 def move(model: nn.Module) -> None:
-    """Put the model's weights and buffers there; a weight that several modules share stays one."""
+    """Move a model's weights and buffers; a shared weight stays one."""
     moved: dict[int, nn.Parameter] = {}
     for module in model.modules():
         for name, weight in module._parameters.items():

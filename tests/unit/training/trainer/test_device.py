@@ -1,4 +1,4 @@
-"""Trained on another device: everything follows the model, and an absent device is refused."""
+"""Training on another device: everything follows, an absent one is refused."""
 
 from __future__ import annotations
 

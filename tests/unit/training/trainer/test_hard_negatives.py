@@ -1,4 +1,4 @@
-"""Hard negatives beside other sources of columns: each row's own, and nobody else's."""
+"""Hard negatives beside other columns: each row's own, and nobody else's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def compared(
 
 
 def test_an_item_that_is_positive_drawn_and_hard_at_once_is_hidden_from_its_taker() -> None:
-    """It has three columns then: of the batch, of the draw, and of the row whose hard negative it is."""
+    """It has three columns: of the batch, of the draw, and of its hard row."""
     data = small_data(items=ITEMS)
     taken = int(data.item_I[0])
     assert taken not in data.item_I[2:4]
@@ -57,7 +57,7 @@ def test_beside_a_memory_hard_negatives_stay_their_row_s_own_and_are_not_remembe
 
 
 def test_beside_a_memory_a_hard_negative_that_nobody_ever_took_leaves_the_loss_finite() -> None:
-    """Its log-probability to be in a batch is -inf, so it must not pass for a remembered item."""
+    """Its log-probability is -inf, so it must not pass for a remembered item."""
     data = small_data(items=ITEMS)
     data = replace(data, item_I=np.where(data.item_I == 5, 0, data.item_I))
     _, c = compared(

@@ -1,4 +1,4 @@
-"""Where items stand among columns, against a search through them, from one batch to the next."""
+"""Columns of items, against a search of the columns, from batch to batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ITEMS = 20
 
 
 def test_columns_are_those_of_the_last_batch() -> None:
-    """Items stand in one column, in two or in none; what stood in the batch before stands nowhere."""
+    """Items have one column, two or none; those of the batch before have none."""
     generator = torch.Generator().manual_seed(0)
     columns, item_P = ItemColumns(ITEMS, torch.device("cpu")), torch.arange(ITEMS)
     for _ in range(9):

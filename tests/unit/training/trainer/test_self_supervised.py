@@ -1,4 +1,4 @@
-"""Items that learn from what they are: two views of an item, and what each of them lacks."""
+"""Items that learn from their features: two views, and what each lacks."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_id_is_in_one_view_at_most_and_as_often_as_the_recipe_says(share: fl
 
 
 def test_a_hidden_feature_changes_nothing_and_a_shown_one_does() -> None:
-    """Towers give the same embedding whatever the values of hidden features are: of none an array is left."""
+    """Hidden features do not change the embedding: none of their arrays is left."""
     _, model = world()
     one, other = ({n: torch.from_numpy(a) for n, a in corpus(seed=seed).items()} for seed in (0, 1))
     other["item_id"] = one["item_id"].flip(0)
@@ -167,7 +167,7 @@ def test_mutual_information_reads_one_column_of_each_feature() -> None:
 
 
 def test_correlated_masks_follow_the_corpus_and_not_the_clicks() -> None:
-    """`born` is the twin of `kind` in the corpus; among the clicked items it is that of nothing."""
+    """`born` is the twin of `kind` in the corpus, but not among clicked items."""
     data, model = world(items=20)
     arrays = dict(data.corpus)
     arrays["kind"] = (RESERVED + np.arange(20) % 2).astype(np.int32)
@@ -238,7 +238,7 @@ def test_the_declaration_survives_as_text() -> None:
 
 
 def test_the_exported_item_tower_knows_nothing_of_masks(tmp_path: Path) -> None:
-    """What is served is the plain tower: all features shown, and no weight of the masks in the program."""
+    """The served tower is plain: all features, and no weight of the masks."""
     data, model = world()
     train(data, model, SSL, seed=0, epochs=1)
     export_tower(tmp_path / "item_tower.pt2", model.item, data.corpus)

@@ -47,7 +47,7 @@ from training.trainer.step import backpropagate
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 def test_the_mean_spans_the_same_share_of_a_short_and_of_a_long_training(share: float) -> None:
-    """Weights that grow by 1 a step have a mean that lies `share` behind: step / (1 + share)."""
+    """Weights that grow by 1 a step have a mean at step / (1 + share)."""
     model = small_model()
     average = averaged(model, share)
     for step in range(1, 1_001):
@@ -84,7 +84,7 @@ def test_the_best_epoch_is_kept_and_the_wait_for_a_better_one_ends() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_id_dropout_trains_the_default_of_unknown_items(share: float) -> None:
-    """And nothing else moves it: without dropout an unknown item would get the numbers it was drawn with."""
+    """Without dropout an unknown item keeps the numbers that it was drawn with."""
     config = replace(CONFIG, tower=replace(QUIET, id_dropout=share))
     model = small_model(config)
     before_VD = model.item.vectors.ids.weight.detach().clone()
@@ -118,7 +118,7 @@ def test_nothing_is_hidden_where_the_recipe_takes_every_column_for_a_negative() 
 
 
 def test_known_positives_of_other_snapshots_are_hidden_only_when_asked() -> None:
-    """Users 0 and 1 are one person: what she takes on one day is no negative of the other day."""
+    """Users 0 and 1 are one person, whose items of one day are no negatives later."""
     data = replace(small_data(items=6, seed=1), user_Q=np.array([0, 0, 1, 2, 3, 4, 5, 6]))
     mine = set(data.item_I[:4].tolist())
     assert len(mine) > 2
@@ -195,7 +195,7 @@ def test_remembered_items_come_once_newest_first_and_without_gradient() -> None:
     replace(CONFIG, negatives=Negatives(sampler=Mixed(number=3)), prefixes=(2, 4)),
 ])  # fmt: skip
 def test_a_batch_in_parts_has_the_gradients_of_the_whole(config: TrainConfig) -> None:
-    """Without dropout, up to rounding: the negatives of every part are those of the whole batch."""
+    """Without dropout, up to rounding: each part has the negatives of the batch."""
     quiet = replace(config, tower=QUIET)
     data, gradients = small_data(users=40, items=12), []
     for parts in (1, 3):
@@ -214,7 +214,10 @@ def test_a_batch_in_parts_has_the_gradients_of_the_whole(config: TrainConfig) ->
 
 
 def test_dropout_repeats_itself_in_parts() -> None:
-    """The embeddings that the loss saw are those that the gradients flow through: the same step twice is the same."""
+    """Gradients flow through the embeddings that the loss saw.
+
+    The same step twice is the same.
+    """
     data, model = small_data(users=40, items=12), None
     losses = []
     for _ in range(2):
