@@ -163,8 +163,8 @@ class Feature:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as in JSON, without encoding options that have their default."""
-        # The digest of a schema names its Feast views, and must change only if the schema does:
-        # a new option with its default leaves it unchanged.
+        # The digest of a schema names its Feast views, and must change only if the
+        # schema does: a new option with its default leaves it unchanged.
         return {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name, ...)}
 
     @classmethod

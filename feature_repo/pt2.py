@@ -99,7 +99,8 @@ def _refuse_pickled_objects(data: bytes, name: str) -> None:
 
     import torch
 
-    # Sample inputs are a torch.save file, which `torch.export.load` would unpickle in full.
+    # Sample inputs are a torch.save file, which `torch.export.load` would unpickle in
+    # full.
     try:
         torch.load(io.BytesIO(data), weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:

@@ -105,8 +105,8 @@ def fit(
     trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
     epochs = run(data, trial.model, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
     best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
-    # The corpus of the refit has the snapshots of `validation_start`, which are joined for
-    # every item.
+    # The corpus of the refit has the snapshots of `validation_start`, which are joined
+    # for every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
@@ -172,8 +172,8 @@ def start_trial(
     def validate(model: TwoTower) -> dict[str, float]:
         search = served_search(model, user_arrays, item_arrays)
         metrics = evaluate(search, holdout, ks=(20, 100), seed=seed).metrics
-        # A repeat head is trained after the towers and ranks the history alone, so the towers
-        # stop by their discoveries.
+        # A repeat head is trained after the towers and ranks the history alone, so the
+        # towers stop by their discoveries.
         return with_score(metrics, 0.0 if config.repeat else 1.0, config.weighting.discovery_weight)
 
     return trial, data, validate
@@ -243,8 +243,8 @@ def with_score(metrics: dict[str, float], repeat_weight: float, discovery_weight
 
 def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
     """Raise ValueError if a recipe compares item features of different times."""
-    # Drawn negatives and history items have the corpus' features of one time, positives those
-    # of theirs. If a feature changes with time, the towers tell them apart by it.
+    # Drawn negatives and history items have the corpus' features of one time, positives
+    # those of theirs. If a feature changes with time, the towers tell them apart by it.
     statistics = {feature.name for feature in item_statistics_view(value=True).features}
     changing = sorted(statistics & {feature.name for feature in tower_features(schema, Entity.ITEM, config)})
     sampler, hard = config.negatives.sampler, config.negatives.hard

@@ -140,7 +140,8 @@ def update(
     config = _plain(released.config)
     model = _grown(released, data, user_encoder, item_encoder)
     touched = _touched(model, data)
-    # Dense weights are frozen: they serve all users and items, and new interactions are few.
+    # Dense weights are frozen: they serve all users and items, and new interactions are
+    # few.
     for weight in model.parameters():
         weight.requires_grad_(any(weight is table for table, _ in touched))
     optimiser = _optimiser([table for table, _ in touched], config)

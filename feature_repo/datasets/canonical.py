@@ -130,7 +130,8 @@ def _read_log(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
     if "basket_id" in table.columns:
         columns.append(read_strings(table, "basket_id"))
     log = pl.DataFrame(columns)
-    # The columns behind the first three make the order of equal rows independent of the file's.
+    # The columns behind the first three make the order of equal rows independent of the
+    # file's.
     return log.sort("timestamp", "user_id", "item_id", *log.columns[3:])
 
 
@@ -182,8 +183,8 @@ def _drop_unknown(
     """
     unknown = pl.DataFrame({key: ~log[key].is_in(entities[key].implode()) for key, (entities, _) in known.items()})
     gone = unknown.select(pl.any_horizontal(pl.all())).to_series()
-    # Without a file of users (items), those of the events are all that is known, so impressions
-    # of others are no error.
+    # Without a file of users (items), those of the events are all that is known, so
+    # impressions of others are no error.
     listed = [key for key, (_, source) in known.items() if source is not None]
     share = unknown.select(pl.any_horizontal(listed).sum()).item() / log.height if listed else 0.0
     notes: list[str] = []

@@ -56,7 +56,8 @@ def read_plain(path: Path, *, separator: str, columns: Sequence[str], encoding: 
         encoding: encoding of the text.
     """
     _check_there(path)
-    # polars splits at one byte only, so ASCII's unit separator replaces longer separators.
+    # polars splits at one byte only, so ASCII's unit separator replaces longer
+    # separators.
     field_end = "\x1f"
     try:
         text = path.read_text(encoding=encoding).replace(separator, field_end)

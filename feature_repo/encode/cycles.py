@@ -51,8 +51,8 @@ def phase(moments: np.ndarray, cycle: str) -> np.ndarray:
 
 def refuse_stopped_clock(frame: pl.DataFrame, feature: Feature) -> None:
     """Raise ValueError if all training moments lie at one point of a cycle."""
-    # User snapshots are taken at the start of a day, item snapshots at that of a week. A query
-    # comes at any time, and would meet weights that no training has moved.
+    # User snapshots are taken at the start of a day, item snapshots at that of a week.
+    # A query comes at any time, and would meet weights that no training has moved.
     moments = frame[ENTITY_TIME].dt.epoch("us").to_numpy()
     for cycle in feature.cycles:
         if len(moments) > 1 and cycle != "year" and np.ptp(phase(moments, cycle)) == 0 and np.ptp(moments):

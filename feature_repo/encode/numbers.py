@@ -36,7 +36,8 @@ def fit_scale(frame: pl.DataFrame, feature: Feature) -> Scale:
     if not len(values):
         return Scale(mean=0.0, std=1.0, edges=())
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BUCKETS + 1)[1:-1]))
-    # Dividing by a power of two loses nothing, and the squares of large numbers stay finite.
+    # Dividing by a power of two loses nothing, and the squares of large numbers stay
+    # finite.
     _, exponent = np.frexp(np.abs(values).max())
     small = np.ldexp(values, -exponent)
     mean, std = np.ldexp(small.mean(), exponent), np.ldexp(small.std(), exponent)

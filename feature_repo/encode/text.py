@@ -22,9 +22,9 @@ def token_codes(texts: pl.Series, feature: Feature) -> np.ndarray:
 
 def tokens(texts: pl.Series, ngrams: tuple[int, int] | None) -> pl.Series:
     """Words in lower case, then their character n-grams: list[string] [N]."""
-    # n-grams of characters, not of words: titles are short, and two of them rarely share a pair
-    # of words, but often a stem. A misspelt, inflected, compound or new word keeps most of its
-    # n-grams. [fastText: Bojanowski et al., TACL 2017]
+    # n-grams of characters, not of words: titles are short, and two of them rarely
+    # share a pair of words, but often a stem. A misspelt, inflected, compound or new
+    # word keeps most of its n-grams. [fastText: Bojanowski et al., TACL 2017]
     words = texts.fill_null("").str.to_lowercase().str.extract_all(r"[\p{L}\p{N}]+")
     if ngrams is None:
         return words
@@ -41,8 +41,8 @@ def word_parts(word: str, shortest: int, longest: int) -> tuple[str, ...]:
         shortest: shortest n.
         longest: longest n.
     """
-    # Each n-gram starts with a #, which no word does: otherwise the middle of `steam` would be
-    # hashed as the word `tea`.
+    # Each n-gram starts with a #, which no word does: otherwise the middle of `steam`
+    # would be hashed as the word `tea`.
     bounded = f"<{word}>"
     return tuple(
         f"#{bounded[start : start + size]}"

@@ -64,7 +64,8 @@ class SqliteStore(Store):
             for view in views:
                 for key, name, value, seconds in _stored(connection, table_name(self.schema, view), list(rows)):
                     row = rows[key]
-                    # Feast stores times without a zone as this machine's clock would read them.
+                    # Feast stores times without a zone as this machine's clock would
+                    # read them.
                     time = datetime.fromtimestamp(seconds)
                     row[ENTITY_TIME] = max(time, row.get(ENTITY_TIME, time))
                     row[name] = _python(value)

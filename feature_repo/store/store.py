@@ -202,8 +202,8 @@ class Store:
         for part in track(
             changed.iter_slices(_ROWS_PER_CALL), f"parts of {view.name}", -(-changed.height // _ROWS_PER_CALL)
         ):
-            # write_to_online_store would skip rows that are all null. Feast writes only the first
-            # chunk, so there is one.
+            # write_to_online_store would skip rows that are all null. Feast writes only
+            # the first chunk, so there is one.
             rows = part.rechunk().to_pandas(use_pyarrow_extension_array=True)
             self._feast.provider.ingest_df(registered, rows)
         moment = as_of.replace(tzinfo=UTC)

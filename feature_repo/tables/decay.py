@@ -21,8 +21,8 @@ def decayed_moments(times: np.ndarray, position: np.ndarray, half_life: float) -
     Returns:
         T, int64 [n].
     """
-    # (T − t)/h: relative to the row's own time nothing underflows. Terms and their order are of
-    # the row's own past, so that later rows do not change a bit of it.
+    # (T − t)/h: relative to the row's own time nothing underflows. Terms and their
+    # order are of the row's own past, so that later rows do not change a bit of it.
     excess = np.zeros(len(times))
     step = 1
     while (rows := np.flatnonzero(position >= step)).size:

@@ -29,7 +29,8 @@ def join_as_of(asked: pl.DataFrame, tables: Mapping[str, pl.DataFrame], entity: 
     joined = [asked]
     for table in tables.values():
         ordered = table.sort(ENTITY_TIME, CREATED_TIME)
-        # A row may become known after a newer one, so the newest row known so far answers.
+        # A row may become known after a newer one, so the newest row known so far
+        # answers.
         known = (
             ordered.with_row_index(_ROW)
             .select(key, _ROW, pl.max_horizontal(ENTITY_TIME, CREATED_TIME).alias(_KNOWN))

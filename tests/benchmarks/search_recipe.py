@@ -64,7 +64,8 @@ def main() -> None:
         best = 1 + max(range(len(epochs)), key=lambda each: epochs[each][SCORE])
         fit_repeat_head(data, towers.model, config, seed=arguments.seed)
         metrics = validate(towers.model)
-        # One measure for all: a recipe's own weighs discoveries by its discovery_weight.
+        # One measure for all: a recipe's own weighs discoveries by its
+        # discovery_weight.
         score = with_score(metrics, 1.0, base().weighting.discovery_weight)[SCORE]
         cells = [*(f"{value:.4g}" for value in chosen(config).values()), str(best)]
         print(row([*cells, *(f"{metrics[name]:.4f}" for name in SHOWN), f"{score:.4f}"]), flush=True)

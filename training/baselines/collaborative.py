@@ -37,7 +37,8 @@ def item_knn(log: Log, *, neighbours: int = 20, shrinkage: float = 10.0) -> Scor
     weighted = bought @ diags_array(1 / np.sqrt(np.maximum(users_N, 1) + shrinkage))
     model = ItemItemRecommender(K=neighbours, num_threads=0)
     model.fit(csr_matrix(weighted), show_progress=False)
-    # Row j of the result holds the nearest items of j; the product below needs them in column j.
+    # Row j of the result holds the nearest items of j; the product below needs them in
+    # column j.
     nearest_NN, order_N = csr_array(model.similarity.T), popularity_order(log)
 
     def scores(user_rows: np.ndarray) -> np.ndarray:

@@ -45,7 +45,8 @@ def user_knn(log: Log, *, asked: Log | None = None, neighbours: int = 50, shrink
     bought = log.histories()
     similarity = _product(_scaled((asked or log).histories(), -0.5, shrinkage), _scaled(bought, -0.5, shrinkage))
 
-    # Weights are computed for a block of users: for all users [U, U] would not fit in memory.
+    # Weights are computed for a block of users: for all users [U, U] would not fit in
+    # memory.
     def weights(user_rows: np.ndarray) -> csr_array:
         similarity_bU = similarity(user_rows)
         similarity_bU[np.arange(len(user_rows)), user_rows] = 0
@@ -136,7 +137,8 @@ def tifu_knn(
     nobody_U, unknown_U = (np.diff(each.indptr) == 0 for each in (vectors, own))
 
     def weights(user_rows: np.ndarray) -> np.ndarray:
-        # The negative squared distance 2 uv - |u|² - |v|², without |u|², which all v share.
+        # The negative squared distance 2 uv - |u|² - |v|², without |u|², which all v
+        # share.
         closeness_bU = 2 * overlap(user_rows) - norms_U
         closeness_bU[:, nobody_U] = -np.inf
         closeness_bU[np.arange(len(user_rows)), user_rows] = -np.inf
@@ -202,7 +204,8 @@ def _voted(
 
     def votes(weights_bU: np.ndarray | csr_array) -> np.ndarray:
         if isinstance(weights_bU, np.ndarray):
-            # A row of the result is nearly full, where a sparse product is many times slower.
+            # A row of the result is nearly full, where a sparse product is many times
+            # slower.
             return (vectors_NU @ weights_bU.T).T
         return (weights_bU @ vectors).toarray()
 

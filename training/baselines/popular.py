@@ -84,7 +84,8 @@ def filled_up(own: csr_array, order_N: np.ndarray) -> Scores:
 
     def scores(user_rows: np.ndarray) -> np.ndarray:
         scores_bN = np.tile(order_N, (len(user_rows), 1))
-        # 1 more than the score puts every own item above the order, which stays below 1.
+        # 1 more than the score puts every own item above the order, which stays below
+        # 1.
         mine = own[user_rows].tocoo()
         scores_bN[mine.row, mine.col] += mine.data + 1
         return scores_bN
@@ -99,7 +100,8 @@ def voted_first(votes_bN: np.ndarray, order_N: np.ndarray) -> np.ndarray:
         votes_bN: votes, above 0 for voted items; written over.
         order_N: order of all items in [0, 1).
     """
-    # Votes can be far below 1 and differ by little: adding the order would change their order.
+    # Votes can be far below 1 and differ by little: adding the order would change their
+    # order.
     np.copyto(votes_bN, order_N - 1, where=votes_bN <= 0)
     # The search reads rows, which are not contiguous where votes come from a transpose.
     return np.ascontiguousarray(votes_bN)

@@ -162,7 +162,8 @@ class Holdout:
         """
         order = np.argsort(-self.popularity_N, kind="stable")
         counts = self.popularity_N[order]
-        # Share of the items above, without the item's own: the most popular item is always head.
+        # Share of the items above, without the item's own: the most popular item is
+        # always head.
         share_above = (np.cumsum(counts) - counts) / max(counts.sum(), 1)
         group = np.searchsorted([HEAD_SHARE, TORSO_SHARE], share_above, side="right").astype(np.int8)
         group[counts == 0] = ITEM_GROUPS.index("tail_items")
@@ -216,7 +217,8 @@ def temporal_holdout(
         user=pl.col(USER_ID).replace_strict(users, np.arange(len(users))),
         item=pl.col(ITEM_ID).replace_strict(corpus, np.arange(len(corpus))),
     )
-    # An event from before the start that became known later is no history: a system could not know it.
+    # An event from before the start that became known later is no history: a system
+    # could not know it.
     before = known_before(coded, start)
     after = coded.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
     pairs = [(part["user"].to_numpy(), part["item"].to_numpy()) for part in (before, after)]

@@ -40,7 +40,8 @@ def is_relevant(retrieved_QK: np.ndarray, relevant: csr_array) -> np.ndarray:
     ordered_QK = np.sort(retrieved_QK, axis=1)
     if ((ordered_QK[:, 1:] == ordered_QK[:, :-1]) & (ordered_QK[:, 1:] >= 0)).any():
         raise ValueError("got an item twice in one retrieved list; wanted distinct items")
-    # One number per (row, item) pair turns membership into a binary search in a sorted array.
+    # One number per (row, item) pair turns membership into a binary search in a sorted
+    # array.
     pairs = np.sort(np.repeat(np.arange(queries), np.diff(relevant.indptr)) * items + relevant.indices)
     wanted_QK = np.arange(queries)[:, None] * items + retrieved_QK
     position_QK = np.searchsorted(pairs, wanted_QK)

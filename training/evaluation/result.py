@@ -79,8 +79,8 @@ def with_intervals(
     intervals: dict[str, dict[str, Interval]] = {system: {} for system in systems}
     leads: dict[str, dict[str, Interval]] = {system: {} for system in systems}
     names = list(next(iter(systems.values())).per_user)
-    # One matrix of resample counts and one product serve all metrics of all systems of a
-    # view: resampled means are shared, so their differences are paired.
+    # One matrix of resample counts and one product serve all metrics of all systems of
+    # a view: resampled means are shared, so their differences are paired.
     for view in dict.fromkeys(name.split("/")[0] for name in names):
         own = [name for name in names if name.split("/")[0] == view]
         means = _resampled(systems, own, seed)

@@ -20,15 +20,17 @@ SALES = tuple(feature.name for feature in item_statistics_view(value=True).featu
 
 def base() -> TrainConfig:
     """Default recipe: two towers with a repeat head, without item statistics."""
-    # Uniform negatives show the towers items that sell little, which batches hardly hold.
-    # Without the repeat head, one user vector has to point at the whole history. Statistics
-    # of an item are known for the times at which it sells, and negatives have none of those.
+    # Uniform negatives show the towers items that hardly sell and that batches hardly
+    # hold. Without the repeat head, one user vector has to point at the whole history.
+    # Statistics are left out: positives have those of their own time, drawn items those
+    # of one time.
     return TrainConfig(leave_out=SALES, negatives=Negatives(sampler=Mixed()), repeat=RepeatTerm())
 
 
 def with_statistics() -> TrainConfig:
     """Two towers with item statistics and in-batch negatives."""
-    # In-batch negatives are the only ones with the statistics of a time at which they sell.
+    # In-batch negatives are the only ones with the statistics of a time at which they
+    # sell.
     return replace(base(), leave_out=(), negatives=Negatives(sampler=InBatch()), repeat=None)
 
 
@@ -79,8 +81,8 @@ def recipe(name: str, *, seen_items_may_return: bool = True, interactions: int =
     if name not in RECIPES:
         raise ValueError(unknown_name("recipe", name, RECIPES))
     config = RECIPES[name]()
-    # Larger batches share distinct items and uniform negatives. An epoch has hundreds of
-    # steps, so the first one without a better score ends the trial.
+    # Larger batches share distinct items and uniform negatives. An epoch has hundreds
+    # of steps, so the first one without a better score ends the trial.
     if interactions >= LARGE and config.optimisation == Optimisation():
         large = Optimisation(batch_size=2048, learning_rate=2.5e-3, embedding_rate=2.6e-3, patience=1)
         config = replace(config, optimisation=large)

@@ -63,7 +63,8 @@ def _object(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     parts = {name: _object(each) for name, each in value.items() if name != TYPE}
-    # Only declarations have a type; an object without one is a mapping, as of a loss's parameters.
+    # Only declarations have a type; an object without one is a mapping, as of a loss's
+    # parameters.
     if TYPE not in value:
         return parts
     types, name = _types(), FORMER_TYPES.get(value[TYPE], value[TYPE])

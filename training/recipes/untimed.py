@@ -42,8 +42,8 @@ def ids_only(*, items: int, interactions: int, dim: int) -> TrainConfig:
         interactions: size of the log, which sets the batch size and the epochs.
         dim: dimension of the embeddings.
     """
-    # Each user is one row and a product with every item, so a step costs by users, not by
-    # interactions: batches are as large as EPOCHS and STEPS allow.
+    # Each user is one row and a product with every item, so a step costs by users, not
+    # by interactions: batches are as large as EPOCHS and STEPS allow.
     batch_size = max(256, interactions * EPOCHS // STEPS)
     epochs = max(EPOCHS, FEWEST_STEPS * batch_size // interactions)
     return TrainConfig(
@@ -123,8 +123,8 @@ def with_features(config: TrainConfig) -> TrainConfig:
 
 def with_history(config: TrainConfig) -> TrainConfig:
     """Recipe with the mean of the user's items beside the user's own vector."""
-    # Items of the history stay positives: were an item only in one of both, history and id
-    # would tell which, and the towers would learn that.
+    # Items of the history stay positives: were an item only in one of both, history and
+    # id would tell which, and the towers would learn that.
     return replace(config, leave_out=(), tower=replace(config.tower, history=MeanPooling(dropout=0.5), id_dropout=0.1))
 
 

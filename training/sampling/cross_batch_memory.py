@@ -25,7 +25,8 @@ class Memory:
 
     def others(self, item_C: Tensor) -> tuple[Tensor, Tensor]:
         """Remembered items beside the given ones, each once, and their newest embeddings."""
-        # The newest batch first: of an item that was in several, the first copy is kept.
+        # The newest batch first: of an item that was in several, the first copy is
+        # kept.
         item_M = torch.cat([items for items, _ in reversed(self.batches)])
         vector_MD = torch.cat([vectors for _, vectors in reversed(self.batches)])
         distinct, inverse_M = torch.unique(item_M, return_inverse=True)

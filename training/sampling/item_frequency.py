@@ -65,9 +65,9 @@ class Streamed:
         for table, buckets in enumerate(self._buckets(item_C)):
             distinct = torch.unique(buckets)  # two items of one bucket count once too
             last, mean = self.last_MS[table, distinct], self.gap_MS[table, distinct]
-            # last / mean gaps have been seen, none at first: B is their mean, t over their number, until α
-            # is larger. With α from the start an item of the first batch would have p̂ near 1 for its
-            # next hundred batches.
+            # last / mean gaps have been seen, none at first: B is their mean, t over
+            # their number, until α is larger. With α from the start an item of the
+            # first batch would have p̂ near 1 for its next hundred batches.
             rate = (mean / (last + mean)).clamp_min(self.rate)
             self.gap_MS[table, distinct] += rate * (self.step - last - mean)
             self.last_MS[table, distinct] = float(self.step)

@@ -30,8 +30,9 @@ def recalibrate(model: TwoTower, batches: Iterable[Batch]) -> None:
     momenta = {each: each.momentum for each in model.modules() if isinstance(each, nn.BatchNorm1d)}
     if not momenta:
         return
-    # Averaged weights have activations that no step had: neither the newest statistics nor a
-    # mean of the steps' statistics fit them [Izmailov et al., UAI 2018, section 3.2].
+    # Averaged weights have activations that no step had: neither the newest statistics
+    # nor a mean of the steps' statistics fit them [Izmailov et al., UAI 2018, section
+    # 3.2].
     for norm in momenta:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches

@@ -23,8 +23,8 @@ def mutual_information(codes_FN: np.ndarray, *, seed: int = 0) -> np.ndarray:
         codes_FN: one code of every feature for every item.
         seed: random seed of the shuffle.
     """
-    # Counted on a sample, the information of two columns with many values is large even if
-    # they are independent: log N of two ids. A shuffled column measures that bias.
+    # Counted on a sample, the information of two columns with many values is large even
+    # if they are independent: log N of two ids. A shuffled column measures that bias.
     features, items = codes_FN.shape
     order = np.random.default_rng(seed).permutation(items)
     codes_FN = np.stack([np.unique(codes, return_inverse=True)[1] for codes in codes_FN])

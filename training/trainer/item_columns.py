@@ -28,7 +28,8 @@ class ItemColumns:
 
     def move(self, item_C: Tensor) -> None:
         """Move to another batch, with `item_C` the item of each column."""
-        # Only the items of the previous batch are reset: a step costs by its batch, not by N.
+        # Only the items of the previous batch are reset: a step costs by its batch, not
+        # by N.
         self.first_N[self.item_C], self.last_N[self.item_C] = NOWHERE, -1
         column_C = torch.arange(len(item_C), device=item_C.device)
         self.first_N.scatter_reduce_(0, item_C, column_C, reduce="amin")

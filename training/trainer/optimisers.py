@@ -35,7 +35,8 @@ class Optimisers:
     ) -> None:
         self.config, self.steps, self.step_number = config, steps, 0
         self.optimisers, self.rates = [_of_tables(tables, config)], [config.embedding_rate]
-        # Clipped part by part: gradients of a reranker must not shorten the steps of the towers.
+        # Clipped part by part: gradients of a reranker must not shorten the steps of
+        # the towers.
         self.clipped = [[*tables, *dense[0][0]], *(weights for weights, _ in dense[1:])]
         for weights, rate in dense:
             if weights:
@@ -142,8 +143,8 @@ def averaged(model: nn.Module, share: float) -> AveragedModel:
     ICML 2013, section 4]
     """
 
-    # Single steps memorise noise of the sample: items not yet taken count as disliked. In a
-    # mean over many steps that noise cancels.
+    # Single steps memorise noise of the sample: items not yet taken count as disliked.
+    # In a mean over many steps that noise cancels.
     def move(means: Sequence[Tensor], news: Sequence[Tensor], step: Tensor | int) -> None:
         torch._foreach_lerp_(list(means), list(news), float(1 / (1 + share * step)))
 

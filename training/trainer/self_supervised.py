@@ -53,8 +53,8 @@ class SelfSupervision:
 
     def loss(self, embed: Callable[[Features], Tensor]) -> Tensor:
         """weight · L_self of one step; `embed` is the item tower."""
-        # All items of a step lack the same features: drawn for each item, they would tell
-        # which two views belong together.
+        # All items of a step lack the same features: drawn for each item, they would
+        # tell which two views belong together.
         item_M = self.draw().to(self.device)
         features = {name: array[item_M] for name, array in self.corpus.items()}
         first_MD, second_MD = (
@@ -80,8 +80,8 @@ class SelfSupervision:
             chosen = torch.randperm(len(self.names), generator=self.rng)[:number].tolist()
         first = {self.names[each] for each in chosen}
         second = set(self.names) - first
-        # The id has mutual information with every feature, as each of its values is one item,
-        # so it is drawn apart: at most one view has it.
+        # The id has mutual information with every feature, as each of its values is one
+        # item, so it is drawn apart: at most one view has it.
         shown, which = torch.rand(2, generator=self.rng).tolist()
         key = {self.masking.key}
         if shown >= self.config.id_share:

@@ -89,8 +89,8 @@ def _round(tables: Tables, events: pl.DataFrame, chosen: pl.DataFrame) -> Round:
     holdout = Holdout.from_interactions(
         before=before, after=after, items=items, seen_items_may_return=tables.schema.seen_items_may_return
     )
-    # Baselines read whole days as baskets. Counted from the end of the day of the query, they
-    # are calendar days.
+    # Baselines read whole days as baskets. Counted from the end of the day of the
+    # query, they are calendar days.
     end = day_of(pl.col(ENTITY_TIME)) + timedelta(days=1, microseconds=-1)
     days = known.select((end - pl.col("timestamp")).dt.total_microseconds() / 86_400e6).to_series().to_numpy()
     return Round(

@@ -24,8 +24,8 @@ class Roofline:
     exponentials: float
     """Powers of two per second, in place, in a tile that stays in the cache."""
 
-    # Products and exponentials take turns, because both are work of the same vector units;
-    # memory is moved meanwhile.
+    # Products and exponentials take turns, because both are work of the same vector
+    # units; memory is moved meanwhile.
     def seconds(self, flops: float, moved: float, exponentials: float = 0.0) -> float:
         """Least time of some work. [Williams et al., CACM 2009, with a third ceiling]
 

@@ -48,7 +48,8 @@ def from_pairs(path: Path, *, length: int, number: int, seed: int) -> Samples:
     starts = np.searchsorted(user_I, np.arange(user_I[-1] + 2))
     chosen = rng.choice(len(user_I), min(number, len(user_I)), replace=False)
     first, count = starts[user_I[chosen]], np.diff(starts)[user_I[chosen]]
-    # The target itself is stepped over: place p of the others is place p or p + 1 of all.
+    # The target itself is stepped over: place p of the others is place p or p + 1 of
+    # all.
     own = chosen - first
     places = np.arange(length)[None, :] + rng.integers(0, 1 << 30, len(chosen))[:, None]
     places = places % np.maximum(count - 1, 1)[:, None]
