@@ -65,13 +65,13 @@ def archive() -> bytes:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 200])
-def test_it_computes_the_same_bits(archive: bytes, rows: int) -> None:
+def test_a_program_computes_the_same_bits(archive: bytes, rows: int) -> None:
     with torch.inference_mode():
         wanted = load_program(archive, "tower").module()(example(rows))
         assert torch.equal(Program(archive, "tower")(example(rows)), wanted)
 
 
-def test_it_imports_nothing_of_the_compiler(archive: bytes, tmp_path: Path) -> None:
+def test_a_program_imports_nothing_of_the_compiler(archive: bytes, tmp_path: Path) -> None:
     (tmp_path / "tower.pt2").write_bytes(archive)
     code = "import sys; from pathlib import Path; from feature_repo.program import Program\n"
     code += "Program(Path(sys.argv[1]).read_bytes(), 'tower'); print({'sympy', 'torch._dynamo'} & set(sys.modules))"
@@ -113,7 +113,7 @@ def rewritten(archive: bytes, change: Callable[[dict[str, Any]], object]) -> byt
 
 
 @pytest.mark.parametrize("target", ["os.system", "torch.hub.load", "torch.ops.other.run.default", "_operator.call"])
-def test_what_is_no_operator_is_not_called(archive: bytes, target: str) -> None:
+def test_a_function_that_is_no_operator_is_not_called(archive: bytes, target: str) -> None:
     def change(model: dict[str, Any]) -> None:
         model["graph_module"]["graph"]["nodes"][0]["target"] = target
 

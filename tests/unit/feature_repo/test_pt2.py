@@ -152,6 +152,6 @@ def test_two_members_of_one_name_are_refused(plain: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06" + bytes(18)])
-def test_what_is_no_archive_is_refused(content: bytes) -> None:
+def test_a_file_that_is_no_archive_is_refused(content: bytes) -> None:
     with pytest.raises(UnsafeArchiveError, match=r"not a torch\.export archive"):
         refuse_code(content, "tower")

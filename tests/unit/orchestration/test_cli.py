@@ -73,7 +73,7 @@ def test_help_takes_less_than_a_second_and_imports_nothing_heavy(arguments: tupl
     "error",
     [InputError("events.csv: bad"), ReleaseError("not passed"), LookupError("no version 7"), OSError(28, "full")],
 )
-def test_what_a_user_can_act_on_is_one_line(
+def test_an_error_that_a_user_can_act_on_is_one_line(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(application, "app", raising(error))

@@ -298,7 +298,7 @@ class TestUnknownIds:
 
 
 class TestImpressions:
-    def test_they_are_read_like_events_and_absent_where_there_is_no_file(self) -> None:
+    def test_impressions_are_read_like_events_and_absent_without_a_file(self) -> None:
         tables = read(shown=good_events().sample(fraction=1, shuffle=True, seed=3))
         assert tables.impressions is not None
         assert tables.impressions.equals(tables.events.drop("value"))
@@ -313,7 +313,7 @@ class TestImpressions:
             ("loaded", datetime(2030, 1, 1), "after as_of"),
         ],
     )
-    def test_what_is_wrong_is_named_as_for_events(self, column: str, value: object, problem: str) -> None:
+    def test_errors_of_impressions_are_named_as_for_events(self, column: str, value: object, problem: str) -> None:
         with pytest.raises(InputError) as error:
             read(shown=set_rows(good_events(), column, [5], value), as_of=datetime(2025, 1, 1))
         assert_names(error, "shown.csv", f"'{column}'", problem, "1 rows")
@@ -333,7 +333,7 @@ class TestImpressions:
         with pytest.raises(InputError, match=r"1\.5% of the impressions are of unknown ids"):
             read(shown=set_rows(good_events(), "what", [3, 50, 90], "ghost"))
 
-    def test_where_no_file_lists_users_those_without_an_event_are_dropped_however_many(self) -> None:
+    def test_without_a_file_of_users_all_users_without_an_event_are_dropped(self) -> None:
         events = RawTable(
             name="e", frame=good_events(), columns={"user_id": "who", "item_id": "what", "timestamp": "when"}
         )

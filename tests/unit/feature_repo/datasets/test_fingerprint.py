@@ -32,7 +32,7 @@ def through_files(tables: Tables, seed: int) -> Tables:
     )
 
 
-def test_it_counts_rows_and_names_the_range() -> None:
+def test_a_fingerprint_counts_rows_and_names_the_range() -> None:
     found = fingerprint(TABLES)
     assert (found.events, found.users, found.items) == (TABLES.events.height, 200, 300)
     assert found.first == TABLES.events["timestamp"].min()
@@ -54,7 +54,7 @@ def test_row_order_of_the_files_does_not_matter() -> None:
         ("items", "tags", pl.col("tags").list.head(0)),
     ],
 )
-def test_one_changed_value_changes_it(table: str, column: str, change: pl.Expr) -> None:
+def test_one_changed_value_changes_the_fingerprint(table: str, column: str, change: pl.Expr) -> None:
     frame: pl.DataFrame = getattr(TABLES, table)
     row = frame[column].is_not_null().arg_true()[-1]
     changed = frame.with_columns(pl.when(pl.int_range(pl.len()) == row).then(change).otherwise(column).alias(column))

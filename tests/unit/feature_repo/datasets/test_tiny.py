@@ -13,7 +13,7 @@ from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.errors import InputError
 
 
-def test_it_has_the_announced_size() -> None:
+def test_the_shop_has_the_announced_size() -> None:
     tables = tiny.generate(seed=0)
     days = tables.events["timestamp"].dt.date().n_unique()
     assert (tables.users.height, tables.items.height) == (200, 300)
@@ -46,6 +46,6 @@ def test_the_seed_decides() -> None:
     assert fingerprint(tiny.generate(seed=1)).sha256 != fingerprint(tiny.generate(seed=2)).sha256
 
 
-def test_it_reads_no_folder(tmp_path: Path) -> None:
+def test_the_shop_reads_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="generated"):
         tiny.load(tmp_path)

@@ -82,7 +82,7 @@ def test_any_stored_number_gives_a_point(value: int) -> None:
 class TestMoment:
     NOW = Feature(name="now", kind=Kind.MOMENT, cycles=("week", "year"))
 
-    def test_it_is_the_moment_of_the_row(self) -> None:
+    def test_a_moment_is_the_time_of_the_row(self) -> None:
         moments = [NOW, NOW + 3 * DAY]
         frame = frame_of(*({"event_timestamp": moment} for moment in moments))
         found = Encoder.fit("item_id", (self.NOW,), frame, ids=()).encode(frame)
@@ -91,7 +91,7 @@ class TestMoment:
             found["now_cycles"], np.hstack([points(cycle, *moments) for cycle in ("week", "year")])
         )
 
-    def test_it_is_neither_stored_nor_a_view_of_its_own(self, tmp_path: Path) -> None:
+    def test_a_moment_is_neither_stored_nor_a_view_of_its_own(self, tmp_path: Path) -> None:
         assert self.NOW.columns == {}
         with pytest.raises(ValueError, match="'clock' stores nothing"):
             View(name="clock", entity=Entity.USER, features=(self.NOW,))

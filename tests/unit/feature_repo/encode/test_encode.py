@@ -125,7 +125,7 @@ class TestVectors:
         ],
         ids=str,
     )
-    def test_what_is_no_vector_is_named(self, face: list[float], problem: str) -> None:
+    def test_a_value_that_is_no_vector_is_named(self, face: list[float], problem: str) -> None:
         with pytest.raises(ValueError, match=f"'face'.*{problem}"):
             self.ENCODER.encode(frame_of({"face": [1.0, 2.0]}, {"face": face}))
 

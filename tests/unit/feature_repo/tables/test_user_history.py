@@ -49,7 +49,7 @@ def test_histories_are_the_last_items(seed: int, length: int) -> None:
     assert min(length, 10) <= longest <= length  # type: ignore[operator]
 
 
-def test_what_is_120_years_old_is_counted_as_well_as_what_is_new() -> None:
+def test_events_of_120_years_ago_are_counted_like_new_ones() -> None:
     """2^-1500, of events 120 years apart, is no number above 0."""
     half_life = timedelta(days=HALF_LIFE_DAYS)
     event = random_events(0, 1)[0] | {"user_id": "u0"}

@@ -91,13 +91,13 @@ def test_each_ends_by_its_own_signal_whatever_asked_for_the_end(number: signal.S
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
-def test_who_ignores_the_signal_is_killed_with_its_children() -> None:
+def test_a_process_that_ignores_the_signal_is_killed_with_its_children() -> None:
     run(service("stubborn", "parent", ready="child"))
     assert not alive(int(Path("parent").read_text()))
     assert not alive(int(Path("child").read_text()))
 
 
-def test_they_end_with_their_children_where_there_are_no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_end_with_their_children_without_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no process groups, no sessions and no SIGHUP."""
     for name in ("killpg", "getsid"):
         monkeypatch.delattr(os, name)
@@ -107,7 +107,7 @@ def test_they_end_with_their_children_where_there_are_no_sessions(monkeypatch: p
     assert not alive(int(Path("child").read_text()))
 
 
-def test_they_end_although_the_terminal_is_gone() -> None:
+def test_services_end_although_the_terminal_is_gone() -> None:
     def works(_: Service, __: int) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
 
@@ -118,13 +118,13 @@ def test_they_end_although_the_terminal_is_gone() -> None:
     assert Path("ended").exists()
 
 
-def test_one_that_ends_by_itself_is_named_with_the_end_of_its_log_and_ends_the_others() -> None:
+def test_a_service_that_ends_by_itself_is_named_with_the_end_of_its_log_and_ends_the_others() -> None:
     with pytest.raises(RuntimeError, match=r"broken ended by itself \(exit status 1\); .*broken\.log:\nno such table"):
         run(service("polite", ready="polite"), service("broken", ready="never", after="polite"))
     assert Path("ended").exists()
 
 
-def test_one_that_never_works_is_named_with_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_never_works_is_named_with_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "START_SECONDS", 0.5)
     with pytest.raises(RuntimeError, match=r"no answer within 0.5 s from stubborn \(see stubborn\.log\)"):
         run(service("polite", ready="polite"), service("stubborn", "alone", ready="never"))

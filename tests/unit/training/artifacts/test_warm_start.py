@@ -45,7 +45,7 @@ def test_a_warm_start_finds_the_rows_of_rare_items_too(tmp_path: Path, bound: in
     assert 0 < wanted.count(UNKNOWN) < len(wanted)
 
 
-def test_rows_are_found_again_by_value() -> None:
+def test_rows_are_found_by_value() -> None:
     assert rows_by_value(["a", "b"], ["c", "b", "a"]).tolist() == [PAD, MISSING, UNKNOWN, UNKNOWN, 4, 3]
 
 

@@ -79,7 +79,7 @@ class TestFactorise:
             folded.append(np.average(vectors_VF[codes], axis=0, weights=np.log1p(counts["count"].to_numpy())))
         np.testing.assert_allclose(mean_F, np.mean(folded, axis=0), atol=1e-5)
 
-    def test_nothing_to_factorise_is_said(self) -> None:
+    def test_a_log_without_anything_to_factorise_is_refused(self) -> None:
         with pytest.raises(ValueError, match="lower min_count"):
             factorise(two_blocks(), ("i77",), SMALL, seed=0)
 
@@ -144,11 +144,11 @@ class TestNoLeak:
     def test_the_trial_knows_nothing_from_its_validation_window(self) -> None:
         assert torch.equal(trial(changed_from(VALIDATION)), trial(frames()[0].events))
 
-    def test_what_happens_before_it_does_matter(self) -> None:
+    def test_events_before_the_cut_matter(self) -> None:
         """Else the tests beside this one would hold of vectors that learn nothing."""
         assert not torch.equal(trial(changed_from(VALIDATION - timedelta(days=20))), trial(frames()[0].events))
 
-    def test_nothing_from_the_cut_on_matters(self) -> None:
+    def test_events_from_the_cut_on_do_not_matter(self) -> None:
         other, wanted = final(changed_from(CUT)), final(frames()[0].events)
         assert other.epochs == wanted.epochs
         for name, weight in wanted.model.state_dict().items():

@@ -63,14 +63,14 @@ def test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_pa
     assert ((found_UM >= 0)[:, :-1] >= (found_UM >= 0)[:, 1:]).all()
 
 
-def test_where_nothing_is_left_training_is_refused() -> None:
+def test_training_without_an_impression_left_is_refused() -> None:
     positives = interactions(log(60, users=12, seed=0), UNTIL)
     corpus, late = pl.Series("item_id", [f"i{n:02}" for n in range(15)]), pl.col("timestamp") >= UNTIL
     with pytest.raises(ValueError, match=r"impressions none before 2024-02-01 .* leave hard=Impressions"):
         impressions_not_taken(log(300, users=20, seed=1).filter(late), positives, corpus, UNTIL, SHOWN)
 
 
-def test_they_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_mined() -> None:
+def test_impressions_are_each_row_s_own_negatives_from_the_first_batch_on_and_never_mined() -> None:
     """A user with fewer than `number` has all of them.
 
     A user with none gets no gradient from them.
@@ -167,7 +167,7 @@ def test_a_recipe_without_them_does_not_read_them_and_one_with_them_needs_them()
         fitted(shown_to_all(VALIDATION, 7), replace(FITTED_SHOWN, leave_out=()))
 
 
-def test_mined_and_shown_are_told_apart() -> None:
+def test_mined_items_and_impressions_are_told_apart() -> None:
     """Mining leaves the first epoch without hard negatives; impressions do not."""
     data = replace(small_data(items=6), impression_UM=np.full((8, 5), 5))
     for hard, changes in ((SHOWN, False), (HardNegatives(number=1, first=1, last=2), True)):

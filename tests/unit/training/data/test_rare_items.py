@@ -89,7 +89,7 @@ def test_the_repeat_term_ranks_them_by_their_own_facts() -> None:
     assert [np.isfinite(each) for each in term] == [True, True, False, True, False, False]
 
 
-def test_they_are_served_as_they_were_trained(tmp_path: Path) -> None:
+def test_rare_items_are_served_as_they_were_trained(tmp_path: Path) -> None:
     model = model_of().eval()
     mixed = {**users(9), "history_items": np.random.default_rng(0).integers(0, ITEMS, (9, LENGTH), np.int32)}
     every = {name: each.numpy() for name, each in corpus(torch.arange(ITEMS), KINDS).items()}

@@ -38,7 +38,7 @@ def test_weights_are_bounded_around_the_mean_one() -> None:
     assert found.max() == 4.0 and found.min() == 0.3
 
 
-def test_what_was_returned_counts_least_and_what_nobody_knows_as_the_mean() -> None:
+def test_returned_goods_count_least_and_unknown_values_as_the_mean() -> None:
     found = rewards(worth(-20.0, 0.0, None, 5.0, 9.0), Reward())
     assert found[0] == found[1] == Reward().floor
     assert found[2] == 1.0
@@ -82,7 +82,7 @@ def share_of_dear(result: Fitted) -> float:
     return float(lists.select(is_dear(pl.col("item")).mean()).item())
 
 
-def test_what_is_worth_more_is_ranked_higher_where_the_recipe_says_so() -> None:
+def test_valuable_items_rank_higher_if_the_recipe_weighs_by_value() -> None:
     """All items of a group are taken as often: without weights their order is chance."""
     assert share_of_dear(trained(replace(PLAIN, weighting=Weighting(reward=Reward())), by_item=True)) > 0.85
     assert share_of_dear(trained(PLAIN, by_item=True)) < 0.65

@@ -44,7 +44,7 @@ def test_the_interactions_of_one_who_has_many_count_less(balance: float, share: 
     assert sorted(data.weight_I) == pytest.approx(sorted([share] * 4 + [1.0]))
 
 
-def test_it_lies_between_interactions_alike_and_users_alike() -> None:
+def test_user_balance_lies_between_equal_interactions_and_equal_users() -> None:
     for balance in (-0.1, 1.1):
         with pytest.raises(ValueError, match="user_balance is 0 for interactions alike, 1 for users alike"):
             Weighting(user_balance=balance)
@@ -70,7 +70,7 @@ def first_items(balance: float) -> list[str]:
     return [items.sort("item_id")["item_id"][int(n)] for n in scores.argsort()[::-1][:4]]
 
 
-def test_what_most_users_take_comes_before_what_few_users_take_most() -> None:
+def test_items_of_most_users_come_before_items_that_few_users_take_most() -> None:
     """`often` items have 40 interactions of about 1.3 users, `rarely` ones 25 of 25."""
     assert all(item.startswith("often") for item in first_items(0.0))
     assert all(item.startswith("rarely") for item in first_items(1.0))

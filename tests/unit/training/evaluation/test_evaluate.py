@@ -60,7 +60,7 @@ def test_top_k_follows_the_tie_rule(k: int) -> None:
     assert top_k(scores, k).tolist() == [best_rows(row, k) for row in scores]
 
 
-def test_more_places_than_items_stay_empty() -> None:
+def test_more_ranks_than_items_stay_empty() -> None:
     assert top_k(np.array([[1.0, 3.0, 2.0]]), 5).tolist() == [[1, 2, 0, -1, -1]]
 
 
@@ -212,7 +212,7 @@ def test_the_view_repeat_judges_the_unmasked_lists(holdout: Holdout, random_sear
     assert result.users["repeat"] == len(recalls) == len(result.query_rows["repeat"])
 
 
-def test_where_seen_items_may_not_return_all_is_the_masked_view(holdout: Holdout, random_search) -> None:
+def test_all_is_the_masked_view_if_seen_items_may_not_return(holdout: Holdout, random_search) -> None:
     films, groceries = (evaluate(random_search, each, seed=0) for each in (masked(holdout), holdout))
     assert {name.split("/")[0] for name in films.metrics} == {"all"}
     assert films.metrics["all/ndcg@20"] == groceries.metrics["discovery/ndcg@20"]

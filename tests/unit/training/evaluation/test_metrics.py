@@ -69,7 +69,7 @@ def test_five_relevant_keep_five_in_the_denominator_of_recall_at_three() -> None
     assert recall_ceiling(counts, 3) == pytest.approx(0.6)
 
 
-def test_empty_places_are_never_hits() -> None:
+def test_empty_ranks_are_never_hits() -> None:
     hits = is_relevant(np.array([[2, -1, -1], [-1, -1, -1]]), relevant_sets([[2, 4], [0]], 5))
     assert hits.tolist() == [[True, False, False], [False, False, False]]
 

@@ -96,6 +96,6 @@ def test_losses_expect_the_gradient_that_comes(name: str, strata: bool, passes: 
     assert len(passes) == (2 if strata else 1)
 
 
-def test_what_fits() -> None:
+def test_sizes_that_fit() -> None:
     assert fits(4096, 4096) and fits(46, 3043) and fits(8192, 8192)
     assert not fits(256, 40_000)

@@ -42,7 +42,7 @@ def random_scorer(model: TwoTower, size: float = 1.0) -> None:
 
 
 @pytest.mark.parametrize("config", [PLAIN, replace(STRATA, score=Dot())])
-def test_it_starts_as_the_score_of_the_towers(config: TrainConfig) -> None:
+def test_the_reranker_starts_as_the_score_of_the_towers(config: TrainConfig) -> None:
     data = small_data(users=40)
     model = model_of(data.size, 5, config)
     plain = exact_search(embed(model.user, data.queries), embed(model.item, data.corpus))()
@@ -115,7 +115,7 @@ def test_hard_and_remembered_negatives_are_ranked_too() -> None:
 
 
 @pytest.mark.parametrize("config", [replace(PLAIN, negatives=Negatives(sampler=Mixed(number=4))), STRATA])
-def test_its_loss_is_the_softmax_of_the_sums_over_everything_a_row_is_ranked_against(config: TrainConfig) -> None:
+def test_the_loss_is_the_softmax_of_the_sums_over_all_candidates_of_a_row(config: TrainConfig) -> None:
     """Written out pair by pair: what is hidden, the logQ correction; in one list, also where the recipe has strata."""
     data = small_data()
     c, _, model = compared(data, config, np.arange(20))
@@ -141,7 +141,7 @@ def test_its_loss_is_the_softmax_of_the_sums_over_everything_a_row_is_ranked_aga
     assert got.item() == pytest.approx(torch.stack(wanted)[some_P].mean().item(), 1e-3)
 
 
-def test_its_gradients_reach_nothing_but_itself() -> None:
+def test_gradients_reach_the_reranker_alone() -> None:
     c, _, model = compared(small_data(), STRATA, np.arange(20))
     random_scorer(model)
     assert model.reranker is not None

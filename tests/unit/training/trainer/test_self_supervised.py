@@ -74,7 +74,7 @@ def views_of(settings: SelfSupervised, items: int = 12) -> SelfSupervision:
 
 
 @pytest.mark.parametrize("masking", ["correlated", "random"])
-def test_what_one_view_lacks_the_other_one_shows(masking: str) -> None:
+def test_each_view_shows_the_features_that_the_other_lacks(masking: str) -> None:
     views = views_of(SelfSupervised(masking=masking))  # type: ignore[arg-type]
     seen = set()
     for _ in range(100):
