@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.losses.kernels.log_sum_exp import Pairs, log_sum_exp, log_sum_exp_and_logits
-from training.losses.kernels.one_pass import Expected, fits, log_sum_exp_in_one_pass
+from training.losses.kernels.one_pass import Expected, fits, log_sum_exp_in_one_pass, log_sums_exp_in_one_pass
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,15 +91,24 @@ class Candidates:
         """
         if self.history is None:
             return self.of_row(self._log_sum_exp(log_q_C, self.hidden, self._expected(logit_P, self.weight_P)))
-        inside_P = self.weight_P * self.repeats_P
-        all_R = self._log_sum_exp(log_q_C, self.hidden, self._expected(logit_P, inside_P))
-        outside_R = self.outside_log_sum_exp(log_q_C, self._expected(logit_P, self.weight_P - inside_P))
+        all_R, outside_R = self._both_log_sums_exp(log_q_C, logit_P)
         return torch.where(self.repeats_P, self.of_row(all_R), self.of_row(outside_R))
 
-    def outside_log_sum_exp(self, log_q_C: Tensor, expected: Expected | None = None) -> Tensor:
+    def outside_log_sum_exp(self, log_q_C: Tensor) -> Tensor:
         """Log-sum-exp over the negatives outside each row's history: float32 [R]."""
         assert self.history is not None
-        return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history), expected)
+        return self._log_sum_exp(log_q_C, self.hidden.and_also(self.history), None)
+
+    def _both_log_sums_exp(self, log_q_C: Tensor, logit_P: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Log-sum-exp over all negatives, and over those outside each row's history."""
+        assert self.history is not None
+        inside_P = self.weight_P * self.repeats_P
+        both = self._expected(logit_P, inside_P), self._expected(logit_P, self.weight_P - inside_P)
+        if both[0] is None or both[1] is None:
+            return self._log_sum_exp(log_q_C, self.hidden, None), self.outside_log_sum_exp(log_q_C)
+        compared, history = self._compared(log_q_C, self.hidden), self._of_negatives(self.history)
+        sums = log_sums_exp_in_one_pass(*compared, history, (both[0], both[1]), precision=self.precision)
+        return self._with_hard(sums[0] + self.shift), self._with_hard(sums[1] + self.shift)
 
     def _expected(self, logit_P: Tensor | None, weight_P: Tensor) -> Expected | None:
         """Gradient that each row will receive, where it is known and of use."""
@@ -142,9 +151,13 @@ class Candidates:
     def _compared(self, log_q_C: Tensor, hidden: Pairs) -> tuple[Tensor, Tensor, Tensor, Pairs]:
         """Scaled users, negative columns with their offsets, and the hidden pairs of these."""
         columns = self.negatives
-        here_H = (hidden.column_H >= columns.start) & (hidden.column_H < columns.stop)
-        inside = Pairs(row_H=hidden.row_H[here_H], column_H=hidden.column_H[here_H] - columns.start)
-        return self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], inside
+        return self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], self._of_negatives(hidden)
+
+    def _of_negatives(self, pairs: Pairs) -> Pairs:
+        """Pairs whose column is a negative, counted from the first negative."""
+        columns = self.negatives
+        here_H = (pairs.column_H >= columns.start) & (pairs.column_H < columns.stop)
+        return Pairs(row_H=pairs.row_H[here_H], column_H=pairs.column_H[here_H] - columns.start)
 
     def _with_hard(self, sum_R: Tensor) -> Tensor:
         if self.hard_RH is None:

@@ -288,6 +288,19 @@ class Tiles:
         if asked.start < asked.stop:
             self.buffer.index_add_(0, self.asked.position_H[asked], share_P[asked])
 
+    def take(self, rows: slice, columns: slice) -> Tensor:
+        """Cells of the pairs asked for, in tile order; the tile has 0 there afterwards."""
+        cells = self.asked.position_H[self.asked.of(rows, columns)]
+        taken_H = self.buffer[cells]
+        self.buffer[cells] = 0.0
+        return taken_H
+
+    def put(self, rows: slice, columns: slice, taken_H: Tensor, weight_r: Tensor) -> None:
+        """Put taken cells back, each times the weight of its row."""
+        asked = self.asked.of(rows, columns)
+        row_H = self.row_P[self.asked.order_H[asked]] - rows.start
+        self.buffer[self.asked.position_H[asked]] = taken_H * weight_r.index_select(0, row_H).to(taken_H.dtype)
+
     def log_sum(self, rows: slice) -> Tensor:
         """Base-2 log-sum-exp of some rows over all columns."""
         sum_r = torch.zeros(rows.stop - rows.start, device=self.buffer.device, dtype=self.wide)

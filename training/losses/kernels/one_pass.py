@@ -1,6 +1,7 @@
 """Log-sum-exp and its gradients in one pass, for a gradient known beforehand.
 
-Legend: R users, C candidate items, D dimension, P positives; r rows of one tile.
+Legend: R users, C candidate items, D dimension, P positives, H pairs of a history, K sums of a row; r
+rows of one tile.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ def log_sum_exp_in_one_pass(
 
     A tile has some rows and all columns, so that the sum of a row is known while its
     tile is in memory, and both products of the gradients are made of it at once: no
-    product and no exponential is computed twice. The items' gradient needs the gradient
-    of each row, which is taken to be `expected` times one factor. For another gradient
-    everything is computed once more with that one: slower, and as exact.
+    product and no exponential is computed twice. This needs the gradient of each row,
+    which is taken to be `expected` times one factor. For another gradient everything is
+    computed once more with that one: slower, and as exact.
 
     Args:
         user_RD: users.
@@ -73,37 +74,69 @@ def log_sum_exp_in_one_pass(
     Returns:
         The log-sum-exp of each row.
     """
-    result: Tensor = _OnePass.apply(user_RD, item_CD, offset_C, hidden, expected, precision)
-    return result
+    log_KR: Tensor = _OnePass.apply(user_RD, item_CD, offset_C, hidden, None, (expected,), precision)
+    return log_KR[0]
+
+
+def log_sums_exp_in_one_pass(
+    user_RD: Tensor,
+    item_CD: Tensor,
+    offset_C: Tensor,
+    hidden: Pairs,
+    history: Pairs,
+    expected: tuple[Expected, Expected],
+    *,
+    precision: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Two log-sum-exps of one pass: over all columns, and over those outside a history.
+
+    The same as two calls of `log_sum_exp_in_one_pass`, at the cost of one: both sums are
+    of the same powers, and their gradients are added in the tile before the products.
+
+    Args:
+        user_RD: users.
+        item_CD: items.
+        offset_C: constant of each item.
+        hidden: pairs to leave out of both.
+        history: pairs to leave out of the second as well.
+        expected: gradients that will come, up to one factor common to both.
+        precision: precision of the products.
+
+    Returns:
+        float32 [R] each.
+    """
+    log_KR: Tensor = _OnePass.apply(user_RD, item_CD, offset_C, hidden, history, expected, precision)
+    return log_KR[0], log_KR[1]
 
 
 class _OnePass(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, user_RD, item_CD, offset_C, hidden, expected, precision):  # type: ignore[no-untyped-def]
+    def forward(ctx, user_RD, item_CD, offset_C, hidden, history, expected, precision):  # type: ignore[no-untyped-def]
         height = min(ROWS_PER_BLOCK, CELLS_PER_BLOCK // max(len(item_CD), 1))
-        nothing = Pairs.none(user_RD.device)
-        tiles = Tiles(user_RD, item_CD, offset_C, hidden, nothing, precision, height=height, width=len(item_CD))
-        log_R, user_grad_RD, item_grad_CD, expected_R = _pass(tiles, expected)
+        history = history or Pairs.none(user_RD.device)
+        tiles = Tiles(user_RD, item_CD, offset_C, hidden, history, precision, height=height, width=len(item_CD))
+        log_KR, user_grad_RD, item_grad_CD, expected_KR = _pass(tiles, expected)
         ctx.tiles = tiles
-        ctx.save_for_backward(user_grad_RD, item_grad_CD, expected_R)
-        return log_R
+        ctx.save_for_backward(user_grad_RD, item_grad_CD, expected_KR)
+        return log_KR
 
     @staticmethod
-    def backward(ctx, grad_R):  # type: ignore[no-untyped-def]
-        user_grad_RD, item_grad_CD, expected_R = ctx.saved_tensors
-        factor = grad_R.sum() / expected_R.sum()
-        close = 1e3 * torch.finfo(expected_R.dtype).eps * expected_R.abs().max()
-        if not bool(((grad_R - factor * expected_R).abs() <= close * factor.abs()).all()):
-            rows = torch.arange(len(grad_R), device=grad_R.device)
-            came = Expected(row_P=rows, weight_P=grad_R, logit_P=None)
-            factor, item_grad_CD = 1.0, _pass(ctx.tiles, came)[2]
-        return user_grad_RD * grad_R[:, None], item_grad_CD * factor, None, None, None, None
+    def backward(ctx, grad_KR):  # type: ignore[no-untyped-def]
+        user_grad_RD, item_grad_CD, expected_KR = ctx.saved_tensors
+        factor = grad_KR.sum() / expected_KR.sum()
+        close = 1e3 * torch.finfo(expected_KR.dtype).eps * expected_KR.abs().max()
+        if not bool(((grad_KR - factor * expected_KR).abs() <= close * factor.abs()).all()):
+            rows = torch.arange(grad_KR.shape[1], device=grad_KR.device)
+            came = tuple(Expected(row_P=rows, weight_P=grad_R, logit_P=None) for grad_R in grad_KR)
+            factor, (_, user_grad_RD, item_grad_CD, _) = 1.0, _pass(ctx.tiles, came)
+        return user_grad_RD * factor, item_grad_CD * factor, None, None, None, None, None
 
 
-def _pass(tiles: Tiles, expected: Expected) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Log-sum-exp [R], its gradient in the users [R, D], the items' [C, D], and [R].
+def _pass(tiles: Tiles, expected: tuple[Expected, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-sum-exps [K, R], gradients in users [R, D] and items [C, D], and [K, R].
 
-    The items' gradient is that for the expected gradient of the rows, the last result.
+    Gradients are those for the expected gradients of the rows, the last result. The
+    pairs that the tiles were asked for are left out of a second sum.
     """
     everything = slice(0, len(tiles.item_CD))
     logs, expectations = [], []
@@ -116,11 +149,17 @@ def _pass(tiles: Tiles, expected: Expected) -> tuple[Tensor, Tensor, Tensor, Ten
             # A row from which everything is hidden has -inf for its maximum, and -inf minus itself is no number.
             highest_r = share_rC.amax(dim=1).clamp_min(torch.finfo(torch.float32).min).to(tiles.wide)
             share_rC.sub_(highest_r[:, None])
-        sum_r = share_rC.exp2_().sum(dim=1, dtype=tiles.wide)
-        logs.append((sum_r.log2() + highest_r) * LN_2)
-        expectations.append(expected.of(rows, logs[-1]))
-        inverse_r1 = torch.where(sum_r > 0, 1 / sum_r, 0.0)[:, None]
-        user_grad_RD[rows] = share_rC @ tiles.item_CD * inverse_r1
-        weighted_rD = tiles.user_RD[rows] * (expectations[-1][:, None] * inverse_r1 * LN_2)
-        item_grad_CD += (share_rC.T @ weighted_rD.to(tiles.precision)).to(tiles.wide)
-    return torch.cat(logs), user_grad_RD, item_grad_CD, torch.cat(expectations)
+        sums = [share_rC.exp2_().sum(dim=1, dtype=tiles.wide)]
+        if len(expected) > 1:
+            inside_H = tiles.take(rows, everything)
+            sums.append(share_rC.sum(dim=1, dtype=tiles.wide))
+        sum_Kr = torch.stack(sums)
+        logs.append((sum_Kr.log2() + highest_r) * LN_2)
+        expectations.append(torch.stack([each.of(rows, log_r) for each, log_r in zip(expected, logs[-1], strict=True)]))
+        weight_Kr = torch.where(sum_Kr > 0, expectations[-1] / sum_Kr, 0.0)
+        share_rC.mul_(weight_Kr.sum(dim=0)[:, None])
+        if len(expected) > 1:
+            tiles.put(rows, everything, inside_H, weight_Kr[0])
+        user_grad_RD[rows] = share_rC @ tiles.item_CD
+        item_grad_CD += (share_rC.T @ (tiles.user_RD[rows] * LN_2)).to(tiles.wide)
+    return torch.cat(logs, dim=1), user_grad_RD, item_grad_CD, torch.cat(expectations, dim=1)

@@ -157,9 +157,17 @@ IN_LOSSES = [
     Mistake(
         name="items' gradients that leave out the sums of the rows",
         module="training.losses.kernels.one_pass",
-        right="(expectations[-1][:, None] * inverse_r1 * LN_2)",
-        wrong="(expectations[-1][:, None] * LN_2)",
+        right="torch.where(sum_Kr > 0, expectations[-1] / sum_Kr, 0.0)",
+        wrong="torch.where(sum_Kr > 0, expectations[-1], 0.0)",
         test=one_pass.test_a_gradient_that_was_not_expected_is_right_too,
+    ),
+    Mistake(
+        name="gradients of the second sum in the history, which it leaves out",
+        module="training.losses.kernels.one_pass",
+        right="inside_H, weight_Kr[0])",
+        wrong="inside_H, weight_Kr.sum(dim=0))",
+        test=one_pass.assert_two_sums_are_those_of_two_calls,
+        arguments=(1.0, 1.0),
     ),
     Mistake(
         name="the gradient of a positive's logit with the wrong sign",
