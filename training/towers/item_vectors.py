@@ -7,6 +7,7 @@ a batch, V item vocabulary, D dimension of the embedding.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -60,10 +61,22 @@ class ItemVectors(nn.Module):
         Id dropout trains the row UNKNOWN, which unknown items get.
         """
         codes_B = self._own(features[self.key])
-        vectors_BD = self.ids(dropped(codes_B, self.id_dropout if self.training else 0.0))
-        for name in self.names:
-            vectors_BD = vectors_BD + self.tables[name](features[name])
-        return vectors_BD
+        vectors_BD: Tensor = self.ids(dropped(codes_B, self.id_dropout if self.training else 0.0))
+        return self._with_categories(vectors_BD, [features[name] for name in self.names])
+
+    def _with_categories(self, vectors_BD: Tensor, codes: Sequence[Tensor]) -> Tensor:
+        """Vectors plus those of their categories, given by a code of each category."""
+        if torch.compiler.is_exporting() or not codes:
+            for name, code_B in zip(self.names, codes, strict=True):
+                vectors_BD = vectors_BD + self.tables[name](code_B)
+            return vectors_BD
+        # All tables behind each other are one table, from which one kernel sums: a lookup and a
+        # sum for each category would read and write [B, D] twice as often as there are any. A
+        # request, of one row, would pay for putting the tables behind each other.
+        tables = [self.tables[name].get_parameter("weight") for name in self.names]
+        firsts = accumulate((len(table) for table in tables[:-1]), initial=0)
+        codes_BF = torch.stack([code_B + first for code_B, first in zip(codes, firsts, strict=True)], dim=1)
+        return vectors_BD + F.embedding_bag(codes_BF, torch.cat(tables), mode="sum")
 
     def _own(self, items: Tensor) -> Tensor:
         """Codes as rows of the id table."""
@@ -72,10 +85,9 @@ class ItemVectors(nn.Module):
 
     def of(self, items: Tensor) -> Tensor:
         """Vectors of items given by their id codes, of any shape: [..., D]."""
-        vectors = self.ids(self._own(items))
-        for name in self.names:
-            vectors = vectors + self.tables[name](self.get_buffer(f"codes_of_{name}")[items])
-        return vectors
+        items_B = items.flatten()
+        codes = [self.get_buffer(f"codes_of_{name}").index_select(0, items_B) for name in self.names]
+        return self._with_categories(self.ids(self._own(items_B)), codes).unflatten(0, items.shape)
 
     def pooled(self, items_BL: Tensor, weights_BL: Tensor) -> Tensor:
         """Weighted sums Σ_l weight_l · v_l of items given by their id codes: [B, D]."""
