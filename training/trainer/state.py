@@ -23,6 +23,10 @@ from training.trainer.step import backpropagate
 SCORE = "score"
 """The validation metric that decides early stopping."""
 
+AVERAGES_PER_EPOCH = 100
+"""Steps of an epoch, at least, that enter the average; in a long epoch not all of them do: neighbours are alike, and
+each costs a pass over all weights."""
+
 
 class TrainState:
     """Everything that moves while training: what a checkpoint holds."""
@@ -56,11 +60,12 @@ class TrainState:
             self.builder.mined_UM = mine(self.model, self.data, hard)
         self.model.train()
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
-        total = 0.0
-        for rows in track(batches, f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"):
+        total, every = 0.0, max(1, len(batches) // AVERAGES_PER_EPOCH)
+        label = f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"
+        for left, rows in zip(reversed(range(len(batches))), track(batches, label), strict=True):
             total += backpropagate(self.model, self._batch(rows), self.builder, self.config, self.views)
             self.optimisers.step()
-            if self.average:
+            if self.average and left % every == 0:
                 self.average.update_parameters(self.model)
         recalibrate(self.kept, (self._batch(rows) for rows in batches))
         return total / len(batches)

@@ -38,7 +38,7 @@ from training.recipes.towers import History
 from training.sampling import Memory
 from training.sampling.hard_negatives import mine
 from training.towers import TwoTower, distinct, embed
-from training.trainer import SCORE, train
+from training.trainer import SCORE, state, train
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.optimisers import averaged
 from training.trainer.sparse_optimisers import SparseAdam
@@ -57,6 +57,23 @@ def test_the_mean_spans_the_same_share_of_a_short_and_of_a_long_training(share: 
         if step in (100, 1_000):
             mean = average.module.score.log_temperature.item()
             assert mean == pytest.approx(step / (1 + share), rel=0.02)
+
+
+def test_of_a_long_epoch_only_some_steps_enter_the_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one among them, so that what is measured has seen the whole epoch."""
+    config = replace(CONFIG, optimisation=replace(CONFIG.optimisation, batch_size=2))
+    monkeypatch.setattr(state, "AVERAGES_PER_EPOCH", 3)
+    run = state.TrainState(small_data(), small_model(config), config, seed=0, epochs=1)
+    averaged_after: list[int] = []
+    assert run.average is not None
+    update = run.average.update_parameters
+    monkeypatch.setattr(
+        run.average,
+        "update_parameters",
+        lambda model: averaged_after.append(run.optimisers.step_number) or update(model),
+    )
+    run.epoch()
+    assert averaged_after == [2, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
