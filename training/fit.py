@@ -42,7 +42,7 @@ class Fitted:
     item_encoder: Encoder
     """Encoder of item snapshots."""
     epochs: list[dict[str, float]] = field(default_factory=list)
-    """Metrics of each epoch of the trial."""
+    """Metrics of each epoch of the trial; without one, the losses of the training."""
     examples: tuple[Arrays, Arrays] = ({}, {})
     """Some encoded users and items, as arrays."""
 
@@ -64,48 +64,52 @@ def fit(
     checkpoints: Path | None = None,
     device: str = "cpu",
 ) -> Fitted:
-    """Find the number of epochs on the validation window, then refit until the cut.
+    """Fit towers on everything before the cut.
 
-    The refit costs as much as the trial and is worth it: the newest weeks say most
-    about the next ones.
+    A recipe with patience first finds the number of epochs in a trial, measured on
+    [validation_start, cut), and then trains on everything before the cut. The second
+    training costs as much as the first and is worth it: the newest weeks say most about
+    the next ones. A recipe without patience names its number of epochs, and needs no trial.
 
     Args:
-        schema: declared features.
-        queries: joined user snapshots: those of the positives, and every user at
-            `validation_start`.
-        item_snapshots: joined item snapshots: those of the positives, and the whole
-            corpus at `validation_start`.
+        schema: features of users and items.
+        queries: joined snapshots of users: those of the positives and, at
+            validation_start, of every user.
+        item_snapshots: joined snapshots of items, likewise, with the whole corpus.
         positives: `interactions` until the cut.
-        events: canonical events; read only up to the cut.
-        validation_start: start of the validation window, which ends at the cut.
+        events: canonical; read only up to the cut.
+        validation_start: end of what a trial learns from.
         cut: end of the training part.
-        config: the recipe.
+        config: recipe.
         seed: random seed.
-        on_epoch: called with each epoch's number and metrics.
-        impressions: canonical impressions, for recipes that ask for them; each training
-            reads those before its own end.
+        on_epoch: told the number and the metrics of each epoch.
+        impressions: canonical, where the data have them; each training reads those
+            before its own end, if its recipe asks.
         warm_start: folder of a release whose weights both trainings start from. Its cut
-            must not lie behind `validation_start`, or the trial is measured on data of
-            the release and ends too early.
+            must not lie behind validation_start: else the trial is measured on what the
+            release has seen, and ends too early.
         checkpoints: folder of this training alone; a call with the same arguments
             resumes from the last completed epoch there, and ends with the same towers.
         device: torch device, see `train`.
 
     Returns:
-        The refitted towers with their encoders.
+        The towers with their encoders.
 
     Raises:
         ValueError: a recipe that cannot be trained on these data.
     """
     released = read_release(warm_start) if warm_start else None
-    # The trial finds the number of epochs; its towers are dropped.
-    given = schema, queries, item_snapshots, events, validation_start, cut, config
-    trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
+    _check_recipe(schema, config)
     run = partial(train, config=config, seed=seed, device=device)
     trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
-    epochs = run(data, trial.model, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
-    best = 1 + int(np.argmax([epoch[SCORE] for epoch in epochs]))
-    # The corpus of the refit has the snapshots of `validation_start`, which are joined
+    measured, best = None, config.optimisation.epochs
+    if config.optimisation.patience is not None:
+        given = schema, queries, item_snapshots, events, validation_start, cut, config
+        trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
+        measured = run(data, trial.model, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
+        best = 1 + int(np.argmax([epoch[SCORE] for epoch in measured]))
+        del trial, data, validate  # memory for the second training
+    # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
@@ -114,9 +118,11 @@ def fit(
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         on_epoch(epoch, {"refit": metrics["loss"]})
 
-    run(data, final.model, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
+    losses = run(data, final.model, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
     fit_repeat_head(data, final.model, config, seed=seed, device=device)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
+    # Without a trial there is no score: nothing was measured.
+    epochs = measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
     return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
 
 
@@ -158,12 +164,7 @@ def start_trial(
     holdout = temporal_holdout(
         events, users[USER_ID], items[ITEM_ID], validation_start, cut, schema.seen_items_may_return
     )
-    _refuse_stale_negatives(schema, config)
-    if config.repeat and not schema.seen_items_may_return:
-        raise ValueError(
-            f"the recipe has a repeat head, but seen items never return in {schema.dataset}, so that it would rank "
-            "nothing: leave repeat out"
-        )
+    _check_recipe(schema, config)
     positives = interactions(events, validation_start)
     trial, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
@@ -239,6 +240,16 @@ def with_score(metrics: dict[str, float], repeat_weight: float, discovery_weight
     # The floor keeps the logarithm finite for a recall of 0.
     logs = [weight * np.log(max(whole[f"{view}/recall@20"], 1e-12)) for view, weight in seen.items()]
     return {SCORE: float(np.exp(sum(logs) / sum(seen.values())))} | whole
+
+
+def _check_recipe(schema: Schema, config: TrainConfig) -> None:
+    """Raise ValueError for a recipe that cannot be trained on such data."""
+    _refuse_stale_negatives(schema, config)
+    if config.repeat and not schema.seen_items_may_return:
+        raise ValueError(
+            f"the recipe has a repeat head, but seen items never return in {schema.dataset}, so that it would rank "
+            "nothing: leave repeat out"
+        )
 
 
 def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:

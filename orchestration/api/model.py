@@ -53,7 +53,7 @@ class RetrievalModel:
 
     @property
     def history(self) -> pl.DataFrame:
-        """Loss and validation metrics of each epoch of the trial.
+        """Loss of each epoch, with validation metrics where a trial chose their number.
 
         >>> model.history.columns[:3]
         ['epoch', 'loss', 'temperature']
@@ -170,7 +170,7 @@ def fit(
     device: str = "cpu",
     on_epoch: OnEpoch = lambda epoch, metrics: None,
 ) -> RetrievalModel:
-    """Train towers on everything before the cut; the number of epochs is found on a validation window.
+    """Train towers on everything before the cut; a small log's number of epochs is found in a trial.
 
     Features are as of the cut, search is exact, and nothing is registered or gated.
 

@@ -26,7 +26,8 @@ from feature_repo.tables.join import join_as_of
 from training.data.interactions import interactions, item_rows, query_rows
 from training.data.split import Split, temporal_split
 from training.fit import start_trial, with_score
-from training.recipes import InBatch, Mixed, TrainConfig, base
+from training.recipes import InBatch, Mixed, TrainConfig, recipe
+from training.recipes.named import LARGE
 from training.trainer import SCORE, fit_repeat_head, train
 
 METRICS = ("recall@20", "ndcg@20", "recall@100")
@@ -41,18 +42,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--try", nargs="+", action="append", default=[], metavar="NAME=VALUE", dest="tried")
     arguments = parser.parse_args()
-    tried = [chosen(base()) | named(values) for values in arguments.tried]
+    tried = [chosen(default()) | named(values) for values in arguments.tried]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=4),
     )
-    for values in tried or [chosen(base())]:
+    for values in tried or [chosen(default())]:
         study.enqueue_trial(values)
     tables = load()
     split = temporal_split(tables.events["timestamp"])
     frames = [joined(tables, entity, split) for entity in (Entity.USER, Entity.ITEM)]
-    print(row([*chosen(base()), "epoch", *SHOWN, SCORE]), flush=True)
+    print(row([*chosen(default()), "epoch", *SHOWN, SCORE]), flush=True)
 
     def objective(trial: optuna.Trial) -> float:
         config = suggested(trial)
@@ -66,7 +67,7 @@ def main() -> None:
         metrics = validate(towers.model)
         # One measure for all: a recipe's own weighs discoveries by its
         # discovery_weight.
-        score = with_score(metrics, 1.0, base().weighting.discovery_weight)[SCORE]
+        score = with_score(metrics, 1.0, default().weighting.discovery_weight)[SCORE]
         cells = [*(f"{value:.4g}" for value in chosen(config).values()), str(best)]
         print(row([*cells, *(f"{metrics[name]:.4f}" for name in SHOWN), f"{score:.4f}"]), flush=True)
         return score
@@ -91,6 +92,11 @@ def joined(tables: Tables, entity: Entity, split: Split) -> pl.DataFrame:
     return join_as_of(rows, feature_tables(tables, entity, moments), entity)
 
 
+def default() -> TrainConfig:
+    """The default recipe, as it is for a log of this size."""
+    return recipe("base", interactions=LARGE)
+
+
 def row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -101,7 +107,7 @@ def named(values: list[str]) -> dict[str, float]:
     Raises:
         ValueError: a name that is not searched.
     """
-    known, given = chosen(base()), [each.partition("=") for each in values]
+    known, given = chosen(default()), [each.partition("=") for each in values]
     if unknown := {name for name, _, _ in given} - set(known):
         raise ValueError(f"got {', '.join(sorted(unknown))}; wanted some of {', '.join(known)}")
     return {name: type(known[name])(value) for name, _, value in given}
@@ -124,7 +130,7 @@ def chosen(config: TrainConfig) -> dict[str, float]:
 
 def suggested(trial: optuna.Trial) -> TrainConfig:
     """Recipe of a trial."""
-    config = base()
+    config = default()
     assert config.repeat is not None
     outside, days = trial.suggest_float("outside", 0.1, 1.0, log=True), trial.suggest_int("days", 7, 56)
     uniform = trial.suggest_categorical("uniform", (0, 1024, 4096))

@@ -20,8 +20,9 @@ class Optimisation:
     batch, so its negatives stay the same."""
     epochs: int = 10
     """Most epochs."""
-    patience: int = 2
-    """Epochs without a better validation score that end the training."""
+    patience: int | None = 2
+    """Epochs without a better validation score that end the trial; None trains all
+    `epochs` and needs no trial."""
     learning_rate: float = 1.75e-3
     """Learning rate of the dense weights (Adam)."""
     embedding_rate: float = 1.8e-3

@@ -65,7 +65,8 @@ def train(
         load_checkpoint(checkpoint, run)
         for epoch, metrics in enumerate(run.history, 1):
             on_epoch(epoch, metrics)
-    while len(run.history) < run.epochs and run.waited < config.optimisation.patience:
+    patience = config.optimisation.patience or run.epochs
+    while len(run.history) < run.epochs and run.waited < patience:
         loss = run.epoch()
         measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
         run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **measured})

@@ -237,3 +237,13 @@ def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> No
 def test_a_diverging_run_stops_with_advice() -> None:
     with pytest.raises(FloatingPointError, match="lower the learning rates"):
         fitted(0, replace(CONFIG, optimisation=replace(CONFIG.optimisation, learning_rate=1e30)))
+
+
+def test_without_patience_the_named_epochs_are_trained_without_a_trial() -> None:
+    """On everything before the cut: the towers are those that a trial with the same best epoch leads to."""
+    best = 1 + int(np.argmax([epoch[SCORE] for epoch in fitted().epochs]))
+    config = replace(CONFIG, optimisation=replace(CONFIG.optimisation, epochs=best, patience=None))
+    found = fitted(config=config)
+    for name, weight in fitted().model.state_dict().items():
+        assert torch.equal(found.model.state_dict()[name], weight), name
+    assert [set(each) for each in found.epochs] == [{"loss", "temperature"}] * best
