@@ -76,7 +76,8 @@ class ItemVectors(nn.Module):
         tables = [self.tables[name].get_parameter("weight") for name in self.names]
         firsts = accumulate((len(table) for table in tables[:-1]), initial=0)
         codes_BF = torch.stack([code_B + first for code_B, first in zip(codes, firsts, strict=True)], dim=1)
-        return vectors_BD + F.embedding_bag(codes_BF, torch.cat(tables), mode="sum")
+        summed: Tensor = SumOfRows.apply(torch.cat(tables), codes_BF)
+        return vectors_BD + summed
 
     def _own(self, items: Tensor) -> Tensor:
         """Codes as rows of the id table."""
@@ -112,6 +113,28 @@ class ItemVectors(nn.Module):
             return self.of(items_BL.long())
         items_U, position_BL = distinct(items_BL.long(), self.size)
         return F.embedding(position_BL, self.of(items_U))
+
+
+class SumOfRows(torch.autograd.Function):
+    """Sum of some rows of a table for each row of codes: Σ_f table[code_f].
+
+    The same as an embedding bag, whose gradient sorts all codes first; here each column of
+    codes adds its gradients row by row, in a third of the time.
+    """
+
+    @staticmethod
+    def forward(ctx, table_SD, codes_BF):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(codes_BF)
+        ctx.rows = len(table_SD)
+        return F.embedding_bag(codes_BF, table_SD, mode="sum")
+
+    @staticmethod
+    def backward(ctx, grad_BD):  # type: ignore[no-untyped-def]
+        (codes_BF,) = ctx.saved_tensors
+        grad_SD = grad_BD.new_zeros(ctx.rows, grad_BD.shape[1])
+        for codes_B in codes_BF.unbind(dim=1):
+            grad_SD.index_add_(0, codes_B, grad_BD)
+        return grad_SD, None
 
 
 def dropped(codes_B: Tensor, share: float) -> Tensor:
