@@ -73,7 +73,7 @@ class ItemVectors(nn.Module):
         # All tables behind each other are one table, from which one kernel sums: a lookup and a
         # sum for each category would read and write [B, D] twice as often as there are any. A
         # request, of one row, would pay for putting the tables behind each other.
-        tables = [self.tables[name].get_parameter("weight") for name in self.names]
+        tables: list[Tensor] = [self.tables[name].get_parameter("weight") for name in self.names]
         firsts = accumulate((len(table) for table in tables[:-1]), initial=0)
         codes_BF = torch.stack([code_B + first for code_B, first in zip(codes, firsts, strict=True)], dim=1)
         summed: Tensor = SumOfRows.apply(torch.cat(tables), codes_BF)
