@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_command_with_one_line(home: Home, folder: Path, complet
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (INTERRUPTED, b"")
-    assert err.decode().splitlines()[-1].startswith("gatehouse: interrupted; the same command goes on")
+    assert err.decode().splitlines()[-1].startswith("gatehouse: interrupted; the same command resumes")
     assert b"Traceback" not in b"".join(said) + err
     assert (home.champion(DATASET), home.versions(DATASET)) == before
     assert mlflow_runs(home, DATASET)[-1] == "KILLED"

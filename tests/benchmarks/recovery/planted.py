@@ -17,7 +17,7 @@ import torch
 from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
 from training.data.training_set import Arrays, TrainingSet
 from training.recipes import MLP, Optimisation, TowerConfig, TrainConfig
-from training.recipes.objective import Score
+from training.recipes.objective import ScoreConfig
 from training.retrieval.ranking import top_k
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
@@ -60,7 +60,13 @@ class Log:
 
 
 def recipe(
-    *, score: Score, id_dropout: float, width: int, batch_size: int, learning_rate: float, averaged_share: float = 0.3
+    *,
+    score: ScoreConfig,
+    id_dropout: float,
+    width: int,
+    batch_size: int,
+    learning_rate: float,
+    averaged_share: float = 0.3,
 ) -> TrainConfig:
     """Small towers, in-batch negatives with logQ.
 
@@ -113,7 +119,7 @@ def logits(model: TwoTower, log: Log, user_QF: np.ndarray) -> np.ndarray:
     """
     user_QD = embed(model.user, {"taste": user_QF.astype(np.float32)})
     with torch.no_grad():
-        return user_QD @ embed(model.item, log.corpus).T / model.temperature.item()
+        return user_QD @ embed(model.item, log.corpus).T / model.score.temperature.item()
 
 
 def clicks(probability_UN: np.ndarray, rng: np.random.Generator) -> np.ndarray:
