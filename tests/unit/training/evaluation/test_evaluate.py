@@ -1,170 +1,20 @@
+"""Evaluation: views, slices, intervals, and several systems on one hold-out."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from tests.unit.training.evaluation.sizes import DIM, ITEMS
 from training.evaluation.bootstrap import paired_interval
 from training.evaluation.evaluate import evaluate, evaluate_systems
 from training.evaluation.holdout import Holdout, item_sets
-from training.evaluation.metrics import index_recall
 from training.evaluation.result import Evaluation, with_intervals
-from training.retrieval import exact
-from training.retrieval.exact import Mask, exact_search, score_search
-from training.retrieval.ranking import top_k
-
-USERS, ITEMS, DIM = 600, 120, 8
-
-
-def best_rows(scores_N: np.ndarray, k: int) -> list[int]:
-    """The tie rule by hand: score down, then item row up; what is -inf does not come."""
-    ranked = sorted(range(len(scores_N)), key=lambda item: (-scores_N[item], item))
-    found = [item for item in ranked if scores_N[item] > -np.inf][:k]
-    return found + [-1] * (k - len(found))
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    # Whole numbers: scores are exact whatever the order of summation, and many of them tie.
-    return rng.integers(-3, 4, (USERS, DIM)).astype(np.float32), rng.integers(-3, 4, (ITEMS, DIM)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def holdout() -> Holdout:
-    """Skewed popularity, users from none to many interactions, some bought again."""
-    rng = np.random.default_rng(1)
-    popularity = 1 / np.arange(1, ITEMS + 1)
-    before = (
-        np.sort(rng.choice(USERS, 6000, p=(w := rng.exponential(size=USERS)) / w.sum())),
-        rng.choice(ITEMS - 20, 6000, p=popularity[:-20] / popularity[:-20].sum()),
-    )
-    after = (rng.integers(0, USERS, 3000), rng.choice(ITEMS, 3000, p=popularity / popularity.sum()))
-    return Holdout.from_interactions(before=before, after=after, items=ITEMS, seen_items_may_return=True)
+from training.retrieval.exact import exact_search, score_search
 
 
 def masked(holdout: Holdout) -> Holdout:
     return Holdout(**{**vars(holdout), "seen_items_may_return": False})
-
-
-@pytest.fixture(scope="module")
-def random_search(holdout: Holdout):
-    rng = np.random.default_rng(2)
-    users, items = rng.normal(size=(len(holdout.users_Q), DIM)), rng.normal(size=(ITEMS, DIM))
-    return exact_search(users, items)
-
-
-@pytest.mark.parametrize("k", [1, 5, 20, ITEMS])
-def test_top_k_follows_the_tie_rule(k: int) -> None:
-    scores = np.random.default_rng(0).integers(0, 4, (40, ITEMS)).astype(np.float32)
-    scores[np.random.default_rng(1).uniform(size=scores.shape) < 0.3] = -np.inf
-    assert top_k(scores, k).tolist() == [best_rows(row, k) for row in scores]
-
-
-def test_more_ranks_than_items_stay_empty() -> None:
-    assert top_k(np.array([[1.0, 3.0, 2.0]]), 5).tolist() == [[1, 2, 0, -1, -1]]
-
-
-@pytest.mark.parametrize("scores", [np.array([[1.0, np.nan, 2.0]]), np.full((1, 4_000), np.nan)])
-def test_nan_scores_are_refused(scores: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="NaN"):
-        top_k(scores, 2)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("levels", [3, 60, 100_000])
-def test_a_large_corpus_follows_the_tie_rule_too(dtype: type, levels: int) -> None:
-    """With few levels every row has ties at the boundary, with 60 some rows do.
-
-    The corpus is large enough for chunks.
-    """
-    rng = np.random.default_rng(levels)
-    scores = rng.integers(0, levels, (40, 1_603)).astype(dtype)
-    scores[rng.uniform(size=scores.shape) < 0.3] = -np.inf
-    scores[0] = -np.inf
-    scores[1, 7:] = -np.inf  # fewer items than places
-    assert top_k(scores, 10).tolist() == [best_rows(row, 10) for row in scores]
-
-
-def test_exact_search_is_the_full_sort(embeddings: tuple[np.ndarray, np.ndarray]) -> None:
-    user_QD, item_ND = embeddings
-    rows = np.arange(USERS)[::-1]  # more than two blocks, not in order
-    expected = np.argsort(-(user_QD[rows] @ item_ND.T), axis=1, kind="stable")[:, :10]
-    np.testing.assert_array_equal(exact_search(user_QD, item_ND)()(rows, 10), expected)
-
-
-def test_neither_excluded_items_nor_items_outside_the_corpus_are_found(
-    embeddings: tuple[np.ndarray, np.ndarray],
-) -> None:
-    user_QD, item_ND = embeddings
-    rng = np.random.default_rng(4)
-    excluded = rng.uniform(size=(USERS, ITEMS)) < 0.5
-    excluded[7] = True
-    corpus = rng.uniform(size=ITEMS) < 0.5
-    exclude = item_sets(*np.nonzero(excluded), (USERS, ITEMS))
-    rows = rng.permutation(USERS)
-    found = exact_search(user_QD, item_ND)(exclude=exclude, corpus=corpus)(rows, ITEMS)
-    scores = np.where(excluded | ~corpus, -np.inf, user_QD @ item_ND.T)
-    assert found.tolist() == [best_rows(scores[row], ITEMS) for row in rows]
-    assert (found[rows == 7] == -1).all()
-
-
-def test_lists_under_several_masks_are_those_under_each_and_scored_once(
-    embeddings: tuple[np.ndarray, np.ndarray],
-) -> None:
-    user_QD, item_ND = embeddings
-    rng = np.random.default_rng(5)
-    exclude = item_sets(*np.nonzero(rng.uniform(size=(USERS, ITEMS)) < 0.5), (USERS, ITEMS))
-    corpus = rng.uniform(size=ITEMS) < 0.5
-    masks = [Mask(exclude=exclude), Mask(), Mask(corpus=corpus), Mask(exclude=exclude, corpus=corpus), Mask()]
-    scored = []
-
-    def scores(rows: np.ndarray) -> np.ndarray:
-        scored.extend(rows)
-        return user_QD[rows] @ item_ND.T
-
-    rows = rng.permutation(USERS)
-    found = score_search(scores).lists(rows, 9, masks)
-    assert scored == rows.tolist()
-    for lists, mask in zip(found, masks, strict=True):
-        alone = exact_search(user_QD, item_ND)(exclude=mask.exclude, corpus=mask.corpus)
-        np.testing.assert_array_equal(lists, alone(rows, 9))
-
-
-@pytest.mark.parametrize("items", [1, 7, ITEMS])
-def test_blocks_of_queries_and_items_bound_the_scores_and_change_no_list(
-    embeddings: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch, items: int
-) -> None:
-    user_QD, item_ND = embeddings
-    rng = np.random.default_rng(6)
-    masks = [Mask(exclude=item_sets(*np.nonzero(rng.uniform(size=(USERS, ITEMS)) < 0.9), (USERS, ITEMS)))]
-    masks += [Mask(), Mask(corpus=np.arange(ITEMS) >= 5)]
-    whole = exact_search(user_QD, item_ND).lists(np.arange(USERS), 20, masks)
-    monkeypatch.setattr(exact, "ITEMS_AT_ONCE", items)
-    monkeypatch.setattr(exact, "SCORES_AT_ONCE", 1_000)
-    search, widest = exact_search(user_QD, item_ND), 0
-
-    def noted(rows: np.ndarray):
-        nonlocal widest
-        for scores_bn in search.parts(rows):
-            widest = max(widest, scores_bn.size)
-            yield scores_bn
-
-    for lists, expected in zip(exact.BlockSearch(noted).lists(np.arange(USERS), 20, masks), whole, strict=True):
-        np.testing.assert_array_equal(lists, expected)
-    assert 0 < widest <= 1_000
-
-
-def test_index_recall_is_the_shared_part_in_any_order() -> None:
-    exact = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 1, -1, -1], [-1, -1, -1, -1]])
-    index = np.array([[4, 3, 2, 1], [5, 6, 1, 2], [1, 50, -1, -1], [3, -1, -1, -1]])
-    assert index_recall(exact, index) == pytest.approx((1 + 0.5 + 0.5) / 3)
-    with pytest.raises(ValueError, match="same shape"):
-        index_recall(exact, index[:, :2])
-
-
-def test_an_item_bought_many_times_is_one_item() -> None:
-    sets = item_sets(np.zeros(512, dtype=int), np.full(512, 3), (1, 5))
-    assert sets.toarray().tolist() == [[0, 0, 0, 1, 0]]
 
 
 def test_repeat_and_discovery_partition_all(holdout: Holdout) -> None:
@@ -230,21 +80,6 @@ def test_slices_weigh_up_to_the_whole(holdout: Holdout, random_search) -> None:
     assert (
         result.users["repeat/cold_users"] == cold[result.query_rows["repeat"]].sum() != result.users["all/cold_users"]
     )
-
-
-def test_head_torso_and_tail_hold_their_shares_of_the_interactions(holdout: Holdout) -> None:
-    groups, counts = holdout.item_groups(), holdout.popularity_N
-    shares = np.bincount(groups, weights=counts) / counts.sum()
-    assert shares == pytest.approx([0.5, 0.3, 0.2], abs=counts.max() / counts.sum())
-    assert (
-        counts[groups == 0].min() >= counts[groups == 1].max() >= counts[groups == 1].min() >= counts[groups == 2].max()
-    )
-    assert (groups[counts == 0] == 2).all() and (counts == 0).any()
-
-
-def test_without_any_interaction_before_the_cut_every_item_is_tail(holdout: Holdout) -> None:
-    unsold = Holdout(**{**vars(holdout), "popularity_N": np.zeros(ITEMS, dtype=int)})
-    assert (unsold.item_groups() == 2).all()
 
 
 def test_an_item_slice_asks_only_for_its_items(holdout: Holdout) -> None:
@@ -357,21 +192,3 @@ def test_the_summary_survives_json(holdout: Holdout, random_search) -> None:
     for name in ("metrics", "intervals", "leads", "ceilings", "repeat_share", "users", "curves", "flags"):
         assert getattr(back, name) == getattr(result, name)
     assert back.per_user == {}
-
-
-def test_a_holdout_whose_parts_do_not_fit_is_refused(holdout: Holdout) -> None:
-    with pytest.raises(ValueError, match="queries, items"):
-        Holdout(**{**vars(holdout), "popularity_N": holdout.popularity_N[:-1]})
-
-
-def test_warm_users_fall_into_thirds_by_history_size() -> None:
-    sizes = np.array([0, 4, 5, 6, 7, 8, 9, 10])
-    users, items = np.arange(len(sizes)), 3
-    before = (np.repeat(users, sizes), np.zeros(sizes.sum(), dtype=np.int64))
-    holdout = Holdout.from_interactions(
-        before=before, after=(users, np.ones_like(users)), items=items, seen_items_may_return=True
-    )
-    slices = {name: sizes[chosen].tolist() for name, chosen in holdout.user_slices().items()}
-    assert slices["cold_users"] == [0, 4]
-    assert slices["warm_users"] == [5, 6, 7, 8, 9, 10]
-    assert [slices[f"{name}_users"] for name in ("light", "regular", "heavy")] == [[5, 6], [7, 8], [9, 10]]

@@ -14,7 +14,15 @@ from training.evaluation.bootstrap import (
     resample_counts,
     resampled_means,
 )
-from training.evaluation.metrics import METRICS, is_relevant, ndcg_at_k, recall_at_k, recall_ceiling, recall_curve
+from training.evaluation.metrics import (
+    METRICS,
+    index_recall,
+    is_relevant,
+    ndcg_at_k,
+    recall_at_k,
+    recall_ceiling,
+    recall_curve,
+)
 
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # compiling ranx takes minutes, running it plain milliseconds
 
@@ -160,3 +168,11 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(0).uniform(size=50)
     assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
     assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
+
+
+def test_index_recall_is_the_shared_part_in_any_order() -> None:
+    exact = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 1, -1, -1], [-1, -1, -1, -1]])
+    index = np.array([[4, 3, 2, 1], [5, 6, 1, 2], [1, 50, -1, -1], [3, -1, -1, -1]])
+    assert index_recall(exact, index) == pytest.approx((1 + 0.5 + 0.5) / 3)
+    with pytest.raises(ValueError, match="same shape"):
+        index_recall(exact, index[:, :2])
