@@ -8,7 +8,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from training.losses.candidates import Candidates
-from training.losses.kernels.log_sum_exp import Pairs, log_sum_exp
+from training.losses.kernels.log_sum_exp import log_sum_exp
+from training.losses.kernels.tiles import Pairs
 from training.losses.pairwise import bpr, hinge_triplet, logistic_triplet
 from training.losses.pointwise import cosine_contrastive, cosine_targets, pointwise
 from training.losses.repeat_softmax import Repeats

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses.kernels.log_sum_exp import Pairs, log_sum_exp, log_sum_exp_and_logits
+from training.losses.kernels.log_sum_exp import log_sum_exp, log_sum_exp_and_logits
 from training.losses.kernels.one_pass import Expected, fits, log_sum_exp_in_one_pass, log_sums_exp_in_one_pass
+from training.losses.kernels.tiles import Pairs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.losses.kernels.log_sum_exp import LN_2, ROWS_PER_BLOCK, Pairs, Tiles
+from training.losses.kernels.tiles import LN_2, ROWS_PER_BLOCK, Pairs, Tiles
 
 CELLS_PER_BLOCK = 1 << 21
 """Cells of a tile that has all columns: small enough for the last level of cache."""

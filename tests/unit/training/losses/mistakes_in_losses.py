@@ -47,7 +47,7 @@ IN_LOSSES = [
     ),
     Mistake(
         name="accidental hits at 0 in the softmax family",
-        module="training.losses.kernels.log_sum_exp",
+        module="training.losses.kernels.tiles",
         right="self.buffer[self.hidden.position_H[hidden]] = -torch.inf",
         wrong="self.buffer[self.hidden.position_H[hidden]] = 0.0",
         test=losses.test_a_loss_is_its_formula,
@@ -141,7 +141,7 @@ IN_LOSSES = [
     ),
     Mistake(
         name="a running maximum that moves without its sum",
-        module="training.losses.kernels.log_sum_exp",
+        module="training.losses.kernels.tiles",
         right="sum_r *= (highest_r1 - new_r1).squeeze(1).exp2_()",
         wrong="pass",
         test=tiled.test_value_and_gradients_are_those_of_the_plain_formula,
@@ -171,7 +171,7 @@ IN_LOSSES = [
     ),
     Mistake(
         name="the gradient of a positive's logit with the wrong sign",
-        module="training.losses.kernels.log_sum_exp",
+        module="training.losses.kernels.tiles",
         right="(grad_P / factor_R.index_select(0, self.row_P))",
         wrong="(-grad_P / factor_R.index_select(0, self.row_P))",
         test=losses.test_the_bilateral_softmax_has_the_gradients_of_its_formula,
@@ -179,7 +179,7 @@ IN_LOSSES = [
     ),
     Mistake(
         name="the gradient of a positive's logit multiplied by its row's factor",
-        module="training.losses.kernels.log_sum_exp",
+        module="training.losses.kernels.tiles",
         right="(grad_P / factor_R.index_select(0, self.row_P))",
         wrong="grad_P",
         test=losses.test_the_bilateral_softmax_has_the_gradients_of_its_formula,
@@ -195,7 +195,7 @@ IN_LOSSES = [
     ),
     Mistake(
         name="logits in the order of tiles",
-        module="training.losses.kernels.log_sum_exp",
+        module="training.losses.kernels.tiles",
         right="logit_P.index_copy_(0, self.asked.order_H, self.read_P.to(self.wide))",
         wrong="logit_P.copy_(self.read_P)",
         test=tiled.test_logits_asked_for_and_their_gradients_are_those_of_the_plain_formula,

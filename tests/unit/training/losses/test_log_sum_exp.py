@@ -9,7 +9,8 @@ import torch
 
 from tests.unit.training.trainer.candidates_world import pairs_of
 from training.losses import Pairs, log_sum_exp
-from training.losses.kernels.log_sum_exp import COLUMNS_PER_BLOCK, ROWS_PER_BLOCK, Tiles, log_sum_exp_and_logits
+from training.losses.kernels.log_sum_exp import log_sum_exp_and_logits
+from training.losses.kernels.tiles import COLUMNS_PER_BLOCK, ROWS_PER_BLOCK, Tiles
 
 SIZES = [
     (1, 1),
