@@ -29,15 +29,17 @@ NORMAL_95 = 1.96
 
 
 def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
-    """Plot the loss, and the validation recall@20 of each view, by epoch."""
-    figure, (left, right) = _axes(2)
+    """Plot the loss by epoch, and after a trial the validation recall@20 of each view."""
+    views = [name for name in epochs[0] if name.count("/") == 1 and name.endswith("recall@20")]
+    figure, (left, *right) = _axes(2 if views else 1)
     numbers = range(1, len(epochs) + 1)
     left.plot(numbers, [epoch["loss"] for epoch in epochs], marker="o")
     left.set(title="training loss", xlabel="epoch", ylabel="loss")
-    for name in (name for name in epochs[0] if name.count("/") == 1 and name.endswith("recall@20")):
-        right.plot(numbers, [epoch[name] for epoch in epochs], marker="o", label=name)
-    right.set(title="validation", xlabel="epoch", ylabel="recall@20", ylim=(0, None))
-    right.legend()
+    for axis in right:
+        for name in views:
+            axis.plot(numbers, [epoch[name] for epoch in epochs], marker="o", label=name)
+        axis.set(title="validation", xlabel="epoch", ylabel="recall@20", ylim=(0, None))
+        axis.legend()
     return figure
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestration.evaluation import TWO_TOWER, Evaluated
-from orchestration.reporting.plots import recall_figure
+from orchestration.reporting.plots import recall_figure, training_figure
 from tests.benchmarks.figures import arranged, read_graph
 from training.evaluation.result import Evaluation
 
@@ -58,3 +58,12 @@ def test_each_asset_stands_right_of_its_inputs() -> None:
     assert len(set(places.values())) == len(places)
     for name, asset in graph.items():
         assert all(places[above][0] < places[name][0] for above in asset.above), name
+
+
+def test_validation_is_drawn_where_there_was_a_trial() -> None:
+    losses = [{"loss": 7.0, "temperature": 0.1}, {"loss": 6.5, "temperature": 0.1}]
+    (axis,) = training_figure(losses).axes
+    assert axis.lines[0].get_ydata().tolist() == [7.0, 6.5]
+    scores = {"all/recall@20": 0.2, "all/head/recall@20": 0.1, "all/ndcg@20": 0.3}
+    _, validation = training_figure([{**each, **scores} for each in losses]).axes
+    assert [line.get_label() for line in validation.lines] == ["all/recall@20"]
