@@ -13,6 +13,7 @@ along each key then count the events inside.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -24,8 +25,30 @@ from feature_repo.tables.snapshots import WINDOWS, item_snapshots, seen_events, 
 from feature_repo.tables.user_history import user_history
 
 
+@dataclass(frozen=True, kw_only=True)
+class LogSpan:
+    """Times between which a whole log lies."""
+
+    first: datetime
+    """Time of the oldest event."""
+    last: datetime
+    """Time at which the newest knowledge came."""
+
+    @classmethod
+    def of(cls, events: pl.DataFrame) -> LogSpan:
+        """Find the span of a log."""
+        known = pl.max_horizontal("timestamp", "created")
+        first, last = events.select(pl.col("timestamp").min(), known.max().alias("known")).row(0)
+        return cls(first=first, last=last)
+
+
 def feature_tables(
-    tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, snapshots: pl.DataFrame | None = None
+    tables: Tables,
+    entity: Entity,
+    moments: Sequence[datetime] = (),
+    *,
+    snapshots: pl.DataFrame | None = None,
+    log: LogSpan | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Tables of an entity's views: key, event_timestamp, created, value columns.
 
@@ -35,11 +58,12 @@ def feature_tables(
     before the first snapshot.
 
     Args:
-        tables: canonical tables.
+        tables: canonical tables, or a part of them: some entities with all their events.
         entity: users or items.
         moments: times at which every user has a row.
         snapshots: distinct keys and event_timestamps, sorted by both, to compute
             instead.
+        log: span of the whole log where `tables` are a part; default: of their events.
 
     Returns:
         Tables by view.
@@ -47,17 +71,17 @@ def feature_tables(
     Raises:
         ValueError: a view that this module cannot compute.
     """
-    events = with_known(tables.events)
+    log, events = log or LogSpan.of(tables.events), with_known(tables.events)
     if snapshots is None and entity is Entity.USER:
         snapshots = user_snapshots(events, tables.users, moments)
     elif snapshots is None:
-        snapshots = item_snapshots(events, moments)
+        snapshots = item_snapshots(events, (*moments, log.last))
     seen = seen_events(events, snapshots, entity)
     build: dict[str, Callable[[View], pl.DataFrame]] = {
-        "user_profile": lambda view: profile(tables.users, view, events),
+        "user_profile": lambda view: profile(tables.users, view, log),
         "user_activity": lambda view: user_activity(seen, snapshots),
         "user_history": lambda view: user_history(seen, snapshots, view.features[0]),
-        "item_profile": lambda view: profile(tables.items, view, events),
+        "item_profile": lambda view: profile(tables.items, view, log),
         "item_statistics": lambda view: item_statistics(seen, snapshots),
     }
     views = tables.schema.views_of(entity)
@@ -67,16 +91,16 @@ def feature_tables(
     return {view.name: _as_declared(build[view.name](view), view) for view in track(views, "views")}
 
 
-def profile(entities: pl.DataFrame, view: View, events: pl.DataFrame) -> pl.DataFrame:
+def profile(entities: pl.DataFrame, view: View, log: LogSpan) -> pl.DataFrame:
     """Static features of users or items, true from before the first snapshot.
 
     Args:
         entities: canonical users or items.
         view: the profile.
-        events: canonical events.
+        log: span of the whole log.
     """
-    start = events.select(week_of(pl.col("timestamp").min())).item()
-    return entities.select(view.entity.key, pl.lit(start, pl.Datetime("us")).alias(ENTITY_TIME), *view.columns)
+    start = week_of(pl.lit(log.first, pl.Datetime("us")))
+    return entities.select(view.entity.key, start.alias(ENTITY_TIME), *view.columns)
 
 
 def user_activity(seen: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,8 @@ import polars as pl
 from feature_repo.datasets import Tables, default_as_of, load
 from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.schema import Entity
-from feature_repo.tables.build import feature_tables
+from feature_repo.tables.parquet import TableWriter
+from feature_repo.tables.parts import feature_parts
 from orchestration.asset_files import TABLES, read_tables, write_tables
 from orchestration.asset_values import Features, Source
 from orchestration.parent_version import parent_of
@@ -97,8 +98,10 @@ def _features(source: Source, entity: Entity) -> dg.Output[Features]:
     moments = (source.validation_start, source.cut, source.as_of)
 
     def build(partial: Path) -> None:
-        for name, table in feature_tables(read_tables(source), entity, moments).items():
-            table.write_parquet(partial / f"{name}.parquet")
+        with TableWriter(partial) as writer:
+            for part in feature_parts(read_tables(source), entity, moments):
+                for name, table in part.items():
+                    writer.write(name, table)
 
     built = fill(folder, build)
     tables = {path.stem: pl.scan_parquet(path) for path in sorted(folder.glob("*.parquet"))}

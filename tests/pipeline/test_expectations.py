@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,15 @@ class Stopped:
 
 @pytest.fixture(scope="module")
 def stopped(home: Home, released: Released) -> Stopped:
-    compute = features.feature_tables
+    compute = features.feature_parts
 
-    def wrong(tables: Any, entity: Any, moments: Any) -> dict[str, pl.DataFrame]:
-        made = compute(tables, entity, moments)
-        return corrupted(made) if "user_activity" in made else made
+    def wrong(tables: Any, entity: Any, moments: Any) -> Iterator[dict[str, pl.DataFrame]]:
+        for made in compute(tables, entity, moments):
+            yield corrupted(made) if "user_activity" in made else made
 
     before = serving(home)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "feature_tables", wrong)
+        patch.setattr(features, "feature_parts", wrong)
         with pytest.raises(CheckError) as error:
             home.run(released.folder, as_of=LATER)
     with home.entered(), dg.DagsterInstance.get() as instance:

@@ -1,0 +1,60 @@
+"""Feature tables in parts: some entities at a time, so that memory does not grow with the log.
+
+Every feature of an entity is computed from its own events, so the parts, one after the other,
+are the tables of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.progress import track
+from feature_repo.schema import Entity
+from feature_repo.tables.build import LogSpan, feature_tables
+
+EVENTS_AT_ONCE = 150_000
+"""Events of a part, but for an entity that has more by itself."""
+
+
+def feature_parts(
+    tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, events_at_once: int = EVENTS_AT_ONCE
+) -> Iterator[dict[str, pl.DataFrame]]:
+    """Compute `feature_tables` in parts.
+
+    Args:
+        tables: Canonical tables.
+        entity: Entity whose views are computed.
+        moments: Further times at which every user has a row.
+        events_at_once: Events of a part, about.
+
+    Yields:
+        The tables of the next entities, in the order of their ids.
+
+    Raises:
+        ValueError: A view that nothing here computes.
+    """
+    key, log = entity.key, LogSpan.of(tables.events)
+    entities = tables.users if entity is Entity.USER else tables.items
+    numbered = entities.select(key, block=_blocks(entities, tables.events, key, events_at_once))
+    block = tables.events.select(key).join(numbered, on=key, how="left", maintain_order="left")["block"].to_numpy()
+    order = np.argsort(block, kind="stable")  # events of a block keep their order
+    blocks = int(numbered["block"].max() or 0) + 1  # type: ignore[arg-type]
+    ends = np.searchsorted(block[order], np.arange(blocks + 1))
+    for number in track(range(blocks), "parts"):
+        chosen = {f"{entity.value}s": entities.filter(numbered["block"] == number)}
+        part = replace(tables, events=tables.events[order[ends[number] : ends[number + 1]]], **chosen)
+        yield feature_tables(part, entity, moments, log=log)
+
+
+def _blocks(entities: pl.DataFrame, events: pl.DataFrame, key: str, events_at_once: int) -> pl.Series:
+    """Block of each entity, UInt32 from 0, ascending: neighbours share one until it has enough events."""
+    counts = entities.select(key).join(events.group_by(key).len("events"), on=key, how="left", maintain_order="left")
+    # An entity without events has rows too.
+    total = (counts["events"].fill_null(0) + 1).cum_sum()
+    return (total // events_at_once).rle_id().alias("block")

@@ -1,0 +1,77 @@
+"""Feature tables in parts: the same rows as of the whole log at once, in a few entities at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.schema import Entity
+from feature_repo.tables.build import feature_tables
+from feature_repo.tables.parquet import TableWriter
+from feature_repo.tables.parts import feature_parts
+from tests.logs import ITEMS, MOMENTS, USERS, random_events, tables_of
+
+
+def together(parts: list[dict[str, pl.DataFrame]]) -> Mapping[str, pl.DataFrame]:
+    return {name: pl.concat([part[name] for part in parts]) for name in parts[0]}
+
+
+def logs() -> list[Tables]:
+    return [log_of(seed) for seed in range(4)]
+
+
+def log_of(seed: int) -> Tables:
+    """A random log, sorted as canonical tables are."""
+    tables = tables_of(random_events(seed))
+    return replace(tables, items=tables.items.sort("item_id"))
+
+
+@pytest.mark.parametrize("entity", list(Entity))
+@pytest.mark.parametrize("size", [30, 100_000])
+def test_parts_are_the_whole(entity: Entity, size: int) -> None:
+    for tables in logs():
+        whole, parts = (
+            feature_tables(tables, entity, MOMENTS),
+            feature_parts(tables, entity, MOMENTS, events_at_once=size),
+        )
+        found = together(list(parts))
+        assert list(found) == list(whole)
+        for name, table in whole.items():
+            assert_frame_equal(found[name], table, check_exact=True)
+
+
+def test_a_part_holds_few_events() -> None:
+    tables = log_of(1)
+    parts = [
+        part["user_history"]["user_id"].unique().sort().to_list()
+        for part in feature_parts(tables, Entity.USER, MOMENTS, events_at_once=80)
+    ]
+    assert [user for part in parts for user in part] == sorted(USERS)
+    assert len(parts) >= 3
+    counts = dict(tables.events.group_by("user_id").len().rows())
+    assert all(sum(counts.get(user, 0) for user in part[1:]) <= 80 for part in parts)
+
+
+def test_entities_without_events_have_their_rows() -> None:
+    tables = log_of(2)
+    silent = replace(tables, items=pl.DataFrame({"item_id": [*sorted(ITEMS), "z1", "z2"]}))
+    for entity, of in ((Entity.USER, tables), (Entity.ITEM, silent)):
+        found = together(list(feature_parts(of, entity, MOMENTS, events_at_once=1)))
+        for name, table in feature_tables(of, entity, MOMENTS).items():
+            assert_frame_equal(found[name], table, check_exact=True)
+
+
+def test_a_written_table_reads_back_with_its_types(tmp_path: Path) -> None:
+    parts = list(feature_parts(log_of(3), Entity.USER, MOMENTS, events_at_once=60))
+    with TableWriter(tmp_path) as writer:
+        for part in parts:
+            for name, table in part.items():
+                writer.write(name, table)
+    for name, table in together(parts).items():
+        assert_frame_equal(pl.read_parquet(tmp_path / f"{name}.parquet"), table, check_exact=True)
