@@ -105,8 +105,8 @@ class Window:
     def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
         """Window after the cut of a version; of more than `max_users` users, a seeded sample."""
         source, frames = value.version.source, value.version.frames
-        users = at(pl.read_parquet(frames / "queries.parquet"), source.cut)
-        corpus = at(pl.read_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
+        users = at(pl.scan_parquet(frames / "queries.parquet"), source.cut)
+        corpus = at(pl.scan_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
         ids = users[USER_ID], corpus[ITEM_ID]
         holdout = temporal_holdout(
             tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return

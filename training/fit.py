@@ -22,6 +22,7 @@ from training.data.exposures import with_impressions
 from training.data.interactions import at, interactions
 from training.data.repeat import repeat_facts
 from training.data.sample_weights import weighted
+from training.data.snapshots import Frame
 from training.data.training_set import Arrays, TrainingSet
 from training.evaluation.evaluate import evaluate
 from training.evaluation.holdout import temporal_holdout
@@ -50,8 +51,8 @@ class Fitted:
 def fit(
     *,
     schema: Schema,
-    queries: pl.DataFrame,
-    item_snapshots: pl.DataFrame,
+    queries: Frame,
+    item_snapshots: Frame,
     positives: pl.DataFrame,
     events: pl.DataFrame,
     validation_start: datetime,
@@ -128,8 +129,8 @@ def fit(
 
 def start_trial(
     schema: Schema,
-    queries: pl.DataFrame,
-    item_snapshots: pl.DataFrame,
+    queries: Frame,
+    item_snapshots: Frame,
     events: pl.DataFrame,
     validation_start: datetime,
     cut: datetime,
@@ -182,8 +183,8 @@ def start_trial(
 
 def _start(
     schema: Schema,
-    queries: pl.DataFrame,
-    items: pl.DataFrame,
+    queries: Frame,
+    items: Frame,
     corpus: pl.DataFrame,
     positives: pl.DataFrame,
     config: TrainConfig,

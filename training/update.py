@@ -27,6 +27,7 @@ from training.artifacts.warm_start import carry_over
 from training.data.assemble import assemble
 from training.data.interactions import at, interactions
 from training.data.sample_weights import weighted
+from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
 from training.fit import Fitted
 from training.recipes import TrainConfig
@@ -40,8 +41,8 @@ from training.trainer.step import backpropagate
 def fit_update(
     release: Path,
     *,
-    queries: pl.DataFrame,
-    item_snapshots: pl.DataFrame,
+    queries: Frame,
+    item_snapshots: Frame,
     positives: pl.DataFrame,
     events: pl.DataFrame,
     since: datetime,

@@ -19,6 +19,7 @@ from feature_repo.encode.cycles import circled, refuse_stopped_clock
 from feature_repo.encode.history import history
 from feature_repo.encode.inputs import RESERVED, Input, InputKind, describe
 from feature_repo.encode.numbers import Scale, fit_scale, scaled
+from feature_repo.encode.parts import ROWS_AT_ONCE, filled
 from feature_repo.encode.sentences import SentenceEncoder, content_hash, load_sentence_encoder, sentence_vectors
 from feature_repo.encode.text import token_codes
 from feature_repo.encode.vectors import vectors
@@ -121,6 +122,11 @@ class Encoder:
         described = (each for feature in self.features for each in describe(feature, known[feature.name]))
         return (identity, *described)
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns that `encode` reads."""
+        return [self.key, ENTITY_TIME, *(column for feature in self.features for column in feature.columns)]
+
     def encode(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
         """Arrays of all rows, by input.
 
@@ -135,12 +141,30 @@ class Encoder:
             ValueError: a missing column, a null moment, a vector that is not `dim`
                 finite numbers, or another sentence encoder than in training.
         """
-        wanted = [self.key, ENTITY_TIME, *(column for feature in self.features for column in feature.columns)]
-        absent = [name for name in wanted if name not in frame.columns]
+        absent = [name for name in self.columns if name not in frame.columns]
         if absent:
             raise ValueError(f"cannot encode: columns {absent} are missing; got {frame.columns}")
         if frame[ENTITY_TIME].null_count():
             raise ValueError(f"cannot encode: {ENTITY_TIME} is null in {frame[ENTITY_TIME].null_count():,} rows")
+        parts = frame.iter_slices(ROWS_AT_ONCE) if frame.height else iter([frame])
+        return filled(map(self._encode_rows, parts), frame.height)
+
+    def encode_parts(self, parts: Iterable[pl.DataFrame], rows: int) -> dict[str, np.ndarray]:
+        """Encode a long table that is never in memory as a whole.
+
+        Args:
+            parts: The rows in order, in parts.
+            rows: Their number.
+
+        Returns:
+            What `encode` returns for all rows at once.
+
+        Raises:
+            ValueError: As `encode`.
+        """
+        return filled(map(self.encode, parts), rows)
+
+    def _encode_rows(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
         arrays = {self.key: coded(frame[self.key], self._lookups[self.key])}
         for feature in self.features:
             arrays |= self._encode(feature, frame)

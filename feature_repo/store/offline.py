@@ -83,7 +83,7 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
             features = [ref.removeprefix(prefix) for ref in feature_refs if ref.startswith(prefix)]
             name = view.projection.name_alias or view.name
             names = {f"{name}__{each}" if full_feature_names else each: each for each in features}
-            rows = _numbered(view, str(config.repo_path), by_created=filter_by_created_timestamp)
+            rows = _numbered(view, entity_df, str(config.repo_path), by_created=filter_by_created_timestamp)
             table = _attach(table, rows, view, names)
         return IbisRetrievalJob(
             table.drop(MOMENT),
@@ -111,10 +111,23 @@ def _keys(view: FeatureView) -> dict[str, str]:
     return view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
 
 
-def _numbered(view: FeatureView, repo_path: str, *, by_created: bool) -> Table:
-    """Rows of a view with MOMENT, their event time, NUMBER and KNOWN."""
+def _numbered(view: FeatureView, entity_df: Any, repo_path: str, *, by_created: bool) -> Table:
+    """Number the rows of a view that the entities may need.
+
+    Args:
+        view: the view.
+        entity_df: the entity rows.
+        repo_path: folder that relative paths start from.
+        by_created: whether a row counts from its created time on.
+
+    Returns:
+        The rows with MOMENT, their event time, NUMBER and KNOWN.
+    """
     source: Any = view.batch_source
     rows = _read_data_source(source, repo_path)
+    # Row groups of sorted tables without any of the asked keys are then never read.
+    for of_rows, of_table in _keys(view).items():
+        rows = rows.filter(rows[of_rows].between(entity_df[of_table].min(), entity_df[of_table].max()))
     event, created = _utc(rows[source.timestamp_field]), _utc(rows[source.created_timestamp_column])
     order = ibis.window(group_by=list(_keys(view)), order_by=[event, created])
     known = ibis.greatest(event, created) if by_created else event
@@ -127,12 +140,17 @@ def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str])
     Args:
         table: entity rows with MOMENT.
         rows: the view's rows, as `_numbered` gives them.
-        view: the view; rows older than its ttl are not attached.
+        view: the view, which must have no time to live.
         names: name in the result -> name of the feature.
 
     Returns:
         The table with one more column for each name; nulls where nothing was known.
+
+    Raises:
+        ValueError: the view has a time to live.
     """
+    if view.ttl:
+        raise ValueError(f"view {view.name} has a time to live of {view.ttl}; wanted none: online stores ignore it")
     keys = _keys(view)
     # A row that became known late must not hide an older one before: at each moment the
     # highest number known by then counts.
@@ -144,8 +162,6 @@ def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str])
     found = found.select(*table.columns, NUMBER)
     predicates = [found[of_table] == rows[of_rows] for of_rows, of_table in keys.items()]
     predicates.append(found[NUMBER] == rows[NUMBER])
-    if view.ttl:
-        predicates.append(rows[MOMENT] + ibis.literal(view.ttl) >= found[MOMENT])
     values = {name: rows[feature] for name, feature in names.items()}
     return found.left_join(rows, predicates).select(*(found[name] for name in table.columns), **values)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,16 +21,21 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.progress import track
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, Schema, View
+from feature_repo.schema import ENTITY_TIME, Entity, Schema, View
 from feature_repo.store.definitions import define, service_name, table_path, view_name
-from feature_repo.tables.types import TIME, check_query, check_table, column_types
+from feature_repo.store.latest import differs, newest_rows, read_rows
+from feature_repo.tables.types import TIME, cells_of_row, check_query, check_table, column_types
 
 if TYPE_CHECKING:
     import feast
     from feast.online_response import OnlineResponse
 
 _ROWS_PER_CALL = 10_000
-"""Rows of a read or write; SQLite takes at most 32,766 variables in a query."""
+"""Rows of a read; SQLite takes at most 32,766 variables in a query."""
+_ROWS_PER_LOAD = 2_000
+"""Rows of a write; Feast holds lists of hundreds of strings as Python objects."""
+_CELLS_AT_ONCE = 8_000_000
+"""Values that one part of a join holds, lists at their full length."""
 _ROW = "__row"
 
 
@@ -87,10 +92,25 @@ class Store:
         Raises:
             InputError: nulls, wrong types or duplicate rows in `frame`.
         """
-        query = check_query(frame, entity)
         columns = column_types(*self.schema.views_of(entity))
-        if query.is_empty():
-            return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns.items())
+        nothing = frame.clear().with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns.items())
+        return pl.concat([nothing, *self.join_parts(entity, frame)])
+
+    def join_parts(self, entity: Entity, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Join as `join` does, some rows at a time, so that memory does not grow with their number.
+
+        Rows sorted by key are joined fastest: each part then reads only its part of the tables.
+
+        Raises:
+            InputError: nulls, wrong types or duplicate rows in `frame`.
+        """
+        query = check_query(frame, entity)
+        size = max(1, _CELLS_AT_ONCE // cells_of_row(*self.schema.views_of(entity)))
+        for start in track(range(0, query.height, size), "parts"):
+            rows = slice(start, start + size)
+            yield self._joined(entity, frame[rows], query[rows])
+
+    def _joined(self, entity: Entity, frame: pl.DataFrame, query: pl.DataFrame) -> pl.DataFrame:
         asked = query.with_columns(pl.col(ENTITY_TIME).dt.replace_time_zone("UTC")).with_row_index(_ROW)
         job = self._feast.get_historical_features(
             asked.to_pandas(), self._service(entity), filter_by_created_timestamp=True
@@ -98,6 +118,7 @@ class Store:
         joined = pl.DataFrame(job.to_arrow()).sort(_ROW)
         if not np.array_equal(joined[_ROW], np.arange(frame.height)):
             raise RuntimeError(f"Feast returned {joined.height:,} rows for {frame.height:,} of {entity.value}s")
+        columns = column_types(*self.schema.views_of(entity))
         return frame.hstack([joined[name].cast(dtype) for name, dtype in columns.items()])
 
     def load_online(self, entity: Entity, as_of: datetime) -> int:
@@ -194,23 +215,25 @@ class Store:
     def _load_view(self, view: View, as_of: datetime) -> int:
         """Write the rows of a view that differ at `as_of`, and return their number."""
         registered = self._feast.get_feature_view(view_name(self.schema, view))
-        # Feast's own materialisation would load rows that became known only later.
-        latest = _latest(_table(registered), view, as_of)
         features = [f"{registered.name}:{name}" for name in view.columns]
-        online = self._read(features, (view,), latest[view.entity.key].to_list())
-        changed = latest.filter(_differs(latest, online, view))
-        for part in track(
-            changed.iter_slices(_ROWS_PER_CALL), f"parts of {view.name}", -(-changed.height // _ROWS_PER_CALL)
-        ):
-            # write_to_online_store would skip rows that are all null. Feast writes only
-            # the first chunk, so there is one.
-            rows = part.rechunk().to_pandas(use_pyarrow_extension_array=True)
-            self._feast.provider.ingest_df(registered, rows)
+        path, written = _table(registered), 0
+        newest = newest_rows(path, view, as_of)
+        parts = track(newest.iter_slices(_ROWS_PER_LOAD), f"parts of {view.name}", -(-newest.height // _ROWS_PER_LOAD))
+        for part in parts:
+            latest = read_rows(path, view, part)
+            online = self._read(features, (view,), latest[view.entity.key].to_list())
+            changed = latest.filter(differs(latest, online, view))
+            written += changed.height
+            if changed.height:
+                # One chunk: Feast writes the first only. Not write_to_online_store, which
+                # skips rows that are all null.
+                rows = changed.rechunk().to_pandas(use_pyarrow_extension_array=True)
+                self._feast.provider.ingest_df(registered, rows)
         moment = as_of.replace(tzinfo=UTC)
         loaded = registered.most_recent_end_time
         if loaded != moment:
             self._feast.registry.apply_materialization(registered, self.schema.dataset, loaded or moment, moment)
-        return changed.height
+        return written
 
     def _read(
         self, features: feast.FeatureService | list[str], views: Sequence[View], ids: Sequence[str]
@@ -250,34 +273,3 @@ def online_types(views: Sequence[View]) -> dict[str, pl.DataType]:
 def _table(registered: feast.FeatureView) -> Path:
     """Path of a registered view's feature table."""
     return Path(registered.batch_source.path)  # type: ignore[union-attr]
-
-
-def _latest(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
-    """Newest row of each entity that was true and known at `as_of`, sorted by key.
-
-    Args:
-        path: feature table.
-        view: its view.
-        as_of: the time.
-    """
-    key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
-    rows = pl.scan_parquet(path)
-    known = rows.select(key, *times).filter(pl.all_horizontal(pl.col(time) <= as_of for time in times))
-    newest = known.sort(times).unique(key, keep="last", maintain_order=True)
-    return rows.join(newest, on=[key, *times], how="semi").sort(key).collect()
-
-
-def _differs(latest: pl.DataFrame, online: pl.DataFrame, view: View) -> pl.Series:
-    """Mask of the rows of `latest` that are not online in every value.
-
-    Args:
-        latest: rows of the feature table.
-        online: online rows of the same entities in the same order.
-        view: their view.
-    """
-    seconds = latest[ENTITY_TIME].dt.truncate("1s")
-    # Online stores keep whole seconds.
-    differs = seconds.ne_missing(online[ENTITY_TIME].dt.truncate("1s"))
-    for name in view.columns:
-        differs |= latest[name].ne_missing(online[name])
-    return differs

@@ -47,8 +47,9 @@ def feature_parts(
     blocks = int(numbered["block"].max() or 0) + 1  # type: ignore[arg-type]
     ends = np.searchsorted(block[order], np.arange(blocks + 1))
     for number in track(range(blocks), "parts"):
-        chosen = {f"{entity.value}s": entities.filter(numbered["block"] == number)}
-        part = replace(tables, events=tables.events[order[ends[number] : ends[number + 1]]], **chosen)
+        chosen = entities.filter(numbered["block"] == number)
+        part = replace(tables, events=tables.events[order[ends[number] : ends[number + 1]]])
+        part = replace(part, users=chosen) if entity is Entity.USER else replace(part, items=chosen)
         yield feature_tables(part, entity, moments, log=log)
 
 

@@ -32,6 +32,11 @@ def table_types(view: View) -> dict[str, pl.DataType]:
     return {view.entity.key: pl.String(), ENTITY_TIME: TIME, CREATED_TIME: TIME, **column_types(view)}
 
 
+def cells_of_row(*views: View) -> int:
+    """Values in one row of some views, lists at their full length."""
+    return sum(len(each.columns) * (each.length or each.dim or 1) for view in views for each in view.features)
+
+
 def check_table(path: Path, view: View) -> None:
     """Raise InputError unless a file has the columns of the view's feature table."""
     if not path.is_file():

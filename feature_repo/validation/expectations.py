@@ -38,7 +38,7 @@ class Report:
     """All expectations, as expectation, column, success and observed."""
 
 
-def validate(view: View, frame: pl.DataFrame, *, docs: Path) -> Report:
+def validate(view: View, frame: pl.DataFrame | pl.LazyFrame, *, docs: Path) -> Report:
     """Validate a feature table against its view.
 
     Checked are: columns and their types; at least one row; key and times present,
@@ -50,7 +50,8 @@ def validate(view: View, frame: pl.DataFrame, *, docs: Path) -> Report:
     Args:
         view: the view.
         frame: key, event_timestamp, created and the view's columns; every row is
-            checked.
+            checked. Of a file, memory holds only what Great Expectations works on: of
+            lists, their lengths.
         docs: folder of the data docs, which replace those at `docs / view.name`.
     """
     # Data docs of an earlier validation would stay beside the new ones.
@@ -60,12 +61,13 @@ def validate(view: View, frame: pl.DataFrame, *, docs: Path) -> Report:
         warnings.simplefilter("ignore")
         from feature_repo.validation import suite
 
-        context = _context(folder)
-        results = _run(context, f"{view.name} columns", *suite.structure(view, frame))
+        context, table = _context(folder), frame.lazy()
+        results = _run(context, f"{view.name} columns", *suite.structure(view, table.collect_schema()))
         if all(result.success for result in results):
-            results += _run(context, f"{view.name} values", *suite.values(view, frame))
+            results += _run(context, f"{view.name} values", *suite.values(view, table))
         context.build_data_docs()
-    failures = tuple(_failure(view, result, frame.height) for result in results if not result.success)
+    rows = table.select(pl.len()).collect().item()
+    failures = tuple(_failure(view, result, rows) for result in results if not result.success)
     return Report(
         success=not failures,
         failures=failures,

@@ -30,23 +30,25 @@ Check = tuple[pl.Expr, list[Expectation]]
 """Column made from the table, and its expectations."""
 
 
-def structure(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
-    """Types of a frame as a table of one row, and their expectations."""
+def structure(view: View, types: pl.Schema) -> tuple[pd.DataFrame, list[Expectation]]:
+    """Types of a table as a table of one row, and their expectations."""
     wanted = table_types(view)
-    found = pl.DataFrame({name: [str(frame.schema.get(name, "missing"))] for name in wanted})
+    found = pl.DataFrame({name: [str(types.get(name, "missing"))] for name in wanted})
     return found.to_pandas(), [
         gxe.ExpectColumnValuesToBeInSet(column=name, value_set=[str(dtype)], description=f"has type {dtype}")
         for name, dtype in wanted.items()
     ]
 
 
-def values(view: View, frame: pl.DataFrame) -> tuple[pd.DataFrame, list[Expectation]]:
+def values(view: View, frame: pl.LazyFrame) -> tuple[pd.DataFrame, list[Expectation]]:
     """Table as pandas can hold it, and the expectations of its values."""
     checks = [*_row_checks(view)]
     for feature in view.features:
         checks += _feature_checks(feature, dated=not view.name.endswith("_profile"))
     columns = [column for column, _ in checks]
-    return frame.select(columns).to_pandas(), [expectation for _, several in checks for expectation in several]
+    # In streams, lists are gone as soon as they are lengths.
+    handed = frame.select(columns).collect(engine="streaming")
+    return handed.to_pandas(), [expectation for _, several in checks for expectation in several]
 
 
 def _row_checks(view: View) -> Iterator[Check]:

@@ -30,7 +30,7 @@ def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.Asset
     schema = read_schema(features.source)
     docs = workspace.settings.home / "data_docs" / features.source.dataset
     reports = {
-        view.name: validate(view, pl.read_parquet(features.folder / f"{view.name}.parquet"), docs=docs)
+        view.name: validate(view, pl.scan_parquet(features.folder / f"{view.name}.parquet"), docs=docs)
         for view in track(schema.views_of(entity), "views")
     }
     failures = [failure for report in reports.values() for failure in report.failures]

@@ -25,7 +25,7 @@ def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddin
 
     def build(partial: Path) -> None:
         loaded = ModelBundle.from_folder(Registry(workspace.settings, source.dataset).download(towers.version))
-        corpus = at(pl.read_parquet(towers.frames / "item_snapshots.parquet"), source.cut, week=True)
+        corpus = at(pl.scan_parquet(towers.frames / "item_snapshots.parquet"), source.cut, week=True)
         write_embeddings(corpus["item_id"], loaded.item.embed(corpus), partial / "embeddings.parquet")
 
     built = fill(folder, build)

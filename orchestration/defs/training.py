@@ -12,6 +12,7 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
+from feature_repo.tables.parquet import TableWriter
 from orchestration.asset_files import count_events, read_schema, read_tables
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
@@ -58,8 +59,10 @@ def _join(workspace: Workspace, users: Features, items: Features, folder: Path) 
     moments = (source.validation_start, source.cut)
     asked = query_rows(positives, tables.users["user_id"], moments)
     sold = item_rows(positives, tables.items["item_id"], moments)
-    store.join(Entity.USER, asked).write_parquet(folder / "queries.parquet")
-    store.join(Entity.ITEM, sold).write_parquet(folder / "item_snapshots.parquet")
+    with TableWriter(folder) as writer:
+        for name, entity, rows in (("queries", Entity.USER, asked), ("item_snapshots", Entity.ITEM, sold)):
+            for part in store.join_parts(entity, rows):
+                writer.write(name, part)
     positives.write_parquet(folder / "interactions.parquet")
 
 
@@ -180,11 +183,11 @@ def _fit(
     from training.fit import fit
     from training.update import fit_update
 
-    source, joined = frames.source, {name: pl.read_parquet(frames.folder / f"{name}.parquet") for name in FRAMES}
+    source, joined = frames.source, {name: pl.scan_parquet(frames.folder / f"{name}.parquet") for name in FRAMES}
     given: dict[str, Any] = {
         "queries": joined["queries"],
         "item_snapshots": joined["item_snapshots"],
-        "positives": joined["interactions"],
+        "positives": joined["interactions"].collect(),
         "events": tables.events,
         "cut": source.cut,
         "seed": workspace.seed,

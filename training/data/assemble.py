@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
-from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Feature, Schema
-from training.data.training_set import TrainingSet
+from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Feature, Kind, Schema
+from training.data.snapshots import Frame, Snapshots
+from training.data.training_set import Arrays, TrainingSet
 from training.recipes import TrainConfig
 
 
 def fit_encoders(
-    schema: Schema, queries: pl.DataFrame, items: pl.DataFrame, positives: pl.DataFrame, config: TrainConfig
+    schema: Schema, queries: Frame, items: Frame, positives: pl.DataFrame, config: TrainConfig
 ) -> tuple[Encoder, Encoder]:
     """User and item encoder, fitted on the snapshots that training sees.
 
@@ -20,8 +21,8 @@ def fit_encoders(
 
     Args:
         schema: declared features.
-        queries: joined user snapshots.
-        items: joined item snapshots.
+        queries: joined user snapshots, sorted by user and time.
+        items: joined item snapshots, sorted by item and time.
         positives: `interactions` of the training part.
         config: the recipe.
 
@@ -32,11 +33,19 @@ def fit_encoders(
     rare = positives[ITEM_ID].unique().sort()
     rare = rare.filter(~rare.is_in(own.implode()))
     known = pl.concat([own, rare])
-    asked, sold = _used(queries, positives, USER_ID, "query_time"), _used(items, positives, ITEM_ID, "item_time")
+    of_users, of_items = (tower_features(schema, entity, config) for entity in (Entity.USER, Entity.ITEM))
+    asked = _fitted_columns(Snapshots.used(queries, positives, USER_ID, "query_time"), USER_ID, of_users)
+    sold = _fitted_columns(Snapshots.used(items, positives, ITEM_ID, "item_time"), ITEM_ID, of_items)
     return (
-        Encoder.fit(USER_ID, tower_features(schema, Entity.USER, config), asked, ids=(), items=known),
-        Encoder.fit(ITEM_ID, tower_features(schema, Entity.ITEM, config), sold, ids=own, rare=rare, items=known),
+        Encoder.fit(USER_ID, of_users, asked, ids=(), items=known),
+        Encoder.fit(ITEM_ID, of_items, sold, ids=own, rare=rare, items=known),
     )
+
+
+def _fitted_columns(snapshots: Snapshots, key: str, features: list[Feature]) -> pl.DataFrame:
+    """Columns that an encoder learns from: all but histories, whose vocabulary is given."""
+    names = [name for each in features if each.kind is not Kind.HISTORY for name in each.columns]
+    return snapshots.columns([key, ENTITY_TIME, *names])
 
 
 def frequent(positives: pl.DataFrame, config: TrainConfig) -> pl.Series:
@@ -59,8 +68,8 @@ def tower_features(schema: Schema, entity: Entity, config: TrainConfig) -> list[
 
 
 def assemble(
-    queries: pl.DataFrame,
-    items: pl.DataFrame,
+    queries: Frame,
+    items: Frame,
     positives: pl.DataFrame,
     user_encoder: Encoder,
     item_encoder: Encoder,
@@ -71,7 +80,8 @@ def assemble(
     """Training set of positives between encoded snapshots.
 
     Args:
-        queries: joined user snapshots; those without positives are left out.
+        queries: joined user snapshots, sorted by user and time; those without positives
+            are left out.
         items: joined item snapshots, likewise.
         positives: weighted interactions.
         user_encoder: encoder of queries.
@@ -85,33 +95,33 @@ def assemble(
     Raises:
         ValueError: a positive has no snapshot.
     """
-    queries, items = _used(queries, positives, USER_ID, "query_time"), _used(items, positives, ITEM_ID, "item_time")
+    asked = Snapshots.used(queries, positives, USER_ID, "query_time")
+    sold = Snapshots.used(items, positives, ITEM_ID, "item_time")
     rows = (
-        positives.join(_numbered(queries, USER_ID, "query_time"), on=[USER_ID, "query_time"], maintain_order="left")
-        .join(_numbered(items, ITEM_ID, "item_time"), on=[ITEM_ID, "item_time"], maintain_order="left")
+        positives.join(_numbered(asked, "query_time"), on=[USER_ID, "query_time"], maintain_order="left")
+        .join(_numbered(sold, "item_time"), on=[ITEM_ID, "item_time"], maintain_order="left")
         .sort("query_time_row", "item_time_row")
     )
     if rows.height != positives.height:
         raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
     data = TrainingSet(
-        queries=user_encoder.encode(queries),
-        user_Q=queries[USER_ID].rank("dense").to_numpy().astype(np.int64) - 1,
-        items=item_encoder.encode(items),
-        item_S=items[ITEM_ID].replace_strict(corpus[ITEM_ID], np.arange(corpus.height)).to_numpy().astype(np.int64),
+        queries=encoded(user_encoder, asked),
+        user_Q=asked.keys[USER_ID].rank("dense").to_numpy().astype(np.int64) - 1,
+        items=encoded(item_encoder, sold),
+        item_S=sold.keys[ITEM_ID].replace_strict(corpus[ITEM_ID], np.arange(corpus.height)).to_numpy().astype(np.int64),
         corpus=item_encoder.encode(corpus),
         query_I=rows["query_time_row"].to_numpy().astype(np.int64),
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),
     )
-    return data.with_labels(queries[ENTITY_TIME].dt.epoch("d").to_numpy(), label_days) if label_days else data
+    return data.with_labels(asked.keys[ENTITY_TIME].dt.epoch("d").to_numpy(), label_days) if label_days else data
 
 
-def _used(frame: pl.DataFrame, positives: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
-    """Snapshots that positives point at, sorted."""
-    asked = positives.select(key, pl.col(time).alias(ENTITY_TIME))
-    return frame.join(asked, on=[key, ENTITY_TIME], how="semi").sort(key, ENTITY_TIME)
+def encoded(encoder: Encoder, snapshots: Snapshots) -> Arrays:
+    """Encode snapshots part by part."""
+    return encoder.encode_parts(snapshots.parts(encoder.columns), len(snapshots.rows))
 
 
-def _numbered(frame: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
+def _numbered(snapshots: Snapshots, time: str) -> pl.DataFrame:
     """Keys of the snapshots with their row numbers."""
-    return frame.select(key, pl.col(ENTITY_TIME).alias(time)).with_row_index(f"{time}_row")
+    return snapshots.keys.rename({ENTITY_TIME: time}).with_row_index(f"{time}_row")

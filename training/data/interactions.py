@@ -9,6 +9,7 @@ import polars as pl
 
 from feature_repo.schema import ENTITY_TIME
 from feature_repo.tables.snapshots import day_of, known_before, week_of
+from training.data.snapshots import Frame
 
 
 def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
@@ -66,7 +67,7 @@ def item_rows(positives: pl.DataFrame, corpus: pl.Series, moments: Sequence[date
     return _rows(positives.select("item_id", pl.col("item_time").alias(ENTITY_TIME)), corpus, weeks)
 
 
-def at(frame: pl.DataFrame, moment: datetime, *, week: bool = False) -> pl.DataFrame:
+def at(frame: Frame, moment: datetime, *, week: bool = False) -> pl.DataFrame:
     """Joined rows of one moment, sorted by key.
 
     Args:
@@ -78,7 +79,8 @@ def at(frame: pl.DataFrame, moment: datetime, *, week: bool = False) -> pl.DataF
         The rows.
     """
     snapshot = pl.select(week_of(pl.lit(moment, pl.Datetime("us")))).item() if week else moment
-    return frame.filter(pl.col(ENTITY_TIME) == snapshot).sort(frame.columns[0])
+    found = frame.lazy().filter(pl.col(ENTITY_TIME) == snapshot).collect()
+    return found.sort(found.columns[0])
 
 
 def _rows(asked: pl.DataFrame, ids: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:

@@ -1,0 +1,35 @@
+"""Newest rows of a feature table at a moment, and which of them are not online yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, View
+
+
+def newest_rows(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
+    """Key and times of the newest row of each entity that was true and known at `as_of`, sorted by key."""
+    key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
+    rows = pl.scan_parquet(path).select(key, *times)
+    known = rows.filter(pl.all_horizontal(pl.col(time) <= as_of for time in times)).collect()
+    return known.sort(times).unique(key, keep="last", maintain_order=True).sort(key)
+
+
+def read_rows(path: Path, view: View, newest: pl.DataFrame) -> pl.DataFrame:
+    """The rows of some keys and times, which are sorted by key, in that order."""
+    key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
+    # Row groups of sorted tables without any of the keys are then never read.
+    near = pl.scan_parquet(path).filter(pl.col(key).is_between(newest[key][0], newest[key][-1]))
+    return near.join(newest.lazy(), on=[key, *times], how="semi").sort(key).collect()
+
+
+def differs(latest: pl.DataFrame, online: pl.DataFrame, view: View) -> pl.Series:
+    """Which rows of `latest` are not, value by value, what is online for the same entities in the same order."""
+    seconds = latest[ENTITY_TIME].dt.truncate("1s")
+    differs = seconds.ne_missing(online[ENTITY_TIME].dt.truncate("1s"))  # online stores keep seconds
+    for name in view.columns:
+        differs |= latest[name].ne_missing(online[name])
+    return differs
