@@ -16,7 +16,7 @@ import polars as pl
 
 from feature_repo.encode.codes import Code, coded, hashed, lookup, padded, vocabulary
 from feature_repo.encode.cycles import circled, refuse_stopped_clock
-from feature_repo.encode.history import history
+from feature_repo.encode.history import HistoryLists, history
 from feature_repo.encode.inputs import RESERVED, Input, InputKind, describe
 from feature_repo.encode.numbers import Scale, fit_scale, scaled
 from feature_repo.encode.parts import ROWS_AT_ONCE, filled
@@ -163,6 +163,19 @@ class Encoder:
             ValueError: As `encode`.
         """
         return filled(map(self.encode, parts), rows)
+
+    @property
+    def histories(self) -> tuple[Feature, ...]:
+        """Features that are histories."""
+        return tuple(feature for feature in self.features if feature.kind is Kind.HISTORY)
+
+    def without_histories(self) -> Encoder:
+        """Encoder of the other features."""
+        return replace(self, features=tuple(each for each in self.features if each.kind is not Kind.HISTORY))
+
+    def read_history(self, feature: Feature, frame: pl.DataFrame) -> HistoryLists:
+        """Read a history, coded but not aged."""
+        return HistoryLists.read(frame, feature, self._lookups[feature.name])
 
     def _encode_rows(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
         arrays = {self.key: coded(frame[self.key], self._lookups[self.key])}

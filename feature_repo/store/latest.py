@@ -22,7 +22,8 @@ def read_rows(path: Path, view: View, newest: pl.DataFrame) -> pl.DataFrame:
     """The rows of some keys and times, which are sorted by key, in that order."""
     key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
     # Row groups of sorted tables without any of the keys are then never read.
-    near = pl.scan_parquet(path).filter(pl.col(key).is_between(newest[key][0], newest[key][-1]))
+    first, last = pl.lit(newest[key][0]), pl.lit(newest[key][-1])
+    near = pl.scan_parquet(path).filter(pl.col(key).is_between(first, last))
     return near.join(newest.lazy(), on=[key, *times], how="semi").sort(key).collect()
 
 

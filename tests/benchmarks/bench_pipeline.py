@@ -91,15 +91,17 @@ def measure(home: Path, arguments: argparse.Namespace) -> None:
     if arguments.step in OUTPUTS:
         for former in (home / "data").glob(f"*/*/{OUTPUTS[arguments.step]}"):
             shutil.rmtree(former)
-    meter = Meter()
-    logging.getLogger().addHandler(meter)
     started = time.monotonic()
+
+    def note() -> None:
+        steps = {name: asdict(step) for name, step in meter.steps.items()}
+        found = {"processor": processor(), "seconds": time.monotonic() - started, "steps": steps}
+        (home / "measured.json").write_text(json.dumps(found))
+
+    meter = Meter(note)
+    logging.getLogger().addHandler(meter)
     with dagster_instance() as instance, shorter_training(arguments.epochs, arguments.steps):
         _execute(home, arguments, instance)
-    total = time.monotonic() - started
-    steps = {name: asdict(step) for name, step in meter.steps.items()}
-    found = {"processor": processor(), "seconds": total, "steps": steps}
-    (home / "measured.json").write_text(json.dumps(found))
 
 
 def _execute(home: Path, arguments: argparse.Namespace, instance: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Feature, Kind, Schema
+from training.data.histories import Histories, HistoriesBuilder
 from training.data.snapshots import Frame, Snapshots
 from training.data.training_set import Arrays, TrainingSet
 from training.recipes import TrainConfig
@@ -104,8 +107,10 @@ def assemble(
     )
     if rows.height != positives.height:
         raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
+    plain, histories = encoded_users(user_encoder, asked)
     data = TrainingSet(
-        queries=encoded(user_encoder, asked),
+        queries=plain,
+        histories=histories,
         user_Q=asked.keys[USER_ID].rank("dense").to_numpy().astype(np.int64) - 1,
         items=encoded(item_encoder, sold),
         item_S=sold.keys[ITEM_ID].replace_strict(corpus[ITEM_ID], np.arange(corpus.height)).to_numpy().astype(np.int64),
@@ -120,6 +125,20 @@ def assemble(
 def encoded(encoder: Encoder, snapshots: Snapshots) -> Arrays:
     """Encode snapshots part by part."""
     return encoder.encode_parts(snapshots.parts(encoder.columns), len(snapshots.rows))
+
+
+def encoded_users(encoder: Encoder, snapshots: Snapshots) -> tuple[Arrays, tuple[Histories, ...]]:
+    """Encode user snapshots part by part, with histories stored once per user."""
+    plain, builders = encoder.without_histories(), [HistoriesBuilder(encoder, each) for each in encoder.histories]
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for part in snapshots.parts(encoder.columns):
+            for builder in builders:
+                builder.add(part)
+            yield part
+
+    arrays = plain.encode_parts(parts(), len(snapshots.rows))
+    return arrays, tuple(builder.built() for builder in builders)
 
 
 def _numbered(snapshots: Snapshots, time: str) -> pl.DataFrame:

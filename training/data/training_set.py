@@ -17,6 +17,7 @@ from torch import Tensor
 
 from feature_repo.encode import RESERVED
 from feature_repo.schema import ITEM_ID
+from training.data.histories import Histories
 from training.data.repeat import repeat_labels
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class TrainingSet:
     """Interactions between encoded snapshots."""
 
     queries: Arrays
-    """Encoded user snapshots, Q rows."""
+    """Encoded user snapshots, Q rows; without what `histories` holds."""
     user_Q: np.ndarray
     """Users of the snapshots, from 0."""
     items: Arrays
@@ -85,6 +86,8 @@ class TrainingSet:
     """Item snapshot of each interaction."""
     weight_I: np.ndarray
     """Weight of each interaction in the loss."""
+    histories: tuple[Histories, ...] = ()
+    """Histories of the snapshots, stored once per user."""
     label_QL: np.ndarray | None = None
     """Repeat labels, see `repeat_labels`; None without a repeat head."""
     impression_UM: np.ndarray | None = None
@@ -101,6 +104,13 @@ class TrainingSet:
     def size(self) -> int:
         """Number of items in the corpus."""
         return len(next(iter(self.corpus.values())))
+
+    def users(self, rows: np.ndarray) -> Arrays:
+        """Encoded user snapshots of some rows, with their histories."""
+        arrays = {name: array[rows] for name, array in self.queries.items()}
+        for each in self.histories:
+            arrays |= each.arrays(rows)
+        return arrays
 
     def share(self) -> Tensor:
         """Share of each item in the interactions, q of the correction: float32 [N]."""
@@ -127,13 +137,16 @@ class TrainingSet:
         Raises:
             ValueError: the queries have no history, or several.
         """
-        histories = [name for name in self.queries if name.endswith("_items")]
-        if len(histories) != 1:
+        rows = np.arange(len(self.user_Q))
+        found = {name: array for name, array in self.queries.items() if name.endswith("_items")}
+        found |= {f"{each.feature.name}_items": each.items(rows) for each in self.histories}
+        if len(found) != 1:
             raise ValueError(
-                f"repeat labels are of one history, got {histories or 'none'}: name the others in leave_out"
+                f"repeat labels are of one history, got {list(found) or 'none'}: name the others in leave_out"
             )
         taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], day_Q[self.query_I])
-        item_QL = np.where(self.queries[histories[0]] >= RESERVED, self.queries[histories[0]], -1)
+        (code_QL,) = found.values()
+        item_QL = np.where(code_QL >= RESERVED, code_QL, -1)
         return replace(self, label_QL=repeat_labels(item_QL, self.user_Q, day_Q, taken, days))
 
     def batches(self, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -170,7 +183,7 @@ class TrainingSet:
             item_C, first, column = np.unique(column, return_index=True, return_inverse=True)
             items = {name: array[snapshots[first]] for name, array in self.items.items()}
         return Batch(
-            users={name: torch.from_numpy(array[query_R]) for name, array in self.queries.items()},
+            users={name: torch.from_numpy(array) for name, array in self.users(query_R).items()},
             items={name: torch.from_numpy(array) for name, array in items.items()},
             user_R=self.user_Q[query_R],
             item_C=torch.from_numpy(item_C),

@@ -32,7 +32,7 @@ def mine(model: TwoTower, data: TrainingSet, config: HardNegatives) -> Tensor:
     """
     newest_U = np.zeros(int(data.user_Q.max()) + 1, np.int64)
     newest_U[data.user_Q] = np.arange(len(data.user_Q))
-    user_UD = embed(model.user, {name: array[newest_U] for name, array in data.queries.items()})
+    user_UD = embed(model.user, data.users(newest_U))
     search = exact_search(user_UD, embed(model.item, data.corpus))(exclude=data.known)
     model.train()
     last = min(config.last, data.size)

@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 
 HOUSEHOLD = pl.col("household_id")
+BETWEEN_COPIES = {"household_id": 10_000, "basket_id": 10**12}
+"""Distance of the ids of one copy from those of the next: above all ids of the source."""
 
 
 def write_scaled(folder: Path, scale: float) -> None:
@@ -41,7 +43,5 @@ def _scaled(table: pl.LazyFrame, scale: float) -> pl.LazyFrame:
 
 
 def _copy(table: pl.LazyFrame, number: int) -> pl.LazyFrame:
-    if number == 0:
-        return table
-    ids = {"household_id", "basket_id"} & set(table.collect_schema().names())
-    return table.with_columns(pl.format(f"{number}-{{}}", pl.col(name)).alias(name) for name in sorted(ids))
+    columns = set(table.collect_schema().names())
+    return table.with_columns(pl.col(name) + number * step for name, step in BETWEEN_COPIES.items() if name in columns)

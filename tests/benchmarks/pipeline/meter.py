@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +34,14 @@ class Meter(logging.Handler):
 
     The kernel tells the peak of this process; a thread samples it with its children, twenty
     times a second, because theirs is told only together with pages that were freed.
+
+    Args:
+        on_step: called when a step is done, so that a run that breaks off leaves its figures.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_step: Callable[[], None]) -> None:
         super().__init__()
+        self._on_step = on_step
         self.steps: dict[str, Step] = {}
         self._current: Step | None = None
         threading.Thread(target=self._sample, daemon=True).start()
@@ -56,6 +61,7 @@ class Meter(logging.Handler):
             step.cpu_seconds = time.process_time() - step.cpu_start
             step.peak = max(step.peak, peak_of_process())
             self._current = None
+            self._on_step()
 
     def _sample(self) -> None:
         process = psutil.Process()

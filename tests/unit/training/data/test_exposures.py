@@ -152,7 +152,7 @@ def test_rows_are_those_of_the_training_set_s_users_and_items() -> None:
     assert len(data.impression_UM) == data.user_Q.max() + 1
     ((user, place),) = np.argwhere(data.impression_UM >= 0)
     own = trial.user_encoder.encode(queries.filter(user_id="u007"))["history_items"]
-    seen = data.queries["history_items"][data.user_Q == user]
+    seen = data.users(np.flatnonzero(data.user_Q == user))["history_items"]
     assert {tuple(row) for row in seen} <= {tuple(row) for row in own}
     corpus = trial.item_encoder.encode(items.filter(item_id="i000").head(1))
     assert data.corpus["item_id"][data.impression_UM[user, place]] == corpus["item_id"][0]

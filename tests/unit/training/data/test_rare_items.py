@@ -111,7 +111,7 @@ def test_min_count_says_which_items_are_rare_and_histories_know_them_all() -> No
     assert [counts[item] >= bound for item in known] == [True] * own + [False] * (len(known) - own)
     assert result.user_encoder.vocabularies["history"] == known
     assert {len(table) for table in result.model.tables} == {own + RESERVED}
-    taken = data.queries["history_items"]
+    taken = data.users(np.arange(len(data.user_Q)))["history_items"]
     assert (taken >= RESERVED + own).any() and not (taken == UNKNOWN).any()
     assert data.label_QL is not None and data.label_QL[taken >= RESERVED + own].any()
     assert result.model.repeat is not None
