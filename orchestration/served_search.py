@@ -11,7 +11,7 @@ import polars as pl
 from feature_repo.schema import ITEM_ID
 from serving.model.bundle import ModelBundle
 from serving.model.rescorer import QUERY
-from training.retrieval.exact import MakeSearch, exact_search
+from training.retrieval.exact import MakeSearch, exact_search, pair_products
 from training.retrieval.rescored import reranked_search, rescored_search
 
 
@@ -45,6 +45,6 @@ def served_search(
     query_P = owned[QUERY].to_numpy()
     item_P = owned[ITEM_ID].replace_strict(corpus, np.arange(len(corpus)), return_dtype=pl.Int64).to_numpy()
     score_P = rescorer.score(asked, user_QD, vectors, owned)["score"].to_numpy()
-    added_P = (score_P - np.einsum("pd,pd->p", user_QD[query_P], item_ND[item_P])).astype(np.float32)
+    added_P = (score_P - pair_products(user_QD, item_ND, query_P, item_P)).astype(np.float32)
     repeat = csr_array((added_P, (query_P, item_P)), shape=(len(user_QD), len(item_ND)))
     return rescored_search(user_QD, item_ND, repeat)

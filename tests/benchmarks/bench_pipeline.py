@@ -90,7 +90,8 @@ def measure(home: Path, arguments: argparse.Namespace) -> None:
     log_to_file(settings)
     if arguments.step in OUTPUTS:
         for former in (home / "data").glob(f"*/*/{OUTPUTS[arguments.step]}"):
-            shutil.rmtree(former)
+            if former.is_dir():  # locks lie beside
+                shutil.rmtree(former)
     started = time.monotonic()
 
     def note() -> None:

@@ -28,6 +28,8 @@ Parts = Callable[[np.ndarray], Iterator[np.ndarray]]
 """Query rows [b] -> scores [b, n] of consecutive parts of the corpus, fresh arrays."""
 SCORES_AT_ONCE = 4_000_000
 """Scores of a block: 16 MB in float32. Larger arrays are mapped anew each time, which takes longer than scoring."""
+PAIRS_AT_ONCE = 100_000
+"""Pairs of a block: two vectors are copied for each."""
 ITEMS_AT_ONCE = 500_000
 """Items of a block: at so many a block still has 8 queries for each pass over the item vectors."""
 
@@ -100,6 +102,20 @@ def score_search(scores: Scores) -> MakeSearch:
 def exact_search(user_QD: np.ndarray, item_ND: np.ndarray) -> MakeSearch:
     """Search by inner product."""
     return BlockSearch(lambda rows: (user_QD[rows] @ item_ND[part].T for part in item_parts(len(item_ND))))
+
+
+def pair_products(user_QD: np.ndarray, item_ND: np.ndarray, query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
+    """Inner products of pairs, float [P].
+
+    Args:
+        user_QD: embeddings of the queries.
+        item_ND: embeddings of the corpus.
+        query_P: query row of each pair.
+        item_P: item row of each pair.
+    """
+    blocks = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(query_P), PAIRS_AT_ONCE)]
+    parts = [np.einsum("pd,pd->p", user_QD[query_P[block]], item_ND[item_P[block]]) for block in blocks]
+    return np.concatenate([*parts, user_QD[:0, 0]])
 
 
 def item_parts(items: int) -> list[slice]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from training.data.training_set import Arrays
-from training.retrieval.exact import MakeSearch
+from training.retrieval.exact import MakeSearch, pair_products
 from training.retrieval.rescored import reranked_search, rescored_search
 from training.towers import RescorerModule, TwoTower, embed, items_of_codes
 
@@ -113,5 +113,5 @@ def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.nda
         given = {name: array[block] for name, array in users.items()}
         given |= {"user_embedding": user_QD[block], "history_embeddings": vectors_QLD}
         parts.append(embed(rescorer, given))
-    added = np.concatenate(parts)[row, position] - np.einsum("nd,nd->n", user_QD[row], item_ND[item])
+    added = np.concatenate(parts)[row, position] - pair_products(user_QD, item_ND, row, item)
     return csr_array((added, (row, item)), shape=(queries, len(codes_N)))

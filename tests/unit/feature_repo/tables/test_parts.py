@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from feature_repo.datasets import tiny
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
@@ -44,6 +45,14 @@ def test_parts_are_the_whole(entity: Entity, size: int) -> None:
         assert list(found) == list(whole)
         for name, table in whole.items():
             assert_frame_equal(found[name], table, check_exact=True)
+
+
+@pytest.mark.parametrize("entity", list(Entity))
+def test_profiles_of_a_part_are_true_from_the_start_of_the_whole_log(entity: Entity) -> None:
+    tables = tiny.load()
+    found = together(list(feature_parts(tables, entity, (), events_at_once=tables.events.height // 3)))
+    name = f"{entity.value}_profile"
+    assert_frame_equal(found[name], feature_tables(tables, entity)[name], check_exact=True)
 
 
 def test_a_part_holds_few_events() -> None:
