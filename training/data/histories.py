@@ -17,6 +17,7 @@ import polars as pl
 
 from feature_repo.encode import RESERVED, Encoder
 from feature_repo.encode.history import HistoryLists
+from feature_repo.encode.parts import ROWS_AT_ONCE
 from feature_repo.feature import Feature
 from feature_repo.schema import ENTITY_TIME
 
@@ -56,9 +57,14 @@ class Histories:
         )
         return lists.aged(self.feature, self.now_Q[query_R])
 
-    def items(self, query_R: np.ndarray) -> np.ndarray:
-        """Item codes alone, int32 [R, L]."""
-        return self._listed(self.item_E, self._places(query_R), len(query_R))
+    def items(self) -> np.ndarray:
+        """Item codes of all snapshots, int32 [Q, L]."""
+        queries = len(self.now_Q)
+        item_QL = np.empty((queries, self.feature.length or 1), self.item_E.dtype)
+        for start in range(0, queries, ROWS_AT_ONCE):  # every candidate entry takes 40 bytes
+            rows = np.arange(start, min(start + ROWS_AT_ONCE, queries))
+            item_QL[rows] = self._listed(self.item_E, self._places(rows), len(rows))
+        return item_QL
 
     def _listed(self, values_E: np.ndarray, at: tuple[np.ndarray, np.ndarray, np.ndarray], rows: int) -> np.ndarray:
         row, place, entry = at

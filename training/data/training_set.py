@@ -137,9 +137,8 @@ class TrainingSet:
         Raises:
             ValueError: the queries have no history, or several.
         """
-        rows = np.arange(len(self.user_Q))
         found = {name: array for name, array in self.queries.items() if name.endswith("_items")}
-        found |= {f"{each.feature.name}_items": each.items(rows) for each in self.histories}
+        found |= {f"{each.feature.name}_items": each.items() for each in self.histories}
         if len(found) != 1:
             raise ValueError(
                 f"repeat labels are of one history, got {list(found) or 'none'}: name the others in leave_out"

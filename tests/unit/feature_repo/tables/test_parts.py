@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -50,9 +51,21 @@ def test_parts_are_the_whole(entity: Entity, size: int) -> None:
 @pytest.mark.parametrize("entity", list(Entity))
 def test_profiles_of_a_part_are_true_from_the_start_of_the_whole_log(entity: Entity) -> None:
     tables = tiny.load()
-    found = together(list(feature_parts(tables, entity, (), events_at_once=tables.events.height // 3)))
+    ids = tables.events[entity.key].unique().sort()
+    start = tables.events["timestamp"].min() + timedelta(weeks=3)  # type: ignore[operator]
+    is_early = pl.col(entity.key) < ids[len(ids) // 3]
+    tables = replace(tables, events=tables.events.filter(is_early | (pl.col("timestamp") > start)))
+    found = together(list(feature_parts(tables, entity, (), events_at_once=tables.events.height // 4)))
     name = f"{entity.value}_profile"
     assert_frame_equal(found[name], feature_tables(tables, entity)[name], check_exact=True)
+
+
+def test_items_have_statistics_until_the_end_of_the_whole_log() -> None:
+    for seed in range(3):
+        tables = log_of(seed)
+        found = together(list(feature_parts(tables, Entity.ITEM, (), events_at_once=40)))
+        for name, table in feature_tables(tables, Entity.ITEM).items():
+            assert_frame_equal(found[name], table, check_exact=True)
 
 
 def test_a_part_holds_few_events() -> None:
