@@ -105,6 +105,8 @@ def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:
         RuntimeError: the stored program does not reproduce the module on three rows.
     """
     tower.eval()
+    # Two rows: an example of one would fix the batch size at 1. Three for the check, so
+    # that a program that only takes the example's size fails here and not in serving.
     features = {name: torch.from_numpy(np.array(array[:2])) for name, array in example.items()}
     batch = torch.export.Dim("batch", min=1, max=1 << 20)
     shapes = ({name: {0: batch} for name in features},)
@@ -122,6 +124,8 @@ def _unshared(model: TwoTower) -> tuple[dict[str, torch.Tensor], dict[str, str]]
     first: dict[int, str] = {}
     state, aliases = {}, {}
     for name, tensor in model.state_dict().items():
+        # safetensors refuses two names for one memory; empty tensors all lie at address
+        # 0.
         owner = first.setdefault(tensor.data_ptr(), name) if tensor.numel() else name
         if owner == name:
             state[name] = tensor.contiguous()

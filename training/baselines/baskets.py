@@ -15,7 +15,7 @@ class Baskets:
 
     log: Log
     """One interaction for each user, day and item; `days` is whole."""
-    places: np.ndarray
+    ranks: np.ndarray
     """Rank of each interaction's basket among those of its user, 0 for the newest."""
     counts_U: np.ndarray
     """Number of baskets of each user."""
@@ -28,8 +28,8 @@ def baskets(log: Log) -> Baskets:
     # Sorted keys put the baskets of a user together, the newest first.
     found, basket = np.unique(log.user_rows.astype(np.int64) * span + day, return_inverse=True)
     counts_U = np.bincount(found // span, minlength=log.users)
-    places = np.arange(len(found)) - (np.cumsum(counts_U) - counts_U)[found // span]
+    ranks = np.arange(len(found)) - (np.cumsum(counts_U) - counts_U)[found // span]
     basket, item_rows = np.divmod(np.unique(basket * log.items + log.item_rows), log.items)
     user_rows, day = np.divmod(found[basket], span)
     distinct = Log(user_rows=user_rows, item_rows=item_rows, days=day.astype(float), users=log.users, items=log.items)
-    return Baskets(log=distinct, places=places[basket], counts_U=counts_U)
+    return Baskets(log=distinct, ranks=ranks[basket], counts_U=counts_U)

@@ -90,7 +90,7 @@ def _user_wise_popularity(log: Log, recency: int) -> csr_array:
     """Vectors of `up_cf`: [U, N]."""
     own = baskets(log)
     share = 1 / np.minimum(own.counts_U, recency)[own.log.user_rows]
-    vectors = own.log.matrix(np.where(own.places < recency, share, 0))
+    vectors = own.log.matrix(np.where(own.ranks < recency, share, 0))
     vectors.eliminate_zeros()
     return vectors
 
@@ -156,9 +156,9 @@ def _item_frequency(log: Log, group_size: int, within_decay: float, group_decay:
     own = baskets(log)
     counts = own.counts_U[own.log.user_rows]
     groups = -(-counts // group_size)
-    group, place = np.divmod(own.places, group_size)
+    group, rank = np.divmod(own.ranks, group_size)
     size = np.minimum(group_size, counts - group * group_size)
-    return own.log.matrix(within_decay**place * group_decay**group / (size * groups))
+    return own.log.matrix(within_decay**rank * group_decay**group / (size * groups))
 
 
 def _scaled(bought: csr_array, power: float, shrinkage: float = 0.0) -> csr_array:
@@ -178,9 +178,9 @@ def _product(left: csr_array, right: csr_array) -> Callable[[np.ndarray], np.nda
 def _nearest(closeness_bU: np.ndarray, k: int) -> np.ndarray:
     """Mask of the k closest of each row, bool [b, U]; without entries of -inf."""
     rows_bk = top_k(closeness_bU, k)
-    query, place = np.nonzero(rows_bk >= 0)
+    query, rank = np.nonzero(rows_bk >= 0)
     near_bU = np.zeros(closeness_bU.shape, dtype=bool)
-    near_bU[query, rows_bk[query, place]] = True
+    near_bU[query, rows_bk[query, rank]] = True
     return near_bU
 
 

@@ -69,9 +69,9 @@ def popularity_order(log: Log) -> np.ndarray:
     the order breaks their ties and changes nothing else.
     """
     order = np.argsort(-np.bincount(log.item_rows, minlength=log.items), kind="stable")
-    places_N = np.empty(log.items)
-    places_N[order] = np.arange(log.items)[::-1] / log.items
-    return places_N
+    order_N = np.empty(log.items)
+    order_N[order] = np.arange(log.items)[::-1] / log.items
+    return order_N
 
 
 def filled_up(own: csr_array, order_N: np.ndarray) -> Scores:

@@ -103,6 +103,7 @@ class Candidates:
     def _both_log_sums_exp(self, log_q_C: Tensor, logit_P: Tensor | None) -> tuple[Tensor, Tensor]:
         """Log-sum-exp over all negatives, and over those outside each row's history."""
         assert self.history is not None
+        # Each positive reads one of the two sums: only that one gets its weight.
         inside_P = self.weight_P * self.repeats_P
         both = self._expected(logit_P, inside_P), self._expected(logit_P, self.weight_P - inside_P)
         if both[0] is None or both[1] is None:
@@ -113,8 +114,11 @@ class Candidates:
 
     def _expected(self, logit_P: Tensor | None, weight_P: Tensor) -> Expected | None:
         """Gradient that each row will receive, where it is known and of use."""
+        # Hard negatives join after the kernel's sum, and change the gradient that comes
+        # to it.
         if self.hard_RH is not None or not torch.is_grad_enabled() or not fits(len(self.user_RD), self.number):
             return None
+        # The kernel compares logits without the shift, which is added to its sums.
         return Expected(
             row_P=self.row_P, weight_P=weight_P, logit_P=None if logit_P is None else (logit_P - self.shift).detach()
         )
@@ -124,6 +128,7 @@ class Candidates:
         """Mask of the positives that are in their users' histories: bool [P]."""
         assert self.history is not None
         columns = len(self.item_CD)
+        # One number a pair: `isin` compares numbers only.
         return torch.isin(self.row_P * columns + self.column_P, self.history.row_H * columns + self.history.column_H)
 
     def uncorrected(self) -> tuple[Tensor, Tensor]:
@@ -134,6 +139,8 @@ class Candidates:
         not depend on it.
         """
         zero_C = torch.zeros_like(self.log_q_C)
+        # Columns before the first negative are in no tile, and two strata need two
+        # sums.
         if self.first_negative or self.history is not None:
             return self.negative_log_sum_exp(zero_C), self.positive_P
         asked = Pairs(row_H=self.row_P, column_H=self.column_P)
@@ -152,6 +159,7 @@ class Candidates:
     def _compared(self, log_q_C: Tensor, hidden: Pairs) -> tuple[Tensor, Tensor, Tensor, Pairs]:
         """Scaled users, negative columns with their offsets, and the hidden pairs of these."""
         columns = self.negatives
+        # 1 / τ goes into the users: R · D products instead of R · C.
         return self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], self._of_negatives(hidden)
 
     def _of_negatives(self, pairs: Pairs) -> Pairs:
@@ -163,12 +171,14 @@ class Candidates:
     def _with_hard(self, sum_R: Tensor) -> Tensor:
         if self.hard_RH is None:
             return sum_R
+        # Uncorrected: no probability that a log q could know has drawn them.
         return torch.logaddexp(sum_R, self.hard_logits_RH.logsumexp(dim=1))
 
     @cached_property
     def hard_logits_RH(self) -> Tensor:
         """Logits of each row's own hard negatives, -inf where there is none."""
         assert self.hard_RH is not None
+        # -1 reads column 0, whose logit is masked below.
         item_RHD = F.embedding(self.hard_RH.clamp_min(0), self.item_CD)
         logits_RH = self._logits(torch.einsum("rd,rhd->rh", self.user_RD, item_RHD))
         return logits_RH.masked_fill(self.hard_RH < 0, -torch.inf)

@@ -60,6 +60,8 @@ def _over_pairs(c: Candidates, loss_of_gap, margin: float | None) -> Tensor:  # 
     there_PN = torch.isfinite(gap_PN)
     if margin is not None:
         there_PN = semi_hard(gap_PN, margin)
+    # `where` alone hides the loss of a missing pair, but not its gradient, which is NaN
+    # at -inf: the gap is made finite first.
     loss_PN = torch.where(there_PN, loss_of_gap(gap_PN.masked_fill(~there_PN, 0.0)), 0.0)
     return c.mean(loss_PN.sum(dim=1) / there_PN.sum(dim=1).clamp_min(1))
 

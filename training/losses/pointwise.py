@@ -56,5 +56,7 @@ def _mean_over_negatives(c: Candidates, loss_of_logit) -> Tensor:  # type: ignor
     """Mean over the negatives that are not hidden, [P]; 0 for a positive without any."""
     logits_RN = c.negative_logits()
     there_RN = torch.isfinite(logits_RN)
+    # `where` alone hides the loss of a missing pair, but not its gradient, which is NaN
+    # at -inf: the logit is made finite first.
     loss_RN = torch.where(there_RN, loss_of_logit(logits_RN.masked_fill(~there_RN, 0.0)), 0.0)
     return c.of_row(loss_RN.sum(dim=1) / there_RN.sum(dim=1).clamp_min(1))

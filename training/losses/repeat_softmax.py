@@ -47,6 +47,7 @@ def repeat_softmax(repeats: Repeats) -> Tensor:
     kept_RL = logit_RL.masked_fill(label_RL, -torch.inf)
     # An empty sum has no gradient, and neither has one of infinities: one term is always there, and finite.
     others_R = torch.cat([kept_RL, repeats.outside_R.clamp_min(NOTHING)[:, None]], dim=1).logsumexp(dim=1)
+    # Not -inf, which times a label of 0 would be NaN.
     label_logit_RL = logit_RL.masked_fill(~label_RL, 0.0)
     loss_RL = (torch.logaddexp(label_logit_RL, others_R[:, None]) - label_logit_RL) * label_RL
     inside_R = loss_RL.sum(dim=1) / label_RL.sum(dim=1).clamp_min(1)

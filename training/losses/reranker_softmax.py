@@ -44,7 +44,10 @@ def reranker_softmax(c: Candidates, reranker: Rerank, chosen_K: Tensor, share_KM
     with torch.no_grad():
         row_S, position_K = torch.unique(row_K, return_inverse=True)
         logit_SX, item_SX = _ranked(c, row_S)
+        # In float32 the running sum would round away items of small probability.
         below_KX = logit_SX.double().softmax(dim=1).cumsum(dim=1)[position_K]
+        # Times the last sum, which is 1 only up to rounding. `right`, because a share
+        # of 0 must not draw a hidden item, whose running sum is 0 as well.
         drawn_KM = torch.searchsorted(below_KX, share_KM * below_KX[:, -1:], right=True)
         drawn_KM = item_SX[position_K].gather(1, drawn_KM.clamp_max(item_SX.shape[1] - 1))
         own_K, item_K = _positives(c, chosen_K)
@@ -53,6 +56,7 @@ def reranker_softmax(c: Candidates, reranker: Rerank, chosen_K: Tensor, share_KM
         user_KD = c.user_RD[row_K]
     added_KM = reranker(user_KD, item_KD)
     own_K, added_KM = own_K + added_KM[:, 0], added_KM[:, 1:]
+    # log Z + log mean_m e^{f_m}.
     rest_K = rest_K + added_KM.logsumexp(dim=1) - math.log(added_KM.shape[1])
     return ((torch.logaddexp(own_K, rest_K) - own_K) * weight_K).sum() / weight_K.sum()
 

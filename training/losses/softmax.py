@@ -20,6 +20,7 @@ def softmax(c: Candidates) -> Tensor:
     It learns log p(i|u), the next click. With all items as columns and log q = 0 it is the full softmax. [Yi et
     al., RecSys 2019, equations 3-5]
     """
+    # The positive joins the sum of its row as one number, so no matrix [P, C] is built.
     positive_P = c.positive_P - c.log_q_C[c.column_P]
     return c.mean(torch.logaddexp(positive_P, c.negative_log_sum_exp(c.log_q_C, positive_P)) - positive_P)
 
@@ -49,5 +50,6 @@ def bilateral_softmax(c: Candidates, *, exponent: float = 1.0) -> Tensor:
     exponent lets the noise of negatives count for less. No logQ: for uniform negatives or the whole corpus.
     [Wu et al., 2023, equation 14]
     """
+    # The mean counts hidden columns too: log N is a constant, which has no gradient.
     sum_P, positive_P = c.uncorrected()
     return c.mean(exponent * (sum_P - math.log(c.number)) - positive_P)

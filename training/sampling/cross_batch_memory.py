@@ -32,6 +32,7 @@ class Memory:
         distinct, inverse_M = torch.unique(item_M, return_inverse=True)
         nowhere = torch.full_like(distinct, len(item_M))
         first = nowhere.scatter_reduce(0, inverse_M, torch.arange(len(item_M), device=item_M.device), reduce="amin")
+        # An item of this batch has a fresh embedding, and one column is enough.
         first = first[~torch.isin(distinct, item_C)]
         return item_M[first], vector_MD[first]
 

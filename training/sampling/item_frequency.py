@@ -33,6 +33,8 @@ class Counted:
 
     def log_inclusion(self, item_C: Tensor, interactions: int) -> Tensor:
         """Log-probability of each item among B interactions: float32 [C]."""
+        # Written as 1 − (1 − q)^B, a rare item's probability rounds to 0 in float32,
+        # and its logarithm to -inf.
         return torch.log(-torch.expm1(interactions * torch.log1p(-self.share_N[item_C])))
 
 
@@ -54,6 +56,8 @@ class Streamed:
 
     def __init__(self, config: Streaming, *, start: float = 1e4, device: torch.device | None = None) -> None:
         self.rate, self.size, self.step = config.rate, config.size, 0
+        # One seed for all runs: checkpoints hold the tables and not the hashes.
+        # Multiply-shift hashing wants odd factors.
         generator = torch.Generator().manual_seed(0)
         self.factor_M = torch.randint(1, 1 << 31, (config.tables,), generator=generator) | 1
         self.last_MS = torch.zeros(config.tables, config.size, device=device)

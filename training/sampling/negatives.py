@@ -52,10 +52,14 @@ def draw(
         case InBatch():
             return Drawn(extra_E=item_C[:0], log_q=frequency.log_inclusion(item_C, interactions), first_negative=0)
         case Uniform(number=number):
+            # Positives get the constant as well, so it cancels in a softmax; losses
+            # that take the positive for no draw need it, to estimate the sum over the
+            # corpus.
             extra_E = torch.randperm(items, generator=rng)[:number].to(device)
             log_q = torch.full((len(item_C) + len(extra_E),), math.log(len(extra_E) / items), device=device)
             return Drawn(extra_E=extra_E, log_q=log_q, first_negative=len(item_C))
         case Popularity(number=number, beta=beta):
+            # 0^0 = 1: at β = 0 items that never sold would be drawn like all others.
             weight_N = torch.where(share_N > 0, share_N.pow(beta), 0.0)
             extra_E = torch.multinomial(weight_N.cpu(), number, replacement=True, generator=rng).unique().to(device)
             once = (weight_N / weight_N.sum())[torch.cat([item_C, extra_E])]
@@ -64,6 +68,7 @@ def draw(
             )
         case Mixed(number=number):
             drawn = torch.randperm(items, generator=rng)[:number].to(device)
+            # An item is one column, drawn or not: log q below is that of being either.
             extra_E = drawn[~torch.isin(drawn, item_C)]
             in_batch = frequency.log_inclusion(torch.cat([item_C, extra_E]), interactions).exp()
             log_q = torch.log(in_batch + (1 - in_batch) * (len(drawn) / items))

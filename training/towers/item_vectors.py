@@ -182,6 +182,8 @@ def codes_of(encoder: Encoder, corpus: Mapping[str, np.ndarray]) -> dict[str, Te
         if each.kind is InputKind.CODE:
             codes_V = np.full(encoder.inputs[0].size, MISSING, np.int32)
             codes_V[corpus[encoder.key]] = corpus[each.name]
+            # After the items: one without a code of its own has written its
+            # category to UNKNOWN.
             codes_V[:RESERVED] = (PAD, MISSING, UNKNOWN)
             found[each.name] = torch.from_numpy(codes_V)
     return found

@@ -68,6 +68,7 @@ class Masking(nn.Module):
             codes_BL = features[each.name]
             there_BL = codes_BL != PAD
             order_BL = torch.rand(codes_BL.shape, generator=rng).to(codes_BL.device).masked_fill(~there_BL, 2.0)
+            # Ranks among random numbers below 1; padding, at 2, comes last.
             rank_BL = order_BL.argsort(dim=1).argsort(dim=1)
             out_BL = rank_BL < there_BL.sum(dim=1, keepdim=True) // 2
             visible[each.name] = codes_BL.masked_fill(out_BL, PAD)

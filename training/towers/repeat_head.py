@@ -62,7 +62,9 @@ class RepeatHead(nn.Module):
         width = FACTS + ITEM_FACTS + config.embedding
         self.linear = nn.Linear(width, 1, bias=False)
         with torch.no_grad():
+            # exp(−a/2 + c + d): a fair order before the first step.
             self.linear.weight.zero_()[0, :3] = torch.tensor([-0.5, 1.0, 1.0])
+        # One layer over (x, y) in two parts: that of the user is computed once a row.
         self.of_position = nn.Linear(width, config.width)
         self.of_user = nn.Linear(SUMMARIES + 2 * len(self.numbers), config.width, bias=False)
         self.exit = nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, 1))

@@ -25,6 +25,8 @@ class Reranker(nn.Module):
         # Coordinates of a unit vector are about 1 / √D, of a product 1 / D; layers want them near 1.
         self.scale = dim**0.5
         first, last = config.widths[0], config.widths[-1]
+        # One layer over (u, v, u∘v) in three parts: that of the user is computed once a
+        # row.
         self.of_user = nn.Linear(dim, first)
         self.of_item = nn.Linear(dim, first, bias=False)
         self.of_product = nn.Linear(dim, first, bias=False)

@@ -85,6 +85,7 @@ class UserTower(Tower):
         self.ids = id_table(inputs[0].size, dim) if config.user_id else None
         self.histories = tuple(each.name for each in inputs if each.kind is InputKind.HISTORY)
         self.readers = nn.ModuleDict({name: build_history(config.history, dim) for name in self.histories})
+        # Readers return unit vectors, so their weights in the sum must be learned.
         self.gain = nn.Parameter(torch.ones(len(self.histories)))
         parts = len(self.histories) + config.user_id
         if config.user is None and not parts:

@@ -95,6 +95,7 @@ class CandidateBuilder:
         if self.config.negatives.memory:
             columns, item_CD = self._with_memory(batch.size, columns, item_CD)
         if self.histories or not self.config.negatives.all_negative:
+            # Hard columns stay out: only their own row is ranked against them.
             self.item_columns.move(columns.item_C[: columns.last_negative])
         return Candidates(
             user_RD=user_RD,
@@ -117,6 +118,7 @@ class CandidateBuilder:
     def columns(self, batch: Batch) -> Columns:
         """Columns of a batch; draws from the sampler and from the users' hard negatives."""
         if isinstance(self.frequency, Streamed):
+            # Before the draw: an item's first batch already counts in its log q.
             self.frequency.update(batch.item_C)
         drawn = draw(self.config.negatives.sampler, batch.item_C, batch.size, self.share_N, self.frequency, self.rng)
         item_C = torch.cat([batch.item_C, drawn.extra_E])
@@ -168,6 +170,7 @@ class CandidateBuilder:
         past = len(self.memory)
         item_M, vector_MD = self.memory.others(own_C) if past else (own_C[:0], item_CD.detach()[:0])
         self.memory.add(own_C, own_CD.detach())
+        # An item is now a column if any of the remembered batches held it.
         log_q_C = self.frequency.log_inclusion(torch.cat([own_C, item_M]), interactions * (1 + past))
         hard_RH = columns.hard_RH
         if hard_RH is not None:
@@ -191,6 +194,8 @@ class CandidateBuilder:
         assert self.mined_UM is not None and self.config.negatives.hard is not None
         mined_RM = self.mined_UM[torch.from_numpy(user_R).to(self.device)]
         random_RM = torch.rand(mined_RM.shape, generator=self.rng).to(self.device)
+        # The highest of random numbers are a draw without replacement; where no item
+        # stands the number is lowest, so that -1 is taken only when items run out.
         rank_RH = random_RM.masked_fill(mined_RM < 0, -1.0).topk(self.config.negatives.hard.number, dim=1).indices
         chosen_RH = mined_RM.gather(1, rank_RH)
         distinct = chosen_RH[chosen_RH >= 0].unique()
@@ -211,6 +216,7 @@ class CandidateBuilder:
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Restore a state."""
+        # Generators of the CPU take their states on the CPU.
         state = {name: each if name.endswith("rng") else each.to(self.device) for name, each in state.items()}
         self.memory.load(part("memory.", state))
         if isinstance(self.frequency, Streamed):

@@ -84,6 +84,7 @@ def load_checkpoint(path: Path, run: TrainState) -> None:
         for name, value in (part(prefix, tensors) | part(prefix, progress["numbers"])).items():
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = value
+        # Groups are not stored: each step sets its rates from the schedule.
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     run.optimisers.step_number = progress["step_number"]
     run.history, run.waited, run.best_score = progress["history"], progress["waited"], progress["best_score"]

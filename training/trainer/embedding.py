@@ -56,6 +56,7 @@ class EmbeddingInParts(Embedding):
         """Embed the rows of a batch without a graph: float32 [rows, D]."""
         leaves = []
         for part in _parts(features, self.parts):
+            # Taken before the part, so that `backward` can repeat its dropout.
             state = random_state(self.device)
             with torch.no_grad():
                 leaves.append(self.whole(tower, part))
@@ -64,6 +65,7 @@ class EmbeddingInParts(Embedding):
 
     def backward(self) -> None:
         """Embed each part again and send the gradients of its embeddings through."""
+        # The next step must draw as if no part had been embedded twice.
         after = random_state(self.device)
         for tower, part, state, leaf in self.embedded:
             set_random_state(self.device, state)  # dropout repeats itself

@@ -54,6 +54,7 @@ def fit_repeat_head(
     optimisers = Optimisers.of_repeat_head(head, config, steps)
     share = config.optimisation.averaged_share
     average = averaged(head, share) if share else None
+    # The head alone has dropout: scores must be those that the towers serve.
     head.train()
     total = 0.0
     for repeats in islice(candidates.steps(head, np.random.default_rng(seed)), steps):

@@ -65,6 +65,7 @@ class TrainState:
         for left, rows in zip(reversed(range(len(batches))), track(batches, label), strict=True):
             total += backpropagate(self.model, self._batch(rows), self.builder, self.config, self.views)
             self.optimisers.step()
+            # Counted from the end, so that the last step always enters.
             if self.average and left % every == 0:
                 self.average.update_parameters(self.model)
         recalibrate(self.kept, (self._batch(rows) for rows in batches))
@@ -79,4 +80,5 @@ class TrainState:
         self.waited += 1
         if metrics[SCORE] > self.best_score:
             self.best_score, self.waited = metrics[SCORE], 0
+            # A state dict holds the weights themselves, which the next step moves.
             self.best_weights = copy.deepcopy(self.kept.state_dict())

@@ -32,7 +32,6 @@ def log_sum_exp(
     Returns:
         float32 [R], -inf for a row from which everything is hidden.
     """
-    # Exponentials are powers of two, which vector units compute several times faster.
     nothing = Pairs.none(item_CD.device)
     log_R, _ = log_sum_exp_and_logits(user_RD, item_CD, offset_C, hidden, nothing, precision=precision)
     return log_R

@@ -123,9 +123,12 @@ class _OnePass(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_KR):  # type: ignore[no-untyped-def]
         user_grad_RD, item_grad_CD, expected_KR = ctx.saved_tensors
+        # A loss that is a mean over positives has one factor, 1 / Σ weights, for all
+        # rows.
         factor = grad_KR.sum() / expected_KR.sum()
         close = 1e3 * torch.finfo(expected_KR.dtype).eps * expected_KR.abs().max()
         if not bool(((grad_KR - factor * expected_KR).abs() <= close * factor.abs()).all()):
+            # Another loss: a second pass, with the gradients that came, is exact again.
             rows = torch.arange(grad_KR.shape[1], device=grad_KR.device)
             came = tuple(Expected(row_P=rows, weight_P=grad_R, logit_P=None) for grad_R in grad_KR)
             factor, (_, user_grad_RD, item_grad_CD, _) = 1.0, _pass(ctx.tiles, came)
@@ -151,11 +154,14 @@ def _pass(tiles: Tiles, expected: tuple[Expected, ...]) -> tuple[Tensor, Tensor,
             share_rC.sub_(highest_r[:, None])
         sums = [share_rC.exp2_().sum(dim=1, dtype=tiles.wide)]
         if len(expected) > 1:
+            # Cells of the history are 0 while the second sum is formed. They come back
+            # below with the weight of the first sum alone.
             inside_H = tiles.take(rows, everything)
             sums.append(share_rC.sum(dim=1, dtype=tiles.wide))
         sum_Kr = torch.stack(sums)
         logs.append((sum_Kr.log2() + highest_r) * LN_2)
         expectations.append(torch.stack([each.of(rows, log_r) for each, log_r in zip(expected, logs[-1], strict=True)]))
+        # A row without candidates has a sum of 0, and no gradient.
         weight_Kr = torch.where(sum_Kr > 0, expectations[-1] / sum_Kr, 0.0)
         share_rC.mul_(weight_Kr.sum(dim=0)[:, None])
         if len(expected) > 1:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
+"""Logits are kept to base 2: vector units compute powers of two several times faster than
+powers of e."""
 ROWS_PER_BLOCK, COLUMNS_PER_BLOCK = 512, 2048
 """Size of a tile: small enough for the last level of cache, large enough for the
 products to run at full speed. Fewer logits are one tile, which is still in memory in
@@ -49,11 +51,13 @@ class _ByTile:
     def __init__(self, pairs: Pairs, rows: int, columns: int, height: int, width: int) -> None:
         self.height, self.width = height, width
         self.across = -(-columns // width)
+        # One tile: nothing to sort.
         if rows <= height and columns <= width:
             self.order_H = torch.arange(len(pairs.row_H), device=pairs.row_H.device)
             self.position_H = pairs.row_H * columns + pairs.column_H
             self.starts = [0, len(pairs.row_H)]
             return
+        # Sorted by tile once, so that each tile finds its pairs in one slice.
         tile_row_H, tile_column_H = pairs.row_H // height, pairs.column_H // width
         tile_H = tile_row_H * self.across + tile_column_H
         self.order_H = torch.argsort(tile_H)
@@ -140,6 +144,7 @@ class Tiles:
             torch.mm(user_rD, item_Dc, out=logits_rc)
         else:
             torch.addmm(self.offset_C[columns], user_rD, item_Dc, out=logits_rc)
+        # Read before hiding: the pairs asked for are positives, which are hidden too.
         asked, hidden = self.asked.of(rows, columns), self.hidden.of(rows, columns)
         if read and asked.start < asked.stop:
             self.read_P[asked] = self.buffer[self.asked.position_H[asked]]

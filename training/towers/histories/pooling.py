@@ -31,6 +31,7 @@ class WeightedReader(Reader):
         """See `Reader.forward`."""
         facts_BL2 = torch.stack([ages_BL, counts_BL], dim=-1)
         scores_BL = self.score(facts_BL2).squeeze(-1) + facts_BL2 @ self.linear
+        # Bounded, since the exponentials are summed without a maximum taken off.
         weights_BL = torch.exp(scores_BL.clamp(-10.0, 10.0)) * self.kept(items_BL)
         return _pooled(vectors, items_BL, weights_BL)
 

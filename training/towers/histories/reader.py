@@ -78,6 +78,8 @@ def in_time_order(items_BL: Tensor, facts_BL2: Tensor, kept_BL: Tensor) -> InTim
         The kept items, oldest first.
     """
     position_L = torch.arange(items_BL.shape[1], device=items_BL.device)
+    # Kept positions from the last, which is the oldest, to the first; all others
+    # behind.
     order_BL = torch.where(kept_BL, -position_L, 1).argsort(dim=1)
     length_B = kept_BL.sum(dim=1)
     return InTime(

@@ -76,7 +76,7 @@ def baskets_of(log: Log) -> list[list[set[int]]]:
 def nearest(closeness: dict[int, float], k: int) -> list[int]:
     """The k closest, where it makes no difference how ties are broken."""
     order = sorted(closeness, key=lambda other: -closeness[other])
-    assert len(order) <= k or closeness[order[k - 1]] - closeness[order[k]] > 1e-9, "a tie at place k: other seed"
+    assert len(order) <= k or closeness[order[k - 1]] - closeness[order[k]] > 1e-9, "a tie at rank k: other seed"
     return order[:k]
 
 
@@ -145,7 +145,7 @@ def test_tifu_knn_is_its_formula(log: Log, k: int, m: int, alpha: float) -> None
 def test_baskets_are_the_days_of_a_user_from_the_newest_back(log: Log) -> None:
     found, times = baskets(log), baskets_of(log)
     assert found.counts_U.tolist() == [len(own) for own in times]
-    rows = zip(found.log.user_rows.tolist(), found.places.tolist(), found.log.item_rows.tolist(), strict=True)
+    rows = zip(found.log.user_rows.tolist(), found.ranks.tolist(), found.log.item_rows.tolist(), strict=True)
     expected = [(u, p, i) for u in range(USERS) for p, basket in enumerate(reversed(times[u])) for i in basket]
     assert sorted(rows) == sorted(expected)
     assert max(Counter(zip(log.user_rows, np.floor(log.days), log.item_rows, strict=True)).values()) > 1
