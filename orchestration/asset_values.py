@@ -96,6 +96,8 @@ class JsonIOManager(dg.IOManager):
         """Write the value of an asset."""
         path = self._path(context)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed when whole, and named by process: another run may read or write the
+        # value.
         partial = path.with_suffix(f".{os.getpid()}.partial")
         partial.write_text(obj.model_dump_json(indent=1))
         partial.replace(path)

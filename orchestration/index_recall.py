@@ -55,6 +55,8 @@ def sampled_index_recall(
     masks = [Mask(corpus=matches_N) for matches_N in filters.values()]
     exact = exact_search(asked_QD, item_ND).lists(np.arange(len(asked_QD)), k, masks)
     found = [_rows(index.search(name, asked_QD, k, where), items[ITEM_ID], k) for where in filters]
+    # The lowest, not the mean: a graph index that loses items under one filter must
+    # show.
     return min(map(index_recall, exact, found)), len(asked_QD)
 
 

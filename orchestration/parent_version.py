@@ -50,6 +50,7 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     registry = Registry(workspace.settings, source.dataset)
     version = champion_of(registry) if named == CHAMPION else int(named)
     manifest, folder = read(registry, version), registry.download(version)
+    # Training would start from whatever the files hold now.
     verified_files(folder, manifest)
     if workspace.update:
         returns, events = schema.seen_items_may_return, count_events(source)

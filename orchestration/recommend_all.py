@@ -28,6 +28,7 @@ def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, o
     """
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: the folder {out.absolute().parent} does not exist")
+    # The folder is checked first: the answers take minutes, and could not be written.
     with open_retriever(settings, dataset) as retriever:
         rows = retriever.recommend_all(retriever.known_users(), k, where)
     partial = out.with_name(f"{out.name}.partial")

@@ -62,6 +62,8 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
     users = measured.systems[TWO_TOWER].users["all"]
     return decide(
         metrics[TWO_TOWER],
+        # Empty where the champion could not be measured, which leaves its rules
+        # undecided; None, no champion, would pass them.
         metrics.get(CHAMPION, {}) if measured.champion else None,
         metrics,
         measured.index_recall,

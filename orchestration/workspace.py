@@ -99,8 +99,8 @@ class Workspace(dg.ConfigurableResource):
     @property
     def values_folder(self) -> Path:
         """Folder of the asset values of this dataset and data folder."""
-        place = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""
-        return self.settings.home / "values" / f"{self.dataset}{place}"
+        suffix = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""
+        return self.settings.home / "values" / f"{self.dataset}{suffix}"
 
     def folder(self, dataset: str, *key: str) -> Path:
         """Name the folder of everything derived from one input.

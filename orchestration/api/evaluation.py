@@ -88,12 +88,15 @@ def evaluate(
     ValueError: got the baselines popular; wanted some of popularity, recent_popularity, ...
     """
     check_baselines(baselines)
+    # A hold-out that the model learned from would flatter it, and nothing would show
+    # it.
     if data.split.cut < model.cut:
         raise ValueError(
             f"the hold-out of the data begins at {data.split.cut}, but the model learned from events until {model.cut}:"
             " it would be measured on what it has seen; evaluate it on the data that it was fitted to"
         )
     prepared = _Prepared(model=model, data=data)
+    # Asked before the first system is measured, which can take minutes.
     if reasons := [reason for name in baselines if (reason := too_large(name, prepared.before))]:
         raise ValueError(f"{'; '.join(reasons)}: leave it out")
     systems = evaluate_systems(

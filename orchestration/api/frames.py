@@ -100,6 +100,8 @@ def raw_entities(
         features = {each: {"kind": spec} if isinstance(spec, str) else dict(spec) for each, spec in declared.items()}
     check_features(features, name)
     columns = {entity.key: key} | {each: spec.get("column", each) for each, spec in features.items()}
+    # One unit a table: the first column of whole numbers that can only be times
+    # decides.
     units = (epoch_of(as_typed(column)) for column in frame.drop(key))
     epoch = next((unit for unit in units if unit), None)
     return RawTable(name=name, frame=frame, columns=columns, epoch=epoch), features

@@ -141,16 +141,18 @@ class RetrievalModel:
             return pl.DataFrame(schema=_RESULT)
         model, arrays = self.fitted.model, self.fitted.user_encoder.encode(asked)
         embedded = embed(model.user, arrays), self._item_ND
+        # All that was taken, not only the items of the history, which is cut at a
+        # length.
         exclude = None if self.schema.seen_items_may_return else self._seen(asked[USER_ID])
         search = served_search(model, arrays, self._corpus, embedded=embedded)(exclude=exclude)
         ids_QK = search(np.arange(len(asked)), min(k, len(self.items)))
         scores_QK = served_scores(model, arrays, self._corpus, embedded, ids_QK)
-        query, place = np.nonzero(ids_QK >= 0)
+        query, rank = np.nonzero(ids_QK >= 0)
         columns = {
             USER_ID: asked[USER_ID].gather(query),
-            "rank": place.astype(np.int64) + 1,
-            ITEM_ID: self.items[ITEM_ID].gather(ids_QK[query, place]),
-            "score": scores_QK[query, place],
+            "rank": rank.astype(np.int64) + 1,
+            ITEM_ID: self.items[ITEM_ID].gather(ids_QK[query, rank]),
+            "score": scores_QK[query, rank],
         }
         return pl.DataFrame(columns).with_columns(source=pl.lit(TWO_TOWER)).select(*_RESULT)
 

@@ -44,6 +44,7 @@ def prepare_home(settings: Settings) -> None:
         folder.mkdir(exist_ok=True)
     if not (dagster / "dagster.yaml").exists():
         (dagster / "dagster.yaml").write_text(DAGSTER_YAML)
+    # Before the packages are imported: several read these variables only then.
     os.environ.update(QUIET, GATEHOUSE_HOME=str(home), DAGSTER_HOME=str(dagster))
 
 
@@ -80,4 +81,5 @@ def log_to_file(settings: Settings) -> None:
     handler.setLevel(logging.INFO)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)
+    # Down to INFO, but not to 0, which would let everything through.
     root.setLevel(min(root.level, logging.INFO) or logging.INFO)

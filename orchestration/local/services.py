@@ -50,6 +50,7 @@ def up(
 
     def works(service: Service, pid: int) -> None:
         entries[service.name] = {"pid": pid, "uri": service.uri}
+        # Other commands read the file at any moment.
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(entries, indent=1))
         partial.replace(path)

@@ -144,6 +144,8 @@ def _index(settings: Settings, champions: dict[str, int | None]) -> dict[str, An
         state = NOTHING if not folder.exists() else HELD if held(folder) else THERE
     names = [collection_name(dataset, version) for dataset, version in champions.items() if version]
     if state == THERE and names:
+        # Opened for the shortest time: a Lite folder has one owner, and a run may want
+        # it.
         with MilvusIndex(settings, Fields(types={})) as index:
             infos = {name: index.info(name) for name in names}
         collections = {name: info.rows if info else 0 for name, info in infos.items()}

@@ -30,23 +30,28 @@ Processes = dict[str, subprocess.Popen[bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One process: `python -m {command}`.
-
-    name: that of its log. uri: where it, or its state, is seen. ready: whether it works, given the UNIX time it was
-    started after. after: the service that must work before this one starts. port, option: what it listens on, and how
-    that is changed; None for one that does not listen. stop: the signal it ends well on.
-    """
+    """One process: `python -m {command}`."""
 
     name: str
+    """Name of its log."""
     title: str
+    """Name for people."""
     command: tuple[str, ...]
+    """Module and arguments."""
     uri: str
+    """Address of the service, or of a page with its state."""
     ready: Callable[[float], bool]
+    """Whether it works, given a UNIX time after which it was started."""
     after: str | None = None
+    """Service that must work before this one starts."""
     port: int | None = None
+    """Port that it listens on; None if it does not listen."""
     option: str | None = None
+    """Option of `gatehouse up` that changes the port."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside those of this process."""
     stop: signal.Signals = signal.SIGTERM
+    """Signal that it ends well on."""
 
 
 def supervise(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def preview(table: pl.DataFrame, rows: int = 5) -> dg.MetadataValue:
     """Show the first rows as a table; long cells are cut."""
+    # A history of hundreds of items would fill the page of an asset.
     short = table.head(rows).with_columns(
         pl.col(name).list.head(3).cast(pl.List(pl.String)).list.join(", ") + ", ..."
         for name, type_ in table.schema.items()

@@ -56,6 +56,7 @@ def recall_figure(measured: Evaluated) -> Figure:
     """Plot recall@k of the view `all` beside four baselines, with 95 % bands over users."""
     figure, (axis,) = _axes(1, width=9.0)
     baselines = [name for name in BESIDE if name in measured.systems][:BASELINES_SHOWN]
+    # The towers last, so that their line lies on top.
     for name, colour in [*zip(baselines, COLOURS, strict=False), (TWO_TOWER, "#c1121f")]:
         _banded(axis, measured.systems[name], name, colour)
     users = measured.systems[TWO_TOWER].users["all"]
@@ -103,9 +104,9 @@ def _bars(axis: Axes, measured: Evaluated, slices: Sequence[str]) -> None:
     width = 0.8 / len(measured.systems)
     for offset, (system, evaluated) in enumerate(measured.systems.items()):
         heights = [evaluated.metrics[f"all/{name}/recall@20"] for name in names]
-        axis.bar([place + offset * width for place in range(len(names))], heights, width, label=system)
+        axis.bar([position + offset * width for position in range(len(names))], heights, width, label=system)
     users = measured.systems[TWO_TOWER].users
-    axis.set_xticks([place + 0.4 - width / 2 for place in range(len(names))])
+    axis.set_xticks([position + 0.4 - width / 2 for position in range(len(names))])
     axis.set_xticklabels([f"{name.replace('_', ' ')}\n{users[f'all/{name}']:,} users" for name in names])
 
 

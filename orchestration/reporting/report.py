@@ -34,6 +34,7 @@ def metrics_rows(systems: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
             metrics = systems[name].metrics
             low, high = systems[name].intervals[f"{view}/recall@20"]
             row = {"view": view, "system": name, "low": low, "high": high}
+            # Paired over users: two overlapping intervals of their own say little.
             row["lead"] = systems[name].leads.get(f"{view}/recall@20")
             rows.append(row | {column: metrics[f"{view}/{column}"] for column in COLUMNS})
     return rows
@@ -182,7 +183,8 @@ def _samples(settings: Settings, dataset: str) -> list[str]:
 
     with open_retriever(settings, dataset) as retriever:
         users = retriever.known_users()
-        chosen = [users[len(users) * place // SAMPLE_USERS] for place in range(SAMPLE_USERS)]
+        # Spread over all users: neighbours among sorted ids may be alike.
+        chosen = [users[len(users) * number // SAMPLE_USERS] for number in range(SAMPLE_USERS)]
         return [recommendations_text(retriever.recommend(user, SAMPLE_ITEMS)) for user in chosen]
 
 

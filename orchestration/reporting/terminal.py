@@ -50,6 +50,8 @@ class Terminal(logging.Handler):
         elif kind == "STEP_FAILURE":
             self._stop()
             self._display.line(f"✗ {step}")
+        # No event: what an asset logged itself. Dagster's own events are in the log
+        # file.
         elif event is None and record.levelno >= logging.INFO:
             self._display.line(f"    {meta.get('orig_message', record.getMessage())}")
 

@@ -67,5 +67,6 @@ class Policy:
 
 
 def _bounded(name: str, value: Any, low: float, high: float) -> None:
+    # A bool is an int for Python; `yes` in YAML must not become a floor of 1.
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}, wanted a number from {low:g} to {high:g}")

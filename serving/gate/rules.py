@@ -56,6 +56,7 @@ def decide(
         _compare("index recall", index_recall, policy.index_recall, f"floor {policy.index_recall:.4f}"),
     ]
     outcomes = {outcome for outcome, _ in rules}
+    # Failed before undecided: a missing number must not hide a rule that was broken.
     worst = next((o for o in (Outcome.FAILED, Outcome.UNDECIDED) if o in outcomes), Outcome.PASSED)
     return Verdict(worst, tuple(f"{outcome}: {reason}" for outcome, reason in rules))
 
@@ -88,6 +89,8 @@ def _margin(challenger: Metrics, baselines: Mapping[str, Metrics], rule: Margin)
 def _regression(challenger: Metrics, champion: Metrics | None, rule: Regression, facts: Facts) -> Iterator[Rule]:
     if champion is None:
         yield Outcome.PASSED, "no champion to compare with"
+    # A champion that learned from the hold-out would win on it: undecided, not
+    # compared.
     elif facts.champion_cut is None or facts.champion_cut > facts.cut:
         until = facts.champion_cut or "an unknown time"
         yield (
@@ -104,6 +107,8 @@ def _regression(challenger: Metrics, champion: Metrics | None, rule: Regression,
 
 def _compare(name: str, value: float | None, wanted: float | None, against: str, *, strict: bool = False) -> Rule:
     text = f"{name} {_shown(value)} against {against}"
+    # NaN compares false with everything, so a rule that only asked "worse?" would pass
+    # it.
     if value is None or wanted is None or not (math.isfinite(value) and math.isfinite(wanted)):
         return Outcome.UNDECIDED, text
     met = value > wanted if strict else value >= wanted

@@ -97,6 +97,7 @@ def same(stored: tuple[CollectionInfo, pl.DataFrame, np.ndarray], info: Collecti
         info: Description of the build.
         vectors_ND: Vectors of the build.
     """
+    # The same weights give other last bits on another machine or number of threads.
     return stored[0] == info and np.allclose(stored[2], vectors_ND, atol=1e-3)
 
 

@@ -90,6 +90,7 @@ class MilvusIndex:
             if stored != wanted or not self._holds(name, items, vectors_ND):
                 raise ValueError(in_place(name))
             return stored
+        # An incomplete collection is what a killed build left behind.
         if stored:
             self.drop(name)
         self._create(wanted)
@@ -99,6 +100,7 @@ class MilvusIndex:
             self._client.insert(name, [{**row, VECTOR: vector} for row, vector in zip(rows, batch_ND, strict=True)])
         self._client.flush(name)
         built = self.info(name)
+        # Counted after the flush: an insert that Milvus dropped raises nothing.
         if built != wanted:
             raise RuntimeError(f"{name} holds {built.rows if built else 0:,} of {len(items):,} items; build it again")
         return wanted
@@ -125,6 +127,7 @@ class MilvusIndex:
         declared = described["properties"]
         dim = next(field["params"]["dim"] for field in described["fields"] if field["name"] == VECTOR)
         self._client.load_collection(name)
+        # Strong: a weaker count can miss rows that were inserted a moment ago.
         count = self._client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
         rows = int(count[0]["count(*)"])
         complete = str(rows) == declared.get(ROWS)
@@ -176,6 +179,7 @@ class MilvusIndex:
 
     def point(self, alias: str, name: str) -> None:
         self._open(name)
+        # `alter_alias` fails on an alias that does not exist yet.
         if self.target(alias) is None:
             self._client.create_alias(name, alias)
         else:
@@ -188,6 +192,7 @@ class MilvusIndex:
 
     def _expression(self, where: str | None) -> str:
         parsed = self.fields.parse(where)
+        # Never the caller's text: it is parsed, and written anew with quoted constants.
         return "" if parsed is None else filters.to_milvus(parsed)
 
     def _open(self, name: str) -> CollectionInfo:
@@ -220,4 +225,5 @@ def _collection_schema(fields: Fields, dim: int) -> CollectionSchema:
 
 def _search_params(index: IndexParams, k: int) -> dict[str, Any]:
     params = dict(index.search)
+    # HNSW looks at `ef` candidates, and refuses a search for more than it looks at.
     return {**params, "ef": max(k, params["ef"])} if "ef" in params else params

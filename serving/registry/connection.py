@@ -43,4 +43,5 @@ class Connection:
         found = self._client.get_experiment_by_name(self.dataset)
         if found:
             return found.experiment_id
+        # An experiment keeps its location: later settings do not move it.
         return self._client.create_experiment(self.dataset, artifact_location=self.settings.mlflow_artifacts)

@@ -90,6 +90,8 @@ class Run:
 
         with tempfile.TemporaryDirectory() as scratch:
             copy = shutil.copytree(folder, Path(scratch) / FOLDER)  # MLflow takes the stored name from the source
+            # Models from code: of an object MLflow would make a pickle, which can run
+            # anything.
             model = mlflow.pyfunc.log_model(
                 name="towers",
                 python_model=str(PYFUNC),
@@ -108,6 +110,7 @@ class Run:
 
         try:
             self._client.create_registered_model(self.dataset)
+        # Asking first would race with another run that registers the same dataset.
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -130,9 +133,9 @@ class Runs(Connection):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="mlflow")
             run = mlflow.start_run(experiment_id=self._experiment_id, run_name=name, tags=dict(tags or {}))
-            status = (
-                "KILLED"  # by whatever is no Exception: Ctrl-C, under any name that the caller's framework gives it
-            )
+            # Whatever is no Exception is an end from outside: Ctrl-C, by any name that the
+            # caller's framework gives it.
+            status = "KILLED"
             try:
                 yield Run(id=run.info.run_id, dataset=self.dataset, _client=client)
                 status = "FINISHED"

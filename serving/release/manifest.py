@@ -160,6 +160,8 @@ def _written(registry: Registry, manifest: Manifest) -> Manifest:
     """Write a manifest, and after it the tags that seal it."""
     text = manifest.to_json()
     registry.write_text(manifest.version, MANIFEST, text)
+    # The tag with the hash is the seal, and the last of the two: a crash before it
+    # leaves a version that is not sealed, never one with half a manifest.
     tags = {OUTCOME: manifest.verdict.outcome.value, MANIFEST_SHA256: _sha256(text.encode())}
     registry.set_tags(manifest.version, tags)
     return manifest
@@ -212,6 +214,7 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 
 def _unchanged(sealed: Manifest, manifest: Manifest) -> Manifest:
+    # The time of the seal may differ: an interrupted run is repeated later.
     stored, given = (json.loads(m.to_json()) | {"created": None} for m in (sealed, manifest))
     differing = sorted(name for name in stored if stored[name] != given[name])
     if differing:

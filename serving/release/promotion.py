@@ -90,6 +90,7 @@ def _promote(settings: Settings, registry: Registry, version: int, override_reas
     override = _override(manifest, override_reason)
     _check_release(registry, manifest)
     previous = registry.champion()
+    # A repeated command must not make a version its own predecessor.
     if previous != version:
         registry.set_tags(version, override | {PREVIOUS: str(previous or "")})
     _move(settings, registry, manifest)
@@ -119,6 +120,7 @@ def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
 
 
 def _check_release(registry: Registry, manifest: Manifest) -> None:
+    # Before any alias moves: a champion that cannot be loaded would stop serving.
     files = verified_files(registry.download(manifest.version), manifest)
     for name in (name for name in files if name.endswith(".pt2")):
         refuse_code(files[name], name)
@@ -126,6 +128,7 @@ def _check_release(registry: Registry, manifest: Manifest) -> None:
 
 def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
     with MilvusIndex(settings, Fields(types={})) as index:
+        # In this order: see the head of this file.
         check_collection(index, manifest)
         index.point(manifest.alias, manifest.collection)
     registry.set_champion(manifest.version)
