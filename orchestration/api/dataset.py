@@ -11,16 +11,14 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.datasets import load
-from feature_repo.datasets.canonical import Tables, canonicalise
+from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.columns import Epoch
-from feature_repo.datasets.custom import config_schema
-from feature_repo.datasets.infer_kinds import may_return, repeated_share, standard_columns
-from feature_repo.errors import InputError
+from feature_repo.datasets.infer_kinds import standard_columns
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from feature_repo.tables import feature_tables
 from feature_repo.tables.join import join_as_of
 from feature_repo.tables.snapshots import known_before
-from orchestration.api.frames import NO_TIMES, Features, Frame, as_polars, raw_entities, raw_events
+from orchestration.api.frames import Features, Frame, as_polars, canonical_tables, raw_entities, raw_events
 from training.data.interactions import at, interactions, item_rows, query_rows
 from training.data.split import Split, temporal_split
 
@@ -72,48 +70,27 @@ class Dataset:
             positive_from: Lowest rating of a positive; lower ones are counted in `notes` and dropped.
             epoch: Unit of whole numbers in `timestamp` and `created`: s, ms, us, ns.
             user_features: Feature name -> kind, or options as in gatehouse.yaml; None guesses.
-            item_features: The same for items. `{"title": {"kind": "text", "display": True}}` shows
-                titles beside recommendations.
-            seen_items_may_return: Whether a user may take an item again. None: where more than
-                5 % of the events are repetitions.
+            item_features: The same for items; with `display` an answer shows the feature.
+            seen_items_may_return: Whether a user may take an item again; None asks the events.
             holdout_share: Least share of the events after the cut.
             name: Name of the dataset.
 
         Raises:
-            InputError: Missing columns, wrong types, nulls, duplicate ids, ratings without a
-                threshold, a log too short to split, or frames that are no frames.
+            InputError: Frames, columns, ids or ratings that cannot be used, or a log too short to split.
 
-        >>> import polars as pl
-        >>> start = pl.datetime(2024, 1, 1)
-        >>> events = pl.select(n=pl.int_range(600)).select(
-        ...     user_id=pl.col("n") % 20, item_id=pl.col("n") % 7, timestamp=start + pl.duration(hours="n")
-        ... )
-        >>> gh.Dataset.from_frames(events)
+        >>> n = pl.int_range(600)
+        >>> times = pl.datetime(2024, 1, 1) + pl.duration(hours=n)
+        >>> gh.Dataset.from_frames(pl.select(user_id=n % 20, item_id=n % 7, timestamp=times))
         Dataset('data': 600 events, 20 users, 7 items; cut 2024-01-23)
         """
-        if timestamp is None:
-            raise InputError(f"events: no timestamp column is named; {NO_TIMES}")
         columns = {USER_ID: user, ITEM_ID: item, "timestamp": timestamp, "created": created}
         columns |= {"value": value, "basket_id": basket, "rating": rating}
         log = raw_events(as_polars(events, "events"), columns, epoch)
-        returning, notes = _returning(log.frame, user, item, seen_items_may_return)
         taken = standard_columns()
-        people, user_specs = raw_entities(users, user, Entity.USER, user_features, taken)
-        corpus, item_specs = raw_entities(items, item, Entity.ITEM, item_features, taken)
-        config = {
-            "dataset": name,
-            "seen_items_may_return": returning,
-            "events": {key for key, column in (("value", value), ("basket", basket)) if column},
-            "users": {"features": user_specs},
-            "items": {"features": item_specs},
-        }
-        tables = canonicalise(
-            config_schema(config, "from_frames"),
-            events=log,
-            users=people,
-            items=corpus,
-            positive_from=positive_from,
-            notes=notes,
+        people = raw_entities(users, user, Entity.USER, user_features, taken)
+        corpus = raw_entities(items, item, Entity.ITEM, item_features, taken)
+        tables = canonical_tables(
+            name, log, people, corpus, seen_items_may_return=seen_items_may_return, positive_from=positive_from
         )
         return cls.of(tables, holdout_share=holdout_share)
 
@@ -200,20 +177,3 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = [f"{getattr(self.tables, part).height:,} {part}" for part in ("events", "users", "items")]
         return f"Dataset({self.schema.dataset!r}: {', '.join(sizes)}; cut {self.split.cut:%Y-%m-%d})"
-
-
-def _returning(events: pl.DataFrame, user: str, item: str, told: bool | None) -> tuple[bool, list[str]]:
-    """Whether a user may take an item again, and a note where the events decided it.
-
-    Args:
-        events: the log.
-        user: column of the user id.
-        item: column of the item id.
-        told: the answer, if the caller gave one.
-    """
-    if told is not None:
-        return told, []
-    repeated = repeated_share(events, user, item) if events.height else 0.0
-    returning = may_return(repeated)
-    said = "may" if returning else "never"
-    return returning, [f"{repeated:.0%} of the events repeat a user and item: seen items {said} return"]

@@ -1,4 +1,4 @@
-"""Frames of a caller as raw tables: any data frame in, columns named, features guessed."""
+"""Frames of a caller as canonical tables: any data frame in, columns named, features guessed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.columns import Epoch, RawTable
-from feature_repo.datasets.custom import check_features
-from feature_repo.datasets.infer_kinds import as_typed, epoch_of, free_name, guess_feature
+from feature_repo.datasets.custom import check_features, config_schema
+from feature_repo.datasets.infer_kinds import (
+    as_typed,
+    epoch_of,
+    free_name,
+    guess_feature,
+    may_return,
+    repeated_share,
+)
 from feature_repo.errors import InputError
-from feature_repo.schema import Entity
+from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
 Frame = Any
 """A polars or pandas DataFrame, or a polars LazyFrame."""
 Features = Mapping[str, Any]
 """Feature name -> kind, or a mapping of kind and options as in gatehouse.yaml."""
+Entities = tuple[RawTable | None, dict[str, Any]]
+"""Users or items: their table, if there is one, and the options of each feature as in gatehouse.yaml."""
 NO_TIMES = (
     "a temporal split and ages of features need times. For interactions without times, "
     "training.data.untimed.read_untimed and training.fit_untimed.fit_untimed train towers"
@@ -57,8 +67,10 @@ def raw_events(frame: pl.DataFrame, columns: Mapping[str, str | None], epoch: Ep
         epoch: Unit of times in whole numbers.
 
     Raises:
-        InputError: A named column is missing.
+        InputError: No timestamp is named, or a named column is missing.
     """
+    if columns["timestamp"] is None:
+        raise InputError(f"events: no timestamp column is named; {NO_TIMES}")
     named = {name: column for name, column in columns.items() if column is not None}
     absent = {name: column for name, column in named.items() if column not in frame.columns}
     if absent:
@@ -68,9 +80,7 @@ def raw_events(frame: pl.DataFrame, columns: Mapping[str, str | None], epoch: Ep
     return RawTable(name="events", frame=frame, columns=named, epoch=epoch)
 
 
-def raw_entities(
-    given: Frame | None, key: str, entity: Entity, declared: Features | None, taken: set[str]
-) -> tuple[RawTable | None, dict[str, Any]]:
+def raw_entities(given: Frame | None, key: str, entity: Entity, declared: Features | None, taken: set[str]) -> Entities:
     """Name the columns of users or items, and declare their features.
 
     Args:
@@ -79,9 +89,6 @@ def raw_entities(
         entity: Whose rows these are.
         declared: Features by name; None guesses them from all columns.
         taken: Names that no feature may have; the new ones are added.
-
-    Returns:
-        The table if there is one, and the options of each feature as in gatehouse.yaml.
 
     Raises:
         InputError: The id column is missing, or a declared feature makes no sense.
@@ -105,6 +112,51 @@ def raw_entities(
     units = (epoch_of(as_typed(column)) for column in frame.drop(key))
     epoch = next((unit for unit in units if unit), None)
     return RawTable(name=name, frame=frame, columns=columns, epoch=epoch), features
+
+
+def canonical_tables(
+    name: str,
+    events: RawTable,
+    users: Entities,
+    items: Entities,
+    *,
+    seen_items_may_return: bool | None,
+    positive_from: float | None,
+) -> Tables:
+    """Check named tables, and bring them into canonical form.
+
+    Args:
+        name: Name of the dataset.
+        events: The events.
+        users: The users.
+        items: The items.
+        seen_items_may_return: Whether a user may take an item again; None asks the events.
+        positive_from: Lowest rating of a positive.
+
+    Raises:
+        InputError: The tables cannot be used.
+    """
+    returning, notes = _returning(events, seen_items_may_return)
+    config = {
+        "dataset": name,
+        "seen_items_may_return": returning,
+        "events": {key for key, column in (("value", "value"), ("basket", "basket_id")) if column in events.columns},
+        "users": {"features": users[1]},
+        "items": {"features": items[1]},
+    }
+    schema = config_schema(config, "from_frames")
+    return canonicalise(schema, events=events, users=users[0], items=items[0], positive_from=positive_from, notes=notes)
+
+
+def _returning(events: RawTable, told: bool | None) -> tuple[bool, list[str]]:
+    """Whether a user may take an item again, and a note where the events decided it."""
+    if told is not None:
+        return told, []
+    columns = events.columns
+    repeated = repeated_share(events.frame, columns[USER_ID], columns[ITEM_ID]) if events.frame.height else 0.0
+    returning = may_return(repeated)
+    said = "may" if returning else "never"
+    return returning, [f"{repeated:.0%} of the events repeat a user and item: seen items {said} return"]
 
 
 def _guessed(frame: pl.DataFrame, entity: Entity, taken: set[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from feature_repo.schema import Entity, Schema
 from serving.gate.verdict import Verdict
@@ -122,38 +123,51 @@ def seal(
         ReleaseError: The collection is not the version's own, or the version is sealed with another content: a
             verdict is not revised, another version is trained.
     """
-    _refuse_foreign(index, collection_name(registry.dataset, version), version)
-    folder, tags = registry.download(version), registry.tags(version)
     manifest = Manifest(
-        dataset=registry.dataset,
-        version=version,
-        input_key=tags[INPUT_KEY],
-        schema_digest=Schema.from_json((folder / "schema.json").read_text(encoding="utf-8")).digest,
+        **_index_fields(registry.dataset, version, index),
+        **_content(registry, version),
         services={entity.value: name for entity, name in services.items()},
-        collection=index.name,
-        alias=alias_name(registry.dataset),
-        dim=index.dim,
-        item_count=index.rows,
-        items_fingerprint=index.fingerprint,
         created=created,
         as_of=as_of,
         cut=cut,
         against=against,
-        files=file_hashes(folder),
         metrics={name: value if math.isfinite(value) else None for name, value in metrics.items()},
         verdict=verdict,
-        training=Training(tags.get(TRAINING, Training.FULL)),
-        parent=int(tags[PARENT]) if PARENT in tags else None,
     )
-    if MANIFEST_SHA256 in tags:
+    if MANIFEST_SHA256 in registry.tags(version):
         return _unchanged(read(registry, version), manifest)
     return _written(registry, manifest)
 
 
-def _refuse_foreign(index: CollectionInfo, wanted: str, version: int) -> None:
-    """Refuse a collection that is incomplete or another version's."""
+def _content(registry: Registry, version: int) -> dict[str, Any]:
+    """Fields of the manifest that follow from a version's files and tags."""
+    folder, tags = registry.download(version), registry.tags(version)
+    return {
+        "dataset": registry.dataset,
+        "version": version,
+        "input_key": tags[INPUT_KEY],
+        "schema_digest": Schema.from_json((folder / "schema.json").read_text(encoding="utf-8")).digest,
+        "files": file_hashes(folder),
+        "training": Training(tags.get(TRAINING, Training.FULL)),
+        "parent": int(tags[PARENT]) if PARENT in tags else None,
+    }
+
+
+def _index_fields(dataset: str, version: int, index: CollectionInfo) -> dict[str, Any]:
+    """Fields of the manifest about the index.
+
+    ReleaseError for a collection that is incomplete or another version's.
+    """
+    wanted = collection_name(dataset, version)
     if index.name != wanted or not index.complete:
         raise ReleaseError(f"version {version} owns the complete collection {wanted}; got {index}")
+    return {
+        "collection": index.name,
+        "alias": alias_name(dataset),
+        "dim": index.dim,
+        "item_count": index.rows,
+        "items_fingerprint": index.fingerprint,
+    }
 
 
 def _written(registry: Registry, manifest: Manifest) -> Manifest:
