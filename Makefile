@@ -1,5 +1,6 @@
 # `make run` sets everything up and runs the main job; `make test` sets everything up and passes all tests.
-PYTHON ?= python3.11
+# The first of these that runs; another one by name: make run PYTHON=/opt/python3.12/bin/python3
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # Processes that run tests; each computes on one thread. 0: in this process, on all.
@@ -18,6 +19,7 @@ INSTALL = $(BIN)/python -u -m pip install --disable-pip-version-check --progress
 setup: $(VENV)/.ready
 
 $(VENV)/.run: pyproject.toml requirements.lock
+	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "no Python found: wanted 3.11, 3.12 or 3.13 on the PATH; install one, or name one: make run PYTHON=..."; exit 1; }
 	@echo "[1/3] virtual environment in $(VENV), with $(PYTHON)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "[2/3] $$(grep -c '==' requirements.lock) packages of requirements.lock: 2 to 6 minutes, once"
