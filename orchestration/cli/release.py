@@ -17,7 +17,7 @@ RECOMMEND_EXAMPLES = "gatehouse recommend 718 -k 10  |  gatehouse recommend --al
 @app.command(rich_help_panel=RELEASE, epilog=f"Examples: {RECOMMEND_EXAMPLES}")
 def recommend(
     user: Annotated[str | None, typer.Argument(help="User id. Leave out with --all.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=16_384, help="How many items.")] = 20,
+    k: Annotated[int, typer.Option("-k", min=1, max=16_384, help="Number of items.")] = 20,
     where: Annotated[str | None, typer.Option(help="Filter, such as 'department == \"GROCERY\"'.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Every user, in batches; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Parquet file for --all.")] = None,
@@ -58,7 +58,7 @@ def releases(dataset: Dataset = None, as_json: Json = False) -> None:
 def promote(
     version: Version,
     override: Annotated[
-        str | None, typer.Option(help="Promote although the gate did not pass it: your reason.")
+        str | None, typer.Option(help="Reason to promote a version that the gate did not pass.")
     ] = None,
     dataset: Dataset = None,
     as_json: Json = False,

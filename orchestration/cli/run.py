@@ -23,19 +23,24 @@ RUN_EXAMPLES = (
 @app.command(rich_help_panel=START, epilog=f"Examples: {RUN_EXAMPLES}")
 def run(
     dataset: Annotated[str | None, typer.Option(help="completejourney, tiny, movielens or own.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the raw files, where you bring them.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with your files; default: a dataset that Gatehouse ships.")
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Use data up to this time (ISO 8601, UTC). Default: the newest event.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    recipe: Annotated[str, typer.Option(help="A named recipe of training/recipes.")] = "base",
-    device: Annotated[str, typer.Option(help="Where the towers are trained: cpu, cuda, cuda:1.")] = "cpu",
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train a challenger although the input is known.")] = False,
+    recipe: Annotated[
+        str, typer.Option(help="Recipe: base, behavioural, by_value, with_statistics, without_repeats.")
+    ] = "base",
+    device: Annotated[str, typer.Option(help="Device of the training: cpu, cuda, cuda:1.")] = "cpu",
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train a new version even if this input has one.")] = False,
     update: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Incremental update of a release's ids: champion, or 7.")
+        str | None, typer.Option(metavar="VERSION", help="Update the id embeddings of this release: champion, or 7.")
     ] = None,
     warm_start: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Full retraining, initialised from a release: champion, or 7.")
+        str | None,
+        typer.Option(metavar="VERSION", help="Retrain, initialised from this release: champion, or 7."),
     ] = None,
     baselines: Annotated[
         str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
@@ -84,9 +89,9 @@ def announcement(settings: Settings, config: Mapping[str, Any]) -> str:
     what = "{dataset}" + (" in {data}" if config["data"] else "") + (", as of {as_of}" if config["as_of"] else "")
     chosen = "recipe {recipe}, seed {seed}, device {device}"
     first = f"{what}: {training}, {chosen}".format(**config)
-    kept = "a new challenger, also of known input" if config["retrain"] else "a known input gives its known version"
+    kept = "a new version is trained" if config["retrain"] else "the same input gives the same version"
     return (
-        f"{first}\nhome {settings.home}: steps of the same data are kept from former runs; {kept}\n"
+        f"{first}\nhome {settings.home}: steps that an earlier run finished on these data are reused; {kept}\n"
         "Ctrl-C keeps every finished step and epoch; the same command resumes there"
     )
 

@@ -192,7 +192,7 @@ def _next_steps(settings: Settings) -> str:
     return (
         "\nNext:  gatehouse recommend USER -k 20   items for a user"
         "\n       gatehouse up                     Dagster, MLflow and Milvus on this machine"
-        "\n       gatehouse releases               all versions; `gatehouse rollback` takes one back"
+        "\n       gatehouse releases               all versions; `gatehouse rollback` restores the former champion"
         f"\n       {settings.home}/data_docs   expectations on the features, and their results"
         f"\n       {settings.home}/logs        the log\n"
     )

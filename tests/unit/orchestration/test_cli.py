@@ -236,8 +236,8 @@ def test_a_run_says_first_what_it_will_do(settings: Settings) -> None:
     first, home, last = announcement(settings, config).splitlines()
     assert first == "own in my_shop: a full training, initialised from 7, recipe base, seed 3, device cpu"
     assert str(settings.home) in home
-    assert "known input gives its known version" in home
+    assert "the same input gives the same version" in home
     assert "Ctrl-C" in last
     updated = announcement(settings, config | {"warm_start": None, "update": "champion", "retrain": True})
     assert "an incremental update of champion" in updated
-    assert "a new challenger" in updated
+    assert "a new version is trained" in updated
