@@ -123,9 +123,10 @@ def seal(
         ReleaseError: The collection is not the version's own, or the version is sealed with another content: a
             verdict is not revised, another version is trained.
     """
+    tags = registry.tags(version)
     manifest = Manifest(
         **_index_fields(registry.dataset, version, index),
-        **_content(registry, version),
+        **_content(registry, version, tags),
         services={entity.value: name for entity, name in services.items()},
         created=created,
         as_of=as_of,
@@ -134,14 +135,14 @@ def seal(
         metrics={name: value if math.isfinite(value) else None for name, value in metrics.items()},
         verdict=verdict,
     )
-    if MANIFEST_SHA256 in registry.tags(version):
+    if MANIFEST_SHA256 in tags:
         return _unchanged(read(registry, version), manifest)
     return _written(registry, manifest)
 
 
-def _content(registry: Registry, version: int) -> dict[str, Any]:
+def _content(registry: Registry, version: int, tags: Mapping[str, str]) -> dict[str, Any]:
     """Fields of the manifest that follow from a version's files and tags."""
-    folder, tags = registry.download(version), registry.tags(version)
+    folder = registry.download(version)
     return {
         "dataset": registry.dataset,
         "version": version,
