@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from feature_repo.encode import Encoder, Input, InputKind
-from training.artifacts.names import part
+from training.artifacts.prefixes import part
 from training.recipes import TrainConfig
 from training.recipes.serialization import from_json
 from training.towers import TwoTower, new_model

@@ -163,8 +163,8 @@ class SelfSupervised:
     """Contrastive loss of items alone, beside that of interactions.
 
     Two views of an item, each without the features that the other has, must find each
-    other among the views of other items. Items with few interactions so learn from
-    their features. [Yao et al., arXiv 2007.12865]
+    other among the views of other items. So items with few interactions learn
+    from their features. [Yao et al., arXiv 2007.12865]
     """
 
     weight: float = 0.1

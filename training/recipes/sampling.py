@@ -43,7 +43,7 @@ class Popularity:
 class Mixed:
     """Items of the batch and uniform ones of the corpus [Yang et al., WWW 2020].
 
-    The towers so also see items without interactions, and learn to rank them low.
+    So the towers also see items without interactions, and learn to rank them low.
     """
 
     number: int = 1024
@@ -78,7 +78,7 @@ class HardNegatives:
     last: int = 500
     """Last rank that is mined."""
     epochs: int = 1
-    """Epochs after which the ranks are mined with newer towers."""
+    """Epochs between two minings, each with the towers of that time."""
 
     def __post_init__(self) -> None:
         at_least_one(self, number=self.number, first=self.first, epochs=self.epochs)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.artifacts.names import part, prefixed
+from training.artifacts.prefixes import part, prefixed
 from training.data.training_set import Batch, TrainingSet
 from training.losses import Candidates, Pairs
 from training.recipes.config import TrainConfig

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from training.artifacts.names import part, prefixed
+from training.artifacts.prefixes import part, prefixed
 from training.recipes.serialization import to_json
 from training.trainer.device import random_state, set_random_state
 from training.trainer.state import TrainState

@@ -8,7 +8,7 @@ from torch import nn
 class SharedLayer(nn.Sequential):
     """ReLU(W x + b): float32 [B, width] -> [B, width], one module in both bodies.
 
-    Each tower so learns from the other. It has no normalisation: users and items would
+    So each tower learns from the other. It has no normalisation: users and items would
     share one set of batch statistics although they are distributed differently.
     """
 
