@@ -220,7 +220,7 @@ class RepeatTerm:
     """Dropout of the hidden layer; 0, because the weights are a mean over many steps."""
     batch_size: int = 128
     """User snapshots of a step."""
-    steps: int = 900
+    steps: int = 450
     """Most steps."""
     passes: int = 10
     """Most passes over the snapshots."""
