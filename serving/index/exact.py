@@ -39,23 +39,34 @@ class ExactIndex:
         self._collections[name] = (info, items, vectors_ND)
         return info
 
+    def hold(self, info: CollectionInfo, items: pl.DataFrame, vectors_ND: np.ndarray) -> None:
+        """Take a collection that was checked when it was stored.
+
+        Args:
+            info: Its description.
+            items: item_id and the fields, in order of id.
+            vectors_ND: Their vectors.
+        """
+        self._collections[info.name] = (info, items, vectors_ND)
+
     def info(self, name: str) -> CollectionInfo | None:
         return self._collections[name][0] if name in self._collections else None
 
     def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
         info, items, vectors_ND = self._open(name)
         queries_QD = checked_queries(vectors_QD, k, info)
-        ids_N = items[ITEM_ID].to_numpy()
+        stored = items[ITEM_ID]
         if (parsed := self.fields.parse(where)) is not None:
-            matches_N = items.select(filters.to_polars(parsed)).to_series().to_numpy()
-            ids_N, vectors_ND = ids_N[matches_N], vectors_ND[matches_N]
+            matches = items.select(filters.to_polars(parsed)).to_series()
+            stored, vectors_ND = stored.filter(matches), vectors_ND[matches.to_numpy()]
         ids: list[list[str]] = []
         scores: list[np.ndarray] = []
         for start in range(0, len(queries_QD), QUERIES_AT_ONCE):
             scores_QN = queries_QD[start : start + QUERIES_AT_ONCE] @ vectors_ND.T
-            best_QK = np.argsort(-scores_QN, axis=1, kind="stable")[:, :k]  # rows lie in order of id
-            ids.extend(ids_N[best_QK].tolist())
-            scores.extend(np.take_along_axis(scores_QN, best_QK, axis=1))
+            for scores_N in scores_QN:
+                best_K = _best(scores_N, k)
+                ids.append(stored.gather(best_K).to_list())
+                scores.append(scores_N[best_K])
         return Hits(ids, scores)
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
@@ -87,6 +98,15 @@ class ExactIndex:
         if name not in self._collections:
             raise LookupError(f"no collection {name!r}; there are {sorted(self._collections)}")
         return self._collections[name]
+
+
+def _best(scores_N: np.ndarray, k: int) -> np.ndarray:
+    """Rows of the k highest scores, best first; of equal scores the first rows."""
+    rows = np.arange(len(scores_N))
+    if k < len(scores_N):
+        rows = np.flatnonzero(scores_N >= np.partition(scores_N, -k)[-k])
+    best: np.ndarray = rows[np.argsort(-scores_N[rows], kind="stable")[:k]]
+    return best
 
 
 def same(stored: tuple[CollectionInfo, pl.DataFrame, np.ndarray], info: CollectionInfo, vectors_ND: np.ndarray) -> bool:

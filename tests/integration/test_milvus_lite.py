@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from serving.index.base import Fields
-from serving.index.lite import LiteIndex, open_index
+from serving.index.exact import ExactIndex
+from serving.index.lite_files import open_index, read_collection
 from serving.index.milvus import MilvusIndex
 from serving.index.milvus_connection import IndexBusyError
 from serving.settings import Settings
@@ -108,19 +111,17 @@ def test_a_folder_that_another_command_holds_for_a_moment_is_waited_for(tmp_path
     ending.join()
 
 
-def test_the_engine_itself_answers_as_its_server_does(tmp_path: Path) -> None:
+def test_the_files_answer_as_the_engine_does(tmp_path: Path) -> None:
     settings, fields, name = settings_in(tmp_path), Fields.of(SCHEMA), "shop_items_v1"
-    assert type(open_index(settings, fields)) is MilvusIndex
     filters = (None, 'department == "käse"', "price > -1 and price < 3")
     ids = [*ITEMS["item_id"][:7], "absent"]
     with MilvusIndex(settings, fields) as index:
         index.build(name, ITEMS, VECTORS_ND)
         wanted = [(index.search(name, QUERIES_QD, 10, where), index.fetch(name, ids, where)) for where in filters]
         info, vectors = index.info(name), index.vectors(name, ids)
-    with open_index(settings, fields) as reader:
-        assert isinstance(reader, LiteIndex)
+    with open_index(settings, fields, name) as reader:
+        assert isinstance(reader, ExactIndex)
         assert reader.info(name) == info
-        assert reader.info("absent") is None
         for where, (hits, fetched) in zip(filters, wanted, strict=True):
             found = reader.search(name, QUERIES_QD, 10, where)
             assert found.ids == hits.ids
@@ -131,20 +132,74 @@ def test_the_engine_itself_answers_as_its_server_does(tmp_path: Path) -> None:
         }
 
 
-def test_the_engine_waits_for_the_folder_and_gives_it_back(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
+def test_the_files_are_read_while_another_process_holds_the_folder(tmp_path: Path) -> None:
+    settings = replace(settings_in(tmp_path), lite_wait_seconds=0.1)
     with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
         index.build("shop_items_v1", ITEMS, VECTORS_ND)
     holder = held_by_another_process(settings)
     try:
-        hasty = replace(settings, lite_wait_seconds=0.2)
-        with pytest.raises(IndexBusyError, match="another process"), open_index(hasty, Fields.of(SCHEMA)) as reader:
-            reader.info("shop_items_v1")
-        threading.Timer(0.5, holder.communicate).start()
-        with open_index(settings, Fields.of(SCHEMA)) as reader:
+        with open_index(settings, Fields.of(SCHEMA), "shop_items_v1") as reader:
             assert reader.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
     finally:
-        holder.kill()
-        holder.wait()
+        holder.communicate()
+
+
+def collection(settings: Settings) -> Path:
+    return settings.milvus_folder / "collections" / "shop_items_v1"
+
+
+def delete_rows(settings: Settings, index: MilvusIndex) -> None:
+    index._client.delete("shop_items_v1", filter='item_id in ["i001", "i002"]')
+
+
+def delete_rows_for_good(settings: Settings, index: MilvusIndex) -> None:
+    delete_rows(settings, index)
+    index._client.flush("shop_items_v1")
+
+
+@pytest.mark.parametrize("damage", [delete_rows, delete_rows_for_good])
+def test_a_collection_with_deleted_rows_is_read_by_the_engine(
+    tmp_path: Path, damage: Callable[[Settings, MilvusIndex], None]
+) -> None:
+    settings = settings_in(tmp_path)
     with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
-        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+        damage(settings, index)
+        assert read_collection(collection(settings), Fields.of(SCHEMA)) is None
+
+
+def test_a_collection_in_another_format_is_read_by_the_engine(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+    manifest = collection(settings) / "manifest.json"
+    content = manifest.read_text()
+    assert read_collection(collection(settings), Fields.of(SCHEMA)) is not None
+    for former, later in (('"manifest_format_version": 2', '"manifest_format_version": 3'), ('"FLAT"', '"HNSW"')):
+        manifest.write_text(content.replace(former, later))
+        assert read_collection(collection(settings), Fields.of(SCHEMA)) is None
+
+
+def test_several_files_in_another_order_are_one_collection(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with MilvusIndex(settings, Fields.of(SCHEMA)) as index:
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+        whole = index.info("shop_items_v1")
+        index.build("shop_items_v2", ITEMS[:100], VECTORS_ND[:100])
+        index.build("shop_items_v3", ITEMS[100:], VECTORS_ND[100:])
+    parts = [settings.milvus_folder / "collections" / f"shop_items_v{n}" for n in (3, 2)]
+    manifest = json.loads((collection(settings) / "manifest.json").read_text())
+    files = []
+    for part in parts:
+        (file,) = (part / "partitions" / "_default" / "data").iterdir()
+        (array,) = (part / "partitions" / "_default" / "indexes").iterdir()
+        for source in (file, array):
+            target = collection(settings) / "partitions" / "_default" / source.parent.name
+            shutil.copy(source, target / source.name.replace("data_", f"data_{part.name[-1]}"))
+        files.append(f"data/{file.name.replace('data_', f'data_{part.name[-1]}')}")
+    manifest["partitions"]["_default"]["data_files"] = files
+    (collection(settings) / "manifest.json").write_text(json.dumps(manifest))
+    with open_index(settings, Fields.of(SCHEMA), "shop_items_v1") as reader:
+        assert isinstance(reader, ExactIndex)
+        assert reader.info("shop_items_v1") == whole
+        assert reader.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
