@@ -199,6 +199,10 @@ def test_several_files_in_another_order_are_one_collection(tmp_path: Path) -> No
         files.append(f"data/{file.name.replace('data_', f'data_{part.name[-1]}')}")
     manifest["partitions"]["_default"]["data_files"] = files
     (collection(settings) / "manifest.json").write_text(json.dumps(manifest))
+    stored = read_collection(collection(settings), Fields.of(SCHEMA))
+    assert stored is not None
+    assert stored[1]["item_id"].equals(ITEMS["item_id"])
+    assert (stored[2] == VECTORS_ND).all()
     with open_index(settings, Fields.of(SCHEMA), "shop_items_v1") as reader:
         assert isinstance(reader, ExactIndex)
         assert reader.info("shop_items_v1") == whole
