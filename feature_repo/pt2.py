@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import pickletools
 import re
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +27,18 @@ _ALLOWED = re.compile(
     r"models/model\.json|data/weights/(weight_\d+|model_weights_config\.json)"
     r"|data/constants/(tensor_\d+|model_constants_config\.json)|data/sample_inputs/model\.pt"
     r"|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
+)
+_SAMPLE_ALLOWED = re.compile(
+    r"data\.pkl|data/\d+|byteorder|version|\.data/serialization_id|\.format_version|\.storage_alignment"
+)
+_ZIP = b"PK\x03\x04"
+_SAMPLE_NAMES = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch\._tensor _rebuild_from_type_v2"
+    r"|torch (Tensor|[A-Z][A-Za-z0-9]*Storage)"
+)
+_SAMPLE_CODES = re.compile(
+    r"PROTO|STOP|MARK|GLOBAL|REDUCE|BINPERSID|(LONG_)?BIN(PUT|GET)|BINUNICODE|NONE|NEW(TRUE|FALSE)|BININT[12]?|LONG1"
+    r"|(EMPTY_)?TUPLE|TUPLE[123]|EMPTY_LIST|APPENDS?|EMPTY_DICT|SETITEMS?"
 )
 _SYMBOLIC = (
     ast.Expression, ast.Call, ast.Name, ast.Load, ast.keyword, ast.Constant, ast.UnaryOp, ast.USub, ast.UAdd,
@@ -44,9 +57,18 @@ def load_program(data: bytes, name: str) -> ExportedProgram:
     Raises:
         UnsafeArchiveError: the archive could run code.
     """
+    import pickle
+
     import torch
 
     refuse_code(data, name)
+    # What the guard read as a plain pickle, PyTorch's own reader must read as one too.
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sample = archive.read(_members(archive, name)[_SAMPLE])
+    try:
+        torch.load(io.BytesIO(sample), weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UnsafeArchiveError(f"{name} holds pickled objects in its sample inputs") from error
     return torch.export.load(io.BytesIO(data))
 
 
@@ -95,16 +117,36 @@ def _members(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
 
 def _refuse_pickled_objects(data: bytes, name: str) -> None:
     """Raise UnsafeArchiveError for sample inputs beyond tensors and containers."""
-    import pickle
-
-    import torch
-
     # Sample inputs are a torch.save file, which `torch.export.load` would unpickle in
-    # full.
+    # full. Its pickle is read here code by code, without running it.
     try:
-        torch.load(io.BytesIO(data), weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UnsafeArchiveError(f"{name} holds pickled objects in its sample inputs") from error
+        plain = data.startswith(_ZIP) and all(_is_plain(code, arg) for code, arg in _pickle_codes(data))
+    except (ValueError, KeyError, zipfile.BadZipFile):
+        plain = False
+    if not plain:
+        raise UnsafeArchiveError(f"{name} holds pickled objects in its sample inputs")
+
+
+def _pickle_codes(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Opcodes and their arguments in the pickle of a torch.save file.
+
+    Raises:
+        ValueError: members that such a file does not need.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        full = archive.namelist()
+        root = full[0].partition("/")[0]
+        inside = [member.removeprefix(f"{root}/") for member in full]
+        if len(set(full)) != len(full) or not all(map(_SAMPLE_ALLOWED.fullmatch, inside)):
+            raise ValueError(f"members {full}; wanted one pickle and its tensors")
+        for code, arg, _ in pickletools.genops(archive.read(f"{root}/data.pkl")):
+            yield code.name, arg
+
+
+def _is_plain(code: str, arg: Any) -> bool:
+    """Whether an opcode of a pickle makes only tensors and containers."""
+    known = _SAMPLE_CODES.fullmatch(code) is not None
+    return known and (code != "GLOBAL" or _SAMPLE_NAMES.fullmatch(arg) is not None)
 
 
 def _values_of(tree: Any, key: str) -> Iterator[Any]:

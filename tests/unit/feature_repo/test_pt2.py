@@ -114,6 +114,42 @@ def test_hidden_pickles_are_refused_before_they_run(plain: bytes, tmp_path: Path
     assert trace.exists()
 
 
+def _other_function(sample: Members) -> None:
+    sample["archive/data.pkl"] = sample["archive/data.pkl"].replace(b"ccollections\nOrderedDict\n", b"cposix\nsystem\n")
+
+
+def _function_by_name_on_the_stack(sample: Members) -> None:
+    sample["archive/data.pkl"] = pickle.dumps(os.getpid, protocol=4)
+
+
+def _second_pickle(sample: Members) -> None:
+    sample["archive/constants.pkl"] = sample["archive/data.pkl"]
+
+
+def _no_pickle(sample: Members) -> None:
+    del sample["archive/data.pkl"]
+
+
+@pytest.mark.parametrize("craft", [_other_function, _function_by_name_on_the_stack, _second_pickle, _no_pickle])
+def test_sample_inputs_hold_tensors_only(plain: bytes, craft: Callable[[Members], None]) -> None:
+    def change(members: Members, root: str) -> None:
+        name = f"{root}data/sample_inputs/model.pt"
+        members[name] = changed(members[name], lambda sample, _: craft(sample))
+
+    with pytest.raises(UnsafeArchiveError, match="sample inputs"):
+        refuse_code(changed(plain, change), "tower")
+
+
+def test_sample_inputs_before_a_zip_are_refused(plain: bytes) -> None:
+    """PyTorch reads such a file as an old pickle, which a reader of zip files skips."""
+
+    def change(members: Members, root: str) -> None:
+        members[f"{root}data/sample_inputs/model.pt"] = pickle.dumps(0) + members[f"{root}data/sample_inputs/model.pt"]
+
+    with pytest.raises(UnsafeArchiveError, match="sample inputs"):
+        refuse_code(changed(plain, change), "tower")
+
+
 @pytest.mark.parametrize(
     "expression",
     [
