@@ -19,7 +19,7 @@ def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
 
     ReleaseError without a champion.
     """
-    release = Release.load(settings, dataset)
+    release = Release.load(settings, dataset, quick_start=True)
     store = open_store(release.schema, settings.feast_home, online=settings.online_store)
     with open_index(settings, Fields.of(release.schema), release.manifest.collection) as index:
         yield Retriever(release, store, index)

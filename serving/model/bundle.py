@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from feature_repo.program import Program
 from feature_repo.progress import track
 from feature_repo.schema import Entity, Schema
 from serving.model.rescorer import Rescorer
+from serving.pt2 import refuse_code
 
 ROWS_AT_ONCE = 256
 """Rows of a call: the embeddings of 1,024 histories took 1.4 GB, at no more speed."""
 RESCORER, RESCORER_PARTS = "rescorer.pt2", "rescorer.json"
+ITEM_TOWER = "item_tower.pt2"
 CHECKPOINT = "checkpoint.safetensors"
 """Weights for updates and warm starts; serving never reads them."""
 
@@ -35,15 +38,9 @@ class Tower:
 
     def embed(self, frame: pl.DataFrame) -> np.ndarray:
         """Embed rows of features as of event_timestamp: float32 [rows, D], L2-normalised."""
-        import torch
-
-        embeddings = []
-        for start in track(range(0, len(frame), ROWS_AT_ONCE), "batches"):
-            arrays = self.encoder.encode(frame[start : start + ROWS_AT_ONCE])
-            inputs = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-            with torch.inference_mode():
-                embeddings.append(self.program(inputs).numpy())
-        return np.concatenate(embeddings)
+        starts = track(range(0, len(frame), ROWS_AT_ONCE), "batches")
+        parts = [self.program(self.encoder.encode(frame[start : start + ROWS_AT_ONCE])) for start in starts]
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +49,14 @@ class ModelBundle:
 
     schema: Schema
     user: Tower
-    item: Tower
     popular: tuple[tuple[str, float], ...]
     """(item id, count), most popular first: the answer to unknown users."""
     rescorer: Rescorer | None = None
     """Repeat head or reranker, where the recipe has one."""
+    files: Mapping[str, bytes] = field(repr=False)
+    """Contents of the files by name."""
+    quick_start: bool = False
+    """Whether it is loaded for a few users."""
 
     @classmethod
     def from_folder(cls, folder: Path) -> ModelBundle:
@@ -67,28 +67,41 @@ class ModelBundle:
         return cls.from_files({path.name: path.read_bytes() for path in folder.iterdir() if path.name != CHECKPOINT})
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> ModelBundle:
+    def from_files(cls, files: Mapping[str, bytes], *, quick_start: bool = False) -> ModelBundle:
         """Load from file contents by name.
 
-        UnsafeArchiveError if a program could run code while being loaded.
+        Args:
+            files: Contents.
+            quick_start: Load for a few users, without an import of PyTorch if possible.
+
+        Raises:
+            UnsafeArchiveError: A program could run code while being loaded.
         """
+        refuse_code(files[ITEM_TOWER], ITEM_TOWER)
         return cls(
             schema=Schema.from_json(files["schema.json"].decode()),
-            user=_tower(files, Entity.USER),
-            item=_tower(files, Entity.ITEM),
+            user=_tower(files, Entity.USER, quick_start),
+            files=files,
+            quick_start=quick_start,
             popular=tuple((item, count) for item, count in json.loads(files["popular.json"])),
-            rescorer=_rescorer(files) if RESCORER in files else None,
+            rescorer=_rescorer(files, quick_start) if RESCORER in files else None,
         )
 
+    @cached_property
+    def item(self) -> Tower:
+        """The item tower, loaded at first use: an answer to a user does not need it."""
+        return _tower(self.files, Entity.ITEM, self.quick_start)
 
-def _tower(files: Mapping[str, bytes], entity: Entity) -> Tower:
+
+def _tower(files: Mapping[str, bytes], entity: Entity, quick_start: bool) -> Tower:
     name = f"{entity.value}_tower.pt2"
     encoder = Encoder.from_json(files[f"{entity.value}_encoder.json"].decode())
-    return Tower(encoder=encoder, program=Program(files[name], name))
+    return Tower(encoder=encoder, program=Program(files[name], name, quick_start=quick_start))
 
 
-def _rescorer(files: Mapping[str, bytes]) -> Rescorer:
+def _rescorer(files: Mapping[str, bytes], quick_start: bool) -> Rescorer:
     encoder = Encoder.from_json(files["user_encoder.json"].decode())
     # Releases from before there were rerankers have no such file: their re-scorer is a repeat head.
     parts = json.loads(files[RESCORER_PARTS]) if RESCORER_PARTS in files else {}
-    return Rescorer(encoder=encoder, program=Program(files[RESCORER], RESCORER), **parts)
+    program = Program(files[RESCORER], RESCORER, quick_start=quick_start)
+    return Rescorer(encoder=encoder, program=program, **parts)

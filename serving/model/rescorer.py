@@ -94,8 +94,6 @@ class Rescorer:
 
     def _block(self, users: pl.DataFrame, user_QD: np.ndarray, vectors: Vectors, pairs: pl.DataFrame) -> pl.DataFrame:
         """Score all pairs of a few users: columns pair and score."""
-        import torch
-
         given, positions = {"user_embedding": user_QD}, self.candidates
         if not self.candidates:
             given |= self.encoder.encode(users)
@@ -104,8 +102,7 @@ class Rescorer:
         vectors_QPD = np.zeros((len(user_QD), positions, user_QD.shape[1]), np.float32)
         vectors_QPD[query, position] = _stacked(vectors, pairs[ITEM_ID])
         given["candidate_embeddings" if self.candidates else "history_embeddings"] = vectors_QPD
-        with torch.inference_mode():
-            scores_QP = self.program({name: torch.from_numpy(np.array(array)) for name, array in given.items()}).numpy()
+        scores_QP = self.program(given)
         return pairs.select("pair", score=pl.Series(scores_QP[query, position].astype(np.float64)))
 
 

@@ -25,13 +25,16 @@ class Release:
     towers: ModelBundle
 
     @classmethod
-    def load(cls, settings: Settings, dataset: str, version: int | None = None) -> Release:
+    def load(
+        cls, settings: Settings, dataset: str, version: int | None = None, *, quick_start: bool = False
+    ) -> Release:
         """Load a version after verifying its tag, its manifest and every file.
 
         Args:
             settings: The home and its services.
             dataset: Name of the dataset.
             version: Number of the version; None for the champion.
+            quick_start: Load for a few users, without an import of PyTorch if possible.
 
         Raises:
             ReleaseError: There is no champion, the version is not sealed, or something changed since it was judged.
@@ -42,7 +45,7 @@ class Release:
         version = champion_of(registry) if version is None else version
         manifest = read(registry, version)
         files = verified_files(registry.download(version), manifest)
-        return cls(manifest=manifest, towers=ModelBundle.from_files(files))
+        return cls(manifest=manifest, towers=ModelBundle.from_files(files, quick_start=quick_start))
 
     @property
     def schema(self) -> Schema:

@@ -112,11 +112,12 @@ def export_tower(path: Path, tower: nn.Module, example: Arrays) -> None:
     shapes = ({name: {0: batch} for name in features},)
     with torch.no_grad():
         torch.export.save(torch.export.export(tower, (features,), dynamic_shapes=shapes), path)
-        three = {name: torch.from_numpy(np.array(array[:3])) for name, array in example.items()}
-        wanted, got = tower(three), Program(path.read_bytes(), path.name)(three)
-    if not torch.allclose(wanted, got, atol=1e-5):
+        three = {name: np.array(array[:3]) for name, array in example.items()}
+        wanted = tower({name: torch.from_numpy(array) for name, array in three.items()}).numpy()
+    got = Program(path.read_bytes(), path.name)(three)
+    if not np.allclose(wanted, got, atol=1e-5):
         path.unlink()
-        raise RuntimeError(f"{path.name}: the exported program differs from the tower by {(wanted - got).abs().max()}")
+        raise RuntimeError(f"{path.name}: the exported program differs from the tower by {np.abs(wanted - got).max()}")
 
 
 def _unshared(model: TwoTower) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

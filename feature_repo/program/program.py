@@ -3,7 +3,8 @@
 An archive holds a graph of ATen operators as JSON and its tensors as plain bytes.
 `torch.export.load` imports sympy, networkx and the compiler, which takes longer than a
 request. Running the graph node by node calls the same operators, so the results are the
-same bits. Nothing is unpickled or evaluated.
+same bits. For a few rows NumPy can run it as well, to spare the import of PyTorch.
+Nothing is unpickled or evaluated.
 """
 
 from __future__ import annotations
@@ -14,23 +15,17 @@ import operator
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from feature_repo.pt2 import UnsafeArchiveError, refuse_code
+import numpy as np
 
-if TYPE_CHECKING:
-    import torch
+from feature_repo.program.numpy_operators import NumpyOperators
+from feature_repo.program.operators import BY_KEYWORD, DTYPES, Operators
+from feature_repo.program.torch_operators import TorchOperators
+from feature_repo.pt2 import refuse_code
 
 SCHEMA_MAJOR = 8
 """Version of PyTorch's archive format that this module reads."""
-# PyTorch's names by their numbers in the format.
-DTYPES = (
-    None, "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
-    "complex32", "complex64", "complex128", "bool", "bfloat16",
-)  # fmt: skip
-STRIDED = 7
-MEMORY_FORMATS = (None, "contiguous_format", "channels_last", "channels_last_3d", "preserve_format")
-BY_KEYWORD = 2
 PLAIN = ("as_int", "as_bool", "as_string", "as_ints", "as_bools", "as_strings")
 NUMBERS = {f"_operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "mod", "neg")}
 """Arithmetic on sizes, the only calls that are no ATen operators."""
@@ -68,18 +63,21 @@ class _Step:
 
 
 class Program:
-    """Exported program of one dict of tensors and one result.
+    """Exported program of one dict of arrays and one result.
 
     Args:
         data: content of a .pt2 archive.
         name: name of the archive, for messages.
+        quick_start: compute by NumPy, without an import of PyTorch, if it knows all
+            operators of the graph. It is for few rows; results may differ from
+            PyTorch's by rounding.
 
     Raises:
         UnsafeArchiveError: the archive could run code while being loaded.
         ValueError: another version of the format, or a graph that towers do not have.
     """
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(self, data: bytes, name: str, *, quick_start: bool = False) -> None:
         refuse_code(data, name)
         self.name = name
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -90,24 +88,28 @@ class Program:
                     f"{name} was written by torch {model['torch_version']} in format {model['schema_version']}; wanted"
                     f" format {SCHEMA_MAJOR}: use the torch of that release, or train it again"
                 )
-            tensors = _tensors(archive, root, "weights") | _tensors(archive, root, "constants")
-        module = model["graph_module"]
-        graph = module["graph"]
+            module = model["graph_module"]
+            graph = module["graph"]
+            in_numpy = quick_start and NumpyOperators.know(graph)
+            self.operators: Operators = NumpyOperators() if in_numpy else TorchOperators()
+            tensors: Values = {}
+            for kind in ("weights", "constants"):
+                tensors |= _tensors(archive, f"{root}/data/{kind}", f"model_{kind}_config.json", self.operators)
         self._fixed, inputs = _inputs(module["signature"], tensors)
         names = _input_names(module["module_call_graph"])
         if len(names) != len(inputs):
             raise ValueError(
-                f"{name}: {len(inputs)} inputs for the names {', '.join(names)}; wanted one dict of tensors"
+                f"{name}: {len(inputs)} inputs for the names {', '.join(names)}; wanted one dict of arrays"
             )
         self.inputs = {
             given: (inside, graph["tensor_values"][inside]) for given, inside in zip(names, inputs, strict=True)
         }
         """Value in the graph, and its declared type, by name of the input."""
-        self._steps = [_step(node) for node in graph["nodes"]]
+        self._steps = [_step(node, graph["tensor_values"], self.operators) for node in graph["nodes"]]
         (output,) = graph["outputs"]
         self._output: str = output["as_tensor"]["name"]
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Run the program.
 
         Raises:
@@ -118,42 +120,32 @@ class Program:
             differing = sorted(inputs.keys() ^ self.inputs.keys())
             raise ValueError(f"{self.name}: missing or unexpected inputs: {', '.join(differing)}")
         values = dict(self._fixed)
-        for given, (inside, declared) in self.inputs.items():
-            _check(inputs[given], declared, f"{self.name}, input {given!r}")
-            values[inside] = inputs[given]
-        for step in self._steps:
-            step.run(values)
-        result: torch.Tensor = values[self._output]
-        return result
+        with self.operators.running():
+            for given, (inside, declared) in self.inputs.items():
+                _check(inputs[given], declared, f"{self.name}, input {given!r}")
+                values[inside] = self.operators.given(inputs[given])
+            for step in self._steps:
+                step.run(values)
+            return self.operators.array(values[self._output])
 
 
-def _tensors(archive: zipfile.ZipFile, root: str, kind: str) -> dict[str, torch.Tensor]:
-    """Stored tensors of a kind, by name.
+def _tensors(archive: zipfile.ZipFile, folder: str, config: str, operators: Operators) -> Values:
+    """Stored tensors of a folder, by name.
 
     Args:
         archive: the archive.
-        root: its root folder.
-        kind: `weights` or `constants`.
+        folder: folder in it.
+        config: file in the folder that describes the tensors.
+        operators: the library.
     """
-    folder = f"{root}/data/{kind}"
-    config = json.loads(archive.read(f"{folder}/model_{kind}_config.json"))["config"]
-    return {name: _tensor(archive.read(f"{folder}/{entry['path_name']}"), entry) for name, entry in config.items()}
+    entries = json.loads(archive.read(f"{folder}/{config}"))["config"]
+    return {
+        name: operators.stored(archive.read(f"{folder}/{entry['path_name']}"), entry["tensor_meta"])
+        for name, entry in entries.items()
+    }
 
 
-def _tensor(content: bytes, entry: Mapping[str, Any]) -> torch.Tensor:
-    import torch
-
-    meta = entry["tensor_meta"]
-    dtype = _dtype(meta["dtype"])
-    sizes, strides = ([size["as_int"] for size in meta[part]] for part in ("sizes", "strides"))
-    if not content:
-        return torch.empty(sizes, dtype=dtype)
-    # A copy, because a tensor over immutable bytes would be unsafe to write to.
-    stored = torch.frombuffer(bytearray(content), dtype=dtype)
-    return stored.as_strided(sizes, strides, meta["storage_offset"]["as_int"])
-
-
-def _inputs(signature: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> tuple[Values, list[str]]:
+def _inputs(signature: Mapping[str, Any], tensors: Values) -> tuple[Values, list[str]]:
     """Stored values of the graph, and names of the given ones in order."""
     fixed: Values = {}
     given: list[str] = []
@@ -178,66 +170,55 @@ def _input_names(calls: list[dict[str, Any]]) -> list[str]:
     return names
 
 
-def _check(tensor: torch.Tensor, declared: Mapping[str, Any], where: str) -> None:
-    """Raise ValueError unless a tensor has the exported type and fixed sizes.
+def _check(array: np.ndarray, declared: Mapping[str, Any], where: str) -> None:
+    """Raise ValueError unless an array has the exported type and fixed sizes.
 
     Args:
-        tensor: the input.
+        array: the input.
         declared: its description in the graph.
         where: its name, for the message.
     """
     sizes = [size.get("as_int") for size in declared["sizes"]]
-    fits = len(sizes) == tensor.dim() and all(
-        wanted in (None, size) for wanted, size in zip(sizes, tensor.shape, strict=True)
+    fits = len(sizes) == array.ndim and all(
+        wanted in (None, size) for wanted, size in zip(sizes, array.shape, strict=True)
     )
-    if not fits or tensor.dtype != _dtype(declared["dtype"]):
+    dtype = DTYPES[declared["dtype"]]
+    if not fits or array.dtype.name != dtype:
         shape = ["any" if size is None else size for size in sizes]
-        raise ValueError(
-            f"{where}: got {tensor.dtype} {list(tensor.shape)}, wanted {_dtype(declared['dtype'])} {shape}"
-        )
+        raise ValueError(f"{where}: got {array.dtype} {list(array.shape)}, wanted {dtype} {shape}")
 
 
-def _step(node: Mapping[str, Any]) -> _Step:
-    arguments = [(each["name"], each.get("kind"), _argument(each["arg"])) for each in node["inputs"]]
+def _step(node: Mapping[str, Any], declared: Mapping[str, Any], operators: Operators) -> _Step:
+    """Step of a node.
+
+    Args:
+        node: node of the graph.
+        declared: descriptions of the graph's tensors by name.
+        operators: the library.
+    """
+    arguments = [(each["name"], each.get("kind"), _argument(each["arg"], operators)) for each in node["inputs"]]
+    target, outputs = node["target"], tuple(_result(output) for output in node["outputs"])
+    single = declared.get(outputs[0]) if len(outputs) == 1 and isinstance(outputs[0], str) else None
+    dtype = DTYPES[single["dtype"]] if single else None
     return _Step(
-        call=_call(node["target"]),
+        call=NUMBERS[target] if target in NUMBERS else operators.operator(target, dtype),
         args=tuple(argument for _, kind, argument in arguments if kind != BY_KEYWORD),
         kwargs={name: argument for name, kind, argument in arguments if kind == BY_KEYWORD},
-        outputs=tuple(_result(output) for output in node["outputs"]),
+        outputs=outputs,
     )
 
 
-def _call(target: str) -> Callable[..., Any]:
-    """Operator of a node.
-
-    Raises:
-        UnsafeArchiveError: neither an ATen operator nor arithmetic on sizes.
-    """
-    import torch
-
-    if target in NUMBERS:
-        number: Callable[..., Any] = NUMBERS[target]
-        return number
-    parts = target.split(".")
-    if parts[:3] != ["torch", "ops", "aten"] or len(parts) != 5:
-        raise UnsafeArchiveError(f"the program calls {target!r}; wanted ATen operators")
-    found: Callable[..., Any] = getattr(getattr(torch.ops.aten, parts[3]), parts[4])
-    return found
-
-
-def _argument(arg: Mapping[str, Any]) -> Argument:
+def _argument(arg: Mapping[str, Any], operators: Operators) -> Argument:
     """Source of an argument.
 
     Raises:
         ValueError: a kind that towers do not have.
     """
-    import torch
-
     ((kind, value),) = arg.items()
     if kind in ("as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool"):
-        return _named(value)
+        return _named(value, operators)
     if kind in ("as_tensors", "as_sym_ints", "as_optional_tensors"):
-        parts = [_named(each) for each in value]
+        parts = [_named(each, operators) for each in value]
         return lambda values: [part(values) for part in parts]
     if kind == "as_none":
         return _constant(None)
@@ -247,25 +228,17 @@ def _argument(arg: Mapping[str, Any]) -> Argument:
         return _constant(float(value))
     if kind == "as_floats":
         return _constant([float(each) for each in value])
-    if kind == "as_scalar_type":
-        return _constant(_dtype(value))
-    if kind == "as_device" and value["type"] == "cpu":
-        return _constant(torch.device("cpu"))
-    if kind == "as_layout" and value == STRIDED:
-        return _constant(torch.strided)
-    if kind == "as_memory_format":
-        return _constant(getattr(torch, str(MEMORY_FORMATS[value])))
-    raise ValueError(f"argument {kind}={value!r}; wanted tensors, sizes and plain values on the CPU")
+    return _constant(operators.option(kind, value))
 
 
-def _named(value: Mapping[str, Any]) -> Argument:
+def _named(value: Mapping[str, Any], operators: Operators) -> Argument:
     """Argument by its name, or a constant number instead."""
     for kind in ("name", "as_name"):
         if kind in value:
             name = value[kind]
             return lambda values: values[name]
     ((kind, content),) = value.items()
-    return _argument({kind: {"name": content["name"]} if kind == "as_tensor" else content})
+    return _argument({kind: {"name": content["name"]} if kind == "as_tensor" else content}, operators)
 
 
 def _constant(value: Any) -> Argument:
@@ -280,10 +253,3 @@ def _result(output: Mapping[str, Any]) -> tuple[str | None, ...] | str | None:
         return None
     name: str = value["name"] if kind == "as_tensor" else value["as_name"]
     return name
-
-
-def _dtype(number: int) -> torch.dtype:
-    import torch
-
-    found: torch.dtype = getattr(torch, str(DTYPES[number]))
-    return found
