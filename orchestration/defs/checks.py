@@ -1,14 +1,12 @@
 """Blocking asset checks by Great Expectations, and the demand for them."""
 
-import json
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 
-from feature_repo.progress import track
 from feature_repo.schema import Entity
-from feature_repo.validation.expectations import Report, validate
+from feature_repo.validation.expectations import Report
+from feature_repo.validation.kept import read_record, validate_or_keep
 from orchestration.asset_files import read_schema
 from orchestration.asset_values import Features
 from orchestration.workspace import Workspace
@@ -27,21 +25,24 @@ def item_expectations(workspace: Workspace, item_features: Features) -> dg.Asset
 
 
 def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.AssetCheckResult:
-    schema = read_schema(features.source)
-    docs = workspace.settings.home / "data_docs" / features.source.dataset
-    reports = {
-        view.name: validate(view, pl.scan_parquet(features.folder / f"{view.name}.parquet"), docs=docs)
-        for view in track(schema.views_of(entity), "views")
-    }
-    failures = [failure for report in reports.values() for failure in report.failures]
-    _marker(features).write_text(json.dumps(failures))
+    record, kept = validate_or_keep(
+        read_schema(features.source),
+        entity,
+        features.folder,
+        docs=workspace.settings.home / "data_docs" / features.source.dataset,
+        path=record_path(features),
+    )
+    reports, failures = record.reports, record.failures
+    hold = f"{sum(r.expectations for r in reports.values())} expectations hold"
+    if kept:
+        hold += ", as validated in a former run: tables and suite are unchanged"
     metadata: dict[str, dg.MetadataValue] = {
         f"data docs of {name}": dg.MetadataValue.url(report.docs.as_uri()) for name, report in reports.items()
     }
     return dg.AssetCheckResult(
         passed=not failures,
-        description="\n".join(failures) or f"{sum(r.expectations for r in reports.values())} expectations hold",
-        metadata=metadata | {"expectations": _table(reports)},
+        description="\n".join(failures) or hold,
+        metadata=metadata | {"expectations": _table(reports), "reused": dg.MetadataValue.bool(kept)},
     )
 
 
@@ -50,15 +51,15 @@ def require_checked(features: Features) -> None:
 
     A check blocks within its own run only, so every asset that reads the tables asks here.
     """
-    marker = _marker(features)
-    if not marker.exists():
+    record = read_record(record_path(features))
+    if record is None:
         raise RuntimeError(f"{features.folder} was never validated: run the checks of this asset first")
-    failures = json.loads(marker.read_text())
-    if failures:
-        raise RuntimeError(f"{features.folder} failed its expectations: {'; '.join(failures)}")
+    if record.failures:
+        raise RuntimeError(f"{features.folder} failed its expectations: {'; '.join(record.failures)}")
 
 
-def _marker(features: Features) -> Path:
+def record_path(features: Features) -> Path:
+    """File that keeps the reports of feature tables."""
     return features.folder.with_suffix(".checked.json")
 
 

@@ -41,7 +41,7 @@ class Terminal(logging.Handler):
             self._started[step] = time.monotonic()
             self._display.begin(step)
             self._listening.enter_context(listening(self._display.count))
-        elif kind == "ASSET_MATERIALIZATION" and event is not None and _is_reused(event):
+        elif event is not None and _is_reused(event):
             self._reused.add(step)
         elif kind == "STEP_SUCCESS":
             self._stop()
@@ -81,6 +81,12 @@ def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def _is_reused(event: dg.DagsterEvent) -> bool:
-    """Tell whether an asset says that it was there already."""
-    said = event.step_materialization_data.materialization.metadata.get("reused")
+    """Tell whether an asset or a check says that its result was there already."""
+    if event.event_type_value == "ASSET_MATERIALIZATION":
+        metadata = event.step_materialization_data.materialization.metadata
+    elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+        metadata = event.asset_check_evaluation_data.metadata
+    else:
+        return False
+    said = metadata.get("reused")
     return said is not None and said.value is True

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from orchestration.asset_values import Judged
@@ -31,6 +32,20 @@ class Chapter:
     versions: list[int]
     alias: str | None
     answers: str
+    kept: dict[str, bool]
+    """By check, whether its result was that of a former run."""
+
+
+def checks_kept(home: Home) -> dict[str, bool]:
+    """What Dagster shows of the checks of the last run; all of them passed."""
+    with home.entered(), dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(limit=1)
+        records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+        events = [record.event_log_entry.get_dagster_event() for record in records]
+    found = [event.asset_check_evaluation_data for event in events if event is not None]
+    assert all(check.passed for check in found)
+    assert all(("in a former run" in str(check.description)) == check.metadata["reused"].value for check in found)
+    return {check.check_name: bool(check.metadata["reused"].value) for check in found}
 
 
 def chapter(home: Home, judged: Judged) -> Chapter:
@@ -44,6 +59,7 @@ def chapter(home: Home, judged: Judged) -> Chapter:
         versions=home.versions(DATASET),
         alias=home.alias(DATASET),
         answers=home.answers(DATASET),
+        kept=checks_kept(home),
     )
 
 
@@ -100,6 +116,13 @@ def test_the_same_input_gives_the_same_version(first: Chapter, again: Chapter) -
     assert again.versions == [1]
     assert again.answers == first.answers
     assert again.reasons == first.reasons
+
+
+def test_unchanged_features_keep_their_verdict_and_their_data_docs(home: Home, first: Chapter, again: Chapter) -> None:
+    assert first.kept == {"user_expectations": False, "item_expectations": False}
+    assert again.kept == {"user_expectations": True, "item_expectations": True}
+    pages = {path.parent.name for path in (home.settings.home / "data_docs" / DATASET).glob("*/index.html")}
+    assert pages == {"user_profile", "user_activity", "user_history", "item_profile", "item_statistics"}
 
 
 def test_retraining_makes_a_challenger_that_is_compared_with_the_champion(challenger: Chapter) -> None:
