@@ -153,14 +153,14 @@ class Encoder:
         """Encode a long table that is never in memory as a whole.
 
         Args:
-            parts: The rows in order, in parts.
-            rows: Their number.
+            parts: the rows in order, in parts.
+            rows: their number.
 
         Returns:
-            What `encode` returns for all rows at once.
+            what `encode` returns for all rows at once.
 
         Raises:
-            ValueError: As `encode`.
+            ValueError: as `encode`.
         """
         return filled(map(self.encode, parts), rows)
 

@@ -1,4 +1,7 @@
-"""Arrays of many rows, filled part by part: of what encoding needs besides, there is one part at a time."""
+"""Arrays of many rows, filled part by part.
+
+Memory holds the arrays, and what encoding needs besides for one part alone.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,21 @@ from collections.abc import Iterable
 import numpy as np
 
 ROWS_AT_ONCE = 16_384
+"""Rows of a part: those with histories are wide."""
 
 
 def filled(parts: Iterable[dict[str, np.ndarray]], rows: int) -> dict[str, np.ndarray]:
     """Concatenate arrays by name without holding all parts.
 
     Args:
-        parts: The arrays of the next rows.
-        rows: Rows of all parts together.
+        parts: the arrays of the next rows.
+        rows: rows of all parts together.
 
     Returns:
         By name, one array of all rows.
 
     Raises:
-        ValueError: The parts have more or fewer rows.
+        ValueError: the parts have more or fewer rows.
     """
     arrays: dict[str, np.ndarray] = {}
     end = 0

@@ -1,4 +1,4 @@
-"""Newest rows of a feature table at a moment, and which of them are not online yet."""
+"""Newest rows of a feature table at a moment, and those not online yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from feature_repo.schema import CREATED_TIME, ENTITY_TIME, View
 
 
 def newest_rows(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
-    """Key and times of the newest row of each entity that was true and known at `as_of`, sorted by key."""
+    """Key and times of each entity's newest row at a moment, sorted by key.
+
+    Args:
+        path: feature table.
+        view: its view.
+        as_of: the moment; rows that were not true or not known by then do not count.
+    """
     key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
     rows = pl.scan_parquet(path).select(key, *times)
     known = rows.filter(pl.all_horizontal(pl.col(time) <= as_of for time in times)).collect()
@@ -19,7 +25,13 @@ def newest_rows(path: Path, view: View, as_of: datetime) -> pl.DataFrame:
 
 
 def read_rows(path: Path, view: View, newest: pl.DataFrame) -> pl.DataFrame:
-    """The rows of some keys and times, which are sorted by key, in that order."""
+    """Rows of some keys and times, in their order.
+
+    Args:
+        path: feature table.
+        view: its view.
+        newest: the keys and times, sorted by key.
+    """
     key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
     # Row groups of sorted tables without any of the keys are then never read.
     first, last = pl.lit(newest[key][0]), pl.lit(newest[key][-1])
@@ -28,7 +40,13 @@ def read_rows(path: Path, view: View, newest: pl.DataFrame) -> pl.DataFrame:
 
 
 def differs(latest: pl.DataFrame, online: pl.DataFrame, view: View) -> pl.Series:
-    """Which rows of `latest` are not, value by value, what is online for the same entities in the same order."""
+    """Mask of the rows that are not online in every value.
+
+    Args:
+        latest: rows of the feature table.
+        online: online rows of the same entities in the same order.
+        view: their view.
+    """
     seconds = latest[ENTITY_TIME].dt.truncate("1s")
     differs = seconds.ne_missing(online[ENTITY_TIME].dt.truncate("1s"))  # online stores keep seconds
     for name in view.columns:

@@ -97,9 +97,10 @@ class Store:
         return pl.concat([nothing, *self.join_parts(entity, frame)])
 
     def join_parts(self, entity: Entity, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Join as `join` does, some rows at a time, so that memory does not grow with their number.
+        """Join as `join` does, some rows at a time.
 
-        Rows sorted by key are joined fastest: each part then reads only its part of the tables.
+        Memory does not grow with their number. Rows sorted by key are joined fastest:
+        each part then reads only its part of the tables.
 
         Raises:
             InputError: nulls, wrong types or duplicate rows in `frame`.

@@ -17,7 +17,7 @@ class TableWriter:
     """Tables of one folder that grow by parts; use it as a context manager.
 
     Args:
-        folder: Folder of the files `{name}.parquet`.
+        folder: folder of the files `{name}.parquet`.
     """
 
     def __init__(self, folder: Path) -> None:

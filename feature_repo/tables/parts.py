@@ -1,7 +1,7 @@
-"""Feature tables in parts: some entities at a time, so that memory does not grow with the log.
+"""Feature tables in parts: some entities at a time.
 
-Every feature of an entity is computed from its own events, so the parts, one after the other,
-are the tables of the whole.
+Memory then hardly grows with the log. Every feature of an entity is computed from its
+own events, so the parts, one after the other, are the tables of the whole.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def feature_parts(
     """Compute `feature_tables` in parts.
 
     Args:
-        tables: Canonical tables.
-        entity: Entity whose views are computed.
-        moments: Further times at which every user has a row.
-        events_at_once: Events of a part, about.
+        tables: canonical tables.
+        entity: entity whose views are computed.
+        moments: further times at which every user has a row.
+        events_at_once: events of a part, about.
 
     Yields:
         The tables of the next entities, in the order of their ids.
@@ -54,7 +54,14 @@ def feature_parts(
 
 
 def _blocks(entities: pl.DataFrame, events: pl.DataFrame, key: str, events_at_once: int) -> pl.Series:
-    """Block of each entity, UInt32 from 0, ascending: neighbours share one until it has enough events."""
+    """Block of each entity, UInt32 from 0, ascending.
+
+    Args:
+        entities: users or items.
+        events: the log.
+        key: id column of both.
+        events_at_once: events after which the next block begins.
+    """
     counts = entities.select(key).join(events.group_by(key).len("events"), on=key, how="left", maintain_order="left")
     # An entity without events has rows too.
     total = (counts["events"].fill_null(0) + 1).cum_sum()

@@ -1,4 +1,4 @@
-"""Histories of user snapshots, stored once per user and cut for the snapshots of a batch.
+"""Histories of user snapshots, stored once per user and cut for each batch.
 
 Consecutive snapshots of a user share most of their history. An entry is an item with its last
 time and counts, and the snapshots during which it stands so: about one for each event, in

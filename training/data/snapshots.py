@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from feature_repo.encode.parts import ROWS_AT_ONCE
 from feature_repo.schema import ENTITY_TIME
 
 Frame = pl.DataFrame | pl.LazyFrame
 """Joined snapshots in memory, or in a file that is read where it is needed."""
-ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
