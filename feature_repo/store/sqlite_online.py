@@ -73,6 +73,18 @@ class SqliteStore(Store):
         types = online_types(views)
         return pl.DataFrame({name: [row.get(name) for row in found] for name in types}, schema=types)
 
+    def known(self, entity: Entity) -> list[str]:
+        """Ids with online features, sorted.
+
+        Ids that vanished from the tables since are among them: they still have an answer.
+        """
+        ids: set[str] = set()
+        with closing(_connect(self.home / "online.db")) as connection:
+            for view in self.schema.views_of(entity):
+                query = f'SELECT DISTINCT entity_key FROM "{table_name(self.schema, view)}"'
+                ids.update(_id(entity, key) for (key,) in connection.execute(query))
+        return sorted(ids)
+
 
 def table_name(schema: Schema, view: View) -> str:
     """Name of Feast's table of a view's online rows."""
@@ -99,6 +111,11 @@ def _key(entity: Entity, id_: str) -> bytes:
     name, value = entity.key.encode(), id_.encode()
     sizes = struct.pack("<III", 1, STRING, len(name))
     return sizes + name + struct.pack("<II", STRING, len(value)) + value
+
+
+def _id(entity: Entity, key: bytes) -> str:
+    """Id of a key that `_key` makes."""
+    return key[len(_key(entity, "")) :].decode()
 
 
 def _python(content: bytes) -> Any:
