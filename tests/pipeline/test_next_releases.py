@@ -5,6 +5,8 @@ The fixtures are one story in one dataset, each the next chapter; what a chapter
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,19 +35,22 @@ class Chapter:
     alias: str | None
     answers: str
     kept: dict[str, bool]
-    """By check, whether its result was that of a former run."""
+    """By check, whether its result was that of a former run; also of the online features."""
 
 
-def checks_kept(home: Home) -> dict[str, bool]:
-    """What Dagster shows of the checks of the last run; all of them passed."""
+def kept(home: Home) -> dict[str, bool]:
+    """What Dagster shows of checks and online features of the last run; all checks passed."""
     with home.entered(), dg.DagsterInstance.get() as instance:
         (run,) = instance.get_runs(limit=1)
         records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
         events = [record.event_log_entry.get_dagster_event() for record in records]
+        loaded = instance.get_latest_materialization_event(dg.AssetKey("online_features"))
     found = [event.asset_check_evaluation_data for event in events if event is not None]
     assert all(check.passed for check in found)
     assert all(("in a former run" in str(check.description)) == check.metadata["reused"].value for check in found)
-    return {check.check_name: bool(check.metadata["reused"].value) for check in found}
+    assert loaded is not None and loaded.asset_materialization is not None
+    online = "reused" in loaded.asset_materialization.metadata
+    return {check.check_name: bool(check.metadata["reused"].value) for check in found} | {"online_features": online}
 
 
 def chapter(home: Home, judged: Judged) -> Chapter:
@@ -59,7 +64,7 @@ def chapter(home: Home, judged: Judged) -> Chapter:
         versions=home.versions(DATASET),
         alias=home.alias(DATASET),
         answers=home.answers(DATASET),
-        kept=checks_kept(home),
+        kept=kept(home),
     )
 
 
@@ -88,7 +93,17 @@ def gone_back(home: Home, folder: Path, challenger: Chapter) -> Chapter:
     """The challenger was promoted; it is rolled back, and the same input runs again."""
     ended = home.command("rollback", "--dataset", DATASET, "--json")
     assert ended.data == {"dataset": DATASET, "champion": 1}
+    lose_online_features(home)
     return chapter(home, home.run(folder))
+
+
+def lose_online_features(home: Home) -> None:
+    """Delete what the online store holds of this dataset."""
+    with closing(sqlite3.connect(home.settings.feast_home / "online.db")) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?"
+        for (table,) in connection.execute(query, [f"{DATASET}_%"]).fetchall():
+            connection.execute(f'DELETE FROM "{table}"')
+        connection.commit()
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +134,8 @@ def test_the_same_input_gives_the_same_version(first: Chapter, again: Chapter) -
 
 
 def test_unchanged_features_keep_their_verdict_and_their_data_docs(home: Home, first: Chapter, again: Chapter) -> None:
-    assert first.kept == {"user_expectations": False, "item_expectations": False}
-    assert again.kept == {"user_expectations": True, "item_expectations": True}
+    assert first.kept == {"user_expectations": False, "item_expectations": False, "online_features": False}
+    assert again.kept == {"user_expectations": True, "item_expectations": True, "online_features": True}
     pages = {path.parent.name for path in (home.settings.home / "data_docs" / DATASET).glob("*/index.html")}
     assert pages == {"user_profile", "user_activity", "user_history", "item_profile", "item_statistics"}
 
@@ -144,6 +159,11 @@ def test_running_the_same_input_does_not_undo_a_rollback(first: Chapter, gone_ba
     assert (gone_back.version, gone_back.reused, gone_back.outcome) == (2, True, "passed")
     assert gone_back.champion == 1
     assert gone_back.alias == "story_items_v1"
+    assert gone_back.answers == first.answers
+
+
+def test_online_features_that_were_lost_are_loaded_again(first: Chapter, gone_back: Chapter) -> None:
+    assert gone_back.kept == {"user_expectations": True, "item_expectations": True, "online_features": False}
     assert gone_back.answers == first.answers
 
 
