@@ -156,8 +156,11 @@ def _runs(row_e: np.ndarray, key_e: list[np.ndarray], values_e: list[np.ndarray]
     for key, factor in zip(key_e, _MIX, strict=True):
         hash_e = (hash_e ^ key.astype(np.int64).view(np.uint64)) * factor
         hash_e ^= hash_e >> np.uint64(29)
-    # Two keys with one hash end a run too early, which is no mistake: the values are compared.
-    order = np.argsort(hash_e, kind="stable")
+    # Rows in the low bits give every element a number of its own, as the vectorised sort, which
+    # is not stable, needs. Two keys with one hash end a run too early, which is no mistake: the
+    # values are compared.
+    bits = np.uint64(int(row_e[-1]).bit_length() if len(row_e) else 0)
+    order = np.argsort((hash_e << bits) | row_e.astype(np.uint64))
     row_e = row_e[order]
     goes_on = row_e[1:] == row_e[:-1] + 1
     for value_e in (*key_e, *values_e):

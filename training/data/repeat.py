@@ -66,11 +66,17 @@ def repeat_facts(positives: pl.DataFrame, encoder: Encoder) -> np.ndarray:
         positives: user_id, item_id, query_time; one row per user, day and item.
         encoder: the item encoder.
     """
-    days = pl.col("query_time").diff().over(USER_ID, ITEM_ID).dt.total_days()
-    gaps = positives.sort(USER_ID, ITEM_ID, "query_time").with_columns(gap=days.log1p())
-    pairs = gaps.group_by(USER_ID, ITEM_ID).agg(gaps=pl.col("gap").count(), total=pl.col("gap").sum())
-    items = pairs.group_by(ITEM_ID).agg(
-        buyers=pl.len(), again=(pl.col("gaps") > 0).sum(), gaps=pl.col("gaps").sum(), total=pl.col("total").sum()
+    ordered = positives.select(USER_ID, ITEM_ID, "query_time").sort(USER_ID, ITEM_ID, "query_time")
+    same = [
+        (pl.col(name) == pl.col(name).shift()).fill_null(False) for name in (USER_ID, ITEM_ID)
+    ]  # faster than over()
+    gap = pl.when(pl.all_horizontal(same)).then(pl.col("query_time").diff().dt.total_days().log1p())
+    gaps = ordered.select(ITEM_ID, gap=gap)
+    first = pl.col("gap").is_null()
+    items = (
+        gaps.with_columns(second=~first & first.shift())
+        .group_by(ITEM_ID)
+        .agg(buyers=first.sum(), again=pl.col("second").sum(), gaps=pl.col("gap").count(), total=pl.col("gap").sum())
     )
     share = pl.col("again").sum() / pl.col("buyers").sum()
     gap = pl.col("total").sum() / pl.col("gaps").sum().clip(1)
