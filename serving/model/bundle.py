@@ -6,7 +6,7 @@ Legend: B rows of a batch, D dimensions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
+from feature_repo.encode.parts import ROWS_AT_ONCE as ENCODED_AT_ONCE
 from feature_repo.program import Program
 from feature_repo.progress import track
 from feature_repo.schema import Entity, Schema
@@ -38,9 +39,16 @@ class Tower:
 
     def embed(self, frame: pl.DataFrame) -> np.ndarray:
         """Embed rows of features as of event_timestamp: float32 [rows, D], L2-normalised."""
-        starts = track(range(0, len(frame), ROWS_AT_ONCE), "batches")
-        parts = [self.program(self.encoder.encode(frame[start : start + ROWS_AT_ONCE])) for start in starts]
-        return np.concatenate(parts)
+        # Encoding looks each value up in a whole vocabulary, so it takes more rows at a time.
+        parts = frame.iter_slices(ENCODED_AT_ONCE)
+        batches = (batch for part in parts for batch in _batches(self.encoder.encode(part), len(part)))
+        number = -(-len(frame) // ROWS_AT_ONCE)
+        return np.concatenate([self.program(batch) for batch in track(batches, "batches", number)])
+
+
+def _batches(arrays: dict[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:
+    for start in range(0, rows, ROWS_AT_ONCE):
+        yield {name: array[start : start + ROWS_AT_ONCE] for name, array in arrays.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +79,11 @@ class ModelBundle:
         """Load from file contents by name.
 
         Args:
-            files: Contents.
-            quick_start: Load for a few users, without an import of PyTorch if possible.
+            files: contents.
+            quick_start: load for a few users, without an import of PyTorch if possible.
 
         Raises:
-            UnsafeArchiveError: A program could run code while being loaded.
+            UnsafeArchiveError: a program could run code while being loaded.
         """
         refuse_code(files[ITEM_TOWER], ITEM_TOWER)
         return cls(
