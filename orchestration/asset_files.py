@@ -56,8 +56,8 @@ def write_embeddings(ids: pl.Series, vectors_ND: np.ndarray, path: Path) -> None
     """Write item ids with their embeddings.
 
     Args:
-        ids: Item ids in corpus order.
-        vectors_ND: Embeddings in the same order.
+        ids: item ids in corpus order.
+        vectors_ND: embeddings in the same order.
         path: Parquet file.
     """
     pl.DataFrame({ITEM_ID: ids, EMBEDDING: vectors_ND}).write_parquet(path)

@@ -103,7 +103,10 @@ class Window:
 
     @classmethod
     def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
-        """Window after the cut of a version; of more than `max_users` users, a seeded sample."""
+        """Window after the cut of a version.
+
+        Of more than `max_users` users, a seeded sample.
+        """
         source, frames = value.version.source, value.version.frames
         users = at(pl.scan_parquet(frames / "queries.parquet"), source.cut)
         corpus = at(pl.scan_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
@@ -127,7 +130,7 @@ def evaluate_version(
     log: Callable[[str], None],
     max_users: int = MAX_USERS,
 ) -> Evaluated:
-    """Measure the version, baselines and the champion on the users active after the cut.
+    """Measure version, baselines and champion on users active after the cut.
 
     Args:
         settings: home and services.
@@ -202,7 +205,10 @@ def _notes(baselines: Sequence[str], large: dict[str, str]) -> tuple[str, ...]:
 def _champion(
     settings: Settings, registry: Registry, value: Index, window: Window
 ) -> tuple[Release | None, str | None]:
-    """The champion's release if it is another version, with a note if it cannot be measured on these users."""
+    """The champion's release, if it is another version.
+
+    With a note if it cannot be measured on these users.
+    """
     version = registry.champion()
     if version is None or version == value.version.version:
         return None, None

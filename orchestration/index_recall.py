@@ -1,4 +1,4 @@
-"""Recall of the built index against exact search, under the filters that serving uses.
+"""Recall of the built index against exact search, under serving's filters.
 
 Legend: Q queries, N items of the corpus, D dimensions, K ranks.
 """
@@ -61,7 +61,7 @@ def sampled_index_recall(
 
 
 def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
-    """Filter expression -> the items that match it, bool [N]; None -> None for no filter."""
+    """Items that match each filter expression, bool [N]; None for no filter."""
     fields = [f.name for f in schema.features_of(Entity.ITEM) if f.filterable and f.kind is Kind.CATEGORICAL]
     frequent = {field: items[field].drop_nulls().value_counts(sort=True)[field][0] for field in fields}
     return {None: None} | {

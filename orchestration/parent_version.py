@@ -35,14 +35,14 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     """Resolve the base release that the workspace names; None for a full training.
 
     Args:
-        workspace: The run's options.
-        source: The run's data.
-        schema: The schema of that data.
+        workspace: the run's options.
+        source: the run's data.
+        schema: the schema of that data.
 
     Raises:
-        ReleaseError: There is no champion, or the version is not sealed or was changed since.
-        LookupError: There is no such version.
-        InputError: The release does not fit this data, schema or recipe.
+        ReleaseError: there is no champion, or the version is not sealed or was changed since.
+        LookupError: there is no such version.
+        InputError: the release does not fit this data, schema or recipe.
     """
     named = workspace.update or workspace.warm_start
     if named is None:

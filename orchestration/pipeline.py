@@ -25,7 +25,9 @@ class CheckError(RuntimeError):
 
 
 def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
-    """Materialise every asset; `config` holds fields of `Workspace`. Returns the evaluation of the judged version.
+    """Materialise every asset; return the evaluation of the judged version.
+
+    `config` holds fields of `Workspace`.
 
     Needs a prepared home (`orchestration.local.home`). Ends at the first failure: CheckError if a blocking check fails,
     KeyboardInterrupt at Ctrl-C or SIGTERM, else what the asset raised. What was finished before is kept and used again.
@@ -53,7 +55,10 @@ def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
 
 @contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Send a Ctrl-C again that came while Python ran a callback of its garbage collection, where errors are dropped."""
+    """Send a Ctrl-C again that came while Python collected garbage.
+
+    Errors are dropped in the callbacks of a collection.
+    """
     hook = sys.unraisablehook
 
     def again(dropped: sys.UnraisableHookArgs) -> None:
@@ -70,7 +75,10 @@ def interrupts_kept() -> Iterator[None]:
 
 
 def _interrupt_main() -> None:
-    """Send SIGINT to the main thread; where threads take no signals (Windows), simulate it."""
+    """Send SIGINT to the main thread.
+
+    Where threads take no signals (Windows), simulate it.
+    """
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:

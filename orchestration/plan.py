@@ -1,4 +1,4 @@
-"""The plan of a run: everything that is known before anything is computed or written."""
+"""Plan of a run: what is known before anything is computed or written."""
 
 from __future__ import annotations
 

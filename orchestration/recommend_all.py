@@ -13,18 +13,18 @@ def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, o
     """Write the k best items of every user in the feature store to a Parquet file.
 
     Args:
-        settings: The home and its services.
-        dataset: Dataset whose champion answers.
-        k: Number of items per user.
-        where: Filter on items, in the grammar of `serving.index.filters`; None for all items.
-        out: The file; it appears only when it is complete.
+        settings: the home and its services.
+        dataset: dataset whose champion answers.
+        k: number of items per user.
+        where: filter on items, in the grammar of `serving.index.filters`; None for all items.
+        out: the file; it appears only when it is complete.
 
     Returns:
         The number of rows.
 
     Raises:
-        InputError: The folder of the file does not exist.
-        ReleaseError: The dataset has no champion, or the champion cannot be served.
+        InputError: the folder of the file does not exist.
+        ReleaseError: the dataset has no champion, or the champion cannot be served.
     """
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: the folder {out.absolute().parent} does not exist")

@@ -23,13 +23,13 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
     """Judge an evaluated version by the gate's policy and seal it.
 
     Args:
-        settings: The home, its services and the policy.
-        evaluation: The version and its evaluation.
-        now: Time of the seal, naive UTC.
+        settings: the home, its services and the policy.
+        evaluation: the version and its evaluation.
+        now: time of the seal, naive UTC.
 
     Raises:
-        LookupError: The version's collection is gone.
-        ReleaseError: The version is sealed already, with another content.
+        LookupError: the version's collection is gone.
+        ReleaseError: the version is sealed already, with another content.
     """
     version, source = evaluation.version, evaluation.version.source
     measured = Evaluated.from_json(evaluation.path.read_text())
@@ -54,9 +54,9 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
     A champion that could not be measured leaves its rules undecided.
 
     Args:
-        measured: The evaluation of the version, the baselines and the champion.
-        cut: Start of the version's hold-out.
-        policy: What a challenger must show.
+        measured: the evaluation of the version, the baselines and the champion.
+        cut: start of the version's hold-out.
+        policy: what a challenger must show.
     """
     metrics = {name: each.metrics for name, each in measured.systems.items()}
     users = measured.systems[TWO_TOWER].users["all"]

@@ -61,8 +61,8 @@ class Workspace(dg.ConfigurableResource):
         """Check recipe, device, gate policy and options before the run starts.
 
         Raises:
-            ValueError: The recipe is unknown, the device is not there, or the gate policy has mistakes.
-            InputError: Options exclude each other, or name no version.
+            ValueError: the recipe is unknown, the device is not there, or the gate policy has mistakes.
+            InputError: options exclude each other, or name no version.
         """
         from training.trainer.device import available
 

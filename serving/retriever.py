@@ -93,9 +93,9 @@ class Retriever:
         dataset lets them return; the stored history decides which items count as seen.
 
         Args:
-            user_id: The user.
-            k: Number of items; a k beyond the corpus gives all of it, with a note.
-            where: Filter, in the grammar of `serving.index.filters`; None for all items.
+            user_id: the user.
+            k: number of items; a k beyond the corpus gives all of it, with a note.
+            where: filter, in the grammar of `serving.index.filters`; None for all items.
 
         Raises:
             ValueError: k is below 1, the search needs more than 16,384 items, or the filter cannot be used.
@@ -116,9 +116,9 @@ class Retriever:
         """Recommend items to many users, in batches.
 
         Args:
-            user_ids: Users; each is answered once, in this order.
-            k: Number of items for each user.
-            where: Filter; None for all items.
+            user_ids: users; each is answered once, in this order.
+            k: number of items for each user.
+            where: filter; None for all items.
 
         Returns:
             Rows as RESULT: user_id, rank from 1, item_id, score, source, version.

@@ -69,8 +69,8 @@ class Settings:
         GATEHOUSE_POLICY: path of a policy file.
 
         Raises:
-            ValueError: A variable cannot be used; the message names it.
-            RuntimeError: The home has a format that this Gatehouse does not read.
+            ValueError: a variable cannot be used; the message names it.
+            RuntimeError: the home has a format that this Gatehouse does not read.
         """
         home = Path(environ.get("GATEHOUSE_HOME") or ".gatehouse").expanduser().absolute()
         milvus, policy = environ.get("GATEHOUSE_MILVUS_URI") or None, environ.get("GATEHOUSE_POLICY")

@@ -113,7 +113,7 @@ def fit(
     # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
-    final, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
+    final, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
@@ -167,7 +167,7 @@ def start_trial(
     )
     _check_recipe(schema, config)
     positives = interactions(events, validation_start)
-    trial, data = _start(schema, queries, item_snapshots, items, positives, config, seed, released)
+    trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
     user_arrays, item_arrays = trial.user_encoder.encode(users[holdout.users_Q]), trial.item_encoder.encode(items)
 
@@ -181,7 +181,7 @@ def start_trial(
     return trial, data, validate
 
 
-def _start(
+def untrained(
     schema: Schema,
     queries: Frame,
     items: Frame,

@@ -37,7 +37,7 @@ def feature_parts(
         The tables of the next entities, in the order of their ids.
 
     Raises:
-        ValueError: A view that nothing here computes.
+        ValueError: a view that nothing here computes.
     """
     key, log = entity.key, LogSpan.of(tables.events)
     entities = tables.users if entity is Entity.USER else tables.items

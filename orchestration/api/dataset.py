@@ -1,4 +1,4 @@
-"""Dataset of the Python API: canonical tables, their temporal split, and features in memory."""
+"""Dataset of the Python API: tables, temporal split, features in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from training.data.split import Split, temporal_split
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Checked tables with a temporal split; features are computed in memory when they are needed."""
+    """Checked tables with a temporal split.
+
+    Features are computed in memory when they are needed.
+    """
 
     tables: Tables
     """Events, users and items in canonical form, with their schema."""
@@ -57,26 +60,26 @@ class Dataset:
         """Make a dataset of frames.
 
         Args:
-            events: One row for each interaction; polars or pandas, as users and items.
-            users: One row for each user; None takes the users of the events.
-            items: One row for each item; None takes the items of the events.
-            user: Column of the user id, in events and users.
-            item: Column of the item id, in events and items.
-            timestamp: Column of the time; times, ISO 8601 text, or whole numbers with `epoch`.
-            created: Column of the time at which an event became known.
-            value: Column of an amount: money, watch time.
-            basket: Column of the basket or session.
-            rating: Column of an explicit rating; needs `positive_from`.
-            positive_from: Lowest rating of a positive; lower ones are counted in `notes` and dropped.
-            epoch: Unit of whole numbers in `timestamp` and `created`: s, ms, us, ns.
-            user_features: Feature name -> kind, or options as in gatehouse.yaml; None guesses.
-            item_features: The same for items; with `display` an answer shows the feature.
-            seen_items_may_return: Whether a user may take an item again; None asks the events.
-            holdout_share: Least share of the events after the cut.
-            name: Name of the dataset.
+            events: one row for each interaction; polars or pandas, as users and items.
+            users: one row for each user; None takes the users of the events.
+            items: one row for each item; None takes the items of the events.
+            user: column of the user id, in events and users.
+            item: column of the item id, in events and items.
+            timestamp: column of the time; times, ISO 8601 text, or whole numbers with `epoch`.
+            created: column of the time at which an event became known.
+            value: column of an amount: money, watch time.
+            basket: column of the basket or session.
+            rating: column of an explicit rating; needs `positive_from`.
+            positive_from: lowest rating of a positive; lower ones are counted in `notes` and dropped.
+            epoch: unit of whole numbers in `timestamp` and `created`: s, ms, us, ns.
+            user_features: feature name -> kind, or options as in gatehouse.yaml; None guesses.
+            item_features: the same for items; with `display` an answer shows the feature.
+            seen_items_may_return: whether a user may take an item again; None asks the events.
+            holdout_share: least share of the events after the cut.
+            name: name of the dataset.
 
         Raises:
-            InputError: Frames, columns, ids or ratings that cannot be used, or a log too short to split.
+            InputError: frames, columns, ids or ratings that cannot be used, or a log too short to split.
 
         >>> n = pl.int_range(600)
         >>> times = pl.datetime(2024, 1, 1) + pl.duration(hours=n)
@@ -107,12 +110,12 @@ class Dataset:
 
         Args:
             name: completejourney, tiny, movielens, or own for a folder with a gatehouse.yaml.
-            data: Folder of the raw files, where you bring them.
-            as_of: Moment after which an event is an error.
-            positive_from: Lowest rating of a positive, for MovieLens. None: every rating counts.
+            data: folder of the raw files, where you bring them.
+            as_of: moment after which an event is an error.
+            positive_from: lowest rating of a positive, for MovieLens. None: every rating counts.
 
         Raises:
-            InputError: An unknown name, or input that cannot be used.
+            InputError: an unknown name, or input that cannot be used.
 
         >>> gh.Dataset.load("tiny")
         Dataset('tiny': 7,748 events, 200 users, 300 items; cut 2024-03-21)
@@ -122,7 +125,10 @@ class Dataset:
 
     @classmethod
     def of(cls, tables: Tables, *, holdout_share: float = 0.1) -> Dataset:
-        """Split canonical tables by time; `holdout_share` is the least share of events after the cut."""
+        """Split canonical tables by time.
+
+        `holdout_share` is the least share of events after the cut.
+        """
         return cls(tables=tables, split=temporal_split(tables.events["timestamp"], holdout_share=holdout_share))
 
     @property
@@ -142,7 +148,10 @@ class Dataset:
 
     @cached_property
     def queries(self) -> pl.DataFrame:
-        """User snapshots with features: those of positives, and every user at both moments of the split."""
+        """User snapshots with features.
+
+        Those of positives, and every user at both moments of the split.
+        """
         rows = query_rows(self.positives, self.tables.users[USER_ID], self._moments)
         return self._with_features(rows, Entity.USER)
 

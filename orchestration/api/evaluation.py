@@ -1,4 +1,4 @@
-"""Evaluation of the Python API: a model beside baselines, on the events after the cut."""
+"""Evaluation of the Python API: a model beside baselines, after the cut."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def evaluate(
     registered or gated.
 
     Args:
-        model: The model.
-        data: The data that it was trained on, or later ones.
-        baselines: Names of baselines, which are fitted to the events before the cut.
-        ks: List lengths; 20 is always among them.
-        seed: Random seed of the bootstrap and of baselines.
+        model: the model.
+        data: the data that it was trained on, or later ones.
+        baselines: names of baselines, which are fitted to the events before the cut.
+        ks: list lengths; 20 is always among them.
+        seed: random seed of the bootstrap and of baselines.
 
     Raises:
-        ValueError: An unknown baseline, one that is too large for these data, or data whose
+        ValueError: an unknown baseline, one that is too large for these data, or data whose
             hold-out begins before the model's cut: it was trained on some of it.
 
     >>> gh.evaluate(model, data, baselines=["popular"])

@@ -1,4 +1,7 @@
-"""Frames of a caller as canonical tables: any data frame in, columns named, features guessed."""
+"""Frames of a caller as canonical tables.
+
+Any data frame in, columns named, features guessed.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,11 @@ def as_polars(frame: Frame, name: str) -> pl.DataFrame:
     """Convert a frame to polars.
 
     Args:
-        frame: A polars or pandas frame.
-        name: Name of the frame in errors.
+        frame: a polars or pandas frame.
+        name: name of the frame in errors.
 
     Raises:
-        InputError: Something else, or a pandas column of mixed types.
+        InputError: something else, or a pandas column of mixed types.
     """
     if isinstance(frame, pl.LazyFrame):
         return frame.collect()
@@ -62,12 +65,12 @@ def raw_events(frame: pl.DataFrame, columns: Mapping[str, str | None], epoch: Ep
     """Name the columns of the events.
 
     Args:
-        frame: The events.
-        columns: Column by canonical name; None where there is none.
-        epoch: Unit of times in whole numbers.
+        frame: the events.
+        columns: column by canonical name; None where there is none.
+        epoch: unit of times in whole numbers.
 
     Raises:
-        InputError: No timestamp is named, or a named column is missing.
+        InputError: no timestamp is named, or a named column is missing.
     """
     if columns["timestamp"] is None:
         raise InputError(f"events: no timestamp column is named; {NO_TIMES}")
@@ -84,14 +87,14 @@ def raw_entities(given: Frame | None, key: str, entity: Entity, declared: Featur
     """Name the columns of users or items, and declare their features.
 
     Args:
-        given: One row for each user or item; None where there is no such frame.
-        key: Column of the id.
-        entity: Whose rows these are.
-        declared: Features by name; None guesses them from all columns.
-        taken: Names that no feature may have; the new ones are added.
+        given: one row for each user or item; None where there is no such frame.
+        key: column of the id.
+        entity: whose rows these are.
+        declared: features by name; None guesses them from all columns.
+        taken: names that no feature may have; the new ones are added.
 
     Raises:
-        InputError: The id column is missing, or a declared feature makes no sense.
+        InputError: the id column is missing, or a declared feature makes no sense.
     """
     name = f"{entity.value}s"
     if given is None and declared:
@@ -126,15 +129,15 @@ def canonical_tables(
     """Check named tables, and bring them into canonical form.
 
     Args:
-        name: Name of the dataset.
-        events: The events.
-        users: The users.
-        items: The items.
-        seen_items_may_return: Whether a user may take an item again; None asks the events.
-        positive_from: Lowest rating of a positive.
+        name: name of the dataset.
+        events: the events.
+        users: the users.
+        items: the items.
+        seen_items_may_return: whether a user may take an item again; None asks the events.
+        positive_from: lowest rating of a positive.
 
     Raises:
-        InputError: The tables cannot be used.
+        InputError: the tables cannot be used.
     """
     returning, notes = _returning(events, seen_items_may_return)
     config = {

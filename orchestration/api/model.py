@@ -1,4 +1,6 @@
-"""Retrieval model of the Python API: towers, corpus and users as of the cut, in memory.
+"""Retrieval model of the Python API.
+
+Towers, corpus and users as of the cut, in memory.
 
 Legend: Q users, N items of the corpus, K ranks, D dimensions.
 """
@@ -32,7 +34,10 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RetrievalModel:
-    """Trained towers with everything they answer from: features as of the cut, and exact search."""
+    """Trained towers with everything they answer from.
+
+    Features are as of the cut, and search is exact.
+    """
 
     fitted: Fitted
     """Towers, their encoders, and the metrics of each epoch."""
@@ -66,8 +71,8 @@ class RetrievalModel:
         Items that were taken are left out, unless seen items may return.
 
         Args:
-            users: User ids. Users that the data did not have get popular items.
-            k: Items for each; fewer where the corpus is smaller.
+            users: user ids. Users that the data did not have get popular items.
+            k: items for each; fewer where the corpus is smaller.
 
         Returns:
             user_id, rank from 1, item_id, score, source (two_tower or popular), and the display
@@ -92,10 +97,12 @@ class RetrievalModel:
         return found.join(self.items.select(ITEM_ID, *names), on=ITEM_ID, how="left", maintain_order="left")
 
     def embed_users(self, users: Sequence[str | int] | None = None) -> np.ndarray:
-        """Embed users as of the cut: float32 [Q, D], in the order given; None embeds all, sorted by id.
+        """Embed users as of the cut: float32 [Q, D], in the order given.
+
+        None embeds all, sorted by id.
 
         Raises:
-            LookupError: A user that the data did not have.
+            LookupError: a user that the data did not have.
 
         >>> model.embed_users(["u1", "u2"]).shape
         (2, 16)
@@ -103,10 +110,12 @@ class RetrievalModel:
         return embed(self.fitted.model.user, self.fitted.user_encoder.encode(_rows(self.users, USER_ID, users)))
 
     def embed_items(self, items: Sequence[str | int] | None = None) -> np.ndarray:
-        """Embed items as of the cut: float32 [N, D], in the order given; None embeds all, sorted by id.
+        """Embed items as of the cut: float32 [N, D], in the order given.
+
+        None embeds all, sorted by id.
 
         Raises:
-            LookupError: An item that the data did not have.
+            LookupError: an item that the data did not have.
 
         >>> model.embed_items().shape
         (300, 16)
@@ -119,7 +128,7 @@ class RetrievalModel:
         """Write the model into a folder of its own, for `load_model`.
 
         Raises:
-            InputError: The folder is not empty.
+            InputError: the folder is not empty.
 
         >>> model.save(folder)
         >>> gh.load_model(folder).recommend("u1").equals(model.recommend("u1"))
@@ -172,19 +181,21 @@ def fit(
     device: str = "cpu",
     on_epoch: OnEpoch = lambda epoch, metrics: None,
 ) -> RetrievalModel:
-    """Train towers on everything before the cut; a small log's number of epochs is found in a trial.
+    """Train towers on everything before the cut.
+
+    A small log's number of epochs is found in a trial.
 
     Features are as of the cut, search is exact, and nothing is registered or gated.
 
     Args:
-        data: The dataset.
-        recipe: Name of a recipe, or a `TrainConfig`, such as `replace(gh.recipes.base(), dim=64)`.
-        seed: Random seed.
+        data: the dataset.
+        recipe: name of a recipe, or a `TrainConfig`, such as `replace(gh.recipes.base(), dim=64)`.
+        seed: random seed.
         device: cpu, cuda, cuda:1.
-        on_epoch: Called with the number and the metrics of each epoch.
+        on_epoch: called with the number and the metrics of each epoch.
 
     Raises:
-        ValueError: An unknown recipe, or one that these data cannot train.
+        ValueError: an unknown recipe, or one that these data cannot train.
 
     >>> gh.fit(data, "fastest")
     Traceback (most recent call last):
@@ -223,7 +234,7 @@ def load_model(folder: str | Path) -> RetrievalModel:
     """Read a model that `RetrievalModel.save` wrote.
 
     Raises:
-        InputError: The folder holds no such model.
+        InputError: the folder holds no such model.
 
     >>> gh.load_model("nowhere")
     Traceback (most recent call last):

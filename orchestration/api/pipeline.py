@@ -1,4 +1,4 @@
-"""Pipeline of the Python API: what `gatehouse run` does, and what its champion serves.
+"""Pipeline of the Python API: `gatehouse run`, and what its champion serves.
 
 Unlike the rest of the API it keeps state, in the folder that GATEHOUSE_HOME names.
 """
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 
 def run(data: str | Path | None = None, *, dataset: str | None = None, **options: Any) -> dict[str, Any]:
-    """Take a log to a judged and, if it earns it, promoted release: what `gatehouse run` does.
+    """Take a log to a judged release, promoted if it earns it.
+
+    It is what `gatehouse run` does.
 
     Args:
-        data: Folder with a gatehouse.yaml, or of MovieLens; None for a dataset without one.
+        data: folder with a gatehouse.yaml, or of MovieLens; None for a dataset without one.
         dataset: completejourney, tiny, movielens or own; None guesses it from the folder.
-        options: Further fields of `orchestration.workspace.Workspace`: as_of, seed, recipe, device,
+        options: further fields of `orchestration.workspace.Workspace`: as_of, seed, recipe, device,
             retrain, update, warm_start.
 
     Returns:
         Summary of the run: version, outcome and reasons of the gate, champion, metrics by system.
 
     Raises:
-        InputError: Data or options that cannot be used.
-        CheckError: A blocking check of the features failed.
+        InputError: data or options that cannot be used.
+        CheckError: a blocking check of the features failed.
 
     >>> gh.run("no_such_folder")
     Traceback (most recent call last):
@@ -50,14 +52,16 @@ def run(data: str | Path | None = None, *, dataset: str | None = None, **options
 
 @contextmanager
 def open_champion(dataset: str | None = None) -> Iterator[Retriever]:
-    """Open the champion of a dataset: its `recommend` answers as `gatehouse recommend` does.
+    """Open the champion of a dataset.
+
+    Its `recommend` answers as `gatehouse recommend` does.
 
     Args:
-        dataset: Name of the dataset, which its gatehouse.yaml gives; None for that of the last run.
+        dataset: name of the dataset, which its gatehouse.yaml gives; None for that of the last run.
 
     Raises:
-        LookupError: Nothing was run yet.
-        ReleaseError: The dataset has no champion.
+        LookupError: nothing was run yet.
+        ReleaseError: the dataset has no champion.
 
     >>> with gh.open_champion() as champion:
     ...     champion.recommend("u1", k=20)

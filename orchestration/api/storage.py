@@ -1,4 +1,4 @@
-"""Files of a saved model: those of a release, and the frames that it answers from."""
+"""Files of a saved model: a release's, and the frames it answers from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ STATE = "model.json"
 
 
 def write_model(folder: Path, parts: Mapping[str, Any]) -> None:
-    """Write the fields of a `RetrievalModel`. InputError for a folder that is not empty."""
+    """Write the fields of a `RetrievalModel`.
+
+    InputError for a folder that is not empty.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: not empty; give a new folder")
     fitted: Fitted = parts["fitted"]

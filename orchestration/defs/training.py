@@ -98,9 +98,9 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
     Data, schema, times, recipe, seed, code and base release count. The device of the training does not.
 
     Args:
-        workspace: The run's options.
-        source: The run's data.
-        parent: Base release of an update or a warm start; None for a full training.
+        workspace: the run's options.
+        source: the run's data.
+        parent: base release of an update or a warm start; None for a full training.
     """
     parts = (
         source.sha256,
@@ -213,7 +213,10 @@ def worth_a_line(metrics: dict[str, float]) -> list[str]:
 
 
 def hardware(device: str) -> str:
-    """Name what a training runs on: the instructions and threads of the processor, or the accelerator."""
+    """Name what a training runs on.
+
+    The instructions and threads of the processor, or the accelerator.
+    """
     import torch
 
     if device == "cpu":

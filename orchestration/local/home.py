@@ -1,4 +1,7 @@
-"""The home folder: what must be in it, and in the environment, before anything else is imported or started."""
+"""Home folder: what must be in it before anything is imported or started.
+
+And in the environment.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ LOG_BYTES, LOG_FILES = 5_000_000, 3
 
 
 def prepare_home(settings: Settings) -> None:
-    """Make the home folder with Dagster's instance in it, and set the environment of this process and its children.
+    """Make the home folder with Dagster's instance in it.
+
+    Set the environment of this process and its children.
 
     What is there already stays as it is, an edited dagster.yaml too. RuntimeError if another version of Gatehouse wrote
     the home.
@@ -67,7 +72,9 @@ def logs(settings: Settings) -> Path:
 
 
 def log_to_file(settings: Settings) -> None:
-    """Send the root logger, from INFO on, to `{home}/logs/gatehouse.log`; called again, to that of another home.
+    """Send the root logger, from INFO on, to `{home}/logs/gatehouse.log`.
+
+    Called again, to that of another home.
 
     The file is shared by all commands on a home, so every line carries its process id.
     """

@@ -1,4 +1,7 @@
-"""`gatehouse up`: the services of one home on this machine. They listen on the loopback interface only."""
+"""`gatehouse up`: the services of one home on this machine.
+
+They listen on the loopback interface only.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ def up(
     milvus_port: int = 19530,
     echo: Callable[[str], None],
 ) -> None:
-    """Run Dagster's UI and daemon, MLflow and the Milvus Lite server until Ctrl-C, SIGTERM or SIGHUP; then stop them.
+    """Run Dagster's UI and daemon, MLflow and the Milvus Lite server.
+
+    Until Ctrl-C, SIGTERM or SIGHUP; then stop them.
 
     While it runs, `{home}/services.json` holds process id and address of each that answers, and the other commands use
     them. Servers that the settings name are used and not started. RuntimeError, with nothing left running, if the
@@ -71,7 +76,10 @@ def running(settings: Settings) -> dict[str, str]:
 
 
 def refuse_second(settings: Settings) -> None:
-    """RuntimeError if services run on this home; a services.json that was left behind by a crash is removed."""
+    """RuntimeError if services run on this home.
+
+    A services.json that was left behind by a crash is removed.
+    """
     path = _path(settings)
     if found := running(settings):
         entries = json.loads(path.read_text())
@@ -102,7 +110,10 @@ def check_ports(services: Iterable[Service]) -> None:
 
 
 def held(folder: Path) -> bool:
-    """Whether somebody has this Milvus Lite folder open. Milvus Lite then holds the lock on a file in it."""
+    """Whether somebody has this Milvus Lite folder open.
+
+    Milvus Lite then holds the lock on a file in it.
+    """
     lock = folder / "LOCK"
     if not lock.exists():
         return False
@@ -206,7 +217,7 @@ def _answers(uri: str) -> bool:
 
 
 def _heartbeat(uri: str) -> float:
-    """UNIX time since which every Dagster daemon has been seen alive; 0 if one never was."""
+    """UNIX time since which every Dagster daemon is alive; 0 if one never was."""
     query = json.dumps({"query": HEARTBEATS}).encode()
     try:
         answer = json.loads(_get(f"{uri}/graphql", query))

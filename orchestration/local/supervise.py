@@ -57,7 +57,9 @@ class Service:
 def supervise(
     services: Sequence[Service], folder: Path, *, works: Callable[[Service, int], None], echo: Callable[[str], None]
 ) -> None:
-    """Start the services, their output in `{folder}/{name}.log`, and stop them all at Ctrl-C, SIGTERM or SIGHUP.
+    """Start the services, and stop them all at Ctrl-C, SIGTERM or SIGHUP.
+
+    Their output is in `{folder}/{name}.log`.
 
     `works` is called with each service that answers and its process id. RuntimeError, with nothing left running, if one
     does not answer in START_SECONDS or ends by itself. Call it from the main thread.
@@ -79,7 +81,10 @@ def supervise(
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect the signals that ask for an end: an exception could strike between a start and its bookkeeping."""
+    """Collect the signals that ask for an end.
+
+    An exception could strike between a start and its bookkeeping.
+    """
     received: list[int] = []
 
     def note(number: int, _: Any) -> None:
@@ -104,7 +109,7 @@ def _start(
     received: list[int],
     works: Callable[[Service, int], None],
 ) -> None:
-    """Start each service when the one before it works, until all work or a signal comes."""
+    """Start each service when the one before works, until all do or a signal."""
     started = time.time()
     working: set[str] = set()
     while len(working) < len(services) and not received:
@@ -161,7 +166,10 @@ def _stop(services: Sequence[Service], processes: Processes) -> None:
 
 
 def _ask_to_stop(process: subprocess.Popen[bytes], service: Service) -> None:
-    """Signal a service's whole session; without process groups (Windows), the service alone."""
+    """Signal a service's whole session.
+
+    Without process groups (Windows), the service alone.
+    """
     with suppress(ProcessLookupError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, service.stop)
@@ -170,7 +178,10 @@ def _ask_to_stop(process: subprocess.Popen[bytes], service: Service) -> None:
 
 
 def _members(processes: Processes) -> list[psutil.Process]:
-    """Living members of these processes' sessions. A session outlives its leader, and whoever changes its group."""
+    """Living members of these processes' sessions.
+
+    A session outlives its leader, and whoever changes its group.
+    """
     import psutil
 
     for process in processes.values():

@@ -1,4 +1,7 @@
-"""Displays of a run's steps: a live line with the time left on a terminal, plain lines elsewhere."""
+"""Displays of a run's steps.
+
+A live line with the time left on a terminal, plain lines elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def display_on(stream: TextIO) -> Display:
 
 
 class PlainDisplay:
-    """Lines for log files and CI: steps with their seconds, and now and then how far a loop is."""
+    """Lines for log files and CI.
+
+    Steps with their seconds, and now and then how far a loop is.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -63,7 +69,10 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A line at the bottom of the terminal: step, seconds, and for a loop its bar and the time left."""
+    """Line at the bottom of the terminal.
+
+    Step, seconds, and for a loop its bar and the time left.
+    """
 
     def __init__(self) -> None:
         self._progress: Progress | None = None

@@ -29,7 +29,7 @@ NORMAL_95 = 1.96
 
 
 def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
-    """Plot the loss by epoch, and after a trial the validation recall@20 of each view."""
+    """Plot the loss by epoch, and after a trial each view's recall@20."""
     views = [name for name in epochs[0] if name.count("/") == 1 and name.endswith("recall@20")]
     figure, (left, *right) = _axes(2 if views else 1)
     numbers = range(1, len(epochs) + 1)
@@ -53,7 +53,7 @@ def evaluation_figures(measured: Evaluated) -> dict[str, Figure]:
 
 
 def recall_figure(measured: Evaluated) -> Figure:
-    """Plot recall@k of the view `all` beside four baselines, with 95 % bands over users."""
+    """Plot recall@k of `all` beside four baselines, with 95 % bands over users."""
     figure, (axis,) = _axes(1, width=9.0)
     baselines = [name for name in BESIDE if name in measured.systems][:BASELINES_SHOWN]
     # The towers last, so that their line lies on top.

@@ -84,7 +84,7 @@ def metrics_markdown(measured: Evaluated) -> str:
 
 
 def notes(measured: Evaluated) -> list[str]:
-    """Notes on the whole evaluation: how the index was measured, and what was left out."""
+    """Notes on an evaluation: how the index was measured, what was left out."""
     recall, users = measured.index_recall, measured.index_users
     return [f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.", *measured.notes]
 
@@ -119,9 +119,9 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
     """Print the end of a run: tables, verdict, samples, next steps.
 
     Args:
-        settings: The home and its services.
-        judged: The evaluation of the run's version.
-        summary: The run as `run_summary` gives it.
+        settings: the home and its services.
+        judged: the evaluation of the run's version.
+        summary: the run as `run_summary` gives it.
     """
     from rich.console import Console
 

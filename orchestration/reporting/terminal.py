@@ -19,10 +19,10 @@ NAME = "gatehouse.run"
 
 
 class Terminal(logging.Handler):
-    """Steps with their seconds, what assets say, what failed, and progress within a step.
+    """Steps with their seconds, what assets say, failures, and progress.
 
     Args:
-        display: Where it is shown.
+        display: where it is shown.
     """
 
     def __init__(self, display: Display) -> None:

@@ -41,12 +41,12 @@ def decide(
     """Judge a challenger by every rule of the policy.
 
     Args:
-        challenger: Its metrics by exact search on the hold-out.
-        champion: Metrics of the champion on the same hold-out; None if there is no champion yet.
-        baselines: Metrics by system name.
-        index_recall: Share of the exact top items that the built index returns.
-        policy: The requirements.
-        facts: Circumstances of the comparison.
+        challenger: its metrics by exact search on the hold-out.
+        champion: metrics of the champion on the same hold-out; None if there is no champion yet.
+        baselines: metrics by system name.
+        index_recall: share of the exact top items that the built index returns.
+        policy: the requirements.
+        facts: circumstances of the comparison.
     """
     rules = [
         _enough_users(facts, policy),

@@ -97,12 +97,12 @@ class ItemIndex(Protocol):
         A complete collection with the same content stays as it is; an incomplete collection is built again.
 
         Args:
-            name: Name of the collection.
+            name: name of the collection.
             items: item_id and the fields, one row for each item.
-            vectors_ND: Unit vectors, in the order of the rows.
+            vectors_ND: unit vectors, in the order of the rows.
 
         Raises:
-            ValueError: The input cannot be indexed, or a complete collection holds other content.
+            ValueError: the input cannot be indexed, or a complete collection holds other content.
         """
 
     def info(self, name: str) -> CollectionInfo | None:
@@ -112,28 +112,28 @@ class ItemIndex(Protocol):
         """Find the k items of the highest scores among those that match.
 
         Args:
-            name: Name of the collection.
-            vectors_QD: Unit vectors of the queries.
-            k: Number of items for each query; if fewer match, all of them are returned.
-            where: Filter, in the grammar of `serving.index.filters`; None for all items.
+            name: name of the collection.
+            vectors_QD: unit vectors of the queries.
+            k: number of items for each query; if fewer match, all of them are returned.
+            where: filter, in the grammar of `serving.index.filters`; None for all items.
         """
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
         """Read stored fields by item id.
 
         Args:
-            name: Name of the collection.
-            ids: Items to read; ids that are not stored or do not match are left out.
-            where: Filter; None for all of them.
+            name: name of the collection.
+            ids: items to read; ids that are not stored or do not match are left out.
+            where: filter; None for all of them.
         """
 
     def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
         """Read stored embeddings, float32 [D], by item id.
 
         Args:
-            name: Name of the collection.
-            ids: Items to read; ids that are not stored or do not match are left out.
-            where: Filter; None for all of them.
+            name: name of the collection.
+            ids: items to read; ids that are not stored or do not match are left out.
+            where: filter; None for all of them.
         """
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
@@ -151,14 +151,14 @@ def checked(items: pl.DataFrame, vectors_ND: np.ndarray, fields: Fields) -> tupl
 
     Args:
         items: item_id and at least the stored fields.
-        vectors_ND: Their vectors.
-        fields: The stored fields.
+        vectors_ND: their vectors.
+        fields: the stored fields.
 
     Returns:
         The items in order of id with just the stored columns, and their vectors as float32.
 
     Raises:
-        ValueError: A column is missing, ids repeat, or vectors are not of unit length.
+        ValueError: a column is missing, ids repeat, or vectors are not of unit length.
     """
     missing = [name for name in (ITEM_ID, *fields.types) if name not in items.columns]
     if missing:
@@ -193,12 +193,12 @@ def checked_queries(vectors_QD: np.ndarray, k: int, info: CollectionInfo) -> np.
     """Check query vectors and return them as float32.
 
     Args:
-        vectors_QD: Query vectors.
-        k: Number of results wanted.
-        info: The collection that is searched.
+        vectors_QD: query vectors.
+        k: number of results wanted.
+        info: the collection that is searched.
 
     Raises:
-        ValueError: The width or the length is wrong, a value is NaN, or k is out of bounds.
+        ValueError: the width or the length is wrong, a value is NaN, or k is out of bounds.
     """
     if not 1 <= k <= MAX_K:
         raise ValueError(f"k is {k:,}, wanted 1 to {MAX_K:,}")

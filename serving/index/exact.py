@@ -43,9 +43,9 @@ class ExactIndex:
         """Take a collection that was checked when it was stored.
 
         Args:
-            info: Its description.
+            info: its description.
             items: item_id and the fields, in order of id.
-            vectors_ND: Their vectors.
+            vectors_ND: their vectors.
         """
         self._collections[info.name] = (info, items, vectors_ND)
 
@@ -113,9 +113,9 @@ def same(stored: tuple[CollectionInfo, pl.DataFrame, np.ndarray], info: Collecti
     """Compare a stored collection with a new build.
 
     Args:
-        stored: Description, items and vectors of the collection.
-        info: Description of the build.
-        vectors_ND: Vectors of the build.
+        stored: description, items and vectors of the collection.
+        info: description of the build.
+        vectors_ND: vectors of the build.
     """
     # The same weights give other last bits on another machine or number of threads.
     return stored[0] == info and np.allclose(stored[2], vectors_ND, atol=1e-3)
@@ -132,9 +132,9 @@ def refuse_drop(name: str, aliases: Sequence[str], kept: Iterable[str]) -> None:
     """Raise ValueError if the collection is in use.
 
     Args:
-        name: The collection.
-        aliases: Aliases that point at it.
-        kept: Collections of the releases that are kept.
+        name: the collection.
+        aliases: aliases that point at it.
+        kept: collections of the releases that are kept.
     """
     if aliases:
         raise ValueError(f"{name} is not dropped: the alias {', '.join(aliases)} points at it")

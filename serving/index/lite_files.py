@@ -84,7 +84,9 @@ def read_collection(folder: Path, fields: Fields) -> tuple[CollectionInfo, pl.Da
 def _ordered(
     schema: Mapping[str, Any], items: pl.DataFrame, vectors_ND: np.ndarray
 ) -> tuple[CollectionInfo, pl.DataFrame, np.ndarray] | None:
-    """Put a collection in order of id; None if an id is there twice or lacks a vector.
+    """Put a collection in order of id.
+
+    None if an id is there twice or lacks a vector.
 
     Args:
         schema: name and properties of the collection.

@@ -32,8 +32,8 @@ class TowersModel(PythonModel):
         """Embed by the tower that params["tower"] names, by default the user tower.
 
         Args:
-            context: Context of MLflow; not used.
-            model_input: Encoded inputs. A dict of arrays works too: MLflow reads the type hint, and has none for both.
+            context: context of MLflow; not used.
+            model_input: encoded inputs. A dict of arrays works too: MLflow reads the type hint, and has none for both.
             params: {"tower": "user"} or {"tower": "item"}.
 
         Returns:

@@ -76,10 +76,10 @@ class Rescorer:
         """Score pairs by the inner product and the learned term.
 
         Args:
-            users: Features as of event_timestamp.
-            user_QD: Embeddings of the users.
-            vectors: Embeddings of the items.
-            pairs: Pairs as PAIRS, each with a vector.
+            users: features as of event_timestamp.
+            user_QD: embeddings of the users.
+            vectors: embeddings of the items.
+            pairs: pairs as PAIRS, each with a vector.
 
         Returns:
             The pairs as SCORED, in their order.

@@ -37,9 +37,9 @@ class Registry(Runs, Versions):
         """Add metrics and figures to the finished run of a version.
 
         Args:
-            version: The version that was measured.
-            metrics: Values by name.
-            figures: Figures by file name.
+            version: the version that was measured.
+            metrics: values by name.
+            figures: figures by file name.
         """
         run = Run(id=run_id(self._version(version)), dataset=self.dataset, _client=self._client)
         run.log_metrics(metrics)
@@ -50,9 +50,9 @@ class Registry(Runs, Versions):
         """Write a text file into the version's run.
 
         Args:
-            version: The version that the text belongs to.
-            name: File name; a file of the same name is replaced.
-            text: Content.
+            version: the version that the text belongs to.
+            name: file name; a file of the same name is replaced.
+            text: content.
         """
         self._client.log_text(run_id(self._version(version)), text, name)
 

@@ -1,4 +1,6 @@
-"""Reads of one version straight from MLflow's SQLite file: importing MLflow takes longer than an answer.
+"""Reads of one version straight from MLflow's SQLite file.
+
+Importing MLflow takes longer than an answer.
 
 Only what loading a release asks: alias, tags, and where files lie. The hashes that a
 release is verified by are compared with these tags as they are with MLflow's own answers.
@@ -30,7 +32,10 @@ WHERE version.workspace = 'default' AND version.name = ? AND version.version = ?
 
 
 def open_registry(settings: Settings, dataset: str) -> Registry:
-    """Return the quickest registry that reads this home: SQLite's where MLflow keeps it in a file, else MLflow's."""
+    """Return the quickest registry that reads this home.
+
+    SQLite's where MLflow keeps it in a file, else MLflow's.
+    """
     path = Path(settings.mlflow_uri.removeprefix(PREFIX))
     if not settings.mlflow_uri.startswith(PREFIX) or not path.is_file():
         return Registry(settings, dataset)
@@ -42,11 +47,13 @@ def open_registry(settings: Settings, dataset: str) -> Registry:
 
 
 class SqliteRegistry(Registry):
-    """A registry whose reads of a version need no MLflow. Everything else is MLflow's, imported when it is used.
+    """Registry whose reads of a version need no MLflow.
+
+    Everything else is MLflow's, imported when it is used.
 
     Args:
-        settings: The home.
-        dataset: Dataset, by whose name MLflow knows the model.
+        settings: the home.
+        dataset: dataset, by whose name MLflow knows the model.
         path: MLflow's SQLite file, with tables of REVISION.
     """
 
@@ -67,7 +74,10 @@ class SqliteRegistry(Registry):
         return dict(self._rows(query, self.dataset, version))
 
     def download(self, version: int) -> Path:
-        """Return a version's artifact folder: in place if it is on this machine, else a downloaded copy."""
+        """Return a version's artifact folder.
+
+        In place if it is on this machine, else a downloaded copy.
+        """
         _, uri, _ = self._stored(version)
         local = _local(uri)
         return local / "artifacts" / FOLDER if local else super().download(version)

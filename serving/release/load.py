@@ -31,15 +31,15 @@ class Release:
         """Load a version after verifying its tag, its manifest and every file.
 
         Args:
-            settings: The home and its services.
-            dataset: Name of the dataset.
-            version: Number of the version; None for the champion.
-            quick_start: Load for a few users, without an import of PyTorch if possible.
+            settings: the home and its services.
+            dataset: name of the dataset.
+            version: number of the version; None for the champion.
+            quick_start: load for a few users, without an import of PyTorch if possible.
 
         Raises:
-            ReleaseError: There is no champion, the version is not sealed, or something changed since it was judged.
-            UnsafeArchiveError: A program could run code while being loaded.
-            LookupError: There is no such version.
+            ReleaseError: there is no champion, the version is not sealed, or something changed since it was judged.
+            UnsafeArchiveError: a program could run code while being loaded.
+            LookupError: there is no such version.
         """
         registry = open_registry(settings, dataset)
         version = champion_of(registry) if version is None else version

@@ -105,22 +105,22 @@ def seal(
     The tag with the manifest's hash comes last.
 
     Args:
-        registry: Registry of the dataset.
-        version: Number of the version.
-        verdict: The gate's decision.
-        index: The version's complete collection.
-        services: Name of the feature service by entity.
-        created: Time of the seal.
-        as_of: Time of the newest data.
-        cut: Start of the hold-out.
-        against: Champion that the version was compared with; None if there was none.
-        metrics: Metrics of the two towers.
+        registry: registry of the dataset.
+        version: number of the version.
+        verdict: the gate's decision.
+        index: the version's complete collection.
+        services: name of the feature service by entity.
+        created: time of the seal.
+        as_of: time of the newest data.
+        cut: start of the hold-out.
+        against: champion that the version was compared with; None if there was none.
+        metrics: metrics of the two towers.
 
     Returns:
         The manifest; that of an earlier seal if only `created` differs.
 
     Raises:
-        ReleaseError: The collection is not the version's own, or the version is sealed with another content: a
+        ReleaseError: the collection is not the version's own, or the version is sealed with another content: a
             verdict is not revised, another version is trained.
     """
     tags = registry.tags(version)

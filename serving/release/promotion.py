@@ -32,13 +32,13 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
     A second call changes nothing, or completes an interrupted move.
 
     Args:
-        settings: The home and its services.
-        dataset: Name of the dataset.
-        version: Number of the version.
-        override_reason: Reason to promote a version that did not pass; it stays with the version.
+        settings: the home and its services.
+        dataset: name of the dataset.
+        version: number of the version.
+        override_reason: reason to promote a version that did not pass; it stays with the version.
 
     Raises:
-        ReleaseError: The version is not sealed or did not pass, its files changed, or its collection is not whole.
+        ReleaseError: the version is not sealed or did not pass, its files changed, or its collection is not whole.
             The champion is untouched.
     """
     with _promotion_lock(settings):
@@ -49,12 +49,12 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
     """Promote a passed version over the champion that it was compared with.
 
     Args:
-        settings: The home and its services.
-        dataset: Name of the dataset.
-        version: Number of the version.
+        settings: the home and its services.
+        dataset: name of the dataset.
+        version: number of the version.
 
     Raises:
-        ReleaseError: As `promote`; also if the champion has moved since the comparison.
+        ReleaseError: as `promote`; also if the champion has moved since the comparison.
     """
     with _promotion_lock(settings):
         registry = Registry(settings, dataset)

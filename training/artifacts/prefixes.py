@@ -1,4 +1,4 @@
-"""Names of stored values: several states in one file, each under a prefix of its own."""
+"""Names of stored values: several states in one file, under prefixes."""
 
 from __future__ import annotations
 

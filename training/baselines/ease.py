@@ -90,7 +90,7 @@ def _by_items(history: csr_array, own: csr_array, regularization: float) -> tupl
 
     Args:
         history: X.
-        own: A.
+        own: a.
         regularization: lambda.
     """
     inverse_nn = _inverse(history.T.tocsr(), regularization)
@@ -104,7 +104,7 @@ def _by_users(history: csr_array, own: csr_array, regularization: float) -> tupl
 
     Args:
         history: X.
-        own: A.
+        own: a.
         regularization: lambda.
     """
     inverse_UU, items_nU = _inverse(history, regularization), history.T.tocsr()

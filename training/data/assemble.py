@@ -46,7 +46,10 @@ def fit_encoders(
 
 
 def _fitted_columns(snapshots: Snapshots, key: str, features: list[Feature]) -> pl.DataFrame:
-    """Columns that an encoder learns from: all but histories, whose vocabulary is given."""
+    """Columns that an encoder learns from.
+
+    All but histories, whose vocabulary is given.
+    """
     names = [name for each in features if each.kind is not Kind.HISTORY for name in each.columns]
     return snapshots.columns([key, ENTITY_TIME, *names])
 

@@ -1,4 +1,4 @@
-"""Candidates that every loss compares: users, items, and which pairs are positives.
+"""Candidates that a loss compares: users, items, and the positive pairs.
 
 Legend: R users (rows), C candidate items (columns), N negative columns, P positives, D
 dimension, H pairs of a row and a column, or hard negatives of a row.
@@ -83,7 +83,9 @@ class Candidates:
         return self.negatives.stop - self.negatives.start
 
     def negative_log_sum_exp(self, log_q_C: Tensor, logit_P: Tensor | None = None) -> Tensor:
-        """log Σ_n exp(logit − log_q) of each positive's negatives, hard ones uncorrected: float32 [P].
+        """log Σ_n exp(logit − log_q) of each positive's negatives: float32 [P].
+
+        Hard ones are not corrected.
 
         Args:
             log_q_C: log-probabilities to subtract.
@@ -157,7 +159,7 @@ class Candidates:
         return self._with_hard(sum_R + self.shift)
 
     def _compared(self, log_q_C: Tensor, hidden: Pairs) -> tuple[Tensor, Tensor, Tensor, Pairs]:
-        """Scaled users, negative columns with their offsets, and the hidden pairs of these."""
+        """Scaled users, negative columns with offsets, and their hidden pairs."""
         columns = self.negatives
         # 1 / τ goes into the users: R · D products instead of R · C.
         return self.scale * self.user_RD, self.item_CD[columns], -log_q_C[columns], self._of_negatives(hidden)
@@ -184,7 +186,9 @@ class Candidates:
         return logits_RH.masked_fill(self.hard_RH < 0, -torch.inf)
 
     def negative_logits(self) -> Tensor:
-        """Logits of all negative columns and of the row's hard ones, -inf where hidden: [R, N].
+        """Logits of all negative columns and the row's hard ones: [R, N].
+
+        -inf where hidden.
 
         For losses that need every pair; the softmax family never builds this.
         """
@@ -196,7 +200,7 @@ class Candidates:
         return logits_RN if self.hard_RH is None else torch.cat([logits_RN, self.hard_logits_RH], dim=1)
 
     def cut(self, dim: int) -> Candidates:
-        """The candidates by the first `dim` coordinates of their embeddings, normalised again.
+        """The candidates by the first `dim` coordinates, normalised again.
 
         [Kusupati et al., Matryoshka representation learning, NeurIPS 2022, equation 1]
         """

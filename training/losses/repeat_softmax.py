@@ -1,4 +1,6 @@
-"""The loss of the repeat head: the items of users' histories, ranked one by one beside a sample of the rest.
+"""Loss of the repeat head.
+
+It ranks the items of users' histories one by one, beside a sample of the rest.
 
 Legend: R users (rows), L positions of a history, P positives.
 """
@@ -16,7 +18,10 @@ NOTHING = -1e4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Repeats:
-    """Comparison that trains the repeat head. Only r, inside of logit_RL, has a gradient."""
+    """Comparison that trains the repeat head.
+
+    Only r, inside of logit_RL, has a gradient.
+    """
 
     logit_RL: Tensor
     """s + r at each position of a history, -inf where no item stands."""
@@ -35,7 +40,9 @@ class Repeats:
 
 
 def repeat_softmax(repeats: Repeats) -> Tensor:
-    """Softmax over two strata: a user's history H, whole and with r, and all other items, by a sample:
+    """Softmax over two strata: history items, and a sample of all others.
+
+    A user's history H is there whole and with r:
         Z = Σ_{h in H} e^{s_h + r_h} + Σ_{n not in H} e^{s_n},  loss = −l_p + log(e^{l_p} + Z),
         l_p = s_p + r_p in H, s_p outside.
 

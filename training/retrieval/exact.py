@@ -84,7 +84,7 @@ class BlockSearch(MakeSearch):
         return found
 
     def _block(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> tuple[list[Ranked], int]:
-        """The best of one block of queries under each mask, and the width of the widest part."""
+        """The best of a block of queries under each mask; the widest part's width."""
         best: list[Ranked] = []
         first = width = 0
         for scores_bn in self.parts(rows):
@@ -124,7 +124,10 @@ def item_parts(items: int) -> list[slice]:
 
 
 def _masked(scores_bn: np.ndarray, rows: np.ndarray, first: int, k: int, mask: Mask) -> Ranked:
-    """The best of one block under a mask; `first` is the corpus row of the first item. The scores stay as they are."""
+    """The best of one block under a mask. The scores stay as they are.
+
+    `first` is the corpus row of the first item.
+    """
     items = slice(first, first + scores_bn.shape[1])
     row, column = _forbidden(mask.exclude, rows, items)
     kept = scores_bn[row, column]

@@ -1,4 +1,4 @@
-"""Exact search by what a release serves: towers' scores with those of its rescorer.
+"""Exact search by what a release serves: towers, and its rescorer.
 
 Legend: Q queries, N items of the corpus, P pairs of both, D dimension.
 """
@@ -25,10 +25,10 @@ def served_search(
     """Search over encoded queries and corpus. Leaves the model in evaluation mode.
 
     Args:
-        model: Towers with their repeat head or reranker.
-        users: Encoded queries.
-        items: Encoded corpus.
-        embedded: Embeddings of both, where they are known already.
+        model: towers with their repeat head or reranker.
+        users: encoded queries.
+        items: encoded corpus.
+        embedded: embeddings of both, where they are known already.
     """
     user_QD, item_ND = embedded or (embed(model.user, users), embed(model.item, items))
     reranker = model.reranker
@@ -46,14 +46,16 @@ def served_search(
 def served_scores(
     model: TwoTower, users: Arrays, items: Arrays, embedded: tuple[np.ndarray, np.ndarray], ids_QK: np.ndarray
 ) -> np.ndarray:
-    """Scores of the lists of a served search, float64 [Q, K]; of empty ranks they mean nothing.
+    """Scores of the lists of a served search: float64 [Q, K].
+
+    Those of empty ranks mean nothing.
 
     Args:
-        model: Towers with their repeat head or reranker.
-        users: Encoded queries.
-        items: Encoded corpus.
-        embedded: Embeddings of both.
-        ids_QK: Lists as the search returned them, from rank 1.
+        model: towers with their repeat head or reranker.
+        users: encoded queries.
+        items: encoded corpus.
+        embedded: embeddings of both.
+        ids_QK: lists as the search returned them, from rank 1.
     """
     user_QD, item_ND = embedded
     vectors_QKD = item_ND[np.maximum(ids_QK, 0)]
@@ -86,11 +88,11 @@ def repeat_scores(model: TwoTower, users: Arrays, items: Arrays, user_QD: np.nda
     Leaves the head in evaluation mode.
 
     Args:
-        model: Towers; without a repeat head all terms are 0.
-        users: Encoded queries.
-        items: Encoded corpus.
-        user_QD: Embeddings of the queries.
-        item_ND: Embeddings of the corpus.
+        model: towers; without a repeat head all terms are 0.
+        users: encoded queries.
+        items: encoded corpus.
+        user_QD: embeddings of the queries.
+        item_ND: embeddings of the corpus.
 
     Returns:
         float32 [Q, N], with entries for the items of each query's history only.

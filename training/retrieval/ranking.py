@@ -54,7 +54,10 @@ def ranked(scores_QN: np.ndarray, k: int) -> Ranked:
 
 
 def merged(first: Ranked, second: Ranked, k: int) -> Ranked:
-    """The k best of two ranked parts of the corpus; all item rows of `first` are the lower ones."""
+    """The k best of two ranked parts of the corpus.
+
+    All item rows of `first` are the lower ones.
+    """
     ids_QC, scores_QC = (np.concatenate(pair, axis=1) for pair in zip(first, second, strict=True))
     # Equal scores already stand in order of their item rows, so the tie rule holds on positions.
     columns_QK, best_QK = ranked(scores_QC, k)
@@ -106,7 +109,10 @@ def _plain(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _lowest_rows_among_ties(scores: torch.Tensor, last: torch.Tensor, number: int) -> torch.Tensor:
-    """The `number` items with score above `last` or, as far as they fit, equal to it from the lowest row up."""
+    """The `number` items with score above `last`, or equal to it.
+
+    Of equal ones as many as fit, from the lowest row up.
+    """
     import torch
 
     above, equal = scores > last, scores == last

@@ -1,4 +1,6 @@
-"""Exact search whose scores a rescorer changes: of history items, or of the best candidates.
+"""Exact search whose scores a rescorer changes.
+
+It changes those of history items, or of the best candidates.
 
 Legend: Q queries, N corpus items, D embedding width, b queries of a block, C candidates
 of a query, P pairs, K length of a list.
@@ -24,7 +26,7 @@ QUERIES_AT_ONCE = 256
 
 
 def rescored_search(user_QD: np.ndarray, item_ND: np.ndarray, repeat: csr_array) -> MakeSearch:
-    """Search by <u, v> + repeat(u, v), as an exact index and a repeat head find together.
+    """Search by <u, v> + repeat(u, v), as exact index and repeat head together.
 
     Args:
         user_QD: embeddings of the queries.
@@ -71,7 +73,10 @@ class RerankedSearch(MakeSearch):
         return [self._reordered(rows, ids_QK)[:, :k] for ids_QK in found]
 
     def _reordered(self, rows: np.ndarray, ids_QK: np.ndarray) -> np.ndarray:
-        """Lists whose candidates stand in the new order, in blocks of queries: pairs take memory."""
+        """Lists whose candidates stand in the new order.
+
+        In blocks of queries: pairs take memory.
+        """
         starts = range(0, len(rows), QUERIES_AT_ONCE)
         blocks = [
             self._block(rows[start : start + QUERIES_AT_ONCE], ids_QK[start : start + QUERIES_AT_ONCE])

@@ -56,7 +56,7 @@ class Tower(nn.Module):
 
     @abstractmethod
     def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
-        """Build the tower's own modules; its declared body and how many vectors that reads."""
+        """Build the tower's modules, its declared body, and the width that reads."""
 
 
 class ItemTower(Tower):

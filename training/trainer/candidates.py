@@ -50,7 +50,7 @@ class Columns:
 
 
 class CandidateBuilder:
-    """Builder of candidates: chooses the columns of a batch and what of them is hidden.
+    """Builder of candidates: the columns of a batch, and what of them is hidden.
 
     Its state belongs into a checkpoint. Tensors lie on the model's device; random numbers
     come from a generator of the CPU, so that they are the same on all devices.
@@ -140,7 +140,10 @@ class CandidateBuilder:
         )
 
     def _hidden(self, batch: Batch) -> Pairs:
-        """Pairs that are no negatives: the batch's positives, all known ones of its users, or none."""
+        """Pairs that are no negatives.
+
+        The batch's positives, all known ones of its users, or none.
+        """
         if self.config.negatives.all_negative:
             return Pairs.none(self.device)
         if not self.config.negatives.hide_known:
@@ -150,14 +153,19 @@ class CandidateBuilder:
         return self.item_columns.pairs(row_H, item_H)
 
     def _history(self, batch: Batch) -> Pairs:
-        """Pairs whose item is in the user's history; items without their own code are in none."""
+        """Pairs whose item is in the user's history.
+
+        Items without their own code are in none.
+        """
         code_RL = torch.cat([batch.users[f"{name}_items"] for name in self.histories], dim=1)
         item_RL = self.item_of_V[code_RL.long()]
         row_H, position_H = (item_RL >= 0).nonzero(as_tuple=True)
         return self.item_columns.pairs(row_H, item_RL[row_H, position_H])
 
     def _with_memory(self, interactions: int, columns: Columns, item_CD: Tensor) -> tuple[Columns, Tensor]:
-        """Columns with remembered ones between the batch's and the hard ones, and their embeddings.
+        """Columns with remembered ones, and their embeddings.
+
+        The remembered ones stand between the batch's and the hard ones.
 
         Args:
             interactions: number of positives of the batch.
@@ -190,7 +198,10 @@ class CandidateBuilder:
         return torch.from_numpy(self.data.impression_UM).to(self.device)
 
     def _with_hard(self, user_R: np.ndarray, item_C: Tensor) -> tuple[Tensor, Tensor]:
-        """Columns of some mined items of each row, and all columns with those items behind."""
+        """Columns of some mined items of each row.
+
+        With all columns, those items behind.
+        """
         assert self.mined_UM is not None and self.config.negatives.hard is not None
         mined_RM = self.mined_UM[torch.from_numpy(user_R).to(self.device)]
         random_RM = torch.rand(mined_RM.shape, generator=self.rng).to(self.device)

@@ -1,4 +1,7 @@
-"""Checkpoints of a training run: tensors and JSON in one safetensors file, nothing that could hold code."""
+"""Checkpoints of a training run.
+
+Tensors and JSON in one safetensors file: nothing that could hold code.
+"""
 
 from __future__ import annotations
 

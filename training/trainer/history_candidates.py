@@ -92,7 +92,10 @@ class HistoryCandidates:
         self.inclusion_N = inclusion(data.share(), self.settings.sample)
 
     def steps(self, head: RepeatHead, rng: np.random.Generator) -> Iterator[Repeats]:
-        """Candidates of step after step, without end, each with r as the head computes it then."""
+        """Candidates of step after step, without end.
+
+        Each has r as the head computes it then.
+        """
         while True:
             for rows in self.data.batches(INTERACTIONS_AT_ONCE, rng):
                 block = self.block(self.data.batch(rows).to(self.device))
@@ -118,7 +121,7 @@ class HistoryCandidates:
 
     @torch.no_grad()
     def block(self, batch: Batch) -> Histories:
-        """Embed the snapshots of a batch and score them against a fresh sample of the corpus."""
+        """Embed a batch's snapshots and score them against a sample of the corpus."""
         user_RD = self.model.user(batch.users)
         item_RL = self.item_of_V[batch.users[f"{self.history}_items"].long()]
         taken_P = batch.item_C[batch.column_P]
@@ -142,7 +145,9 @@ class HistoryCandidates:
         )
 
     def _outside(self, user_RD: Tensor, item_RL: Tensor, row_P: Tensor, taken_P: Tensor) -> Tensor:
-        """Estimate the log-sum-exp of s over items outside the history that the row does not take.
+        """Estimate the log-sum-exp of s over items outside the history.
+
+        Without those that the row takes.
 
         log Σ e^s / π over a sample, with π the probability of being in it, is unbiased but
         for the logarithm. [Horvitz and Thompson, 1952]
@@ -158,7 +163,9 @@ class HistoryCandidates:
 
 
 def inclusion(share_N: Tensor, number: int) -> Tensor:
-    """Probabilities of independent draws that give at most `number` items in the mean: [N].
+    """Probabilities of independent draws, [N], of `number` items in the mean.
+
+    They may give fewer items, because no probability is above 1.
 
     Half of them follow the share of the interactions, because popular items score high,
     and half are uniform, so that no item is left out.

@@ -1,4 +1,4 @@
-"""Training loop with early stopping on a validation window inside the training part."""
+"""Training loop with early stopping on a window inside the training part."""
 
 from __future__ import annotations
 

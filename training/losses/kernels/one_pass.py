@@ -88,7 +88,7 @@ def log_sums_exp_in_one_pass(
     *,
     precision: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
-    """Two log-sum-exps of one pass: over all columns, and over those outside a history.
+    """Two log-sum-exps of one pass: all columns, and those outside a history.
 
     The same as two calls of `log_sum_exp_in_one_pass`, at the cost of one: both sums are
     of the same powers, and their gradients are added in the tile before the products.

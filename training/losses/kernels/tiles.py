@@ -1,4 +1,6 @@
-"""Tiles of the logits of all pairs: a few rows and columns at a time, in one buffer.
+"""Tiles of the logits of all pairs, in one buffer.
+
+A tile has a few rows and columns.
 
 Legend: R users, C candidate items, D dimension, H hidden pairs, P pairs asked for; r, c
 rows and columns of one tile.

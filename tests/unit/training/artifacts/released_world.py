@@ -10,7 +10,7 @@ import polars as pl
 from tests.unit.training.fit_world import CONFIG, VALIDATION, frames
 from training.artifacts.export import export
 from training.data.interactions import at
-from training.fit import _start
+from training.fit import untrained
 from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, Negatives, RepeatTerm, Streaming, TrainConfig
 from training.trainer import train
 
@@ -38,7 +38,7 @@ def write_release(folder: Path, config: TrainConfig) -> Path:
     """Folder of a release: towers without the new items, trained for one epoch."""
     tables, queries, items, positives = frames()
     known = positives.filter(~pl.col("item_id").is_in([*NEW, RARE]))
-    start, data = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), known, config, 0)
+    start, data = untrained(tables.schema, queries, items, at(items, VALIDATION, week=True), known, config, 0)
     train(data, start.model, config, seed=0, epochs=1)
     users, corpus = queries.head(3), items.head(3)
     examples = (start.user_encoder.encode(users), start.item_encoder.encode(corpus))

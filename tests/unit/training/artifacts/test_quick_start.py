@@ -13,7 +13,7 @@ from feature_repo.program.numpy_operators import NumpyOperators
 from tests.unit.training.fit_world import VALIDATION, frames
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.interactions import at
-from training.fit import _start
+from training.fit import untrained
 from training.recipes.named import RECIPES
 from training.towers.rescorer import RescorerModule
 
@@ -25,7 +25,7 @@ def test_numpy_runs_the_towers_of_every_named_recipe(tmp_path: Path, name: str) 
     config = replace(
         config, dim=16, leave_out=(), behavioural=config.behavioural and replace(config.behavioural, factors=4)
     )
-    start, _ = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), positives, config, 0)
+    start, _ = untrained(tables.schema, queries, items, at(items, VALIDATION, week=True), positives, config, 0)
     users, corpus = start.user_encoder.encode(queries.head(5)), start.item_encoder.encode(items.head(5))
     parts = {"user": (start.model.user, users), "item": (start.model.item, corpus)}
     if start.model.repeat:

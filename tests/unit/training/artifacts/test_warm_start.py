@@ -15,7 +15,7 @@ from training.artifacts.export import export
 from training.artifacts.load import read_release
 from training.artifacts.warm_start import carry_over, rows_by_value
 from training.data.interactions import at
-from training.fit import _start, fit
+from training.fit import fit, untrained
 from training.recipes import Weighting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,7 +35,7 @@ def test_a_warm_start_finds_the_rows_of_rare_items_too(tmp_path: Path, bound: in
     write_release(tmp_path / "files", replace(CONFIG, weighting=Weighting(min_count=50)))
     released, (tables, queries, items, positives) = read_release(tmp_path / "files"), frames()
     corpus, config = at(items, VALIDATION, week=True), replace(CONFIG, weighting=Weighting(min_count=bound))
-    warm, _ = _start(tables.schema, queries, items, corpus, positives, config, 1, released)
+    warm, _ = untrained(tables.schema, queries, items, corpus, positives, config, 1, released)
     before, after = (each.item_encoder for each in (released, warm))
     rows, former = warm.model.item.vectors.ids.weight, released.model.item.vectors.ids.weight
     assert before.own_ids and after.own_ids and len(rows) == RESERVED + after.own_ids
@@ -53,7 +53,7 @@ def test_a_warm_start_carries_ids_by_value_and_everything_else_as_it_is(folder: 
     """The vocabulary holds new items before known ones, so that every code differs."""
     released = read_release(folder)
     tables, queries, items, positives = frames()
-    warm, _ = _start(
+    warm, _ = untrained(
         tables.schema, queries, items, at(items, VALIDATION, week=True), positives, released.config, 1, released
     )
     old, new = released.item_encoder.vocabularies["item_id"], warm.item_encoder.vocabularies["item_id"]
@@ -113,7 +113,7 @@ def test_another_architecture_is_refused_by_name(folder: Path) -> None:
         (replace(released.config, leave_out=("kind",)), "another features of item_id than"),
     ):
         with pytest.raises(ValueError, match=f"cannot start from .* {named}"):
-            _start(tables.schema, queries, items, corpus, positives, config, 0, released)
+            untrained(tables.schema, queries, items, corpus, positives, config, 0, released)
 
 
 def test_a_checkpoint_of_other_towers_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.worlds import group_of
 from training.artifacts.export import export, export_tower
 from training.data.als_factors import behaviour, factorise
 from training.data.interactions import at, interactions
-from training.fit import Fitted, _start, fit
+from training.fit import Fitted, fit, untrained
 from training.recipes import BehaviouralVectors
 from training.towers import embed
 from training.towers.frozen_vectors import ItemBehaviour, UserBehaviour
@@ -161,7 +161,7 @@ def trial(events: pl.DataFrame) -> Tensor:
     before = interactions(events, VALIDATION)
     for key, time, joined in (("user_id", "query_time", queries), ("item_id", "item_time", items)):
         before = before.join(joined.rename({"event_timestamp": time}), on=[key, time], how="semi")
-    return table(_start(tables.schema, queries, items, at(items, VALIDATION, week=True), before, BEHAVIOURAL, 0)[0])
+    return table(untrained(tables.schema, queries, items, at(items, VALIDATION, week=True), before, BEHAVIOURAL, 0)[0])
 
 
 def final(events: pl.DataFrame) -> Fitted:
@@ -194,7 +194,7 @@ class TestInTowers:
     def test_items_below_min_count_have_no_vector(self) -> None:
         tables, queries, items, positives = frames()
         config = replace(BEHAVIOURAL, weighting=replace(BEHAVIOURAL.weighting, min_count=50))
-        result, _ = _start(tables.schema, queries, items, at(items, CUT, week=True), positives, config, 0)
+        result, _ = untrained(tables.schema, queries, items, at(items, CUT, week=True), positives, config, 0)
         known, own = result.item_encoder.vocabularies["item_id"], result.item_encoder.own_ids
         assert own is not None and 0 < own < len(known)
         np.testing.assert_array_equal(
@@ -226,7 +226,7 @@ class TestInTowers:
     def test_the_default_has_none(self) -> None:
         assert CONFIG.behavioural is None
         tables, queries, items, positives = frames()
-        start, _ = _start(tables.schema, queries, items, at(items, VALIDATION, week=True), positives, CONFIG, 0)
+        start, _ = untrained(tables.schema, queries, items, at(items, VALIDATION, week=True), positives, CONFIG, 0)
         assert not [name for name in start.model.state_dict() if "behaviour" in name]
 
     def test_histories_with_other_codes_are_refused(self) -> None:

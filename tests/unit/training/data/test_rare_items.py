@@ -16,7 +16,7 @@ from tests.unit.training.fit_world import CONFIG, VALIDATION, frames
 from tests.unit.training.towers.tower_world import ITEM_INPUTS, ITEMS, LENGTH, USER_INPUTS, items, tensors, users
 from training.artifacts.export import export_tower
 from training.data.interactions import at
-from training.fit import _start
+from training.fit import untrained
 from training.recipes import MLP, RepeatTerm, TowerConfig, TrainConfig, Weighting
 from training.towers import TwoTower, new_model
 
@@ -105,7 +105,7 @@ def test_min_count_says_which_items_are_rare_and_histories_know_them_all() -> No
     bound = sorted(counts.values())[len(counts) // 2]
     config = replace(CONFIG, weighting=Weighting(min_count=bound), repeat=RepeatTerm())
     corpus = at(snapshots, VALIDATION, week=True)
-    result, data = _start(tables.schema, queries, snapshots, corpus, positives, config, 0)
+    result, data = untrained(tables.schema, queries, snapshots, corpus, positives, config, 0)
     known, own = result.item_encoder.vocabularies["item_id"], result.item_encoder.own_ids
     assert own is not None and 0 < own < len(known) == len(counts)
     assert [counts[item] >= bound for item in known] == [True] * own + [False] * (len(known) - own)
