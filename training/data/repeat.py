@@ -70,8 +70,8 @@ def repeat_facts(positives: pl.DataFrame, encoder: Encoder) -> np.ndarray:
     same = [
         (pl.col(name) == pl.col(name).shift()).fill_null(False) for name in (USER_ID, ITEM_ID)
     ]  # faster than over()
-    gap = pl.when(pl.all_horizontal(same)).then(pl.col("query_time").diff().dt.total_days().log1p())
-    gaps = ordered.select(ITEM_ID, gap=gap)
+    days = pl.col("query_time").diff().dt.total_days().log1p()
+    gaps = ordered.select(ITEM_ID, gap=pl.when(pl.all_horizontal(same)).then(days))
     first = pl.col("gap").is_null()
     items = (
         gaps.with_columns(second=~first & first.shift())
