@@ -5,11 +5,15 @@ every query of it and then keeps the newest pair, which is quadratic in the snap
 an entity. Here each view becomes a list of moments at which its newest known row
 changes, and DuckDB's ASOF join finds the moment of each query: the same rows, in the
 time of a sort.
+
+Inside DuckDB every column has a generated name: a feature may be named as a column of
+the join, and DuckDB takes `Kind` and `KIND` for one column.
 """
 
 from __future__ import annotations
 
 import atexit
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
@@ -22,15 +26,21 @@ from feast.infra.offline_stores.duckdb import (
 from feast.infra.offline_stores.ibis import IbisRetrievalJob
 from feast.infra.offline_stores.offline_store import RetrievalMetadata
 from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
+from pyarrow import parquet
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow
     from feast import FeatureView, RepoConfig
     from feast.infra.offline_stores.offline_store import RetrievalJob
     from ibis.expr.types import Column, Table
 
-MOMENT, NUMBER, KNOWN = "__moment", "__number", "__known"
+MOMENT, NUMBER, KNOWN = "moment", "number", "known"
 """Columns of the join itself: time of a query or event time of a row; number of a row
 among those of its entity by (event, created) time; time from which it is known."""
+
+Names = dict[str, str]
+"""Generated names of columns, by the names that people gave them."""
 
 
 class AsOfDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
@@ -76,30 +86,54 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
             The job, which DuckDB runs when it is read.
         """
         time = infer_event_timestamp_from_entity_df(dict(zip(entity_df.columns, entity_df.dtypes, strict=True)))
-        asked = ibis.memtable(entity_df)
-        table = asked.mutate(**{MOMENT: _utc(asked[time])})
-        for view in feature_views:
+        given = {name: f"given_{number}" for number, name in enumerate(entity_df.columns)}
+        asked = ibis.memtable(entity_df.rename(columns=given))
+        table, result = asked.mutate(**{MOMENT: _utc(asked[given[time]])}), list(given)
+        for number, view in enumerate(feature_views):
             prefix = f"{view.projection.name_to_use()}:"
             features = [ref.removeprefix(prefix) for ref in feature_refs if ref.startswith(prefix)]
             name = view.projection.name_alias or view.name
-            names = {f"{name}__{each}" if full_feature_names else each: each for each in features}
-            rows = _numbered(view, entity_df, str(config.repo_path), by_created=filter_by_created_timestamp)
-            table = _attach(table, rows, view, names)
-        return IbisRetrievalJob(
-            table.drop(MOMENT),
-            [],
-            full_feature_names,
-            metadata=RetrievalMetadata(
-                features=feature_refs,
-                keys=[name for name in entity_df.columns if name != time],
-                min_event_timestamp=entity_df[time].min(),
-                max_event_timestamp=entity_df[time].max(),
-            ),
-            data_source_writer=_write_data_source,
-            staging_location=None,
-            staging_location_endpoint_override=None,
-            repo_path=str(config.repo_path),
+            result += [f"{name}__{each}" if full_feature_names else each for each in features]
+            rows, names = _read(view, entity_df, str(config.repo_path))
+            rows = _numbered(rows, names, view, by_created=filter_by_created_timestamp)
+            keys = {names[of_rows]: given[of_table] for of_rows, of_table in _keys(view).items()}
+            table = _attach(table, rows, view, keys, {f"view_{number}_{names[each]}": names[each] for each in features})
+        metadata = RetrievalMetadata(
+            features=feature_refs,
+            keys=[name for name in entity_df.columns if name != time],
+            min_event_timestamp=entity_df[time].min(),
+            max_event_timestamp=entity_df[time].max(),
         )
+        return _NamedJob(table.drop(MOMENT), result, full_feature_names, metadata, str(config.repo_path))
+
+
+class _NamedJob(IbisRetrievalJob):
+    """Job whose result has the names that people gave its columns.
+
+    Args:
+        table: table with generated names.
+        names: names of its columns, in order.
+        full_feature_names: whether features are named `view__feature`.
+        metadata: description for Feast.
+        repo_path: folder that relative paths start from.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        names: list[str],
+        full_feature_names: bool,
+        metadata: RetrievalMetadata,
+        repo_path: str,
+    ) -> None:
+        super().__init__(table, [], full_feature_names, metadata, _write_data_source, None, None, repo_path)
+        self._names = names
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        return super()._to_df_internal(timeout).set_axis(self._names, axis=1)
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pyarrow.Table:
+        return super()._to_arrow_internal(timeout).rename_columns(self._names)
 
 
 def _utc(column: Column) -> Column:
@@ -111,47 +145,60 @@ def _keys(view: FeatureView) -> dict[str, str]:
     return view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
 
 
-def _numbered(view: FeatureView, entity_df: Any, repo_path: str, *, by_created: bool) -> Table:
-    """Number the rows of a view that the entities may need.
+def _read(view: FeatureView, entity_df: Any, repo_path: str) -> tuple[Table, Names]:
+    """Rows of a view that the entities may need, and the generated names.
 
     Args:
         view: the view.
         entity_df: the entity rows.
         repo_path: folder that relative paths start from.
-        by_created: whether a row counts from its created time on.
-
-    Returns:
-        The rows with MOMENT, their event time, NUMBER and KNOWN.
     """
     source: Any = view.batch_source
     rows = _read_data_source(source, repo_path)
+    # By position: DuckDB has changed those names of the file that it takes for equal.
+    generated = [f"column_{number}" for number in range(len(rows.columns))]
+    rows = rows.rename(dict(zip(generated, rows.columns, strict=True)))
+    names = dict(zip(parquet.read_schema(Path(repo_path, source.path)).names, generated, strict=True))
     # Row groups of sorted tables without any of the asked keys are then never read.
     for of_rows, of_table in _keys(view).items():
-        rows = rows.filter(rows[of_rows].between(entity_df[of_table].min(), entity_df[of_table].max()))
-    event, created = _utc(rows[source.timestamp_field]), _utc(rows[source.created_timestamp_column])
-    order = ibis.window(group_by=list(_keys(view)), order_by=[event, created])
+        rows = rows.filter(rows[names[of_rows]].between(entity_df[of_table].min(), entity_df[of_table].max()))
+    return rows, names
+
+
+def _numbered(rows: Table, names: Names, view: FeatureView, *, by_created: bool) -> Table:
+    """Rows of a view with MOMENT, their event time, NUMBER and KNOWN.
+
+    Args:
+        rows: the rows.
+        names: generated names of their columns.
+        view: the view.
+        by_created: whether a row counts from its created time on.
+    """
+    source: Any = view.batch_source
+    event, created = (_utc(rows[names[time]]) for time in (source.timestamp_field, source.created_timestamp_column))
+    order = ibis.window(group_by=[names[key] for key in _keys(view)], order_by=[event, created])
     known = ibis.greatest(event, created) if by_created else event
     return rows.mutate(**{MOMENT: event, KNOWN: known, NUMBER: ibis.row_number().over(order)})
 
 
-def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str]) -> Table:
+def _attach(table: Table, rows: Table, view: FeatureView, keys: Names, values: Names) -> Table:
     """Add the features of a view to the entity rows.
 
     Args:
         table: entity rows with MOMENT.
         rows: the view's rows, as `_numbered` gives them.
         view: the view, which must have no time to live.
-        names: name in the result -> name of the feature.
+        keys: key of the rows -> key of the table.
+        values: column of the result -> column of the rows.
 
     Returns:
-        The table with one more column for each name; nulls where nothing was known.
+        The table with the columns of the result; nulls where nothing was known.
 
     Raises:
         ValueError: the view has a time to live.
     """
     if view.ttl:
         raise ValueError(f"view {view.name} has a time to live of {view.ttl}; wanted none: online stores ignore it")
-    keys = _keys(view)
     # A row that became known late must not hide an older one before: at each moment the
     # highest number known by then counts.
     news = rows.group_by([*keys, KNOWN]).agg(**{NUMBER: rows[NUMBER].max()})
@@ -162,8 +209,8 @@ def _attach(table: Table, rows: Table, view: FeatureView, names: dict[str, str])
     found = found.select(*table.columns, NUMBER)
     predicates = [found[of_table] == rows[of_rows] for of_rows, of_table in keys.items()]
     predicates.append(found[NUMBER] == rows[NUMBER])
-    values = {name: rows[feature] for name, feature in names.items()}
-    return found.left_join(rows, predicates).select(*(found[name] for name in table.columns), **values)
+    read = {name: rows[column] for name, column in values.items()}
+    return found.left_join(rows, predicates).select(*(found[name] for name in table.columns), **read)
 
 
 @atexit.register

@@ -36,7 +36,8 @@ _ROWS_PER_LOAD = 2_000
 """Rows of a write; Feast holds lists of hundreds of strings as Python objects."""
 _CELLS_AT_ONCE = 8_000_000
 """Values that one part of a join holds, lists at their full length."""
-_ROW = "__row"
+_ROW = "row number"
+"""Column of a query, of a name that no feature can have."""
 
 
 class Store:

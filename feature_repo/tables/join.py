@@ -32,8 +32,8 @@ def join_as_of(asked: pl.DataFrame, tables: Mapping[str, pl.DataFrame], entity: 
         # A row may become known after a newer one, so the newest row known so far
         # answers.
         known = (
-            ordered.with_row_index(_ROW)
-            .select(key, _ROW, pl.max_horizontal(ENTITY_TIME, CREATED_TIME).alias(_KNOWN))
+            ordered.select(key, pl.max_horizontal(ENTITY_TIME, CREATED_TIME).alias(_KNOWN))
+            .with_row_index(_ROW)
             .sort(_KNOWN)
             .with_columns(pl.col(_ROW).cum_max().over(key))
         )
