@@ -21,7 +21,7 @@ from feature_repo.encode.inputs import RESERVED, Input, InputKind, describe
 from feature_repo.encode.numbers import Scale, fit_scale, scaled
 from feature_repo.encode.parts import ROWS_AT_ONCE, filled
 from feature_repo.encode.sentences import SentenceEncoder, content_hash, load_sentence_encoder, sentence_vectors
-from feature_repo.encode.text import token_codes
+from feature_repo.encode.text import WORD_RULE, token_codes
 from feature_repo.encode.vectors import vectors
 from feature_repo.feature import CODED, Feature, Kind
 from feature_repo.schema import ENTITY_TIME
@@ -44,6 +44,8 @@ class Encoder:
     own_ids: int | None = None
     """Number of ids, the first ones, that have a vector of their own in the tower; None
     for all. Histories know the others by name."""
+    word_rule: int = 1
+    """Rule that finds the words of texts, see `encode.text`."""
 
     def __post_init__(self) -> None:
         for name, values in self.vocabularies.items():
@@ -100,6 +102,7 @@ class Encoder:
             scales=scales,
             sentences=sentences,
             own_ids=len(own) if shared else None,
+            word_rule=WORD_RULE,
         )
 
     def extended(self, names: Iterable[str], values: Iterable[str]) -> Encoder:
@@ -195,7 +198,7 @@ class Encoder:
             case Kind.TEXT if feature.encoder:
                 return {name: sentence_vectors(frame[name], feature, self._sentence_encoders[name])}
             case Kind.TEXT:
-                return {name: token_codes(frame[name], feature)}
+                return {name: token_codes(frame[name], feature, self.word_rule)}
             case Kind.NUMERIC | Kind.TIMESTAMP:
                 return scaled(frame, feature, self.scales[name])
             case Kind.MOMENT:
@@ -221,13 +224,16 @@ class Encoder:
     def _sentence_encoders(self) -> dict[str, SentenceEncoder]:
         """Sentence encoders, loaded and compared with those of training at first use."""
         by_name = {feature.name: feature for feature in self.features}
-        return {name: load_sentence_encoder(by_name[name], sha256) for name, sha256 in self.sentences.items()}
+        return {
+            name: load_sentence_encoder(by_name[name], sha256, self.word_rule)
+            for name, sha256 in self.sentences.items()
+        }
 
     def to_json(self) -> str:
         """JSON of all fields, without optional ones that are empty."""
         raw = asdict(self) | {"features": [feature.to_dict() for feature in self.features]}
         # Encoders of releases from before these fields have the same JSON.
-        absent: dict[str, object] = {"sentences": {}, "own_ids": None}
+        absent: dict[str, object] = {"sentences": {}, "own_ids": None, "word_rule": 1}
         return json.dumps({name: value for name, value in raw.items() if name not in absent or value != absent[name]})
 
     @classmethod
@@ -241,4 +247,5 @@ class Encoder:
             scales={n: Scale(mean=s["mean"], std=s["std"], edges=tuple(s["edges"])) for n, s in raw["scales"].items()},
             sentences=raw.get("sentences", {}),
             own_ids=raw.get("own_ids"),
+            word_rule=raw.get("word_rule", 1),
         )

@@ -79,8 +79,13 @@ def content_hash(feature: Feature) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def load_sentence_encoder(feature: Feature, sha256: str) -> SentenceEncoder:
+def load_sentence_encoder(feature: Feature, sha256: str, word_rule: int) -> SentenceEncoder:
     """Sentence encoder at the feature's path.
+
+    Args:
+        feature: the text feature.
+        sha256: `content_hash` in training.
+        word_rule: rule of the words that a program reads, see `encode.text`.
 
     Raises:
         ValueError: its content is not that of training, or could run code.
@@ -92,7 +97,7 @@ def load_sentence_encoder(feature: Feature, sha256: str) -> SentenceEncoder:
             f"{found[:12]}, wanted {sha256[:12]}); put the former back, or retrain"
         )
     path = _path(feature)
-    return _program(path, feature) if path.is_file() else _sentence_transformer(path)
+    return _program(path, feature, word_rule) if path.is_file() else _sentence_transformer(path)
 
 
 def _path(feature: Feature) -> Path:
@@ -125,13 +130,13 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _program(path: Path, feature: Feature) -> SentenceEncoder:
+def _program(path: Path, feature: Feature, word_rule: int) -> SentenceEncoder:
     import torch
 
     program = load_program(path.read_bytes(), path.name).module()
 
     def encode(texts: Sequence[str]) -> np.ndarray:
-        codes = token_codes(pl.Series(texts, dtype=pl.String), feature)
+        codes = token_codes(pl.Series(texts, dtype=pl.String), feature, word_rule)
         with torch.inference_mode():
             parts = [
                 program({"tokens": torch.from_numpy(codes[start : start + _ROWS_AT_ONCE])}).numpy()

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import replace
+
+import polars as pl
 import pytest
 
+from feature_repo.encode import Encoder
+from feature_repo.encode.text import tokens
 from feature_repo.schema import Kind
 from tests.unit.feature_repo.encode.encode_world import (
     PAD,
@@ -44,3 +50,35 @@ class TestText:
         long, short, *nothing = self.codes("a b c d e f", "a b c d", "", "?!", None)
         assert long == short
         assert nothing == [[PAD] * 4] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी किताब", ["हिन्दी", "किताब"]),
+        ("Tiếng Việt", ["tiếng", "việt"]),
+        ("İstanbul İZMİR", ["istanbul", "izmir"]),
+        ("STRASSE Straße", ["strasse", "strasse"]),
+        ("ΟΔΟΣ οδός", ["οδοσ", "οδόσ"]),
+        ("x̌́ y", ["x̌́", "y"]),
+        ("❤️ 1️⃣ tea", ["1️⃣", "tea"]),
+        ("co\u00adop می\u200cخواهم", ["coop", "میخواهم"]),
+        ("a-b_c,d", ["a", "b", "c", "d"]),
+    ],
+)
+def test_words_are_those_of_unicode(text: str, words: list[str]) -> None:
+    for form in ("NFC", "NFD"):
+        found = tokens(pl.Series([unicodedata.normalize(form, text)]), None)[0].to_list()
+        assert found == [unicodedata.normalize("NFC", word) for word in words]
+
+
+def test_encoders_of_former_releases_keep_their_words() -> None:
+    encoder = fitted(features=only(Kind.TEXT))
+    former = replace(encoder, word_rule=1)
+    title = frame_of({"title": "हिन्दी"})
+    assert former.encode(title)["title"].tolist() == [[code_of("ह"), code_of("न"), code_of("द"), PAD]]
+    assert encoder.encode(title)["title"].tolist() == [[code_of("हिन्दी"), PAD, PAD, PAD]]
+    assert "word_rule" not in former.to_json()
+    for each in (encoder, former):
+        assert Encoder.from_json(each.to_json()) == each
+    assert former.extended(["item_id"], ["i9"]).word_rule == 1
