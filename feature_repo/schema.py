@@ -20,6 +20,7 @@ __all__ = [
     "CREATED_TIME",
     "ENTITY_TIME",
     "ITEM_ID",
+    "RESERVED_ARRAYS",
     "RESERVED_COLUMNS",
     "USER_ID",
     "Column",
@@ -51,6 +52,9 @@ USER_ID, ITEM_ID = Entity.USER.key, Entity.ITEM.key
 """Join keys."""
 RESERVED_COLUMNS = frozenset({USER_ID, ITEM_ID, ENTITY_TIME, CREATED_TIME})
 """Keys and times of the feature tables, which no feature may be named after."""
+RESERVED_ARRAYS = frozenset({"user_embedding", "history_embeddings", "candidate_embeddings"})
+"""Inputs of a release's re-scorer beside the features, which no feature may be named
+after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +105,14 @@ class Schema:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"schema {self.dataset!r} declares {what} twice: {', '.join(twice)}")
-        taken = sorted(RESERVED_COLUMNS.intersection(columns))
+        # A history has one more array than columns.
+        ages = {f"{each.name}_ages" for each in features if each.kind is Kind.HISTORY}
+        taken = sorted((RESERVED_COLUMNS | RESERVED_ARRAYS | ages).intersection(each.name for each in features))
         if taken:
-            raise ValueError(f"schema {self.dataset!r}: {', '.join(taken)} name a key or a time; rename the feature")
+            raise ValueError(
+                f"schema {self.dataset!r}: {', '.join(taken)} name a key, a time, or an array of the towers; rename "
+                "the feature, and name its column by `column`"
+            )
 
     def views_of(self, entity: Entity) -> tuple[View, ...]:
         """Views of an entity."""

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.datasets.columns import Epoch, parse_iso
-from feature_repo.schema import RESERVED_COLUMNS, Entity, Kind
+from feature_repo.schema import RESERVED_ARRAYS, RESERVED_COLUMNS, Entity, Kind
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 USER_NAME = re.compile(r"user|customer|client|household|member|account|visitor|shopper|buyer", re.IGNORECASE)
@@ -122,9 +122,12 @@ def may_return(repeated: float) -> bool:
 
 
 def standard_columns() -> set[str]:
-    """Names that no feature may have: keys, times, and columns of standard views."""
+    """Names that no feature may have: keys, times, and those of standard views."""
     views = (user_activity_view(value=True, basket=True), user_history_view(), item_statistics_view(value=True))
-    return set(RESERVED_COLUMNS) | {name for view in views for name in view.columns}
+    features = [feature for view in views for feature in view.features]
+    named = {name for each in features for name in (each.name, *each.columns)}
+    ages = {f"{each.name}_ages" for each in features if each.kind is Kind.HISTORY}
+    return {*RESERVED_COLUMNS, *RESERVED_ARRAYS, *named, *ages}
 
 
 def free_name(column: str, entity: Entity, taken: set[str]) -> str:

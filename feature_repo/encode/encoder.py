@@ -17,7 +17,7 @@ import polars as pl
 from feature_repo.encode.codes import Code, coded, hashed, lookup, padded, vocabulary
 from feature_repo.encode.cycles import circled, refuse_stopped_clock
 from feature_repo.encode.history import HistoryLists, history
-from feature_repo.encode.inputs import RESERVED, Input, InputKind, describe
+from feature_repo.encode.inputs import RESERVED, Input, InputKind, derived, describe
 from feature_repo.encode.numbers import Scale, fit_scale, scaled
 from feature_repo.encode.parts import ROWS_AT_ONCE, filled
 from feature_repo.encode.sentences import SentenceEncoder, content_hash, load_sentence_encoder, sentence_vectors
@@ -122,7 +122,7 @@ class Encoder:
         size, own = len(self.vocabularies[self.key]) + RESERVED, self.own_ids
         identity = Input(name=self.key, kind=InputKind.CODE, size=size, own=None if own is None else own + RESERVED)
         known = {feature.name: len(self.vocabularies.get(feature.name, ())) for feature in self.features}
-        described = (each for feature in self.features for each in describe(feature, known[feature.name]))
+        described = (each for feature in self.features for each in describe(feature, known[feature.name], known))
         return (identity, *described)
 
     @property
@@ -185,7 +185,7 @@ class Encoder:
         for feature in self.features:
             arrays |= self._encode(feature, frame)
             if feature.cycles:
-                arrays[f"{feature.name}_cycles"] = circled(frame, feature)
+                arrays[derived(feature, "cycles", self._names)] = circled(frame, feature)
         return arrays
 
     def _encode(self, feature: Feature, frame: pl.DataFrame) -> dict[str, np.ndarray]:
@@ -200,7 +200,8 @@ class Encoder:
             case Kind.TEXT:
                 return {name: token_codes(frame[name], feature, self.word_rule)}
             case Kind.NUMERIC | Kind.TIMESTAMP:
-                return scaled(frame, feature, self.scales[name])
+                number, bucket = scaled(frame, feature, self.scales[name])
+                return {name: number, derived(feature, "bucket", self._names): bucket}
             case Kind.MOMENT:
                 return {}
             case Kind.VECTOR:
@@ -213,6 +214,11 @@ class Encoder:
         if buckets:
             return lambda values: hashed(values, buckets)
         return lambda values: coded(values, self._lookups[feature.name])
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names of the features."""
+        return frozenset(feature.name for feature in self.features)
 
     @cached_property
     def _lookups(self) -> dict[str, pl.DataFrame]:

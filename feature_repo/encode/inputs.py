@@ -5,7 +5,7 @@ Legend: N rows, L elements kept of a list, V vocabulary size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +41,8 @@ class Input:
 
     name: str
     """Name of the array, for histories the prefix of its arrays."""
+    feature: str = ""
+    """Name of the feature, where the array has another."""
     kind: InputKind
     """Use of the array."""
     size: int = 0
@@ -52,8 +54,29 @@ class Input:
     if all have one."""
 
 
-def describe(feature: Feature, known: int) -> Iterator[Input]:
-    """Inputs of a feature; `known` is the size of its vocabulary, 0 without one."""
+def derived(feature: Feature, what: str, features: Collection[str]) -> str:
+    """Name of a further array of a feature: `price_bucket`.
+
+    Args:
+        feature: the feature.
+        what: `bucket` or `cycles`.
+        features: names of all features; an array that would be named as one of them
+            gets underscores behind its name.
+    """
+    name = f"{feature.name}_{what}"
+    while name in features:
+        name += "_"
+    return name
+
+
+def describe(feature: Feature, known: int, features: Collection[str]) -> Iterator[Input]:
+    """Inputs of a feature.
+
+    Args:
+        feature: the feature.
+        known: size of its vocabulary, 0 without one.
+        features: names of all features of the entity.
+    """
     name, length = feature.name, feature.length or 1
     size = (feature.hashed or known) + RESERVED
     match feature.kind:
@@ -67,10 +90,12 @@ def describe(feature: Feature, known: int) -> Iterator[Input]:
             yield Input(name=name, kind=InputKind.BAG, size=HASHED_TOKENS + RESERVED, width=length)
         case Kind.NUMERIC | Kind.TIMESTAMP:
             yield Input(name=name, kind=InputKind.NUMBER, width=2)
-            yield Input(name=f"{name}_bucket", kind=InputKind.BUCKET, size=BUCKETS + RESERVED)
+            bucket = derived(feature, "bucket", features)
+            yield Input(name=bucket, feature=name, kind=InputKind.BUCKET, size=BUCKETS + RESERVED)
         case Kind.VECTOR:
             yield Input(name=name, kind=InputKind.VECTOR, width=feature.dim or 0)
         case Kind.HISTORY:
             yield Input(name=name, kind=InputKind.HISTORY, size=size, width=length)
     if feature.cycles:
-        yield Input(name=f"{name}_cycles", kind=InputKind.VECTOR, width=2 * len(feature.cycles))
+        cycles = derived(feature, "cycles", features)
+        yield Input(name=cycles, feature=name, kind=InputKind.VECTOR, width=2 * len(feature.cycles))

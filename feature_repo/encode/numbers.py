@@ -46,7 +46,7 @@ def fit_scale(frame: pl.DataFrame, feature: Feature) -> Scale:
     return Scale(mean=float(mean), std=1.0 if is_constant else float(std), edges=tuple(edges.tolist()))
 
 
-def scaled(frame: pl.DataFrame, feature: Feature, scale: Scale) -> dict[str, np.ndarray]:
+def scaled(frame: pl.DataFrame, feature: Feature, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Standardised number and missing flag, float32 [N, 2]; quantile code, int32 [N].
 
     Args:
@@ -60,10 +60,7 @@ def scaled(frame: pl.DataFrame, feature: Feature, scale: Scale) -> dict[str, np.
     with np.errstate(over="ignore"):
         standard = np.where(missing, 0.0, np.clip((values - scale.mean) / scale.std, -5.0, 5.0))
     bucket = np.where(missing, MISSING, RESERVED + np.searchsorted(np.array(scale.edges), values, side="right"))
-    return {
-        feature.name: np.stack([standard, missing], axis=1).astype(np.float32),
-        f"{feature.name}_bucket": bucket.astype(np.int32),
-    }
+    return np.stack([standard, missing], axis=1).astype(np.float32), bucket.astype(np.int32)
 
 
 def numbers(frame: pl.DataFrame, feature: Feature) -> np.ndarray:

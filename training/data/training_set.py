@@ -137,14 +137,11 @@ class TrainingSet:
         Raises:
             ValueError: the queries have no history, or several.
         """
-        found = {name: array for name, array in self.queries.items() if name.endswith("_items")}
-        found |= {f"{each.feature.name}_items": each.items() for each in self.histories}
-        if len(found) != 1:
-            raise ValueError(
-                f"repeat labels are of one history, got {list(found) or 'none'}: name the others in leave_out"
-            )
+        names = [each.feature.name for each in self.histories]
+        if len(names) != 1:
+            raise ValueError(f"repeat labels are of one history, got {names or 'none'}: name the others in leave_out")
         taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], day_Q[self.query_I])
-        (code_QL,) = found.values()
+        code_QL = self.histories[0].items()
         item_QL = np.where(code_QL >= RESERVED, code_QL, -1)
         return replace(self, label_QL=repeat_labels(item_QL, self.user_Q, day_Q, taken, days))
 

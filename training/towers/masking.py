@@ -83,6 +83,5 @@ def side_features(inputs: Sequence[Input]) -> dict[str, list[Input]]:
     found: dict[str, list[Input]] = {}
     for each in inputs[1:]:
         if each.kind in (*CODES, *PLAIN, InputKind.BAG):
-            suffix = {InputKind.BUCKET: "_bucket", InputKind.VECTOR: "_cycles"}.get(each.kind, "")
-            found.setdefault(each.name.removesuffix(suffix), []).append(each)
+            found.setdefault(each.feature or each.name, []).append(each)
     return found

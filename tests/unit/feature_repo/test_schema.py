@@ -161,6 +161,9 @@ def view(*names: str, name: str = "item_profile", kind: Kind = Kind.NUMERIC) -> 
         ((view("event_timestamp"),), "event_timestamp"),
         ((view("item_id"),), "item_id"),
         ((view("user_id"),), "user_id"),
+        ((view("now_", "user_embedding"),), "user_embedding name a key, a time, or an array"),
+        ((user_history_view(), view("history_ages")), "history_ages name"),
+        ((view("created", kind=Kind.TEXT),), "created name"),
     ],
 )
 def test_names_must_be_free(views: tuple[View, ...], problem: str) -> None:

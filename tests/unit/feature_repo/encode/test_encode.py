@@ -201,9 +201,24 @@ class TestEncoder:
         assert "colour" not in random_frame(0).columns
         assert "colour" not in fitted().encode(random_frame(0))
 
-    def test_two_features_with_one_encoded_name_are_refused(self) -> None:
-        price = only(Kind.NUMERIC)[0]
-        bucket = replace(only(Kind.CATEGORICAL)[0], name="price_bucket")
-        frame = random_frame(0).with_columns(price_bucket=pl.lit("high"))
-        with pytest.raises(ValueError, match="price_bucket"):
-            Encoder.fit("item_id", (price, bucket), frame, ids=IDS)
+    def test_features_named_as_arrays_of_others_are_features_of_their_own(self) -> None:
+        price, opened = only(Kind.NUMERIC)[0], only(Kind.TIMESTAMP)[1]
+        others = [
+            replace(only(Kind.CATEGORICAL)[0], name=name)
+            for name in ("price_bucket", "price_bucket_", "opened_bucket", "opened_cycles")
+        ]
+        frame = random_frame(0).with_columns(pl.col("brand").alias(each.name) for each in others)
+        alone = Encoder.fit("item_id", (price, opened), frame, ids=IDS).encode(frame)
+        encoder = Encoder.fit("item_id", (price, *others, opened), frame, ids=IDS)
+        arrays = encoder.encode(frame)
+        assert [each.name for each in encoder.inputs] == [
+            "item_id", "price", "price_bucket__", *(each.name for each in others), "opened", "opened_bucket_",
+            "opened_cycles_",
+        ]  # fmt: skip
+        for name, other in (("price_bucket__", "price_bucket"), ("opened_cycles_", "opened_cycles")):
+            np.testing.assert_array_equal(arrays[name], alone[other])
+        brand = fitted(features=only(Kind.CATEGORICAL)[:1], frame=frame).encode(frame)["brand"]
+        assert all(np.array_equal(arrays[each.name], brand) for each in others)
+        assert {each.name: each.feature for each in encoder.inputs if each.feature} == {
+            "price_bucket__": "price", "opened_bucket_": "opened", "opened_cycles_": "opened"
+        }  # fmt: skip

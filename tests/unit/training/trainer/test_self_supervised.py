@@ -31,11 +31,11 @@ ITEM_INPUTS = [
     ITEM,
     Input(name="kind", kind=InputKind.CODE, size=RESERVED + 4),
     Input(name="price", kind=InputKind.NUMBER, width=2),
-    Input(name="price_bucket", kind=InputKind.BUCKET, size=RESERVED + 16),
+    Input(name="price_bucket", feature="price", kind=InputKind.BUCKET, size=RESERVED + 16),
     Input(name="words", kind=InputKind.BAG, size=RESERVED + 9, width=5),
     Input(name="picture", kind=InputKind.VECTOR, width=3),
     Input(name="born", kind=InputKind.CODE, size=RESERVED + 2),
-    Input(name="born_cycles", kind=InputKind.VECTOR, width=4),
+    Input(name="born_cycles", feature="born", kind=InputKind.VECTOR, width=4),
 ]
 ARRAYS = {
     "kind": ["kind"], "price": ["price", "price_bucket"], "words": ["words"], "picture": ["picture"],
