@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from training.artifacts.prefixes import part
 from training.recipes import TrainConfig
 from training.recipes.serialization import from_json
 from training.towers import TwoTower, new_model
+from training.towers.masking import PLAIN
 
 FORMER_WEIGHTS = {
     "log_temperature": "score.log_temperature",
@@ -51,15 +53,38 @@ def read_release(folder: Path) -> Released:
     users, items = (Encoder.from_json((folder / f"{name}_encoder.json").read_text()) for name in ("user", "item"))
     path = folder / "checkpoint.safetensors"
     with safe_open(path, framework="pt") as file:
-        state = {FORMER_WEIGHTS.get(name, name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         aliases = json.loads((file.metadata() or {}).get("aliases", "{}"))
-    state |= {name: state[other] for name, other in aliases.items()}
+    stored |= {name: stored[other] for name, other in aliases.items()}
+    state = {_current_name(name, users, items): weight for name, weight in stored.items()}
     model = new_model(*with_behaviour(users, items, state), part("item.vectors.codes_of_", state), config, seed=0)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(f"{path} does not fit the recipe and the encoders beside it: {error}; retrain") from error
     return Released(folder=folder, config=config, model=model.eval(), user_encoder=users, item_encoder=items)
+
+
+def _current_name(name: str, users: Encoder, items: Encoder) -> str:
+    """Name of a weight in the towers.
+
+    Releases of earlier layouts name tables, defaults and readers after features, which
+    the towers number.
+
+    Args:
+        name: name in the file.
+        users: encoder of users.
+        items: encoder of items.
+    """
+    side = items.inputs[1:]
+    named = {
+        "tables": [each.name for each in side if each.kind is InputKind.CODE],
+        "defaults": [each.name for each in side if each.kind in PLAIN],
+        "readers": [each.name for each in users.histories],
+    }
+    numbered = {(module, each): str(number) for module, names in named.items() for number, each in enumerate(names)}
+    parts = FORMER_WEIGHTS.get(name, name).split(".")
+    return ".".join([parts[0], *(numbered.get(pair, pair[1]) for pair in pairwise(parts))])
 
 
 def with_behaviour(

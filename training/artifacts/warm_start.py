@@ -70,8 +70,8 @@ def _rows(
 
     for vectors in [model.item.vectors, *([model.repeat.vectors] if model.repeat else [])]:
         yield named(vectors.ids), _of_input(items, vectors.key)
-        for name in vectors.names:
-            yield named(vectors.tables[name]), _of_input(items, name)
+        for name, table in zip(vectors.names, vectors.tables, strict=True):
+            yield named(table), _of_input(items, name)
     if model.user.ids is not None:
         yield named(model.user.ids), _of_input(users, model.user.key)
     for tower, encoders in ((model.user, users), (model.item, items)):

@@ -51,7 +51,8 @@ class ItemVectors(nn.Module):
         self.names = tuple(category.name for category in categories)
         self.size = identity.size
         self.ids = id_table(identity.own or identity.size, dim)
-        self.tables = nn.ModuleDict({each.name: _started(nn.Embedding(each.size, dim)) for each in categories})
+        # By position, because a feature may be named as an attribute of a module is.
+        self.tables = nn.ModuleList(_started(nn.Embedding(each.size, dim)) for each in categories)
         for name in self.names:
             self.register_buffer(f"codes_of_{name}", codes_of[name])
 
@@ -67,13 +68,13 @@ class ItemVectors(nn.Module):
     def _with_categories(self, vectors_BD: Tensor, codes: Sequence[Tensor]) -> Tensor:
         """Vectors plus those of their categories, given by a code of each category."""
         if torch.compiler.is_exporting() or not codes:
-            for name, code_B in zip(self.names, codes, strict=True):
-                vectors_BD = vectors_BD + self.tables[name](code_B)
+            for table, code_B in zip(self.tables, codes, strict=True):
+                vectors_BD = vectors_BD + table(code_B)
             return vectors_BD
         # All tables behind each other are one table, from which one kernel sums: a lookup and a
         # sum for each category would read and write [B, D] twice as often as there are any. A
         # request, of one row, would pay for putting the tables behind each other.
-        tables: list[Tensor] = [self.tables[name].get_parameter("weight") for name in self.names]
+        tables: list[Tensor] = [table.get_parameter("weight") for table in self.tables]
         firsts = accumulate((len(table) for table in tables[:-1]), initial=0)
         codes_BF = torch.stack([code_B + first for code_B, first in zip(codes, firsts, strict=True)], dim=1)
         summed: Tensor = SumOfRows.apply(torch.cat(tables), codes_BF)

@@ -44,7 +44,9 @@ class Masking(nn.Module):
                 "give items more features, or leave self_supervised out"
             )
         plain = [each for arrays in self.features.values() for each in arrays if each.kind in PLAIN]
-        self.defaults = nn.ParameterDict({each.name: nn.Parameter(torch.zeros(each.width)) for each in plain})
+        # By position, because a feature may be named as an attribute of a module is.
+        self.defaults = nn.ParameterList(torch.zeros(each.width) for each in plain)
+        self.default_of = {each.name: position for position, each in enumerate(plain)}
 
     def forward(self, features: Features, hidden: Collection[str]) -> Features:
         """Features with the hidden ones replaced, named by feature or by the id's key."""
@@ -54,7 +56,7 @@ class Masking(nn.Module):
         for each in (each for name, arrays in self.features.items() if name in hidden for each in arrays):
             given = features[each.name]
             if each.kind in PLAIN:
-                visible[each.name] = self.defaults[each.name].expand(len(given), -1)
+                visible[each.name] = self.defaults[self.default_of[each.name]].expand(len(given), -1)
             else:
                 visible[each.name] = torch.full_like(given, MISSING if each.kind in CODES else PAD)
             if each.kind is InputKind.BAG:

@@ -84,7 +84,7 @@ class UserTower(Tower):
         self.key, self.id_dropout = inputs[0].name, config.id_dropout
         self.ids = id_table(inputs[0].size, dim) if config.user_id else None
         self.histories = tuple(each.name for each in inputs if each.kind is InputKind.HISTORY)
-        self.readers = nn.ModuleDict({name: build_history(config.history, dim) for name in self.histories})
+        self.readers = nn.ModuleList(build_history(config.history, dim) for _ in self.histories)
         # Readers return unit vectors, so their weights in the sum must be learned.
         self.gain = nn.Parameter(torch.ones(len(self.histories)))
         parts = len(self.histories) + config.user_id
@@ -98,9 +98,9 @@ class UserTower(Tower):
     def forward(self, features: Features) -> Tensor:
         """Embeddings of users: float32 [B, D]."""
         read = []
-        for name in self.histories:
+        for name, reader in zip(self.histories, self.readers, strict=True):
             fields = [features[f"{name}_{part}"] for part in ("items", "ages", "counts")]
-            read.append(self.readers[name](self.vectors, *fields))
+            read.append(reader(self.vectors, *fields))
         parts = [gain * history_BD for gain, history_BD in zip(self.gain, read, strict=True)]
         if self.ids is not None:
             read.append(self.ids(dropped(features[self.key], self.id_dropout if self.training else 0.0)))

@@ -55,11 +55,11 @@ def test_their_embedding_is_that_of_an_unknown_item_of_their_kind(training: bool
 def test_histories_see_the_row_of_unknown_and_the_kind_of_each(training: bool) -> None:
     vectors = model_of().train(training).item.vectors
     assert len(vectors.ids.weight) == OWN
-    wanted = vectors.ids.weight[UNKNOWN] + vectors.tables["kind"].weight[KINDS[OWN:].long()]
+    wanted = vectors.ids.weight[UNKNOWN] + vectors.tables[0].weight[KINDS[OWN:].long()]
     assert torch.allclose(vectors.gathered(RARE[None])[0], wanted)
     assert torch.allclose(vectors.pooled(RARE[:, None], torch.full((len(RARE), 1), 2.0)), 2 * wanted)
     known = torch.arange(RESERVED, OWN)
-    assert torch.allclose(vectors.of(known), vectors.ids(known) + vectors.tables["kind"](KINDS[RESERVED:OWN]))
+    assert torch.allclose(vectors.of(known), vectors.ids(known) + vectors.tables[0](KINDS[RESERVED:OWN]))
 
 
 def test_their_gradients_reach_the_row_of_unknown_and_no_other() -> None:

@@ -126,8 +126,8 @@ def two_interests(config: History) -> float:
     tastes = F.normalize(torch.randn(TASTES, half), dim=1)
     values = {
         "ids": torch.zeros(size, DIM),
-        "tables.kind": torch.eye(KINDS, DIM),
-        "tables.taste": F.pad(tastes, (half, 0)),
+        "tables.0": torch.eye(KINDS, DIM),
+        "tables.1": F.pad(tastes, (half, 0)),
     }
     for name, value in values.items():
         vectors.get_submodule(name).weight = nn.Parameter(value, requires_grad=False)

@@ -160,7 +160,7 @@ def test_without_bodies_an_embedding_is_the_sum_of_ids_and_histories() -> None:
     model = new_model(inputs, ITEM_INPUTS[:1], {}, TrainConfig(dim=8, tower=config, score=Dot()), seed=0)
     rows = {**users(5), "user_id": np.arange(5, dtype=np.int32) + RESERVED}
     assert model.user.ids is not None
-    pooled = model.user.readers["history"](model.user.vectors, *(
+    pooled = model.user.readers[0](model.user.vectors, *(
         torch.from_numpy(rows[f"history_{part}"]) for part in ("items", "ages", "counts")
     ))  # fmt: skip
     assert torch.allclose(model.user(tensors(rows)), model.user.ids.weight[RESERVED : RESERVED + 5] + pooled)
