@@ -5,13 +5,12 @@ Legend: Q queries, N items of the corpus, D dimensions, K ranks.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
 from serving.index.base import QUERIES_AT_ONCE, Hits, ItemIndex
+from serving.index.filters import MAX_LENGTH, quoted
 from training.evaluation.metrics import index_recall
 from training.retrieval.exact import Mask, exact_search
 
@@ -33,7 +32,7 @@ def sampled_index_recall(
     """Measure the index on a seeded sample of users.
 
     The index is searched without a filter and with one for each field that serving may
-    filter on, by its most frequent value.
+    filter on, by the most frequent value that a filter can name.
 
     Args:
         index: the item index.
@@ -62,12 +61,16 @@ def sampled_index_recall(
 
 def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
     """Items that match each filter expression, bool [N]; None for no filter."""
-    fields = [f.name for f in schema.features_of(Entity.ITEM) if f.filterable and f.kind is Kind.CATEGORICAL]
-    frequent = {field: items[field].drop_nulls().value_counts(sort=True)[field][0] for field in fields}
-    return {None: None} | {
-        f"{field} == {json.dumps(value)}": (items[field] == value).fill_null(False).to_numpy()
-        for field, value in frequent.items()
-    }
+    found: dict[str | None, np.ndarray | None] = {None: None}
+    for field in schema.features_of(Entity.ITEM):
+        if field.filterable and field.kind is Kind.CATEGORICAL:
+            values = items[field.name]
+            for value in values.drop_nulls().alias("value").value_counts(sort=True)["value"]:
+                where = f"{field.name} == {quoted(value)}"
+                if len(where) <= MAX_LENGTH:
+                    found[where] = (values == value).fill_null(False).to_numpy()
+                    break
+    return found
 
 
 def _rows(hits: Hits, corpus: pl.Series, k: int) -> np.ndarray:

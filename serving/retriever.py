@@ -196,9 +196,9 @@ class Retriever:
         """
         schema = self.release.schema
         histories = [feature for feature in schema.features_of(Entity.USER) if feature.kind is Kind.HISTORY]
-        numbered = users.with_row_index(QUERY).with_columns(pl.col(QUERY).cast(pl.Int64))
+        query = pl.int_range(pl.len(), dtype=pl.Int64).alias(QUERY)
         pairs = [
-            numbered.select(QUERY, pl.col(f"{history.name}_items").alias(ITEM_ID)).explode(ITEM_ID).drop_nulls()
+            users.select(query, pl.col(f"{history.name}_items").alias(ITEM_ID)).explode(ITEM_ID).drop_nulls()
             for history in histories
             if not schema.seen_items_may_return
         ]

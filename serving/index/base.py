@@ -24,6 +24,10 @@ from serving.index import filters
 MAX_K = 16_384
 """Largest number of results that Milvus returns for a query."""
 QUERIES_AT_ONCE = 256
+MAX_BYTES = 65_535
+"""Longest text that Milvus stores, in UTF-8."""
+MAX_ELEMENTS = 4_096
+"""Longest list that Milvus stores."""
 _TYPES: dict[Kind, pl.DataType] = {
     Kind.ID: pl.String(),
     Kind.CATEGORICAL: pl.String(),
@@ -59,9 +63,10 @@ class Fields:
         )
 
     def parse(self, where: str | None) -> filters.Where | None:
-        """Parse a filter.
+        """Parse a filter; None stays None.
 
-        None stays None. ValueError for a filter on a field that is not filterable.
+        Raises:
+            filters.FilterError: a filter that cannot be used.
         """
         types = {name: type_ for name, type_ in self.types.items() if name in self.filterable}
         return filters.parse(where, types) if where else None
@@ -155,7 +160,8 @@ def checked(items: pl.DataFrame, vectors_ND: np.ndarray, fields: Fields) -> tupl
         fields: the stored fields.
 
     Returns:
-        The items in order of id with just the stored columns, and their vectors as float32.
+        The items in order of id with just the stored columns, and their vectors as float32. Texts and lists that are
+            longer than Milvus stores are cut.
 
     Raises:
         ValueError: a column is missing, ids repeat, or vectors are not of unit length.
@@ -173,9 +179,17 @@ def checked(items: pl.DataFrame, vectors_ND: np.ndarray, fields: Fields) -> tupl
         raise ValueError(f"item ids must be unique and not null; {ids.null_count()} null, twice for example {examples}")
     check_unit(vectors_ND, ids.to_list())
     order = ids.arg_sort().to_numpy()
+    texts = [name for name, type_ in fields.types.items() if type_ == pl.String]
     stored = items.select(pl.col(name).cast(type_) for name, type_ in {ITEM_ID: pl.String(), **fields.types}.items())
-    stored = stored.with_columns(cs.float().fill_nan(None))
+    # A filter is shorter than a cut text, so that no filter tells the two apart.
+    lists = cs.list().list.head(MAX_ELEMENTS).list.eval(_cut(pl.element()))
+    stored = stored.with_columns(cs.float().fill_nan(None), *(_cut(pl.col(name)) for name in texts), lists)
     return stored[order], np.ascontiguousarray(vectors_ND[order], dtype=np.float32)
+
+
+def _cut(text: pl.Expr) -> pl.Expr:
+    """Text that Milvus stores; a character has at most four bytes."""
+    return pl.when(text.str.len_bytes() > MAX_BYTES).then(text.str.head(MAX_BYTES // 4)).otherwise(text)
 
 
 def check_unit(vectors_ND: np.ndarray, names: Sequence[Any]) -> None:

@@ -70,18 +70,20 @@ class ExactIndex:
         return Hits(ids, scores)
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
-        return {row.pop(ITEM_ID): row for row in self._matching(name, ids, where).drop("row").to_dicts()}
+        _, items, _ = self._open(name)
+        return {row.pop(ITEM_ID): row for row in items[self._matching(name, ids, where)].to_dicts()}
 
     def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
-        _, _, vectors_ND = self._open(name)
-        found = self._matching(name, ids, where)
-        return dict(zip(found[ITEM_ID], vectors_ND[found["row"].to_numpy()], strict=True))
+        _, items, vectors_ND = self._open(name)
+        rows = self._matching(name, ids, where)
+        return dict(zip(items[ITEM_ID][rows], vectors_ND[rows], strict=True))
 
-    def _matching(self, name: str, ids: Sequence[str], where: str | None) -> pl.DataFrame:
-        """Filter the wanted items by `where`; `row` is their row in the collection."""
-        found = self._open(name)[1].with_row_index("row").filter(pl.col(ITEM_ID).is_in(list(ids)))
+    def _matching(self, name: str, ids: Sequence[str], where: str | None) -> np.ndarray:
+        """Rows of the wanted items that match the filter."""
         parsed = self.fields.parse(where)
-        return found if parsed is None else found.filter(filters.to_polars(parsed))
+        wanted = pl.col(ITEM_ID).is_in(list(ids))
+        chosen = wanted if parsed is None else wanted & filters.to_polars(parsed)
+        return self._open(name)[1].select(chosen.arg_true()).to_series().to_numpy()
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
         refuse_drop(name, [alias for alias, target in self._aliases.items() if target == name], kept)

@@ -8,7 +8,7 @@ ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID
 from serving.index import filters
 from serving.index.base import (
+    MAX_BYTES,
+    MAX_ELEMENTS,
     QUERIES_AT_ONCE,
     CollectionInfo,
     Fields,
@@ -29,6 +31,7 @@ from serving.index.base import (
 )
 from serving.index.exact import in_place, refuse_drop
 from serving.index.milvus_connection import connect, quiet, release
+from serving.index.stored_names import NAMES, numbered, stored_names
 from serving.settings import IndexParams, Settings
 
 if TYPE_CHECKING:
@@ -41,8 +44,6 @@ ROWS_AT_ONCE = 5_000
 IDS_AT_ONCE = 2_000
 """Vectors fetched in one call: the size of a message is bounded."""
 SAMPLE = 256
-MAX_TEXT = 65_535
-MAX_ELEMENTS = 4_096
 
 
 class MilvusIndex:
@@ -55,7 +56,7 @@ class MilvusIndex:
         self.settings = settings
         self.fields = fields
         self._connection: tuple[MilvusClient, str] | None = None
-        self._opened: dict[str, CollectionInfo] = {}
+        self._opened: dict[str, tuple[CollectionInfo, dict[str, str]]] = {}
 
     def __enter__(self) -> MilvusIndex:
         return self
@@ -94,8 +95,9 @@ class MilvusIndex:
         if stored:
             self.drop(name)
         self._create(wanted)
+        stored_as = numbered(self.fields.types)
         for start in track(range(0, len(items), ROWS_AT_ONCE), f"inserts of {ROWS_AT_ONCE:,} items"):
-            rows = items[start : start + ROWS_AT_ONCE].to_dicts()  # Milvus takes rows
+            rows = items[start : start + ROWS_AT_ONCE].rename(stored_as).to_dicts()  # Milvus takes rows
             batch_ND = vectors_ND[start : start + ROWS_AT_ONCE]
             self._client.insert(name, [{**row, VECTOR: vector} for row, vector in zip(rows, batch_ND, strict=True)])
         self._client.flush(name)
@@ -109,7 +111,8 @@ class MilvusIndex:
         index, params = self._client.prepare_index_params(), self.settings.index
         index.add_index(VECTOR, index_type=params.index_type, metric_type="IP", params=dict(params.build))
         schema = _collection_schema(self.fields, info.dim)
-        declared = {ROWS: str(info.rows), FINGERPRINT: info.fingerprint}
+        names = json.dumps(list(self.fields.types), ensure_ascii=False)
+        declared = {ROWS: str(info.rows), FINGERPRINT: info.fingerprint, NAMES: names}
         with quiet("grpc._server"):  # Milvus Lite logs a call that it does not implement and that nothing needs
             self._client.create_collection(info.name, schema=schema, index_params=index, properties=declared)
 
@@ -121,6 +124,11 @@ class MilvusIndex:
         return stored.keys() == set(ids) and np.allclose([stored[id_] for id_ in ids], vectors_ND[rows], atol=1e-3)
 
     def info(self, name: str) -> CollectionInfo | None:
+        described = self._described(name)
+        return described and described[0]
+
+    def _described(self, name: str) -> tuple[CollectionInfo, dict[str, str]] | None:
+        """Description of a collection, and the names of its fields in it."""
         if not self._client.has_collection(name):
             return None
         described = self._client.describe_collection(name)
@@ -131,13 +139,15 @@ class MilvusIndex:
         count = self._client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
         rows = int(count[0]["count(*)"])
         complete = str(rows) == declared.get(ROWS)
-        return CollectionInfo(
+        info = CollectionInfo(
             name=name, rows=rows, dim=int(dim), fingerprint=declared.get(FINGERPRINT, ""), complete=complete
         )
+        return info, stored_names(self.fields.types, declared)
 
     def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
-        queries_QD = checked_queries(vectors_QD, k, self._open(name))
-        expression = self._expression(where)
+        info, stored = self._open(name)
+        queries_QD = checked_queries(vectors_QD, k, info)
+        expression = self._expression(where, stored)
         ids: list[list[str]] = []
         scores: list[np.ndarray] = []
         for start in range(0, len(queries_QD), QUERIES_AT_ONCE):
@@ -156,8 +166,9 @@ class MilvusIndex:
         return Hits(ids, scores)
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
-        rows = self._query(name, ids, where, list(self.fields.types))
-        return {row[ITEM_ID]: {field: row[field] for field in self.fields.types} for row in rows}
+        _, stored = self._open(name)
+        rows = self._query(name, ids, where, list(stored.values()))
+        return {row[ITEM_ID]: {field: row[stored_as] for field, stored_as in stored.items()} for row in rows}
 
     def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
         parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
@@ -165,10 +176,10 @@ class MilvusIndex:
         return {row[ITEM_ID]: np.asarray(row[VECTOR], dtype=np.float32) for row in rows}
 
     def _query(self, name: str, ids: Sequence[str], where: str | None, columns: list[str]) -> list[dict[str, Any]]:
-        self._open(name)
-        expression = f"{ITEM_ID} in {json.dumps(list(ids), ensure_ascii=False)}"
+        _, stored = self._open(name)
+        expression = f"{ITEM_ID} in [{', '.join(map(filters.quoted, ids))}]"
         if where:
-            expression = f"{expression} and {self._expression(where)}"
+            expression = f"{expression} and {self._expression(where, stored)}"
         return self._client.query(name, filter=expression, output_fields=[ITEM_ID, *columns]) if ids else []
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
@@ -190,17 +201,17 @@ class MilvusIndex:
             return None
         return self._client.describe_alias(alias)["collection_name"]
 
-    def _expression(self, where: str | None) -> str:
+    def _expression(self, where: str | None, stored: Mapping[str, str]) -> str:
         parsed = self.fields.parse(where)
         # Never the caller's text: it is parsed, and written anew with quoted constants.
-        return "" if parsed is None else filters.to_milvus(parsed)
+        return "" if parsed is None else filters.to_milvus(parsed, stored)
 
-    def _open(self, name: str) -> CollectionInfo:
+    def _open(self, name: str) -> tuple[CollectionInfo, dict[str, str]]:
         if name not in self._opened:
-            info = self.info(name)
-            if info is None:
+            described = self._described(name)
+            if described is None:
                 raise LookupError(f"no collection {name!r} in {self.settings.milvus_uri}")
-            self._opened[name] = info
+            self._opened[name] = described
         return self._opened[name]
 
 
@@ -208,18 +219,19 @@ def _collection_schema(fields: Fields, dim: int) -> CollectionSchema:
     from pymilvus import DataType, MilvusClient
 
     schema = MilvusClient.create_schema(enable_dynamic_field=False)
-    schema.add_field(ITEM_ID, DataType.VARCHAR, is_primary=True, max_length=MAX_TEXT)
+    schema.add_field(ITEM_ID, DataType.VARCHAR, is_primary=True, max_length=MAX_BYTES)
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dim)
-    for name, type_ in fields.types.items():
+    for name, stored_as in numbered(fields.types).items():
+        type_ = fields.types[name]
         if type_ == pl.String:
-            schema.add_field(name, DataType.VARCHAR, max_length=MAX_TEXT, nullable=True)
+            schema.add_field(stored_as, DataType.VARCHAR, max_length=MAX_BYTES, nullable=True)
         elif type_ == pl.Float64:
-            schema.add_field(name, DataType.DOUBLE, nullable=True)
+            schema.add_field(stored_as, DataType.DOUBLE, nullable=True)
         elif type_ == pl.Int64:
-            schema.add_field(name, DataType.INT64, nullable=True)
+            schema.add_field(stored_as, DataType.INT64, nullable=True)
         else:
-            text = {"element_type": DataType.VARCHAR, "max_length": MAX_TEXT, "max_capacity": MAX_ELEMENTS}
-            schema.add_field(name, DataType.ARRAY, nullable=True, **text)
+            text = {"element_type": DataType.VARCHAR, "max_length": MAX_BYTES, "max_capacity": MAX_ELEMENTS}
+            schema.add_field(stored_as, DataType.ARRAY, nullable=True, **text)
     return schema
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,15 @@ import pytest
 
 from serving.index.base import MAX_K, Fields, ItemIndex
 from serving.index.exact import ExactIndex
+from serving.index.filters import quoted
 from serving.index.milvus import MilvusIndex
 from serving.settings import GRAPH
 from tests.integration.index_world import ITEMS, QUERIES_QD, SCHEMA, VECTORS_ND, expected, settings_in, unit
 
+TEXTS = ("🛒 cart", "a\u0001b\u007f\n\r\t", "q\"\\'", "é" * 35_000, "\u2028", "$meta", None, "\0")
+NAMES = ("like", "IN", "null", "exists", "embedding", "Kind", "KIND", "class", "in", "not", "row", "self", "ﬁne", "имя",
+         "field_0", "item_id_", "score", "true")  # fmt: skip
+ODD = Fields(types={name: pl.String() for name in NAMES} | {"tags": pl.List(pl.String())}, filterable=frozenset(NAMES))
 SERVER = pytest.param("milvus-server", marks=pytest.mark.milvus_server)
 
 
@@ -46,6 +52,16 @@ def drop_whatever_points_there(milvus: MilvusIndex, name: str) -> None:
         milvus._client.drop_alias(name)
     elif milvus._client.has_collection(name):
         milvus._client.drop_collection(name)
+
+
+@contextmanager
+def of_fields(index: ItemIndex, fields: Fields) -> Iterator[ItemIndex]:
+    """An index of the same kind, with other fields."""
+    if isinstance(index, MilvusIndex):
+        with MilvusIndex(index.settings, fields) as milvus:
+            yield milvus
+    else:
+        yield ExactIndex(fields)
 
 
 @pytest.fixture
@@ -102,6 +118,40 @@ class TestContract:
     def test_refuses_filters_on_undeclared_fields(self, built: ItemIndex, where: str) -> None:
         with pytest.raises(ValueError, match="cannot filter"):
             built.search("shop_items_v1", QUERIES_QD, 3, where)
+
+    def test_fields_and_values_of_any_kind_are_stored_and_filtered(self, index: ItemIndex) -> None:
+        """Of a text that is too long for Milvus, the beginning is stored; no filter is that long."""
+        values = {name: [TEXTS[(n + m) % len(TEXTS)] for n in range(300)] for m, name in enumerate(NAMES)}
+        items = ITEMS.select("item_id").with_columns(
+            *(pl.Series(name, each, pl.String) for name, each in values.items()),
+            tags=pl.Series([["x" * 70_000, "\0"]] + [["y"] * 5_000] + [None] * 298, dtype=pl.List(pl.String)),
+        )
+        ids = items["item_id"].to_list()
+        with of_fields(index, ODD) as odd:
+            odd.build("shop_items_v8", items, VECTORS_ND)
+            self.check(odd, values, ids)
+
+    def check(self, index: ItemIndex, values: dict[str, list[str | None]], ids: list[str]) -> None:
+        stored = index.fetch("shop_items_v8", ids)
+        assert [len(stored[id_]["tags"] or ()) for id_ in ids[:3]] == [2, 4_096, 0]
+        for name in NAMES:
+            wanted = [text if text is None or len(text) < 99 else text[:16_383] for text in values[name]]
+            assert [stored[id_][name] for id_ in ids] == wanted
+            for text in TEXTS:
+                if text is None or len(text) > 99:
+                    continue
+                for where, keep in ((f"{name} == {quoted(text)}", True), (f"not {name} in [{quoted(text)}]", False)):
+                    matching = [id_ for id_, each in zip(ids, values[name], strict=True)
+                                if each is not None and (each == text) is keep]  # fmt: skip
+                    (found,) = index.search("shop_items_v8", QUERIES_QD[:1], 300, where).ids
+                    assert sorted(found) == matching, where
+
+    def test_ids_of_any_characters_are_read(self, index: ItemIndex) -> None:
+        ids = [text for text in TEXTS if text and len(text) < 99]
+        items = ITEMS[: len(ids)].with_columns(item_id=pl.Series(ids))
+        index.build("shop_items_v7", items, VECTORS_ND[: len(ids)])
+        assert index.fetch("shop_items_v7", ids).keys() == index.vectors("shop_items_v7", ids).keys() == set(ids)
+        index.drop("shop_items_v7")
 
     def test_fetches_stored_fields(self, built: ItemIndex) -> None:
         rows = built.fetch("shop_items_v1", ["i003", "i005", "unknown"])

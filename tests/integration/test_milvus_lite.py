@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from serving.index import milvus
 from serving.index.base import Fields
 from serving.index.exact import ExactIndex
 from serving.index.lite_files import open_index, read_collection
@@ -134,6 +136,28 @@ def test_the_files_answer_as_the_engine_does(tmp_path: Path) -> None:
         assert {id_: list(vector) for id_, vector in reader.vectors(name, ids).items()} == {
             id_: list(vector) for id_, vector in vectors.items()
         }
+
+
+def test_a_collection_of_a_former_release_is_read_under_its_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, fields, name = settings_in(tmp_path), Fields.of(SCHEMA), "shop_items_v1"
+    with monkeypatch.context() as former, MilvusIndex(settings, fields) as index:
+        former.setattr(milvus, "numbered", lambda names: {name: name for name in names})
+        former.setattr(milvus, "NAMES", "gatehouse.other")
+        index.build(name, ITEMS, VECTORS_ND)
+        described = index._client.describe_collection(name)["fields"]
+        assert {each["name"] for each in described} >= {"department", "price", "title", "tags"}
+    readers = [MilvusIndex(settings, fields), ExactIndex(fields)]
+    stored = read_collection(collection(settings), fields)
+    assert stored is not None
+    readers[1].hold(*stored)  # type: ignore[attr-defined]
+    for reader in readers:
+        (found,) = reader.search(name, QUERIES_QD[:1], 300, 'department == "käse" and price > 1').ids
+        wanted = ITEMS.filter(pl.col("department").eq("käse") & (pl.col("price") > 1))["item_id"]
+        assert sorted(found) == wanted.to_list()
+        assert reader.fetch(name, ["i003"])["i003"]["tags"] == ["new", "3"]
+    readers[0].close()  # type: ignore[attr-defined]
 
 
 def test_the_files_are_read_while_another_process_holds_the_folder(tmp_path: Path) -> None:

@@ -35,12 +35,12 @@ class LossyIndex(ExactIndex):
         return Hits([ids[:kept] for ids in found.ids], [scores[:kept] for scores in found.scores])
 
 
-def measured(index: ExactIndex, users: int, seed: int = 0) -> tuple[float, int]:
+def measured(index: ExactIndex, users: int, seed: int = 0, items: pl.DataFrame = ITEMS) -> tuple[float, int]:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(USERS + NUMBER, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index.build("shop_1", ITEMS, vectors[USERS:])
-    return sampled_index_recall(index, "shop_1", SCHEMA, ITEMS, vectors[:users], vectors[USERS:], k=10, seed=seed)
+    index.build("shop_1", items, vectors[USERS:])
+    return sampled_index_recall(index, "shop_1", SCHEMA, items, vectors[:users], vectors[USERS:], k=10, seed=seed)
 
 
 def test_the_lowest_recall_of_the_filters_counts() -> None:
@@ -54,3 +54,29 @@ def test_a_seeded_sample_of_users_is_asked_for_once_a_filter(monkeypatch: pytest
     assert measured(index, USERS) == (0.5, 16)
     assert index.calls == [(16, None), (16, 'group == "a"')]
     assert measured(index, 9) == (0.5, 9)
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        (["🛒"] * 40 + ["b"] * 20, 'group == "🛒"'),
+        (['a\u0001"\\\n'] * 60, 'group == "a\u0001\\"\\\\\\n"'),
+        (["x" * 70_000] * 40 + ["b"] * 20, 'group == "b"'),
+        (["x" * 70_000] * 60, None),
+        ([None] * 60, None),
+    ],
+)
+def test_the_most_frequent_value_that_fits_a_filter_is_asked_for(values: list[str | None], where: str | None) -> None:
+    items, index = ITEMS.with_columns(group=pl.Series(values, dtype=pl.String)), LossyIndex()
+    assert measured(index, USERS, items=items) == (0.5 if where else 1.0, USERS)
+    assert index.calls == [(USERS, None)] + ([(USERS, where)] if where else [])
+
+
+def test_a_field_named_as_the_column_of_counts_is_asked_for() -> None:
+    group = Feature(name="count", kind=Kind.CATEGORICAL, filterable=True)
+    schema = Schema(
+        dataset="shop", seen_items_may_return=True,
+        views=(View(name="item_profile", entity=Entity.ITEM, features=(group,)),),
+    )  # fmt: skip
+    filters = index_recall._filters(schema, ITEMS.rename({"group": "count"}))
+    assert list(filters) == [None, 'count == "a"']
