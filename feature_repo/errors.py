@@ -7,6 +7,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
 
+_SHOWN = 200
+"""Characters of an example that a message shows."""
+
 
 class InputError(ValueError):
     """Bad input: its source, what was got and wanted, and up to three examples."""
@@ -23,7 +26,8 @@ def bad_input(source: str, column: str | None, problem: str, count: int, example
         examples: bad values, of which three are in the message.
     """
     where = f"{source}, column {column!r}" if column else source
-    shown = ", ".join(str(e) if isinstance(e, datetime) else repr(e) for e in islice(examples, 3))
+    texts = (str(e) if isinstance(e, datetime) else repr(e) for e in islice(examples, 3))
+    shown = ", ".join(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…" for text in texts)
     return InputError(f"{where}: {problem} ({count:,} rows; for example {shown})")
 
 

@@ -16,6 +16,8 @@ Epoch = Literal["s", "ms", "us", "ns"]
 """Unit of times that are whole numbers."""
 
 _EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)
+MAX_ID_BYTES = 4_096
+"""Longest id in UTF-8: the index reads many ids in one message."""
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _ZONED_TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.f%#z"
 
@@ -92,11 +94,13 @@ def read_feature(table: RawTable, feature: Feature) -> pl.Series:
 
 
 def read_ids(table: RawTable, name: str) -> pl.Series:
-    """Ids as String, none of them null or blank."""
+    """Ids as String, none of them null, blank or above `MAX_ID_BYTES`."""
     ids = read_strings(table, name)
     blank = ids.is_null() | (ids.str.strip_chars() == "")
     if blank.any():
         raise table.bad(name, "null or blank id", blank)
+    if (long := ids.str.len_bytes() > MAX_ID_BYTES).any():
+        raise table.bad(name, f"id of more than {MAX_ID_BYTES:,} bytes", long)
     return ids
 
 

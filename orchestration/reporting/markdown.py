@@ -22,7 +22,7 @@ def preview(table: pl.DataFrame, rows: int = 5) -> dg.MetadataValue:
         for name, type_ in table.schema.items()
         if isinstance(type_, pl.List)
     )
-    text = short.select(pl.all().cast(pl.String).str.head(40).fill_null(""))
+    text = short.select(pl.all().cast(pl.String).str.head(40).str.replace_all(r"[|\p{Cc}\u{2028}]", " ").fill_null(""))
     lines = [text.columns, ["---"] * text.width, *text.rows()]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 

@@ -12,12 +12,24 @@ if TYPE_CHECKING:
     from serving.retriever import Recommendations
 
 
+SHOWN = 80
+"""Characters of a value in a line for people."""
+
+
+def plain(value: object) -> str:
+    """One line of a value: control characters are escaped, long texts cut."""
+    text = str(value)
+    cut = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    # Joiners of emoji and of scripts are no letters and yet part of what is read.
+    return "".join(each if each.isprintable() or each in "\u200c\u200d" else repr(each)[1:-1] for each in cut)
+
+
 def recommendations_text(answer: Recommendations) -> str:
     """Word an answer for people."""
-    lines = [f"user {answer.user_id}, version {answer.version}, from {answer.source}"]
+    lines = [f"user {plain(answer.user_id)}, version {answer.version}, from {answer.source}"]
     for rank, item in enumerate(answer.items, 1):
-        shown = ", ".join(str(value) for value in item.fields.values() if value is not None)
-        lines.append(f"{rank:>4}  {item.score:>8.4f}  {item.item_id:>10}  {shown}")
+        shown = ", ".join(plain(value) for value in item.fields.values() if value is not None)
+        lines.append(f"{rank:>4}  {item.score:>8.4f}  {plain(item.item_id):>10}  {shown}")
     return "\n".join([*lines, *(f"note: {note}" for note in answer.notes)])
 
 

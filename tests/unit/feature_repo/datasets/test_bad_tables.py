@@ -40,6 +40,12 @@ class TestBadEvents:
         if blank is None:
             assert_names(error, "row 5", "row 8")
 
+    def test_ids_that_no_index_holds(self) -> None:
+        with pytest.raises(InputError) as error:
+            read(events=set_rows(good_events(), "who", [4], "x" * 5_000))
+        assert_names(error, "events.csv", "'who'", "id of more than 4,096 bytes", "1 rows")
+        assert len(str(error.value)) < 400
+
     def test_fractional_ids_have_the_wrong_type(self) -> None:
         with pytest.raises(InputError) as error:
             read(events=good_events().with_columns(who=pl.lit(1.5)))

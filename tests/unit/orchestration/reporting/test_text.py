@@ -1,0 +1,35 @@
+"""Values in lines and tables for people."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from orchestration.reporting.markdown import preview
+from orchestration.reporting.text import recommendations_text
+from serving.retriever import Recommendations, Recommended
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("🛒 käse हिन्दी 👩\u200d👧", "🛒 käse हिन्दी 👩\u200d👧"),
+        ("a\nb\t\x1b[31m\u2028\0", r"a\nb\t\x1b[31m\u2028\x00"),
+        ("é" * 70_000, "é" * 79 + "…"),
+        (["a", "b\x07"], r"['a', 'b\x07']"),
+        (1.5, "1.5"),
+    ],
+)
+def test_an_item_is_one_line_whatever_its_fields_hold(value: object, shown: str) -> None:
+    item = Recommended(item_id="i\n1", score=0.5, fields={"group": value, "price": None})
+    answer = Recommendations(user_id="u\n1", version=3, source="two_tower", items=(item,))
+    first, line = recommendations_text(answer).split("\n")
+    assert first == r"user u\n1, version 3, from two_tower"
+    assert line == rf"   1    0.5000        i\n1  {shown}"
+
+
+def test_a_row_of_a_table_is_one_line_with_a_cell_for_each_column() -> None:
+    table = pl.DataFrame({"a": ["x|y\n\x01z", "é" * 99], "list": [["p|q", "r"], None]})
+    lines = str(preview(table).value).split("\n")
+    assert [line.count("|") for line in lines] == [3, 3, 3, 3]
+    assert lines[2] == "| x y  z | p q, r, ... |"
