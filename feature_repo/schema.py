@@ -29,11 +29,21 @@ __all__ = [
     "Kind",
     "Schema",
     "View",
+    "stored_name",
 ]
 ENTITY_TIME = "event_timestamp"
 """Column of every feature table: time from which the row was true."""
 CREATED_TIME = "created"
 """Column of every feature table: time from which the row was known."""
+
+
+MAX_DATASET_NAME = 100
+"""Characters of a dataset's name: databases of releases and features bound theirs."""
+
+
+def stored_name(dataset: str) -> str:
+    """Name of a dataset in Feast and Milvus, which take ASCII names only."""
+    return dataset if dataset.isascii() else f"d{hashlib.sha256(dataset.encode()).hexdigest()[:16]}"
 
 
 class Entity(StrEnum):
@@ -93,8 +103,12 @@ class Schema:
     """Whether a seen item can be relevant to its user."""
 
     def __post_init__(self) -> None:
-        if not self.dataset.isidentifier() or not self.dataset.islower():
-            raise ValueError(f"dataset name {self.dataset!r}: wanted lower-case letters, digits and underscores")
+        name = self.dataset
+        if not name.isidentifier() or name != name.lower() or name.startswith("_") or len(name) > MAX_DATASET_NAME:
+            raise ValueError(
+                f"dataset name {name!r}: wanted at most {MAX_DATASET_NAME} lower-case letters, digits and underscores, "
+                "a letter first"
+            )
         features = [feature for view in self.views for feature in view.features]
         columns = [column for feature in features for column in feature.columns]
         for what, names in (

@@ -28,7 +28,7 @@ from feature_repo.datasets.infer_kinds import (
 )
 from feature_repo.datasets.ratings import distribution, likely_threshold
 from feature_repo.errors import InputError
-from feature_repo.schema import Entity, Kind
+from feature_repo.schema import MAX_DATASET_NAME, Entity, Kind
 
 _CREATED = re.compile(r"created|loaded|ingested|inserted|known|arrived", re.IGNORECASE)
 _VALUE = re.compile(r"value|price|amount|revenue|sales|spend|score", re.IGNORECASE)
@@ -194,7 +194,7 @@ def _entity_lines(entity: Entity, file: _File | None, pattern: re.Pattern[str], 
 
 
 def _dataset_name(folder: Path) -> str:
-    return identifier(folder.resolve().name)
+    return identifier(folder.resolve().name)[:MAX_DATASET_NAME]
 
 
 def _scalar(value: object) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, Entity, Schema, View
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, Entity, Schema, View, stored_name
 
 if TYPE_CHECKING:
     import feast
@@ -42,7 +42,7 @@ def view_name(schema: Schema, view: View) -> str:
 
 def service_name(schema: Schema, entity: Entity) -> str:
     """Name of the Feast service of an entity's tower: all its views."""
-    return f"{schema.dataset}_{entity.value}_{schema.digest}"
+    return f"{stored_name(schema.dataset)}_{entity.value}_{schema.digest}"
 
 
 def table_path(folder: Path, view: View) -> Path:
@@ -72,7 +72,7 @@ def define(schema: Schema, folder: Path) -> Definitions:
         if schema.views_of(entity)
     )
     return Definitions(
-        project=schema.dataset,
+        project=stored_name(schema.dataset),
         entities=tuple(entities.values()),
         views=tuple(views.values()),
         services=services,

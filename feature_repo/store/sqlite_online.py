@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from feature_repo.schema import ENTITY_TIME, Entity, Schema, View
+from feature_repo.schema import ENTITY_TIME, Entity, Schema, View, stored_name
 from feature_repo.store.definitions import view_name
 from feature_repo.store.store import Store, online_types
 
@@ -88,7 +88,7 @@ class SqliteStore(Store):
 
 def table_name(schema: Schema, view: View) -> str:
     """Name of Feast's table of a view's online rows."""
-    return f"{schema.dataset}_{view_name(schema, view)}"
+    return f"{stored_name(schema.dataset)}_{view_name(schema, view)}"
 
 
 def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> Iterator[tuple[bytes, str, bytes, int]]:

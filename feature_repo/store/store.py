@@ -21,7 +21,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.progress import track
-from feature_repo.schema import ENTITY_TIME, Entity, Schema, View
+from feature_repo.schema import ENTITY_TIME, Entity, Schema, View, stored_name
 from feature_repo.store.definitions import define, service_name, table_path, view_name
 from feature_repo.store.latest import differs, newest_rows, read_rows
 from feature_repo.tables.types import TIME, cells_of_row, check_query, check_table, column_types
@@ -177,7 +177,7 @@ class Store:
             from feast.repo_config import RepoConfig
 
             config = RepoConfig(
-                project=self.schema.dataset,
+                project=stored_name(self.schema.dataset),
                 provider="local",
                 registry={
                     "registry_type": "sql",
@@ -234,7 +234,7 @@ class Store:
         moment = as_of.replace(tzinfo=UTC)
         loaded = registered.most_recent_end_time
         if loaded != moment:
-            self._feast.registry.apply_materialization(registered, self.schema.dataset, loaded or moment, moment)
+            self._feast.registry.apply_materialization(registered, self._feast.project, loaded or moment, moment)
         return written
 
     def _read(

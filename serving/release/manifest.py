@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from feature_repo.schema import Entity, Schema
+from feature_repo.schema import Entity, Schema, stored_name
 from serving.gate.verdict import Verdict
 from serving.index.base import CollectionInfo
 from serving.model.bundle import CHECKPOINT
@@ -79,12 +79,12 @@ class Manifest:
 
 def collection_name(dataset: str, version: int) -> str:
     """Name the collection of a version."""
-    return f"{dataset}_items_v{version}"
+    return f"{stored_name(dataset)}_items_v{version}"
 
 
 def alias_name(dataset: str) -> str:
     """Name the alias of the champion's collection, for readers outside Gatehouse."""
-    return f"{dataset}_items"
+    return f"{stored_name(dataset)}_items"
 
 
 def seal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from feature_repo.datasets import completejourney, tiny
-from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.schema import Entity, Feature, Kind, Schema, View, stored_name
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
 SCHEMA = Schema(
@@ -171,10 +172,19 @@ def test_names_must_be_free(views: tuple[View, ...], problem: str) -> None:
         Schema(dataset="shop", views=views, seen_items_may_return=True)
 
 
-@pytest.mark.parametrize("dataset", ["", "Shop", "my shop", "../shop", "1shop"])
+@pytest.mark.parametrize("dataset", ["", "Shop", "my shop", "../shop", "1shop", "_shop", "a" * 101])
 def test_dataset_names_are_fit_for_files_and_collections(dataset: str) -> None:
     with pytest.raises(ValueError, match="lower-case"):
         replace(SCHEMA, dataset=dataset)
+
+
+@pytest.mark.parametrize("dataset", ["select", "class", "läden", "日本", "i\u0307", "магазин", "a" * 100])
+def test_stores_know_a_dataset_by_an_ascii_name(dataset: str) -> None:
+    assert replace(SCHEMA, dataset=dataset).dataset == dataset
+    stored = stored_name(dataset)
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", stored)
+    assert stored == dataset or not dataset.isascii()
+    assert stored_name(f"{dataset}2") != stored
 
 
 def test_views_are_found_by_name_and_entity() -> None:

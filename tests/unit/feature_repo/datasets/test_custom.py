@@ -252,6 +252,20 @@ class TestInit:
         names = custom.load(tmp_path).items.columns
         assert names == ["item_id", "größe_cm", "on", "item_price_28d", "item_created", "title", "picture"]
 
+    def test_columns_named_as_standard_features_and_arrays_get_free_names(self, tmp_path: Path) -> None:
+        folder = tmp_path / "日本"
+        tiny.write(folder, seed=7)
+        users = pl.read_csv(folder / "users.csv", infer_schema=False)
+        names = ("history", "history_ages", "history_items", "user_embedding", "Kind", "KIND", "class")
+        users.with_columns(pl.col("style").alias(name) for name in names).write_csv(folder / "users.csv")
+        init_folder(folder)
+        tables = custom.load(folder)
+        assert tables.schema.dataset == "日本"
+        assert tables.users.columns[-7:] == [
+            "user_history", "user_history_ages", "user_history_items", "user_user_embedding", "kind", "user_kind",
+            "class",
+        ]  # fmt: skip
+
     def test_whole_number_times_get_their_unit(self, tmp_path: Path) -> None:
         tiny.write(tmp_path, seed=7)
         events = pl.read_csv(tmp_path / "events.csv", try_parse_dates=True)
