@@ -2,13 +2,15 @@
 
 Great Expectations works on pandas, where null and NaN are one and lists are slow. So
 lists become their lengths, and numbers that are not finite become columns of their own.
-Such derived columns are named `column (what)`. The module is imported only to validate
+Such derived columns are named `column (what)`. Great Expectations takes `Kind` and `KIND`
+for one column, so the second is handed over as `KIND (2)`. The module is imported only to validate
 a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -32,23 +34,34 @@ Check = tuple[pl.Expr, list[Expectation]]
 
 def structure(view: View, types: pl.Schema) -> tuple[pd.DataFrame, list[Expectation]]:
     """Types of a table as a table of one row, and their expectations."""
-    wanted = table_types(view)
-    found = pl.DataFrame({name: [str(types.get(name, "missing"))] for name in wanted})
+    wanted, handed = table_types(view), handed_names(view)
+    found = pl.DataFrame({handed[name]: [str(types.get(name, "missing"))] for name in wanted})
     return found.to_pandas(), [
-        gxe.ExpectColumnValuesToBeInSet(column=name, value_set=[str(dtype)], description=f"has type {dtype}")
+        gxe.ExpectColumnValuesToBeInSet(column=handed[name], value_set=[str(dtype)], description=f"has type {dtype}")
         for name, dtype in wanted.items()
     ]
 
 
 def values(view: View, frame: pl.LazyFrame) -> tuple[pd.DataFrame, list[Expectation]]:
     """Table as pandas can hold it, and the expectations of its values."""
-    checks = [*_row_checks(view)]
+    checks, handed = [*_row_checks(view)], handed_names(view)
     for feature in view.features:
-        checks += _feature_checks(feature, dated=not view.name.endswith("_profile"))
+        checks += _feature_checks(feature, handed, dated=not view.name.endswith("_profile"))
     columns = [column for column, _ in checks]
     # In streams, lists are gone as soon as they are lengths.
-    handed = frame.select(columns).collect(engine="streaming")
-    return handed.to_pandas(), [expectation for _, several in checks for expectation in several]
+    table = frame.rename(handed).select(columns).collect(engine="streaming")
+    return table.to_pandas(), [expectation for _, several in checks for expectation in several]
+
+
+def handed_names(view: View) -> dict[str, str]:
+    """Columns of a table as Great Expectations gets them, which differ without case."""
+    seen: Counter[str] = Counter()
+    names = {}
+    for name in table_types(view):
+        seen[name.casefold()] += 1
+        number = seen[name.casefold()]
+        names[name] = name if number == 1 else f"{name} ({number})"
+    return names
 
 
 def _row_checks(view: View) -> Iterator[Check]:
@@ -71,15 +84,21 @@ def _row_checks(view: View) -> Iterator[Check]:
     yield pl.col(ENTITY_TIME).dt.epoch("us").alias(MOMENT), []
 
 
-def _feature_checks(feature: Feature, *, dated: bool) -> Iterator[Check]:
-    """Expectations of one feature; `dated` if its times must not lie after the row's."""
-    name = feature.name
+def _feature_checks(feature: Feature, handed: Mapping[str, str], *, dated: bool) -> Iterator[Check]:
+    """Expectations of one feature.
+
+    Args:
+        feature: the feature.
+        handed: `handed_names` of its view.
+        dated: whether its times must not lie after the row's.
+    """
+    name = handed.get(feature.name, feature.name)
     column, present = pl.col(name), _present(name, feature.max_null_share)
     match feature.kind:
         case Kind.ID | Kind.CATEGORICAL | Kind.TEXT:
             yield column, present
         case Kind.NUMERIC:
-            yield column.fill_nan(None), [*present, *_declared_limits(feature)]
+            yield column.fill_nan(None), [*present, *_declared_limits(feature, name)]
             yield _none(f"{name} (not finite)", pl.when(~column.is_finite()).then(column), _FINITE)
         case Kind.TIMESTAMP:
             range_ = _between(name, _EARLIEST, _LATEST, "lies between 1800 and 2200 in microseconds")
@@ -94,13 +113,14 @@ def _feature_checks(feature: Feature, *, dated: bool) -> Iterator[Check]:
             offending = column.list.eval(pl.element().filter(~finite)).list.first()
             yield _none(f"{name} (not finite)", offending, _FINITE)
         case Kind.HISTORY:
-            first, *others = feature.columns
-            for part in feature.columns:
+            first, *others = parts = [handed[part] for part in feature.columns]
+            for part in parts:
                 yield from _list_checks(part, feature, 0, feature.length)
             for part in others:
                 yield _aligned(part, first)
-            newest = f"{name}_times (newest)"
-            yield pl.col(f"{name}_times").list.max().alias(newest), [_not_after(newest)] if dated else []
+            times = handed[f"{feature.name}_times"]
+            newest = f"{times} (newest)"
+            yield pl.col(times).list.max().alias(newest), [_not_after(newest)] if dated else []
 
 
 def _list_checks(name: str, feature: Feature, least: int | None, most: int | None) -> Iterator[Check]:
@@ -162,13 +182,13 @@ def _present(name: str, max_null_share: float) -> list[Expectation]:
     return [gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=mostly, description=text)]
 
 
-def _declared_limits(feature: Feature) -> list[Expectation]:
+def _declared_limits(feature: Feature, name: str) -> list[Expectation]:
     if feature.minimum is None and feature.maximum is None:
         return []
     least = "" if feature.minimum is None else f"at least {feature.minimum:g}"
     most = "" if feature.maximum is None else f"at most {feature.maximum:g}"
     text = f"is {' and '.join(filter(None, (least, most)))}"
-    return [_between(feature.name, feature.minimum, feature.maximum, text)]
+    return [_between(name, feature.minimum, feature.maximum, text)]
 
 
 def _between(name: str, least: float | None, most: float | None, text: str) -> Expectation:

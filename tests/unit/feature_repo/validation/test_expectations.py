@@ -202,3 +202,22 @@ def test_a_profile_may_announce_what_is_to_come(tmp_path: Path) -> None:
 def test_validation_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     validate(VIEW, table(), docs=tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("broken", ["Kind", "KIND", "kind", "CREATED"])
+def test_columns_that_differ_in_case_are_checked_each_by_itself(tmp_path: Path, broken: str) -> None:
+    """Great Expectations takes them for one."""
+    names = ("Kind", "KIND", "kind", "CREATED")
+    kinds = (Kind.NUMERIC, Kind.CATEGORICAL, Kind.MULTI_VALUED, Kind.TIMESTAMP)
+    features = tuple(
+        Feature(name=name, kind=kind, max_null_share=0, length=2) for name, kind in zip(names, kinds, strict=True)
+    )
+    view = View(name="user_things", entity=Entity.USER, features=features)
+    values = {"Kind": [0.5, 1.0], "KIND": ["a", "b"], "kind": [["a"], []], "CREATED": [micros(START)] * 2}
+    rows = table()[1:3].select("user_id", "event_timestamp", "created").with_columns(
+        pl.Series(name, each) for name, each in values.items()
+    )  # fmt: skip
+    assert validate(view, rows, docs=tmp_path).success
+    null = rows.with_columns(pl.when(pl.col("user_id") != "a").then(pl.col(broken)).alias(broken))
+    (failure,) = validate(view, null, docs=tmp_path).failures
+    assert failure.startswith(f"user_things, column {broken!r}: not true that it is never null (1 rows")
