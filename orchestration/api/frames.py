@@ -5,7 +5,7 @@ Any data frame in, columns named, features guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -34,6 +34,23 @@ NO_TIMES = (
     "a temporal split and ages of features need times. For interactions without times, "
     "training.data.untimed.read_untimed and training.fit_untimed.fit_untimed train towers"
 )
+
+
+def free_names(names: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """Name of each column beside others: its own, with underscores behind it if it is taken.
+
+    Args:
+        names: distinct names.
+        taken: names of the other columns.
+    """
+    used, free = {*taken, *names}, {}
+    for name in names:
+        free[name] = name
+        if name in taken:
+            while free[name] in used:
+                free[name] += "_"
+            used.add(free[name])
+    return free
 
 
 def as_polars(frame: Frame, name: str) -> pl.DataFrame:

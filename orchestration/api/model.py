@@ -18,6 +18,7 @@ import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from orchestration.api.dataset import Dataset
+from orchestration.api.frames import free_names
 from orchestration.api.storage import read_model, write_model
 from training.data.popularity import popular_items
 from training.evaluation.holdout import item_sets
@@ -76,7 +77,8 @@ class RetrievalModel:
 
         Returns:
             user_id, rank from 1, item_id, score, source (two_tower or popular), and the display
-            features of the items; users in the order given, each once.
+            features of the items, of which one that is named as a column before has an underscore
+            behind its name; users in the order given, each once.
 
         Raises:
             ValueError: k below 1.
@@ -94,7 +96,8 @@ class RetrievalModel:
         answers = pl.concat([self._two_tower(asked, k), strangers.join(popular, how="cross").select(*_RESULT)])
         names = [f.name for f in self.schema.features_of(Entity.ITEM) if f.display]
         found = ids.join(answers, on=USER_ID, maintain_order="left_right")
-        return found.join(self.items.select(ITEM_ID, *names), on=ITEM_ID, how="left", maintain_order="left")
+        shown = self.items.select(ITEM_ID, *names).rename(free_names(names, taken=_RESULT))
+        return found.join(shown, on=ITEM_ID, how="left", maintain_order="left")
 
     def embed_users(self, users: Sequence[str | int] | None = None) -> np.ndarray:
         """Embed users as of the cut: float32 [Q, D], in the order given.

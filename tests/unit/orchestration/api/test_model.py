@@ -17,7 +17,7 @@ from orchestration.api import evaluation
 from orchestration.api.dataset import Dataset
 from orchestration.api.evaluation import evaluate
 from orchestration.api.model import RetrievalModel, fit, load_model
-from tests.unit.orchestration.api.api_world import CONFIG, dataset, model
+from tests.unit.orchestration.api.api_world import CONFIG, dataset, frames, model
 from training.recipes import MLPReranker, RepeatTerm
 
 KNOWN = ["u3", "u1", "u2"]
@@ -41,6 +41,20 @@ def test_the_answer_is_a_ranked_frame(any_model: RetrievalModel) -> None:
     assert not found.select(pl.struct(USER_ID, ITEM_ID).is_duplicated().any()).item()
     ordered = found.sort(USER_ID, "score", descending=[False, True], maintain_order=True)["rank"]
     assert ordered.to_list() == [1, 2, 3, 4, 5] * 3
+
+
+def test_features_named_as_columns_of_the_answer_are_shown_beside_them() -> None:
+    events, users, items = frames()
+    names = ("score", "rank", "source", "score_", "user_id_")
+    items = items.with_columns(pl.col("category").alias(name) for name in names)
+    options = {name: {"kind": "categorical", "display": True} for name in names}
+    data = Dataset.from_frames(events, users, items, item_features=options)
+    found = fit(data, CONFIG, seed=0).recommend("u1", k=3)
+    shown = ["score__", "rank_", "source_", "score_", "user_id_"]
+    assert found.columns == [USER_ID, "rank", ITEM_ID, "score", "source", *shown]
+    of_item = dict(items.select(ITEM_ID, "category").iter_rows())
+    assert all(found[name].to_list() == [of_item[id_] for id_ in found[ITEM_ID]] for name in shown)
+    assert found["rank"].to_list() == [1, 2, 3]
 
 
 def test_scores_of_reranked_items_are_those_that_rank_them() -> None:
