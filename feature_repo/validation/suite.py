@@ -26,7 +26,7 @@ _EARLIEST = int(datetime(1800, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _FINITE = "is finite: no NaN, no infinity"
 _UNIT_FLOOR = 10**13
-"""April 1970 in microseconds; today's seconds and milliseconds lie below."""
+"""116 days in microseconds: today's seconds and milliseconds lie so near 1970."""
 
 Check = tuple[pl.Expr, list[Expectation]]
 """Column made from the table, and its expectations."""
@@ -104,7 +104,7 @@ def _feature_checks(feature: Feature, handed: Mapping[str, str], *, dated: bool)
             range_ = _between(name, _EARLIEST, _LATEST, "lies between 1800 and 2200 in microseconds")
             unit = f"{name} (unit)"
             yield column, [*present, range_, *([_not_after(name)] if dated else [])]
-            yield _none(unit, pl.when(column.max() < _UNIT_FLOOR).then(column), "is in microseconds, not seconds")
+            yield _none(unit, pl.when(column.abs().max() < _UNIT_FLOOR).then(column), "is in microseconds, not seconds")
         case Kind.MULTI_VALUED:
             yield from _list_checks(name, feature, 0, feature.length)
         case Kind.VECTOR:

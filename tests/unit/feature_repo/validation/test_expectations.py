@@ -161,6 +161,11 @@ def test_repeated_rows_and_seconds_fail(tmp_path: Path) -> None:
     assert [failure for failure in found if failure.startswith(repeated)]
 
 
+def test_times_before_1970_are_sound(tmp_path: Path) -> None:
+    births = pl.Series([micros(datetime(1930 + year, 5, 1)) for year in range(table().height)])
+    assert validate(VIEW, table().with_columns(seen=births), docs=tmp_path).failures == ()
+
+
 def test_a_history_too_long_or_out_of_step_fails(tmp_path: Path) -> None:
     assert failures(broken(("past_items", 2, ["i"] * 3), ("past_counts", 1, [])), tmp_path) == {
         told("past_items", "has at most 2 elements", 1, "3.0"),
