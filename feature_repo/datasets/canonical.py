@@ -9,8 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.datasets.columns import RawTable, read_feature, read_ids, read_numbers, read_strings, read_times
+from feature_repo.datasets.columns import read_feature, read_numbers, read_strings
+from feature_repo.datasets.id_column import other_spelling, read_ids
 from feature_repo.datasets.ratings import keep_positives
+from feature_repo.datasets.raw_table import RawTable
+from feature_repo.datasets.time_column import read_times
 from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import Entity, Feature, Schema
 
@@ -194,6 +197,8 @@ def _drop_unknown(
             continue
         missing = log[key].filter(unknown[key]).unique(maintain_order=True)
         what = f"{len(missing):,} ids missing from {source.name if source else 'the events'}"
+        if pair := other_spelling(missing, known[key][0][key]):
+            what += f" (spelled otherwise: {pair[0]!r} here, {pair[1]!r} there; ids are text, digit by digit)"
         if source and share > MAX_UNKNOWN_SHARE:
             limit = f"{share:.1%} of the {rows} are of unknown ids, at most {MAX_UNKNOWN_SHARE:.0%} may be"
             raise bad_input(table.name, column, f"{what}: {limit}", count, missing)
@@ -206,8 +211,10 @@ def _remarks(log: pl.DataFrame, people: pl.DataFrame, corpus: pl.DataFrame) -> l
     equal = log.height - log.select(pl.struct("user_id", "item_id", "timestamp").n_unique()).item()
     idle = people.height - log["user_id"].n_unique()
     unsold = corpus.height - log["item_id"].n_unique()
+    copies = log.height - log.n_unique()
+    exact = f" ({copies:,} of them in all columns: exact duplicates)" if copies else ""
     remarks = (
-        (equal, f"{equal:,} events equal another one in user, item and time: kept"),
+        (equal, f"{equal:,} events equal another one in user, item and time{exact}: kept"),
         (idle, f"{idle:,} of {people.height:,} users have no event"),
         (unsold, f"{unsold:,} of {corpus.height:,} items have no event"),
     )

@@ -1,73 +1,30 @@
-"""Own data: Parquet or CSV files, described by a `gatehouse.yaml`."""
+"""Own data: files of tables, described by a `gatehouse.yaml`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
-
-import yaml
+from typing import Any
 
 from feature_repo.datasets.canonical import Tables, canonicalise
-from feature_repo.datasets.columns import Epoch, RawTable
-from feature_repo.datasets.files import read_table
+from feature_repo.datasets.description import (
+    EVENT_COLUMNS,
+    IMPRESSION_COLUMNS,
+    MISSING_WORDS,
+    YAML_NAME,
+    read_config,
+    text_form,
+)
+from feature_repo.datasets.dropped_rows import drop_rows
+from feature_repo.datasets.parts import read_parts, unread_files
+from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
-from feature_repo.schema import RESERVED_COLUMNS, Entity, Feature, Kind, Schema, View
+from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
-YAML_NAME = "gatehouse.yaml"
-"""Name of the description in the folder of the data."""
-
-_MAX_YAML_BYTES = 1_000_000
+_SECTIONS = ("events", "users", "items", "impressions")
 _DEFAULT_LENGTH = {Kind.TEXT: 16, Kind.MULTI_VALUED: 8}
-_NUMBER = (int, float)
-
-Keys = Mapping[str, tuple[type, ...]]
-"""Keys of a section, with the types of their values."""
-_TOP: Keys = {
-    "dataset": (str,),
-    "seen_items_may_return": (bool,),
-    "events": (dict,),
-    "users": (dict,),
-    "items": (dict,),
-    "impressions": (dict,),
-}
-_FILE: Keys = {"file": (str,), "separator": (str,), "epoch": (str,)}
-_EVENT_COLUMNS = {
-    "user": "user_id",
-    "item": "item_id",
-    "timestamp": "timestamp",
-    "created": "created",
-    "value": "value",
-    "basket": "basket_id",
-    "rating": "rating",
-}
-_LOG = ("user", "item", "timestamp")
-"""Required columns of events and impressions."""
-_IMPRESSION_COLUMNS = {key: _EVENT_COLUMNS[key] for key in (*_LOG, "created")}
-_EVENTS: Keys = {**_FILE, **dict.fromkeys(_EVENT_COLUMNS, (str,)), "positive_from": _NUMBER}
-_IMPRESSIONS: Keys = {**_FILE, **dict.fromkeys(_IMPRESSION_COLUMNS, (str,))}
-_ENTITIES: Keys = {**_FILE, "id": (str,), "features": (dict,)}
-FEATURE_KEYS: Keys = {
-    "kind": (str,),
-    "column": (str,),
-    "description": (str,),
-    "minimum": _NUMBER,
-    "maximum": _NUMBER,
-    "max_null_share": _NUMBER,
-    "length": (int,),
-    "dim": (int,),
-    "tower": (bool,),
-    "filterable": (bool,),
-    "display": (bool,),
-    "hashed": (int,),
-    "min_count": (int,),
-    "scale": (str,),
-    "cycles": (list,),
-    "ngrams": (list,),
-    "encoder": (str,),
-}
 
 
 def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
@@ -81,42 +38,35 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
     """
     if data is None:
         raise InputError(f"your own data needs its folder: --data DIR, with a {YAML_NAME} in it")
-    config = read_config(data / YAML_NAME)
-    impressions = config.get("impressions")
-    return canonicalise(
-        config_schema(config),
-        events=_log_table(data, config["events"], _EVENT_COLUMNS),
-        users=_entity_table(data, config, Entity.USER),
-        items=_entity_table(data, config, Entity.ITEM),
-        impressions=_log_table(data, impressions, _IMPRESSION_COLUMNS) if impressions else None,
-        positive_from=config["events"].get("positive_from"),
-        as_of=as_of,
-    )
+    return load_config(data, read_config(data / YAML_NAME), as_of)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Checked content of a YAML: known keys with values of the right type.
+def load_config(folder: Path, config: Mapping[str, Any], as_of: datetime | None = None) -> Tables:
+    """Dataset of a checked configuration.
+
+    Args:
+        folder: folder of the files.
+        config: content of the YAML, as `read_config` returns it.
+        as_of: time after which an event is an error.
 
     Raises:
-        InputError: no such file, not YAML, or a wrong key.
+        InputError: data that cannot be used.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; `gatehouse init {path.parent}` writes one to correct")
-    if path.stat().st_size > _MAX_YAML_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes; wanted at most {_MAX_YAML_BYTES:,}")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {error}") from error
-    config = _checked(raw, YAML_NAME, _TOP, ("dataset", "seen_items_may_return", "events"))
-    _checked(config["events"], f"{YAML_NAME}, events", _EVENTS, ("file", *_LOG))
-    if "impressions" in config:
-        _checked(config["impressions"], f"{YAML_NAME}, impressions", _IMPRESSIONS, ("file", *_LOG))
-    for name in ("users", "items"):
-        if name in config:
-            _checked(config[name], f"{YAML_NAME}, {name}", _ENTITIES, ("file", "id"))
-            check_features(config[name].get("features", {}), f"{YAML_NAME}, {name}")
-    return config
+    events, notes = _log_table(folder, config, "events", EVENT_COLUMNS)
+    impressions, more = _log_table(folder, config, "impressions", IMPRESSION_COLUMNS)
+    assert events is not None
+    unread = unread_files(folder, [config[name]["file"] for name in _SECTIONS if name in config])
+    aside = [f"there, and not read: {', '.join(unread)}"] if unread else []
+    return canonicalise(
+        config_schema(config),
+        events=events,
+        users=_entity_table(folder, config, Entity.USER),
+        items=_entity_table(folder, config, Entity.ITEM),
+        impressions=impressions,
+        positive_from=config["events"].get("positive_from"),
+        as_of=as_of,
+        notes=(*aside, *notes, *more),
+    )
 
 
 def config_schema(config: Mapping[str, Any], where: str = YAML_NAME) -> Schema:
@@ -157,15 +107,31 @@ def _profile(config: Mapping[str, Any], entity: Entity, source: str) -> View:
 def _feature(name: str, spec: Mapping[str, Any], where: str) -> Feature:
     kind = Kind(spec["kind"])
     length = {"length": _DEFAULT_LENGTH[kind]} if kind in _DEFAULT_LENGTH else {}
-    options = {key: value for key, value in spec.items() if key != "column"}
+    options = {key: value for key, value in spec.items() if key not in ("column", "separator")}
     try:
         return Feature.from_dict({"name": name} | length | options)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
 
 
-def _log_table(folder: Path, section: Mapping[str, Any], names: Mapping[str, str]) -> RawTable:
-    return _raw_table(folder, section, {name: section[key] for key, name in names.items() if key in section})
+def _log_table(
+    folder: Path, config: Mapping[str, Any], name: str, names: Mapping[str, str]
+) -> tuple[RawTable | None, list[str]]:
+    """Events or impressions, and notes on the rows that the YAML leaves out.
+
+    Args:
+        folder: folder of the files.
+        config: content of the YAML.
+        name: section, which may be absent.
+        names: canonical name of each key that names a column.
+    """
+    section = config.get(name)
+    if section is None:
+        return None, []
+    columns = {canonical: section[key] for key, canonical in names.items() if key in section}
+    table = _raw_table(folder, config, section, columns)
+    patterns = {str(column): str(pattern) for column, pattern in section.get("drop_where", {}).items()}
+    return drop_rows(table, patterns, without_id=section.get("drop_without_id", False))
 
 
 def _entity_table(folder: Path, config: Mapping[str, Any], entity: Entity) -> RawTable | None:
@@ -174,44 +140,27 @@ def _entity_table(folder: Path, config: Mapping[str, Any], entity: Entity) -> Ra
         return None
     features = section.get("features", {})
     columns = {name: spec.get("column", name) for name, spec in features.items()}
-    return _raw_table(folder, section, {entity.key: section["id"]} | columns)
+    separators = {name: spec["separator"] for name, spec in features.items() if "separator" in spec}
+    return _raw_table(folder, config, section, {entity.key: section["id"]} | columns, separators)
 
 
-def _raw_table(folder: Path, section: Mapping[str, Any], columns: Mapping[str, str]) -> RawTable:
+def _raw_table(
+    folder: Path,
+    config: Mapping[str, Any],
+    section: Mapping[str, Any],
+    columns: Mapping[str, str],
+    separators: Mapping[str, str] | None = None,
+) -> RawTable:
+    file = section["file"]
     return RawTable(
-        name=section["file"],
-        frame=read_table(folder / section["file"]),
+        name=file if isinstance(file, str) else ", ".join(file),
+        frame=read_parts(folder, file, form=text_form(section)),
         columns=columns,
-        separator=section.get("separator", "|"),
+        separator=section.get("separator"),
+        separators=separators or {},
         epoch=section.get("epoch"),
+        missing=frozenset(config.get("missing", MISSING_WORDS)),
+        dates=section.get("dates"),
+        decimal=section.get("decimal"),
+        whole_ids=section.get("whole_ids"),
     )
-
-
-def check_features(features: Mapping[str, Any], where: str) -> None:
-    """Raise InputError for an unknown kind or option, or a reserved name."""
-    for name, spec in features.items():
-        inside = f"{where}, feature {name!r}"
-        _checked(spec, inside, FEATURE_KEYS, ("kind",))
-        if not isinstance(name, str) or name in RESERVED_COLUMNS:
-            raise InputError(f"{inside}: the name is reserved; choose another and add `column: {name}`")
-        if spec["kind"] == Kind.HISTORY:
-            raise InputError(f"{inside}: a history is derived from the events; leave the column out")
-        if spec["kind"] not in list(Kind):
-            raise InputError(f"{inside}: unknown kind {spec['kind']!r}; there are {', '.join(Kind)}")
-
-
-def _checked(raw: object, where: str, keys: Keys, required: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise InputError(f"{where}: wanted keys with values, got {type(raw).__name__}")
-    for key, value in raw.items():
-        if key not in keys:
-            raise InputError(f"{where}: unknown key {key!r}; there are {', '.join(keys)}")
-        # The exact type, because a bool is an int, but no length.
-        if type(value) not in keys[key]:
-            wanted = " or ".join(kind.__name__ for kind in keys[key])
-            raise InputError(f"{where}: {key} is {value!r}; wanted {wanted}")
-    if missing := [key for key in required if key not in raw]:
-        raise InputError(f"{where}: missing {', '.join(missing)}")
-    if raw.get("epoch") not in (None, *get_args(Epoch)):
-        raise InputError(f"{where}: epoch is {raw['epoch']!r}; wanted one of {', '.join(get_args(Epoch))}")
-    return raw

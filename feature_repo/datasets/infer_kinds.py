@@ -3,48 +3,81 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
-from feature_repo.datasets.columns import Epoch, parse_iso
+from feature_repo.datasets.list_text import list_separator, split_lists
+from feature_repo.datasets.number_text import parse_numbers
+from feature_repo.datasets.raw_table import Epoch
+from feature_repo.datasets.time_text import parse_times
 from feature_repo.schema import RESERVED_ARRAYS, RESERVED_COLUMNS, Entity, Kind
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
-USER_NAME = re.compile(r"user|customer|client|household|member|account|visitor|shopper|buyer", re.IGNORECASE)
-ITEM_NAME = re.compile(r"item|product|movie|article|sku|track|song|book|job|offer|video", re.IGNORECASE)
-ID_NAME = re.compile(r"(^|_)(id|no|key|code|sku)$", re.IGNORECASE)
-_TIME_NAME = re.compile(r"time|date|created|loaded|released|_at$|_ts$|^ts$|_on$", re.IGNORECASE)
+ID_NAME = re.compile(
+    r"(?:^|[_\s-])(?:id|no|key|code|sku)$|(?-i:[a-z](?:Id|ID|No|Key|Code)$)|"
+    r"(?:user|item|order|product|customer|visitor|transaction|session|movie|video|book|category|brand)id$",
+    re.IGNORECASE,
+)
+TIME_NAME = re.compile(r"time|date|created|loaded|released|_at$|_ts$|^ts$|_on$", re.IGNORECASE)
 _TITLE_NAME = re.compile(r"title|name|label", re.IGNORECASE)
+_AMOUNT_NAME = re.compile(
+    r"price|cost|amount|revenue|sales|spend|msrp|discount|weight|height|width|depth|size|age$|duration|minutes|seconds|"
+    r"cents|pence|year$|count|quantity|qty|stock$|percent|ratio",
+    re.IGNORECASE,
+)
+"""Names of amounts, which are numbers however few their values."""
 
+_PLURAL_NAME = re.compile(
+    r"^(?:\w*_)?(?:genres|tags|categories|keywords|topics|ingredients|skills|interests)$", re.IGNORECASE
+)
 _FEW_VALUES = 50
+_CODES = 12
+"""Most values of whole numbers that can lie far apart and still be codes."""
 _REPEATED = 0.05
-_LIST_SEPARATOR = "|"
+_TRIED = 200
+"""Values that decide whether a text column is worth reading as times or numbers."""
+_YEAR_2200 = 7.26e9
 _EPOCHS: tuple[tuple[Epoch, float], ...] = (("s", 1e8), ("ms", 1e11), ("us", 1e14), ("ns", 1e17))
 """Unit, and its smallest count (in 1973) that is a time; 1000 times that is the next
 unit."""
 
 
 def as_typed(column: pl.Series) -> pl.Series:
-    """Text as whole numbers, numbers or times, if all values are such."""
+    """Text as whole numbers, numbers or times, if all values are such.
+
+    Numbers with leading zeros, and whole ones that are too long for one, stay text:
+    they are codes.
+    """
     if column.dtype != pl.String or column.null_count() == len(column):
         return column
-    for typed in (
-        column.cast(pl.Int64, strict=False),
-        column.cast(pl.Float64, strict=False),
-        parse_iso(column),
-    ):
-        if typed.null_count() == column.null_count():
-            return typed
-    return column
+    return next((typed for typed in _readings(column) if typed.null_count() == column.null_count()), column)
+
+
+def _readings(column: pl.Series) -> Iterator[pl.Series]:
+    tried = column.drop_nulls().head(_TRIED)
+    # 20240131 is a whole number too.
+    if TIME_NAME.search(column.name) and tried.str.contains(r"^\d{8}(\d{6})?$").all():
+        yield parse_times(column)
+    if not column.str.contains(r"^\s*[+-]?0\d").any():
+        yield column.cast(pl.Int64, strict=False)
+        if not column.str.contains(r"^\s*[+-]?\d{17,}\s*$").any():
+            yield column.cast(pl.Float64, strict=False)
+            if not parse_numbers(tried).null_count():
+                yield parse_numbers(column)
+    if not parse_times(tried).null_count():
+        yield parse_times(column)
 
 
 def epoch_of(column: pl.Series) -> Epoch | None:
-    """Unit of whole numbers that are times by name and size, else None."""
-    if not column.dtype.is_integer() or not _TIME_NAME.search(column.name) or column.null_count() == len(column):
+    """Unit of numbers that are times by name and size, else None."""
+    numeric = column.dtype.is_integer() or column.dtype.is_float()
+    if not numeric or not TIME_NAME.search(column.name) or column.null_count() == len(column):
         return None
-    lowest, highest = int(column.min()), int(column.max())  # type: ignore[arg-type]
-    return next((unit for unit, least in _EPOCHS if least <= lowest and highest < 1000 * least), None)
+    lowest, highest = float(column.min()), float(column.max())  # type: ignore[arg-type]
+    limits = ((unit, least, min(1000 * least, _YEAR_2200 * least / 1e8)) for unit, least in _EPOCHS)
+    return next((unit for unit, least, most in limits if least <= lowest and highest < most), None)
 
 
 def guess_feature(column: pl.Series, entity: Entity) -> dict[str, Any]:
@@ -54,15 +87,26 @@ def guess_feature(column: pl.Series, entity: Entity) -> dict[str, Any]:
         return {}
     if isinstance(column.dtype, pl.List | pl.Array):
         return _guess_list(values.cast(pl.List(column.dtype.inner)))
+    if isinstance(column.dtype, pl.Struct | pl.Object | pl.Time | pl.Duration):
+        return {}
     if column.dtype.is_temporal() or epoch_of(column):
         return {"kind": Kind.TIMESTAMP.value}
-    if column.dtype.is_integer() and ID_NAME.search(column.name):
+    whole = column.dtype.is_integer() or (column.dtype.is_decimal() and not column.dtype.scale)  # type: ignore[attr-defined]
+    if whole and ID_NAME.search(column.name):
         return {"kind": Kind.ID.value}
-    if column.dtype.is_float() or (column.dtype.is_integer() and values.n_unique() > _FEW_VALUES):
+    if column.dtype.is_numeric() and (not whole or _is_amount(values)):
         return {"kind": Kind.NUMERIC.value}
     if column.dtype == pl.String:
         return _guess_text(values, entity)
     return _categorical(values, entity)
+
+
+def _is_amount(values: pl.Series) -> bool:
+    """Whether whole numbers measure something: by name, many values, or values far apart."""
+    distinct = values.n_unique()
+    span = int(values.max() or 0) - int(values.min() or 0)  # type: ignore[arg-type]
+    apart = distinct > _CODES and span > 3 * distinct
+    return apart or distinct > _FEW_VALUES or bool(_AMOUNT_NAME.search(values.name))
 
 
 def _guess_list(lists: pl.Series) -> dict[str, Any]:
@@ -75,8 +119,11 @@ def _guess_list(lists: pl.Series) -> dict[str, Any]:
 def _guess_text(values: pl.Series, entity: Entity) -> dict[str, Any]:
     if values.str.contains(r"^\[[\d\s,.eE+-]+\]$").all():
         return _guess_list(_numbers(values.str.strip_chars("[] ").str.split(",")))
-    if values.str.contains(_LIST_SEPARATOR, literal=True).mean() > 0.2:  # type: ignore[operator]
-        return _guess_list(_numbers(values.str.split(_LIST_SEPARATOR)))
+    if separator := list_separator(values):
+        guess = _guess_list(_numbers(split_lists(values, None if separator == "[" else separator)))
+        return guess if separator in "[|" else guess | {"separator": separator}
+    if _PLURAL_NAME.search(values.name):
+        return {"kind": Kind.MULTI_VALUED.value, "length": _bounded(0)}
     words = values.str.count_matches(r"\S+")
     distinct = values.n_unique() / len(values)
     if distinct > 0.5 and words.mean() >= 1.5:  # type: ignore[operator]

@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, canonicalise
-from feature_repo.datasets.columns import RawTable
 from feature_repo.datasets.files import read_csv, read_plain
+from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
@@ -85,6 +85,11 @@ def load(data: Path | None = None, as_of: datetime | None = None, positive_from:
         positive_from=positive_from,
         as_of=as_of,
     )
+
+
+def is_movielens(folder: Path) -> bool:
+    """Whether a folder has the files of a MovieLens download."""
+    return any(all((folder / name).is_file() for name in form.files) for form in _FORMATS)
 
 
 def _users_table(name: str, users: pl.DataFrame) -> RawTable:

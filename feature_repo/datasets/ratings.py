@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from feature_repo.datasets.columns import RawTable, read_numbers
+from feature_repo.datasets.columns import read_numbers
+from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 
 RATING = "rating"

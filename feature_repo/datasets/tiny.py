@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, canonicalise
-from feature_repo.datasets.columns import RawTable
+from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view

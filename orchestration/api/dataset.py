@@ -12,8 +12,8 @@ import polars as pl
 
 from feature_repo.datasets import load
 from feature_repo.datasets.canonical import Tables
-from feature_repo.datasets.columns import Epoch
 from feature_repo.datasets.infer_kinds import standard_columns
+from feature_repo.datasets.raw_table import Epoch
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from feature_repo.tables import feature_tables
 from feature_repo.tables.join import join_as_of

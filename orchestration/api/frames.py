@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, canonicalise
-from feature_repo.datasets.columns import Epoch, RawTable
-from feature_repo.datasets.custom import check_features, config_schema
+from feature_repo.datasets.custom import config_schema
+from feature_repo.datasets.description import check_features
 from feature_repo.datasets.infer_kinds import (
     as_typed,
     epoch_of,
@@ -21,6 +21,7 @@ from feature_repo.datasets.infer_kinds import (
     may_return,
     repeated_share,
 )
+from feature_repo.datasets.raw_table import Epoch, RawTable
 from feature_repo.errors import InputError
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
@@ -131,7 +132,8 @@ def raw_entities(given: Frame | None, key: str, entity: Entity, declared: Featur
     # decides.
     units = (epoch_of(as_typed(column)) for column in frame.drop(key))
     epoch = next((unit for unit in units if unit), None)
-    return RawTable(name=name, frame=frame, columns=columns, epoch=epoch), features
+    separators = {each: spec["separator"] for each, spec in features.items() if "separator" in spec}
+    return RawTable(name=name, frame=frame, columns=columns, separators=separators, epoch=epoch), features
 
 
 def canonical_tables(

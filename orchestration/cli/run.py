@@ -78,8 +78,10 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, u
     """Write a first gatehouse.yaml from your files, for you to correct."""
     from feature_repo.datasets.init_config import init_folder
 
-    path = init_folder(folder)
-    typer.echo(f"wrote {path}: read it, correct it, then run\n  gatehouse run --data {folder}")
+    draft = init_folder(folder)
+    for remark in draft.remarks:
+        typer.echo(f"note: {remark}")
+    typer.echo(f"wrote {draft.path}: read it, correct it, then run\n  gatehouse run --data {folder}")
 
 
 def announcement(settings: Settings, config: Mapping[str, Any]) -> str:

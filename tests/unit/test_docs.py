@@ -15,7 +15,8 @@ import pytest
 import typer.main
 import yaml
 
-from feature_repo.datasets.custom import config_schema, read_config
+from feature_repo.datasets.custom import config_schema
+from feature_repo.datasets.description import read_config
 from orchestration.cli import app
 
 ROOT = Path(__file__).parents[2]

@@ -85,8 +85,8 @@ class TestBadEvents:
     def test_values_that_are_no_numbers(self) -> None:
         text = good_events().with_columns(pl.col("paid").cast(pl.String))
         with pytest.raises(InputError) as error:
-            read(events=set_rows(text, "paid", [3], "12 CHF"))
-        assert_names(error, "events.csv", "'paid'", "not a number", "1 rows", "12 CHF")
+            read(events=set_rows(text, "paid", [3], "12 pieces"))
+        assert_names(error, "events.csv", "'paid'", "not a number", "1 rows", "12 pieces")
 
     def test_fewer_than_ten_users(self) -> None:
         with pytest.raises(InputError) as error:

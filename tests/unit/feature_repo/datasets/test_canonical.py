@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from feature_repo.datasets.canonical import canonicalise, default_as_of
-from feature_repo.datasets.columns import RawTable
+from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.schema import Schema
 from tests.unit.feature_repo.datasets.canonical_world import (

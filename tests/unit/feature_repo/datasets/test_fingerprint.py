@@ -10,8 +10,8 @@ import pytest
 
 from feature_repo.datasets import tiny
 from feature_repo.datasets.canonical import Tables, canonicalise
-from feature_repo.datasets.columns import RawTable
 from feature_repo.datasets.fingerprint import fingerprint
+from feature_repo.datasets.raw_table import RawTable
 
 TABLES = tiny.generate(seed=0)
 

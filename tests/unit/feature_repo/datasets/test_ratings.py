@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from feature_repo.datasets import custom, load
-from feature_repo.datasets.columns import RawTable
 from feature_repo.datasets.init_config import inspect_folder
 from feature_repo.datasets.ratings import distribution, keep_positives, likely_threshold
+from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 
 STARS = [1, 2, 3, 3, 4, 4, 4, 5]
