@@ -200,7 +200,10 @@ def _drop_unknown(
         if pair := other_spelling(missing, known[key][0][key]):
             what += f" (spelled otherwise: {pair[0]!r} here, {pair[1]!r} there; ids are text, digit by digit)"
         if source and share > MAX_UNKNOWN_SHARE:
-            limit = f"{share:.1%} of the {rows} are of unknown ids, at most {MAX_UNKNOWN_SHARE:.0%} may be"
+            limit = (
+                f"{share:.1%} of the {rows} are of unknown ids, at most {MAX_UNKNOWN_SHARE:.0%} may be; list them in "
+            )
+            limit += f"{source.name}, or leave these {rows} out"
             raise bad_input(table.name, column, f"{what}: {limit}", count, missing)
         dropped = f"{count:,} {rows} dropped ({100 * count / log.height:.2f} %)"
         notes.append(f"{table.name}, column {column!r}: {what}, such as {', '.join(missing.head(3))}: {dropped}")

@@ -62,7 +62,7 @@ def _whole_ids(table: RawTable, name: str, raw: pl.Series) -> pl.Series:
 def other_spelling(ids: pl.Series, known: pl.Series) -> tuple[str, str] | None:
     """First of some ids that is known in another spelling, and that spelling; None where none is.
 
-    Spellings differ in zeros in front, in `.0`, in blanks around, or in upper case.
+    Spellings differ in zeros in front, in `.0`, in blanks around, in upper case, or in Unicode form.
     """
     spelled = pl.DataFrame({"id": ids, "plain": _plain(ids)})
     others = pl.DataFrame({"known": known, "plain": _plain(known)}).unique("plain", maintain_order=True)
@@ -71,4 +71,10 @@ def other_spelling(ids: pl.Series, known: pl.Series) -> tuple[str, str] | None:
 
 
 def _plain(ids: pl.Series) -> pl.Series:
-    return ids.str.strip_chars().str.replace(r"\.0+$", "").str.replace(r"^0+(.)", "$1").str.to_lowercase()
+    return (
+        ids.str.normalize("NFKC")
+        .str.strip_chars()
+        .str.replace(r"\.0+$", "")
+        .str.replace(r"^0+(.)", "$1")
+        .str.to_lowercase()
+    )

@@ -77,7 +77,10 @@ def test_another_spelling_in_another_file_is_shown(tmp_path: Path) -> None:
         init_folder(tmp_path)
 
 
-@pytest.mark.parametrize(("one", "other"), [("007", "7"), ("12.0", "12"), (" a", "a"), ("AB", "ab"), ("x", None)])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("007", "7"), ("12.0", "12"), (" a", "a"), ("AB", "ab"), ("cafe\u0301", "caf\u00e9"), ("x", None)],
+)
 def test_spellings(one: str, other: str | None) -> None:
     found = other_spelling(pl.Series([one]), pl.Series([other or "y", "z"]))
     assert found == ((one, other) if other else None)
