@@ -16,6 +16,8 @@ TABLES = ("events", "users", "items")
 IMPRESSIONS = "impressions.parquet"
 """Beside the tables, where a dataset has impressions. Only a training that wants them reads the file."""
 EMBEDDING = "embedding"
+EMBEDDINGS = Path("item_embeddings", "embeddings.parquet")
+"""Item embeddings in the folder of a version."""
 
 
 def write_tables(tables: Tables, folder: Path) -> None:

@@ -23,8 +23,10 @@ from orchestration.index_recall import sampled_index_recall
 from orchestration.served_search import served_search
 from serving.index.base import ItemIndex
 from serving.model.bundle import ModelBundle
+from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
-from serving.release.load import Release
+from serving.release.load import Release, check_may_serve
+from serving.release.manifest import ReleaseError
 from serving.settings import Settings
 from training.baselines import (
     BASELINES,
@@ -148,7 +150,7 @@ def evaluate_version(
     towers = ModelBundle.from_folder(registry.download(value.version.version))
     user_QD = towers.user.embed(window.asked)
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
-    champion, note = _champion(settings, registry, value, window)
+    number, champion, note = _champion(settings, registry, value, window)
 
     def searches() -> Iterator[tuple[str, MakeSearch]]:
         log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
@@ -174,7 +176,7 @@ def evaluate_version(
         index_recall=recall,
         index_users=index_users,
         notes=_notes(baselines, large),
-        champion=champion.manifest.version if champion else None,
+        champion=number,
         champion_cut=champion.manifest.cut if champion else None,
         champion_note=note,
     )
@@ -204,15 +206,19 @@ def _notes(baselines: Sequence[str], large: dict[str, str]) -> tuple[str, ...]:
 
 def _champion(
     settings: Settings, registry: Registry, value: Index, window: Window
-) -> tuple[Release | None, str | None]:
-    """The champion's release, if it is another version.
+) -> tuple[int | None, Release | None, str | None]:
+    """The champion's number and release, if it is another version.
 
     With a note if it cannot be measured on these users.
     """
     version = registry.champion()
     if version is None or version == value.version.version:
-        return None, None
-    release = Release.load(settings, registry.dataset, version)
+        return None, None, None
+    try:
+        release = Release.load(settings, registry.dataset, version)
+        check_may_serve(registry, release.manifest)
+    except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
+        return version, None, f"champion {version} cannot be measured: {error}"
     encoders = (release.towers.user.encoder, window.asked), (release.towers.item.encoder, window.corpus)
     absent = [
         name
@@ -222,8 +228,9 @@ def _champion(
         if name not in frame.columns
     ]
     if absent:
-        return release, f"champion {version} needs features that this schema no longer has: {', '.join(absent)}"
-    return release, None
+        note = f"champion {version} needs features that this schema no longer has: {', '.join(absent)}"
+        return version, release, note
+    return version, release, None
 
 
 def _core(log: Log) -> np.ndarray:

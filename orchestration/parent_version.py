@@ -12,7 +12,7 @@ from orchestration.asset_files import count_events
 from orchestration.asset_values import Source
 from orchestration.workspace import Workspace
 from serving.registry import CHAMPION, Registry, Training
-from serving.release.load import champion_of
+from serving.release.load import champion_of, check_may_serve
 from serving.release.manifest import Manifest, read, verified_files
 from training.recipes import TrainConfig, recipe
 from training.recipes.serialization import from_json
@@ -50,6 +50,8 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     registry = Registry(workspace.settings, source.dataset)
     version = champion_of(registry) if named == CHAMPION else int(named)
     manifest, folder = read(registry, version), registry.download(version)
+    if named == CHAMPION:
+        check_may_serve(registry, manifest)
     # Training would start from whatever the files hold now.
     verified_files(folder, manifest)
     if workspace.update:

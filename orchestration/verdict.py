@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
-from feature_repo.schema import Entity
+from feature_repo.schema import Entity, Schema
 from feature_repo.store.store import Store
-from orchestration.asset_files import read_schema
+from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_schema, version_folder
 from orchestration.asset_values import Judged
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from serving.gate.policy import Policy
@@ -15,7 +16,8 @@ from serving.gate.verdict import Verdict
 from serving.index.base import CollectionInfo, Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
-from serving.release.manifest import collection_name, seal
+from serving.release.index_proof import IndexProof, embeddings_problem, prove
+from serving.release.manifest import ReleaseError, collection_name, seal
 from serving.settings import Settings
 
 
@@ -29,16 +31,20 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
 
     Raises:
         LookupError: the version's collection is gone.
-        ReleaseError: the version is sealed already, with another content.
+        ReleaseError: the version is sealed already with another content, or its collection
+            does not hold what was evaluated.
     """
     version, source = evaluation.version, evaluation.version.source
     measured = Evaluated.from_json(evaluation.path.read_text())
-    store = Store(read_schema(source), settings.feast_home, online=settings.online_store)
+    schema, name = read_schema(source), collection_name(source.dataset, version.version)
+    store = Store(schema, settings.feast_home, online=settings.online_store)
+    info, proof = _proven(settings, schema, name, version_folder(version) / EMBEDDINGS)
     seal(
         Registry(settings, source.dataset),
         version.version,
         judge(measured, source.cut, Policy.load(settings.gate_policy)),
-        index=_collection(settings, collection_name(source.dataset, version.version)),
+        index=info,
+        proof=proof,
         services={entity: store.service(entity) for entity in Entity},
         created=now,
         as_of=source.as_of,
@@ -72,9 +78,26 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
     )
 
 
-def _collection(settings: Settings, name: str) -> CollectionInfo:
-    with MilvusIndex(settings, Fields(types={})) as index:
+def _proven(settings: Settings, schema: Schema, name: str, embeddings: Path) -> tuple[CollectionInfo, IndexProof]:
+    """Describe a collection and prove that it holds what was evaluated.
+
+    Args:
+        settings: the home and its services.
+        schema: schema of the version.
+        name: the collection.
+        embeddings: file of the evaluated embeddings.
+
+    Raises:
+        LookupError: the collection is gone.
+        ReleaseError: it holds other vectors.
+    """
+    with MilvusIndex(settings, Fields.of(schema)) as index:
         info = index.info(name)
-    if info is None:
-        raise LookupError(f"the collection {name} is gone: materialise item_index again")
-    return info
+        if info is None:
+            raise LookupError(f"the collection {name} is gone: materialise item_index again")
+        problem = embeddings_problem(index, name, *read_embeddings(embeddings))
+        if problem:
+            raise ReleaseError(
+                f"the collection {name} is not sealed: {problem}; drop it and materialise item_index again"
+            )
+        return info, prove(index, name)

@@ -17,7 +17,7 @@ RECOMMEND_EXAMPLES = "gatehouse recommend 718 -k 10  |  gatehouse recommend --al
 @app.command(rich_help_panel=RELEASE, epilog=f"Examples: {RECOMMEND_EXAMPLES}")
 def recommend(
     user: Annotated[str | None, typer.Argument(help="User id. Leave out with --all.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=16_384, help="Number of items.")] = 20,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 20,
     where: Annotated[str | None, typer.Option(help="Filter, such as 'department == \"GROCERY\"'.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Every user, in batches; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Parquet file for --all.")] = None,
@@ -48,10 +48,13 @@ def releases(dataset: Dataset = None, as_json: Json = False) -> None:
     settings = prepare()
     name = released_dataset(settings, dataset)
     from orchestration.reporting.text import releases_text
-    from serving.registry import Registry
+    from serving.registry.sqlite import open_registry
 
-    versions = Registry(settings, name).versions()
+    found = open_registry(settings, name).listing()
+    versions = found.versions
     typer.echo(json.dumps([as_data(each) for each in versions], indent=1) if as_json else releases_text(versions))
+    for skipped in found.skipped:
+        typer.echo(f"note: {skipped}", err=True)
 
 
 @app.command(rich_help_panel=RELEASE)
@@ -73,11 +76,11 @@ def promote(
 
 @app.command(rich_help_panel=RELEASE)
 def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
-    """Make the champion's predecessor champion again."""
+    """Make the version that served before the champion champion again."""
     settings = prepare()
     from serving.release.promotion import rollback as move
 
-    manifest = move(settings, released_dataset(settings, dataset))
+    manifest = move(settings, released_dataset(settings, dataset), warn=lambda text: typer.echo(text, err=True))
     _moved(manifest.dataset, manifest.version, as_json)
 
 

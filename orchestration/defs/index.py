@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from orchestration.asset_files import read_embeddings, read_tables, version_folder, write_embeddings
+from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_tables, version_folder, write_embeddings
 from orchestration.asset_values import Embeddings, Index, Version
 from orchestration.workspace import Workspace, fill
 from serving.index.base import Fields
@@ -21,15 +21,14 @@ from training.data.interactions import at
 def item_embeddings(workspace: Workspace, towers: Version) -> dg.Output[Embeddings]:
     """Item embeddings of the corpus, by the last weekly snapshot before the cut."""
     source = towers.source
-    folder = version_folder(towers) / "item_embeddings"
+    path = version_folder(towers) / EMBEDDINGS
 
     def build(partial: Path) -> None:
         loaded = ModelBundle.from_folder(Registry(workspace.settings, source.dataset).download(towers.version))
         corpus = at(pl.scan_parquet(towers.frames / "item_snapshots.parquet"), source.cut, week=True)
-        write_embeddings(corpus["item_id"], loaded.item.embed(corpus), partial / "embeddings.parquet")
+        write_embeddings(corpus["item_id"], loaded.item.embed(corpus), partial / path.name)
 
-    built = fill(folder, build)
-    path = folder / "embeddings.parquet"
+    built = fill(path.parent, build)
     ids, vectors = read_embeddings(path)
     return dg.Output(
         Embeddings(version=towers, path=path),

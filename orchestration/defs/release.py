@@ -136,13 +136,13 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: J
     """The release that serves. It changes on a passed verdict only.
 
     A run does not promote a version that was champion before: that would undo a rollback or a later promotion.
-    `gatehouse promote` does it on purpose.
+    `gatehouse promote` does it on purpose. Where the alias was deleted, the run mends it.
     """
     version, settings = verdict.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     decided = read(registry, version.version).verdict
     before = registry.champion()
-    if decided.outcome is Outcome.PASSED and PROMOTED not in registry.tags(version.version):
+    if decided.outcome is Outcome.PASSED and (before is None or PROMOTED not in registry.tags(version.version)):
         promote_challenger(settings, version.source.dataset, version.version)
     after = registry.champion()
     context.log.info(f"version {version.version} is {decided.outcome.value}; champion: {before} -> {after}")

@@ -80,7 +80,7 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
         checkpoints = training_set.folder.with_name(f"checkpoints_{key[:12]}")
         version = found or _train(context, workspace, registry, training_set, key, parent, checkpoints)
         shutil.rmtree(checkpoints, ignore_errors=True)
-    summary = next(each for each in registry.versions() if each.version == version)
+    summary = registry.summary(version)
     return dg.Output(
         Version(source=source, frames=training_set.folder, version=version, reused=found is not None),
         metadata={

@@ -17,7 +17,7 @@ from orchestration.local.services import held, running
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.probe import listens
-from serving.registry import Registry
+from serving.registry.sqlite import open_registry
 from serving.release.manifest import collection_name
 from serving.settings import Settings
 
@@ -122,7 +122,7 @@ def _releases(settings: Settings, dataset: str, registry: str) -> dict[str, int 
     """
     if registry != THERE:
         return {"champion": None, "versions": 0 if registry == NOTHING else None}
-    asked = Registry(settings, dataset)
+    asked = open_registry(settings, dataset)
     return {"champion": asked.champion(), "versions": len(asked.versions())}
 
 

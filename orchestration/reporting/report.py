@@ -92,6 +92,7 @@ def notes(measured: Evaluated) -> list[str]:
 def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
     """Summarise a run as data: version, verdict, champion, metrics by system."""
     from serving.registry import Registry
+    from serving.release.history import served
     from serving.release.manifest import read
 
     version = judged.version
@@ -106,6 +107,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "outcome": manifest.verdict.outcome.value,
         "reasons": list(manifest.verdict.reasons),
         "champion": registry.champion(),
+        "served": list(served(registry)),
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),
         "index_recall": measured.index_recall,
@@ -131,7 +133,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
     for note in notes(measured):
-        console.print(note, style="dim", highlight=False)
+        console.print(note, style="dim", highlight=False, markup=False)
     title, *reasons = verdict_lines(summary, measured.champion_note)
     console.print(f"\n{title}", style="bold", highlight=False)
     console.print("\n".join(reasons), highlight=False, markup=False)
@@ -144,7 +146,8 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
 
 def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list[str]:
     """Word the verdict: outcome and champion first, then a line for each reason."""
-    serves = f"champion: v{summary['champion']}" if summary["champion"] else "no champion yet"
+    serves = "no champion: the alias was deleted in MLflow" if summary["served"] else "no champion yet"
+    serves = f"champion: v{summary['champion']}" if summary["champion"] else serves
     reasons = [*summary["reasons"], *([champion_note] if champion_note else [])]
     return [f"Verdict: {summary['outcome']}  ({serves})", *(f"  - {reason}" for reason in reasons)]
 
@@ -179,13 +182,18 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
 
 
 def _samples(settings: Settings, dataset: str) -> list[str]:
+    """Answers of the champion to a few users; the reason where it cannot answer."""
     from serving.open import open_retriever
+    from serving.release.manifest import ReleaseError
 
-    with open_retriever(settings, dataset) as retriever:
-        users = retriever.known_users()
-        # Spread over all users: neighbours among sorted ids may be alike.
-        chosen = [users[len(users) * number // SAMPLE_USERS] for number in range(SAMPLE_USERS)]
-        return [recommendations_text(retriever.recommend(user, SAMPLE_ITEMS)) for user in chosen]
+    try:
+        with open_retriever(settings, dataset) as retriever:
+            users = retriever.known_users()
+            # Spread over all users: neighbours among sorted ids may be alike.
+            chosen = [users[len(users) * number // SAMPLE_USERS] for number in range(SAMPLE_USERS)]
+            return [recommendations_text(retriever.recommend(user, SAMPLE_ITEMS)) for user in chosen]
+    except ReleaseError as error:  # of a champion that is broken or was moved by hand, not of this run
+        return [str(error)]
 
 
 def _next_steps(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from serving.registry import OVERRIDE, PARENT, TRAINING
+from serving.release.history import may_serve
 
 if TYPE_CHECKING:
     from serving.registry import VersionSummary
@@ -47,5 +48,7 @@ def releases_text(versions: Sequence[VersionSummary]) -> str:
         reason = f"  promoted against the gate: {each.tags[OVERRIDE]}" if OVERRIDE in each.tags else ""
         outcome = each.outcome or "not judged"
         origin = f"  {each.tags[TRAINING]} of v{each.tags[PARENT]}" if PARENT in each.tags else ""
+        if each.champion and not may_serve(each.tags):
+            reason = "  does not serve: the alias was moved to it by hand"
         lines.append(f"{mark} v{each.version}  {each.created:%Y-%m-%d %H:%M}  {outcome:<10}  {shown}{origin}{reason}")
     return "\n".join(lines) or "no versions yet"

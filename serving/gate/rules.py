@@ -26,7 +26,7 @@ class Facts:
     cut: datetime
     """Start of the challenger's hold-out."""
     champion_cut: datetime | None = None
-    """End of the champion's training data; None without a champion."""
+    """End of the champion's training data; None without a champion, or if it cannot be loaded."""
 
 
 def decide(
@@ -89,10 +89,12 @@ def _margin(challenger: Metrics, baselines: Mapping[str, Metrics], rule: Margin)
 def _regression(challenger: Metrics, champion: Metrics | None, rule: Regression, facts: Facts) -> Iterator[Rule]:
     if champion is None:
         yield Outcome.PASSED, "no champion to compare with"
+    elif facts.champion_cut is None:
+        yield Outcome.UNDECIDED, "the champion could not be measured"
     # A champion that learned from the hold-out would win on it: undecided, not
     # compared.
-    elif facts.champion_cut is None or facts.champion_cut > facts.cut:
-        until = facts.champion_cut or "an unknown time"
+    elif facts.champion_cut > facts.cut:
+        until = facts.champion_cut
         yield (
             Outcome.UNDECIDED,
             f"the champion was trained until {until}, past the hold-out's start {facts.cut}",

@@ -21,8 +21,6 @@ import polars.selectors as cs
 from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
 from serving.index import filters
 
-MAX_K = 16_384
-"""Largest number of results that Milvus returns for a query."""
 QUERIES_AT_ONCE = 256
 MAX_BYTES = 65_535
 """Longest text that Milvus stores, in UTF-8."""
@@ -141,6 +139,12 @@ class ItemIndex(Protocol):
             where: filter; None for all of them.
         """
 
+    def ids(self, name: str) -> list[str]:
+        """List the ids of all stored items, sorted."""
+
+    def contents(self, name: str) -> tuple[pl.DataFrame, np.ndarray]:
+        """Read all items with the stored fields, in order of id, and their embeddings."""
+
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
         """Delete a collection. ValueError if an alias points at it or a release keeps it."""
 
@@ -212,10 +216,10 @@ def checked_queries(vectors_QD: np.ndarray, k: int, info: CollectionInfo) -> np.
         info: the collection that is searched.
 
     Raises:
-        ValueError: the width or the length is wrong, a value is NaN, or k is out of bounds.
+        ValueError: the width or the length is wrong, a value is NaN, or k is below 1.
     """
-    if not 1 <= k <= MAX_K:
-        raise ValueError(f"k is {k:,}, wanted 1 to {MAX_K:,}")
+    if k < 1:
+        raise ValueError(f"k is {k:,}, wanted at least 1")
     if vectors_QD.ndim != 2 or vectors_QD.shape[1] != info.dim:
         raise ValueError(f"query vectors of shape {vectors_QD.shape}: {info.name} holds {info.dim} dimensions")
     check_unit(vectors_QD, range(len(vectors_QD)))

@@ -78,6 +78,13 @@ class ExactIndex:
         rows = self._matching(name, ids, where)
         return dict(zip(items[ITEM_ID][rows], vectors_ND[rows], strict=True))
 
+    def ids(self, name: str) -> list[str]:
+        return self._open(name)[1][ITEM_ID].to_list()
+
+    def contents(self, name: str) -> tuple[pl.DataFrame, np.ndarray]:
+        _, items, vectors_ND = self._open(name)
+        return items, vectors_ND
+
     def _matching(self, name: str, ids: Sequence[str], where: str | None) -> np.ndarray:
         """Rows of the wanted items that match the filter."""
         parsed = self.fields.parse(where)

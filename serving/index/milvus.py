@@ -8,7 +8,7 @@ ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ ROWS_AT_ONCE = 5_000
 IDS_AT_ONCE = 2_000
 """Vectors fetched in one call: the size of a message is bounded."""
 SAMPLE = 256
+MAX_K = 16_384
+"""Largest number of results that Milvus returns for a query."""
 
 
 class MilvusIndex:
@@ -148,22 +150,55 @@ class MilvusIndex:
         info, stored = self._open(name)
         queries_QD = checked_queries(vectors_QD, k, info)
         expression = self._expression(where, stored)
-        ids: list[list[str]] = []
-        scores: list[np.ndarray] = []
-        for start in range(0, len(queries_QD), QUERIES_AT_ONCE):
-            found = self._client.search(
-                name,
-                data=queries_QD[start : start + QUERIES_AT_ONCE],
-                limit=k,
-                filter=expression,
-                output_fields=[ITEM_ID],
-                search_params={"metric_type": "IP", "params": _search_params(self.settings.index, k)},
+        hits = Hits([], [])
+        at_once = QUERIES_AT_ONCE if k <= MAX_K else 1
+        for start in range(0, len(queries_QD), at_once):
+            batch_QD = queries_QD[start : start + at_once]
+            found = (
+                self._best(name, batch_QD, k, expression) if k <= MAX_K else [self._deep(name, batch_QD, k, expression)]
             )
-            for hits in found:
-                ordered = sorted((-hit["distance"], hit[ITEM_ID]) for hit in hits)
-                ids.append([id_ for _, id_ in ordered])
-                scores.append(-np.array([score for score, _ in ordered], dtype=np.float32))
-        return Hits(ids, scores)
+            for ordered in found:
+                hits.ids.append([id_ for _, id_ in ordered])
+                hits.scores.append(-np.array([score for score, _ in ordered], dtype=np.float32))
+        return hits
+
+    def _best(self, name: str, queries_QD: np.ndarray, k: int, expression: str) -> list[list[tuple[float, str]]]:
+        """Negative score and id of the best items of each query, best first.
+
+        Args:
+            name: name of the collection.
+            queries_QD: unit vectors of the queries.
+            k: number of items, at most MAX_K.
+            expression: filter in Milvus's grammar.
+        """
+        found = self._client.search(
+            name,
+            data=queries_QD,
+            limit=k,
+            filter=expression,
+            output_fields=[ITEM_ID],
+            search_params={"metric_type": "IP", "params": _search_params(self.settings.index, k)},
+        )
+        return [sorted((-hit["distance"], hit[ITEM_ID]) for hit in hits) for hits in found]
+
+    def _deep(self, name: str, query_1D: np.ndarray, k: int, expression: str) -> list[tuple[float, str]]:
+        """More than MAX_K items for one query: each search leaves out what the others found.
+
+        Args:
+            name: name of the collection.
+            query_1D: unit vector of the query.
+            k: number of items.
+            expression: filter in Milvus's grammar.
+        """
+        found: list[tuple[float, str]] = []
+        while len(found) < k:
+            others = f"{ITEM_ID} not in [{', '.join(filters.quoted(id_) for _, id_ in found)}]" if found else ""
+            both = f"({expression}) and {others}" if expression and others else expression or others
+            (more,) = self._best(name, query_1D, min(MAX_K, k - len(found)), both)
+            if not more:
+                break
+            found += more
+        return sorted(found)
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
         _, stored = self._open(name)
@@ -181,6 +216,26 @@ class MilvusIndex:
         if where:
             expression = f"{expression} and {self._expression(where, stored)}"
         return self._client.query(name, filter=expression, output_fields=[ITEM_ID, *columns]) if ids else []
+
+    def ids(self, name: str) -> list[str]:
+        return sorted(row[ITEM_ID] for row in self._rows(name, [ITEM_ID]))
+
+    def contents(self, name: str) -> tuple[pl.DataFrame, np.ndarray]:
+        _, stored = self._open(name)
+        rows = sorted(self._rows(name, [ITEM_ID, *stored.values(), VECTOR]), key=lambda row: row[ITEM_ID])
+        vectors_ND = np.array([row.pop(VECTOR) for row in rows], dtype=np.float32)
+        types = {stored_as: self.fields.types[field] for field, stored_as in stored.items()}
+        items = pl.DataFrame(rows, schema={ITEM_ID: pl.String(), **types})
+        return items.rename({stored_as: field for field, stored_as in stored.items()}), vectors_ND
+
+    def _rows(self, name: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+        self._open(name)
+        iterator = self._client.query_iterator(name, batch_size=IDS_AT_ONCE, output_fields=columns)
+        try:
+            while rows := iterator.next():
+                yield from ({column: row[column] for column in columns} for row in rows)
+        finally:
+            iterator.close()
 
     def drop(self, name: str, *, kept: Iterable[str] = ()) -> None:
         if self._client.has_collection(name):

@@ -12,6 +12,7 @@ from serving.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+logger = logging.getLogger(__name__)
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -42,6 +43,10 @@ class Connection:
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self.dataset)
         if found:
+            # Deleted by hand in MLflow, with its runs; MLflow starts no run in it.
+            if found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
+                logger.warning("the MLflow experiment %s was deleted by hand: restored with its runs", self.dataset)
             return found.experiment_id
         # An experiment keeps its location: later settings do not move it.
         return self._client.create_experiment(self.dataset, artifact_location=self.settings.mlflow_artifacts)

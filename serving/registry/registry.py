@@ -61,11 +61,25 @@ class Registry(Runs, Versions):
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        run = self._client.get_run(run_id(self._version(version)))
+        run = self._run(run_id(self._version(version)))
         try:
+            if run is None:
+                raise FileNotFoundError("its run was deleted in MLflow for good")
             return mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}")
         except (MlflowException, OSError) as error:
-            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}") from error
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
+
+    def read_file(self, version: int, name: str) -> str:
+        """Read a text file of the version's artifact folder. FileNotFoundError if it is not there."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        self._version(version)
+        uri = self._client.get_model_version_download_uri(self.dataset, str(version))
+        try:
+            return mlflow.artifacts.load_text(f"{uri}/artifacts/{FOLDER}/{name}")
+        except (MlflowException, OSError) as error:
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
 
     def run_url(self, version: int) -> str:
         """Return the address of the version's run in the MLflow UI."""

@@ -1,22 +1,27 @@
-"""Reads of one version straight from MLflow's SQLite file.
+"""Reads of versions straight from MLflow's SQLite file.
 
-Importing MLflow takes longer than an answer.
+Importing MLflow takes longer than an answer, and its listing of a thousand versions
+with their metrics takes minutes.
 
-Only what loading a release asks: alias, tags, and where files lie. The hashes that a
-release is verified by are compared with these tags as they are with MLflow's own answers.
+Only what loading and listing releases ask: aliases, tags, run states, and where files
+lie. The hashes that a release is verified by are compared with these tags as they are
+with MLflow's own answers.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from serving.registry.listing import Listing, RunState, Version, listing_of
 from serving.registry.registry import Registry
 from serving.registry.runs import FOLDER
-from serving.registry.tags import CHAMPION
+from serving.registry.versions import utc
 from serving.settings import Settings
 
 REVISION = "dc11669786a5"
@@ -29,6 +34,19 @@ FROM model_versions AS version LEFT JOIN runs AS run ON run.run_uuid = version.r
 WHERE version.workspace = 'default' AND version.name = ? AND version.version = ?
   AND version.current_stage <> 'Deleted_Internal'
 """
+VERSIONS = """
+SELECT version.version, version.creation_time, version.status, version.run_id,
+       run.status, run.lifecycle_stage
+FROM model_versions AS version LEFT JOIN runs AS run ON run.run_uuid = version.run_id
+WHERE version.workspace = 'default' AND version.name = ? AND version.current_stage <> 'Deleted_Internal'
+"""
+TAGS = "SELECT version, key, value FROM model_version_tags WHERE workspace = 'default' AND name = ?"
+METRICS = """
+SELECT run_uuid, key, CASE WHEN is_nan THEN NULL ELSE value END FROM latest_metrics
+WHERE run_uuid IN (SELECT run_id FROM model_versions WHERE workspace = 'default' AND name = ?)
+"""
+ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE workspace = 'default' AND name = ?"
+MODEL_TAGS = "SELECT key, value FROM registered_model_tags WHERE workspace = 'default' AND name = ?"
 
 
 def open_registry(settings: Settings, dataset: str) -> Registry:
@@ -61,11 +79,30 @@ class SqliteRegistry(Registry):
         super().__init__(settings, dataset)
         self._path = path
 
-    def champion(self) -> int | None:
-        """Return the version that serves; None before the first promotion."""
-        query = "SELECT version FROM registered_model_aliases WHERE workspace = 'default' AND name = ? AND alias = ?"
-        found = self._rows(query, self.dataset, CHAMPION)
-        return int(found[0][0]) if found else None
+    def listing(self) -> Listing:
+        """List all complete versions, and name those that cannot be used."""
+        tags: dict[int, dict[str, str]] = defaultdict(dict)
+        for version, name, value in self._rows(TAGS, self.dataset):
+            tags[version][name] = value
+        metrics: dict[str, dict[str, float]] = defaultdict(dict)
+        for run, name, value in self._rows(METRICS, self.dataset):
+            metrics[run][name] = math.nan if value is None else value
+        versions, runs = [], {}
+        for number, created, status, run, run_status, stage in self._rows(VERSIONS, self.dataset):
+            ready = status == "READY"
+            versions.append(Version(number=number, created=utc(created), ready=ready, run_id=run, tags=tags[number]))
+            if run_status is not None:
+                finished = run_status == "FINISHED"
+                runs[run] = RunState(finished=finished, deleted=stage == "deleted", metrics=metrics[run])
+        return listing_of(versions, runs, self.aliases())
+
+    def aliases(self) -> dict[str, int]:
+        """Return the versions that aliases point at, by alias."""
+        return {alias: int(version) for alias, version in self._rows(ALIASES, self.dataset)}
+
+    def model_tags(self) -> dict[str, str]:
+        """Return the tags of the dataset's model; none before its first version."""
+        return dict(self._rows(MODEL_TAGS, self.dataset))
 
     def tags(self, version: int) -> dict[str, str]:
         """Return the tags of a version. LookupError if there is no such version."""
@@ -91,7 +128,17 @@ class SqliteRegistry(Registry):
         try:
             return (local / name).read_text(encoding="utf-8")
         except OSError as error:
-            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}") from error
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
+
+    def read_file(self, version: int, name: str) -> str:
+        """Read a text file of the version's artifact folder. FileNotFoundError if it is not there."""
+        local = _local(self._stored(version)[1])
+        if local is None:
+            return super().read_file(version, name)
+        try:
+            return (local / "artifacts" / FOLDER / name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
 
     def _stored(self, version: int) -> tuple[str | None, str, str | None]:
         """Run, address of the model and address of the run's files."""

@@ -1,39 +1,26 @@
 """Model versions: their states, their tags, and the champion alias.
 
 A version is registered as the last act of its run, and counts as complete only when that run has finished: a crash
-leaves a version that no search finds.
+leaves a version that no search finds. What people do in MLflow by hand (a version that they register, a run that they
+delete) is skipped and named, and never stops a command.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serving.registry.connection import Connection
-from serving.registry.tags import CHAMPION, INPUT_KEY, OUTCOME
+from serving.registry.listing import Listing, RunState, Version, VersionSummary, listing_of
+from serving.registry.tags import CHAMPION, INPUT_KEY
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
     from mlflow.entities.model_registry import ModelVersion
 
-MOST_VERSIONS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class VersionSummary:
-    """One complete version."""
-
-    version: int
-    created: datetime
-    """Time of registration, naive UTC."""
-    outcome: str | None
-    """Outcome of the gate; None before the version is sealed."""
-    metrics: dict[str, float]
-    """Metrics of its run."""
-    champion: bool
-    tags: dict[str, str]
+VERSIONS_AT_ONCE, RUNS_AT_ONCE = 10_000, 1_000
+MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
 class Versions(Connection):
@@ -41,26 +28,64 @@ class Versions(Connection):
 
     def find(self, input_key: str) -> int | None:
         """Return the newest complete version of this input; None if there is none."""
-        same = [each for each in self._registered() if each.tags.get(INPUT_KEY) == input_key]
-        return max((int(version.version) for version, _ in self._complete(same)), default=None)
+        same = list(self._registered(f" and tags.`{INPUT_KEY}` = '{input_key}'"))
+        runs = {each.run_id: self._run(each.run_id) for each in same if each.run_id}
+        found = listing_of(map(_version, same), {id_: _state(run) for id_, run in runs.items() if run}, {})
+        return max((each.version for each in found.versions), default=None)
+
+    def listing(self) -> Listing:
+        """List all complete versions, and name those that cannot be used."""
+        found = list(map(_version, self._registered()))
+        runs = {run.info.run_id: _state(run) for run in self._experiment_runs()}
+        for id_ in {each.run_id for each in found if each.run_id} - runs.keys():
+            run = self._run(id_)  # of another experiment, or deleted
+            if run:
+                runs[id_] = _state(run)
+        return listing_of(found, runs, self.aliases())
 
     def versions(self) -> list[VersionSummary]:
         """List all complete versions, newest first."""
-        champion = self.champion()
-        summaries = [_summary(version, run, champion) for version, run in self._complete(self._registered())]
-        return sorted(summaries, key=lambda summary: -summary.version)
+        return list(self.listing().versions)
 
-    def _registered(self) -> list[ModelVersion]:
-        found = self._client.search_model_versions(f"name = '{self.dataset}'", max_results=MOST_VERSIONS)
-        return list(found)
+    def summary(self, version: int) -> VersionSummary:
+        """Describe one version. LookupError if there is none, or it is not complete."""
+        stored = _version(self._version(version))
+        run = self._run(stored.run_id) if stored.run_id else None
+        runs = {run.info.run_id: _state(run)} if run else {}
+        found = listing_of([stored], runs, self.aliases())
+        if not found.versions:
+            reason = "; ".join(found.skipped) or "its run has not finished"
+            raise LookupError(f"{self.dataset} version {version} is not complete: {reason}")
+        return found.versions[0]
 
-    def _complete(self, versions: list[ModelVersion]) -> list[tuple[ModelVersion, MlflowRun]]:
-        """Keep the versions that are ready and whose run has finished.
+    def _registered(self, more: str = "") -> Iterator[ModelVersion]:
+        wanted: dict[str, Any] = {"filter_string": f"name = '{self.dataset}'{more}", "max_results": VERSIONS_AT_ONCE}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_model_versions(**wanted, page_token=token or None)
+            yield from page
+            token = page.token or None
 
-        Pair each with that run.
-        """
-        pairs = [(version, self._client.get_run(run_id(version))) for version in versions if version.status == "READY"]
-        return [(version, run) for version, run in pairs if run.info.status == "FINISHED"]
+    def _experiment_runs(self) -> Iterator[MlflowRun]:
+        experiment = self._client.get_experiment_by_name(self.dataset)
+        token: str | None = ""
+        while experiment and token is not None:
+            page = self._client.search_runs(
+                [experiment.experiment_id], max_results=RUNS_AT_ONCE, page_token=token or None
+            )
+            yield from page
+            token = page.token or None
+
+    def _run(self, id_: str) -> MlflowRun | None:
+        """Return a run; None if it is gone for good."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_run(id_)
+        except MlflowException as error:
+            if error.error_code != MISSING:
+                raise
+            return None
 
     def _version(self, version: int) -> ModelVersion:
         from mlflow.exceptions import MlflowException
@@ -68,7 +93,7 @@ class Versions(Connection):
         try:
             return self._client.get_model_version(self.dataset, str(version))
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code != MISSING:
                 raise
             raise LookupError(f"{self.dataset} has no version {version}; `gatehouse releases` lists them") from error
 
@@ -81,21 +106,38 @@ class Versions(Connection):
         for name, value in tags.items():
             self._client.set_model_version_tag(self.dataset, str(version), name, value)
 
-    def champion(self) -> int | None:
-        """Return the version that serves; None before the first promotion."""
-        from mlflow.exceptions import MlflowException
+    def model_tags(self) -> dict[str, str]:
+        """Return the tags of the dataset's model; none before its first version."""
+        model = self._model()
+        return dict(model.tags) if model else {}
 
-        try:
-            aliases = self._client.get_registered_model(self.dataset).aliases
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None
-        return int(aliases[CHAMPION]) if CHAMPION in aliases else None
+    def set_model_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the dataset's model, which has a version."""
+        for name, value in tags.items():
+            self._client.set_registered_model_tag(self.dataset, name, value)
+
+    def aliases(self) -> dict[str, int]:
+        """Return the versions that aliases point at, by alias."""
+        model = self._model()
+        return {alias: int(version) for alias, version in model.aliases.items()} if model else {}
+
+    def champion(self) -> int | None:
+        """Return the version that the champion alias points at; None if there is none."""
+        return self.aliases().get(CHAMPION)
 
     def set_champion(self, version: int) -> None:
         """Move the champion alias to a version."""
         self._client.set_registered_model_alias(self.dataset, CHAMPION, str(version))
+
+    def _model(self) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_registered_model(self.dataset)
+        except MlflowException as error:
+            if error.error_code != MISSING:
+                raise
+            return None
 
 
 def run_id(version: ModelVersion) -> str:
@@ -108,12 +150,24 @@ def run_id(version: ModelVersion) -> str:
     return version.run_id
 
 
-def _summary(version: ModelVersion, run: MlflowRun, champion: int | None) -> VersionSummary:
-    return VersionSummary(
-        version=int(version.version),
-        created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).replace(tzinfo=None),
-        outcome=version.tags.get(OUTCOME),
-        metrics={name.replace("_at_", "@"): value for name, value in run.data.metrics.items()},
-        champion=int(version.version) == champion,
-        tags=dict(version.tags),
+def _version(stored: ModelVersion) -> Version:
+    return Version(
+        number=int(stored.version),
+        created=utc(stored.creation_timestamp),
+        ready=stored.status == "READY",
+        run_id=stored.run_id or None,
+        tags=dict(stored.tags),
     )
+
+
+def _state(run: MlflowRun) -> RunState:
+    return RunState(
+        finished=run.info.status == "FINISHED",
+        deleted=run.info.lifecycle_stage == "deleted",
+        metrics=dict(run.data.metrics),
+    )
+
+
+def utc(milliseconds: int) -> datetime:
+    """Naive UTC time of MLflow's milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)

@@ -8,11 +8,14 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import Schema
+from serving.gate.verdict import Outcome
 from serving.index.base import ItemIndex
 from serving.model.bundle import ModelBundle
 from serving.model.rescorer import Rescorer
-from serving.registry import Registry
+from serving.registry import OVERRIDE, Registry
 from serving.registry.sqlite import open_registry
+from serving.release.history import served
+from serving.release.index_proof import content_problems, probe_problems
 from serving.release.manifest import Manifest, ReleaseError, read, verified_files
 from serving.settings import Settings
 
@@ -37,13 +40,17 @@ class Release:
             quick_start: load for a few users, without an import of PyTorch if possible.
 
         Raises:
-            ReleaseError: there is no champion, the version is not sealed, or something changed since it was judged.
+            ReleaseError: there is no champion, the champion is a version that may not serve, the version is not
+                sealed, or something changed since it was judged.
             UnsafeArchiveError: a program could run code while being loaded.
             LookupError: there is no such version.
         """
         registry = open_registry(settings, dataset)
+        serves = version is None
         version = champion_of(registry) if version is None else version
         manifest = read(registry, version)
+        if serves:
+            check_may_serve(registry, manifest)
         files = verified_files(registry.download(version), manifest)
         return cls(manifest=manifest, towers=ModelBundle.from_files(files, quick_start=quick_start))
 
@@ -72,22 +79,57 @@ class Release:
 
 
 def champion_of(registry: Registry) -> int:
-    """Return the version that serves. ReleaseError if none was promoted yet."""
+    """Return the version that the champion alias points at. ReleaseError if there is none."""
     version = registry.champion()
     if version is None:
+        history = served(registry)
+        if history:
+            raise ReleaseError(
+                f"{registry.dataset} has no champion: the alias was deleted in MLflow. Version {history[-1]} served"
+                " last: `gatehouse rollback` restores it; the next run that passes promotes its own version"
+            )
         raise ReleaseError(f"{registry.dataset} has no champion yet: `gatehouse run` trains, judges and promotes one")
     return version
 
 
+def check_may_serve(registry: Registry, manifest: Manifest) -> None:
+    """Raise ReleaseError for a version without a passed verdict or a recorded override, whoever moved the alias."""
+    if manifest.verdict.outcome is Outcome.PASSED or OVERRIDE in registry.tags(manifest.version):
+        return
+    raise ReleaseError(
+        f"{registry.dataset} version {manifest.version} does not serve: its verdict is {manifest.verdict.outcome.value}"
+        f" and no override is recorded, so the alias was moved to it by hand. `gatehouse rollback` restores the version"
+        f" that served before; `gatehouse promote {manifest.version} --override REASON` lets this one serve"
+    )
+
+
 def check_collection(index: ItemIndex, manifest: Manifest) -> None:
-    """Raise ReleaseError unless the collection holds the items of the manifest."""
+    """Raise ReleaseError unless the collection holds the items and vectors of the manifest."""
     info = index.info(manifest.collection)
     wanted = (manifest.item_count, manifest.dim, manifest.items_fingerprint)
     if info is None or (info.rows, info.dim, info.fingerprint) != wanted:
         found = "nothing" if info is None else f"{info.rows:,} items of {info.dim} dimensions"
         same_size = info is not None and (info.rows, info.dim) == wanted[:2]
-        raise ReleaseError(
-            f"{manifest.dataset} version {manifest.version}: the collection {manifest.collection} holds {found}"
-            f"{' with other content' if same_size else ''}; {manifest.item_count:,} items of {manifest.dim} dimensions"
-            " were judged. Build the index of this version again"
-        )
+        raise _other_collection(manifest, f"it holds {found}{' with other content' if same_size else ''}")
+    if manifest.index_proof:
+        problems = probe_problems(index, manifest.collection, manifest.index_proof, manifest.item_count)
+        if problems:
+            raise _other_collection(manifest, "; ".join(problems))
+
+
+def check_contents(index: ItemIndex, manifest: Manifest) -> None:
+    """Raise ReleaseError unless all that the collection stores is what was judged. The index has all fields."""
+    check_collection(index, manifest)
+    if manifest.index_proof:
+        proof, fingerprint = manifest.index_proof, manifest.items_fingerprint
+        problems = content_problems(index, manifest.collection, proof, fingerprint)
+        if problems:
+            raise _other_collection(manifest, "; ".join(problems))
+
+
+def _other_collection(manifest: Manifest, problem: str) -> ReleaseError:
+    return ReleaseError(
+        f"{manifest.dataset} version {manifest.version}: the collection {manifest.collection} is not the one that was"
+        f" judged: {problem}; {manifest.item_count:,} items of {manifest.dim} dimensions were judged. Drop it and build"
+        " the index of this version again"
+    )

@@ -20,6 +20,7 @@ from serving.gate.verdict import Verdict
 from serving.index.base import CollectionInfo
 from serving.model.bundle import CHECKPOINT
 from serving.registry import INPUT_KEY, OUTCOME, PARENT, TRAINING, Registry, Training
+from serving.release.index_proof import IndexProof
 
 MANIFEST = "manifest.json"
 MANIFEST_SHA256 = "gatehouse.manifest_sha256"
@@ -65,6 +66,8 @@ class Manifest:
     """The kind of training that gave the weights."""
     parent: int | None = None
     """Base version of an update or a warm start; None after a full training."""
+    index_proof: IndexProof | None = None
+    """Proof of the collection's content; None in releases from before there was one."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat, indent=1, sort_keys=True, allow_nan=False)
@@ -74,7 +77,16 @@ class Manifest:
         raw = json.loads(text)
         times = {name: datetime.fromisoformat(raw[name]) for name in ("created", "as_of", "cut")}
         verdict = Verdict.from_json(json.dumps(raw["verdict"]))
-        return cls(**{**raw, **times, "verdict": verdict, "training": Training(raw.get("training", Training.FULL))})
+        proof = raw.get("index_proof")
+        return cls(
+            **{
+                **raw,
+                **times,
+                "verdict": verdict,
+                "training": Training(raw.get("training", Training.FULL)),
+                "index_proof": IndexProof.from_dict(proof) if proof else None,
+            }
+        )
 
 
 def collection_name(dataset: str, version: int) -> str:
@@ -93,6 +105,7 @@ def seal(
     verdict: Verdict,
     *,
     index: CollectionInfo,
+    proof: IndexProof,
     services: Mapping[Entity, str],
     created: datetime,
     as_of: datetime,
@@ -109,6 +122,7 @@ def seal(
         version: number of the version.
         verdict: the gate's decision.
         index: the version's complete collection.
+        proof: proof of its content.
         services: name of the feature service by entity.
         created: time of the seal.
         as_of: time of the newest data.
@@ -132,6 +146,7 @@ def seal(
         as_of=as_of,
         cut=cut,
         against=against,
+        index_proof=proof,
         metrics={name: value if math.isfinite(value) else None for name, value in metrics.items()},
         verdict=verdict,
     )
@@ -191,7 +206,10 @@ def read(registry: Registry, version: int) -> Manifest:
     name = f"{registry.dataset} version {version}"
     if MANIFEST_SHA256 not in tags:
         raise ReleaseError(f"{name} is not sealed: it has not been evaluated to the end; run the pipeline again")
-    text = registry.read_text(version, MANIFEST)
+    try:
+        text = registry.read_text(version, MANIFEST)
+    except FileNotFoundError as error:
+        raise ReleaseError(f"{name}: its manifest is gone ({error}); another version has to serve") from error
     if _sha256(text.encode()) != tags[MANIFEST_SHA256]:
         raise ReleaseError(f"{name}: its manifest was changed after it was sealed (the hash differs from the tag)")
     manifest = Manifest.from_json(text)

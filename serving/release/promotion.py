@@ -8,19 +8,23 @@ move.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from feature_repo.schema import Schema
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
+from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
-from serving.pt2 import refuse_code
+from serving.pt2 import UnsafeArchiveError, refuse_code
 from serving.registry import OVERRIDE, Registry
-from serving.release.load import champion_of, check_collection
+from serving.release.history import predecessors, record
+from serving.release.load import check_collection, check_contents, check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read, verified_files
 from serving.settings import Settings
 
-PREVIOUS = "gatehouse.previous_champion"
+logger = logging.getLogger(__name__)
 PROMOTED = "gatehouse.promoted"
 """Tag of every version that has been champion."""
 LOCK_SECONDS = 60
@@ -59,7 +63,8 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
     with _promotion_lock(settings):
         registry = Registry(settings, dataset)
         against, champion = read(registry, version).against, registry.champion()
-        if champion not in (against, version):
+        # Without a champion, because the alias was deleted, the version mends it.
+        if champion not in (None, against, version):
             raise ReleaseError(
                 f"{dataset} version {version} is not promoted: it was judged against {_shown(against)}, and now"
                 f" {_shown(champion)} serves. Judge another challenger (`gatehouse run --retrain`), or promote this one"
@@ -68,31 +73,46 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
         return _promote(settings, registry, version, None)
 
 
-def rollback(settings: Settings, dataset: str) -> Manifest:
-    """Make the champion's predecessor champion again.
+def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = logger.warning) -> Manifest:
+    """Make the last version that served well before the champion champion again.
 
-    ReleaseError if there is none or it is not whole.
+    Args:
+        settings: the home and its services.
+        dataset: name of the dataset.
+        warn: told which versions are skipped, and why.
+
+    Raises:
+        ReleaseError: no version served before, or none of them is whole. The champion is untouched.
     """
     with _promotion_lock(settings):
         registry = Registry(settings, dataset)
-        current = champion_of(registry)
-        previous = registry.tags(current).get(PREVIOUS)
-        if not previous:
-            raise ReleaseError(f"{dataset} version {current} is the first champion: there is none to go back to")
-        manifest = read(registry, int(previous))
-        _check_release(registry, manifest)
-        _move(settings, registry, manifest)
-        return manifest
+        skipped = []
+        for version in predecessors(registry):
+            try:
+                manifest = read(registry, version)
+                check_may_serve(registry, manifest)
+                _check_release(settings, registry, manifest)
+                _move(settings, registry, manifest)
+            except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
+                skipped.append(f"version {version} is skipped: {error}")
+                warn(skipped[-1])
+            else:
+                return manifest
+        if skipped:
+            raise ReleaseError(f"{dataset} is not rolled back: {'; '.join(skipped)}")
+        champion = registry.champion()
+        raise ReleaseError(
+            f"{dataset} has no version to go back to: {_shown(champion)} serves, and no version that served before it"
+            " is recorded. `gatehouse releases` lists all versions, `gatehouse promote VERSION` moves on purpose"
+        )
 
 
 def _promote(settings: Settings, registry: Registry, version: int, override_reason: str | None) -> Manifest:
     manifest = read(registry, version)
     override = _override(manifest, override_reason)
-    _check_release(registry, manifest)
-    previous = registry.champion()
-    # A repeated command must not make a version its own predecessor.
-    if previous != version:
-        registry.set_tags(version, override | {PREVIOUS: str(previous or "")})
+    _check_release(settings, registry, manifest)
+    if override:
+        registry.set_tags(version, override)
     _move(settings, registry, manifest)
     registry.set_tags(version, {PROMOTED: "true"})
     return manifest
@@ -119,11 +139,14 @@ def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
     return {OVERRIDE: reason.strip()}
 
 
-def _check_release(registry: Registry, manifest: Manifest) -> None:
+def _check_release(settings: Settings, registry: Registry, manifest: Manifest) -> None:
     # Before any alias moves: a champion that cannot be loaded would stop serving.
     files = verified_files(registry.download(manifest.version), manifest)
     for name in (name for name in files if name.endswith(".pt2")):
         refuse_code(files[name], name)
+    fields = Fields.of(Schema.from_json(files["schema.json"].decode()))
+    with open_index(settings, fields, manifest.collection) as index:
+        check_contents(index, manifest)
 
 
 def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
@@ -131,6 +154,7 @@ def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
         # In this order: see the head of this file.
         check_collection(index, manifest)
         index.point(manifest.alias, manifest.collection)
+    record(registry, manifest.version)
     registry.set_champion(manifest.version)
 
 

@@ -26,6 +26,7 @@ from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.model.bundle import ModelBundle
 from serving.registry import INPUT_KEY, Registry
+from serving.release.index_proof import prove
 from serving.release.manifest import Manifest, collection_name, seal
 from serving.settings import Settings
 
@@ -85,14 +86,21 @@ POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
 class Online:
     """Online features out of a frame, in the form of `feature_repo.store.store.Store`."""
 
-    def __init__(self, users: pl.DataFrame = USERS) -> None:
-        self._users = users
+    def __init__(self, users: pl.DataFrame = USERS, withdrawn: Sequence[str] = ()) -> None:
+        self._users, self._withdrawn = users, list(withdrawn)
 
     def known(self, entity: Entity) -> list[str]:
         return self._users[entity.key].sort().to_list()
 
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame({entity.key: list(ids)}).join(self._users, on=entity.key, how="left", maintain_order="left")
+
+    def seen_items(self, ids: Sequence[str]) -> pl.DataFrame:
+        seen = self._users.filter(pl.col("user_id").is_in(list(ids))).select("user_id", item_id="history_items")
+        return seen.explode("item_id").drop_nulls()
+
+    def withdrawn_items(self) -> list[str]:
+        return self._withdrawn
 
 
 class _Tower(torch.nn.Module):
@@ -194,14 +202,17 @@ def seal_as(
     against: int | None = None,
 ) -> Manifest:
     """Seal a registered version with a verdict, compared with the champion `against`."""
+    name = collection_name(DATASET, version)
     with MilvusIndex(settings, Fields(types={})) as index:
-        info = index.info(collection_name(DATASET, version))
-    assert info is not None
+        info = index.info(name)
+        assert info is not None
+        proof = prove(index, name)
     return seal(
         Registry(settings, DATASET),
         version,
         Verdict(Outcome(outcome), (f"{outcome}: all/recall@20 0.5000 against popularity 0.4000",)),
         index=info,
+        proof=proof,
         services={Entity.USER: "shop_user_1", Entity.ITEM: "shop_item_1"},
         created=NOW,
         as_of=NOW,

@@ -19,6 +19,7 @@ from serving.index.milvus import MilvusIndex
 from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
+from serving.release.index_proof import prove
 from serving.release.load import Release
 from serving.release.manifest import ReleaseError, read
 from serving.release.promotion import promote
@@ -101,7 +102,8 @@ def test_lists_are_those_of_a_sort_of_all_scores(world: World, k: int, where: st
     items = pl.concat([ITEMS.filter(~pl.col("item_id").is_in(["food01", "toys07", "toys19"])), new])
     index = ExactIndex(Fields.of(world.release.schema))
     info = index.build("shop_items_v1", items, world.release.embed_items(items))
-    manifest = replace(world.release.manifest, item_count=info.rows, items_fingerprint=info.fingerprint)
+    proof, count = prove(index, "shop_items_v1"), info.rows
+    manifest = replace(world.release.manifest, item_count=count, items_fingerprint=info.fingerprint, index_proof=proof)
     users = random_users()
     retriever = Retriever(replace(world.release, manifest=manifest), Online(users), index)
     rows = retriever.recommend_all(users["user_id"].to_list(), k, where)

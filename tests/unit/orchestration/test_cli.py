@@ -128,7 +128,6 @@ def test_before_the_first_run(
         ("recommend", "--all"),
         ("recommend", "u1", "--out", "x.parquet"),
         ("recommend", "u1", "-k", "0"),
-        ("recommend", "u1", "-k", "16385"),
         ("promote", "0"),
         ("up", "--mlflow-port", "0"),
     ],

@@ -16,7 +16,7 @@ import pytest
 from orchestration.local.status import status, status_text
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import Registry
+from serving.registry import INPUT_KEY, Registry
 from serving.release.manifest import collection_name
 from serving.settings import Settings
 
@@ -51,7 +51,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     (model / "recipe.json").write_text("{}")
     for _ in range(2):
         with registry.run("towers") as run:
-            version = run.register(model, {})
+            version = run.register(model, {INPUT_KEY: "key"})
     registry.set_champion(version)
     with MilvusIndex(settings, Fields(types={})) as index:
         items = pl.DataFrame({"item_id": ["a", "b", "c"]})

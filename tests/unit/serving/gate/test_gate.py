@@ -68,7 +68,7 @@ def test_each_rule_can_fail(changes: dict[str, Any], reason: str) -> None:
     [
         ({"holdout_users": 99}, "undecided: 99 users in the hold-out, at least 100 wanted"),
         ({"champion_cut": datetime(2024, 1, 2)}, "undecided: the champion was trained until 2024-01-02"),
-        ({"champion_cut": None}, "undecided: the champion was trained until an unknown time"),
+        ({"champion_cut": None}, "undecided: the champion could not be measured"),
         ({"champion": {}}, "undecided: all/ndcg@20 0.4000 against champion not measured"),
         ({"champion": {"all/ndcg@20": math.nan}}, "undecided: all/ndcg@20 0.4000 against champion nan"),
         ({"baselines": {}}, "undecided: all/recall@20 0.3000 against popularity not measured"),
