@@ -43,3 +43,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"no {kind} {name!r}; {hint}there are {', '.join(names)}"
+
+
+class NewerOnlineError(InputError):
+    """Online features of a later time than those that were to be loaded."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.schema import ITEM_ID, Schema
+from feature_repo.schema import ITEM_ID, USER_ID, Schema
 from orchestration.asset_values import Source, Version
 
 TABLES = ("events", "users", "items")
@@ -42,6 +42,11 @@ def read_tables(source: Source) -> Tables:
 def count_events(source: Source) -> int:
     """Count the events of a source without reading them."""
     return int(pl.scan_parquet(source.folder / "events.parquet").select(pl.len()).collect().item())
+
+
+def read_users(source: Source) -> pl.Series:
+    """Read the ids of the users alone."""
+    return pl.read_parquet(source.folder / "users.parquet", columns=[USER_ID])[USER_ID]
 
 
 def read_schema(source: Source) -> Schema:

@@ -30,6 +30,8 @@ class Source(Value):
     """Start of the validation window."""
     cut: datetime
     """End of the training part and start of the hold-out."""
+    notes: tuple[str, ...] = ()
+    """What was found in the raw files, such as dropped rows."""
 
 
 class Features(Value):

@@ -49,7 +49,7 @@ def plan_run(workspace: Workspace) -> Plan:
 
     workspace.check()
     data = Path(workspace.data) if workspace.data else None
-    tables = load(workspace.dataset, data=data, as_of=workspace.moment)
+    tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
     return Plan(
         tables=tables,
         as_of=workspace.moment or default_as_of(tables),

@@ -27,6 +27,10 @@ class Workspace(dg.ConfigurableResource):
     dataset: str = "completejourney"
     data: str | None = None
     as_of: str | None = None
+    now: str | None = None
+    """Present time; None for this machine's clock."""
+    reset_online: bool = False
+    """Whether to load the online features anew, even if those of a later time are there."""
     seed: int = 0
     retrain: bool = False
     recipe: str = "base"
@@ -45,17 +49,21 @@ class Workspace(dg.ConfigurableResource):
 
     @property
     def moment(self) -> datetime | None:
-        """Time of `as_of` in naive UTC.
+        """Time of `as_of` in naive UTC, if it is given.
 
-        A time with a zone is converted. InputError if it is no ISO time.
+        Raises:
+            InputError: it is no ISO time.
         """
-        if self.as_of is None:
-            return None
-        try:
-            moment = datetime.fromisoformat(self.as_of)
-        except ValueError as error:
-            raise InputError(f"as_of is {self.as_of!r}: wanted an ISO time in UTC, such as 2024-05-31T18:00") from error
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        return None if self.as_of is None else _naive_utc("as_of", self.as_of)
+
+    @property
+    def clock(self) -> datetime:
+        """Present time in naive UTC: that of `now`, by default this machine's.
+
+        Raises:
+            InputError: `now` is no ISO time.
+        """
+        return datetime.now(UTC).replace(tzinfo=None) if self.now is None else _naive_utc("now", self.now)
 
     def check(self) -> None:
         """Check recipe, device, gate policy and options before the run starts.
@@ -69,7 +77,7 @@ class Workspace(dg.ConfigurableResource):
         recipe(self.recipe)
         available(self.device)
         Policy.load(self.settings.gate_policy)
-        _ = self.baseline_names
+        _ = self.baseline_names, self.clock
         if self.update and self.warm_start:
             raise InputError(
                 f"update is {self.update} and warm_start {self.warm_start}: an update changes id embeddings only, a "
@@ -108,6 +116,15 @@ class Workspace(dg.ConfigurableResource):
         The same key means the same content.
         """
         return self.settings.home / "data" / dataset / _digest("\n".join((*key, code_digest())))[:12]
+
+
+def _naive_utc(name: str, text: str) -> datetime:
+    """Convert an ISO time with a zone to UTC; one without is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{name} is {text!r}: wanted an ISO time in UTC, such as 2024-05-31T18:00") from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def fill(folder: Path, build: Callable[[Path], None]) -> bool:

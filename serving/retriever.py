@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Kind
+from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity
 from serving.index.base import ItemIndex
 from serving.model.rescorer import PAIRS, QUERY, SCORED, Rescorer
 from serving.release.load import Release, check_collection
@@ -42,6 +42,12 @@ class OnlineFeatures(Protocol):
 
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
         """Read the newest features, one row for each id; null where an id is unknown."""
+
+    def seen_items(self, ids: Sequence[str]) -> pl.DataFrame:
+        """Read all items that users have seen: user_id, item_id."""
+
+    def withdrawn_items(self) -> list[str]:
+        """List the items that are not in the newest data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,7 @@ class Retriever:
         self._store = store
         self._index = index
         self._collection = release.manifest.collection
+        self._withdrawn = set(store.withdrawn_items())
 
     def known_users(self) -> list[str]:
         """List every user in the online features of the release, sorted."""
@@ -89,8 +96,8 @@ class Retriever:
     def recommend(self, user_id: str, k: int, where: str | None = None) -> Recommendations:
         """Recommend items to a user.
 
-        A user without online features gets popular items, and a note says so. Seen items are left out unless the
-        dataset lets them return; the stored history decides which items count as seen.
+        A user without online features gets popular items, and a note says so. Seen items are left out, all of them,
+        unless the dataset lets them return. Items that the newest data does not have are left out too.
 
         Args:
             user_id: the user.
@@ -98,7 +105,7 @@ class Retriever:
             where: filter, in the grammar of `serving.index.filters`; None for all items.
 
         Raises:
-            ValueError: k is below 1, the search needs more than 16,384 items, or the filter cannot be used.
+            ValueError: k is below 1, or the filter cannot be used.
         """
         users = self._store.read_online(Entity.USER, [user_id])
         source = POPULAR if users[ENTITY_TIME].null_count() else TWO_TOWER
@@ -155,12 +162,13 @@ class Retriever:
     def _found(self, user_QD: np.ndarray, dropped: pl.DataFrame, number: int, where: str | None) -> pl.DataFrame:
         """Search the index, deep enough to leave out `dropped` (query, item_id): SCORED."""
         longest = int(dropped.group_by(QUERY).len()["len"].max() or 0)  # type: ignore[arg-type]
-        wanted = min(number + longest, self.release.manifest.item_count)
+        wanted = min(number + longest + len(self._withdrawn), self.release.manifest.item_count)
         hits = self._index.search(self._collection, user_QD, wanted, where)
         lengths = [len(ids) for ids in hits.ids]
         items = [id_ for ids in hits.ids for id_ in ids]
         scores = np.concatenate(hits.scores).astype(np.float64)
         found = pl.DataFrame({QUERY: np.arange(len(lengths)).repeat(lengths), ITEM_ID: items, "score": scores}, SCORED)
+        found = found.filter(~pl.col(ITEM_ID).is_in(self._withdrawn))
         return _best_first(found.join(dropped, on=[QUERY, ITEM_ID], how="anti"))
 
     def _merged(
@@ -172,7 +180,8 @@ class Retriever:
         """
         history, vectors = pl.DataFrame(schema=PAIRS), {}
         if self.release.schema.seen_items_may_return:
-            vectors = self._index.vectors(self._collection, rescorer.history_items(users), where)
+            wanted = [item for item in rescorer.history_items(users) if item not in self._withdrawn]
+            vectors = self._index.vectors(self._collection, wanted, where)
             history = rescorer.positions(users, vectors)
         dropped = pl.concat([self._seen(users), history.select(QUERY, ITEM_ID)])
         rescored = rescorer.score(users, user_QD, vectors, history)
@@ -190,19 +199,12 @@ class Retriever:
         return pl.concat([_best_first(reranked), rest])
 
     def _seen(self, users: pl.DataFrame) -> pl.DataFrame:
-        """List the items that must not return, as query and item_id.
-
-        They are the histories, if seen items stay out.
-        """
-        schema = self.release.schema
-        histories = [feature for feature in schema.features_of(Entity.USER) if feature.kind is Kind.HISTORY]
-        query = pl.int_range(pl.len(), dtype=pl.Int64).alias(QUERY)
-        pairs = [
-            users.select(query, pl.col(f"{history.name}_items").alias(ITEM_ID)).explode(ITEM_ID).drop_nulls()
-            for history in histories
-            if not schema.seen_items_may_return
-        ]
-        return pl.concat([pl.DataFrame(schema={QUERY: pl.Int64, ITEM_ID: pl.String}), *pairs]).unique()
+        """List the items that must not return, as query and item_id."""
+        if self.release.schema.seen_items_may_return:
+            return pl.DataFrame(schema={QUERY: pl.Int64, ITEM_ID: pl.String})
+        queries = users.select(USER_ID, pl.int_range(pl.len(), dtype=pl.Int64).alias(QUERY))
+        seen = self._store.seen_items(users[USER_ID].to_list())
+        return queries.join(seen, on=USER_ID).select(QUERY, ITEM_ID)
 
     def _popular(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
         """Answer unknown users by the most popular items that match the filter."""
@@ -210,7 +212,7 @@ class Retriever:
         for start in range(0, len(self.release.popular), POPULAR_AT_ONCE):
             part = self.release.popular[start : start + POPULAR_AT_ONCE]
             stored = self._index.fetch(self._collection, [id_ for id_, _ in part], where)
-            items += [(id_, float(count)) for id_, count in part if id_ in stored]
+            items += [(id_, float(count)) for id_, count in part if id_ in stored and id_ not in self._withdrawn]
             if len(items) >= k:
                 break
         listed = pl.DataFrame(items[:k], schema={ITEM_ID: pl.String, "score": pl.Float64}, orient="row")

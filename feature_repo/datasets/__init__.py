@@ -8,6 +8,7 @@ from pathlib import Path
 
 from feature_repo.datasets import completejourney, custom, movielens, tiny
 from feature_repo.datasets.canonical import Loader, Tables, default_as_of
+from feature_repo.datasets.clock import check_moment, drop_future
 from feature_repo.errors import InputError, unknown_name
 
 __all__ = ["Tables", "default_as_of", "load", "names"]
@@ -26,7 +27,12 @@ def names() -> tuple[str, ...]:
 
 
 def load(
-    name: str, *, data: Path | None = None, as_of: datetime | None = None, positive_from: float | None = None
+    name: str,
+    *,
+    data: Path | None = None,
+    as_of: datetime | None = None,
+    positive_from: float | None = None,
+    now: datetime | None = None,
 ) -> Tables:
     """Dataset in canonical form.
 
@@ -36,6 +42,8 @@ def load(
         as_of: time after which an event is an error; UTC without a zone.
         positive_from: lowest rating of a positive, for MovieLens; own data name it in
             their YAML.
+        now: present time, UTC without a zone; what lies after it by more than a day is
+            dropped and noted. None for a log whose times are not compared with a clock.
 
     Returns:
         The canonical tables.
@@ -45,6 +53,13 @@ def load(
     """
     if name not in _LOADERS:
         raise InputError(unknown_name("dataset", name, names()))
+    if now and as_of:
+        check_moment(as_of, now)
+    tables = _load(name, data, as_of, positive_from)
+    return drop_future(tables, now) if now else tables
+
+
+def _load(name: str, data: Path | None, as_of: datetime | None, positive_from: float | None) -> Tables:
     if positive_from is None:
         return _LOADERS[name](data, as_of)
     if name != "movielens":

@@ -40,6 +40,11 @@ def view_name(schema: Schema, view: View) -> str:
     return f"{view.name}_{schema.digest}"
 
 
+def table_name(schema: Schema, view: View) -> str:
+    """Name of Feast's table of a view's online rows."""
+    return f"{stored_name(schema.dataset)}_{view_name(schema, view)}"
+
+
 def service_name(schema: Schema, entity: Entity) -> str:
     """Name of the Feast service of an entity's tower: all its views."""
     return f"{stored_name(schema.dataset)}_{entity.value}_{schema.digest}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import sqlite3
-import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,19 +16,17 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
-from feature_repo.schema import ENTITY_TIME, Entity, Schema, View, stored_name
-from feature_repo.store.definitions import view_name
+from feature_repo.schema import ENTITY_TIME, Entity, Schema
+from feature_repo.store.connection import unknown_if_empty
+from feature_repo.store.definitions import table_name
+from feature_repo.store.sqlite_rows import connect, key_of, tables_in
 from feature_repo.store.store import Store, online_types
 
-STRING = 2
-"""Feast's number for the type of a key."""
 VALUES = "feast.protos.feast.types.Value_pb2"
 IDS_PER_QUERY = 10_000
-WAIT_SECONDS = 60
 
 Row = dict[str, Any]
 
@@ -44,7 +41,7 @@ def open_store(schema: Schema, home: Path, *, online: Mapping[str, Any] | None =
     """
     path = home / "online.db"
     wanted = {table_name(schema, view) for view in schema.views}
-    if online is not None or not path.is_file() or not wanted <= _tables(path):
+    if online is not None or not path.is_file() or not wanted <= tables_in(path):
         return Store(schema, home, online=online)
     return SqliteStore(schema, home)
 
@@ -58,9 +55,9 @@ class SqliteStore(Store):
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
         """One row per id in the given order, as of `Store.read_online`."""
         views = self.schema.views_of(entity)
-        keys = {id_: _key(entity, id_) for id_ in ids}
+        keys = {id_: key_of(entity, id_) for id_ in ids}
         rows: dict[bytes, Row] = {key: {} for key in keys.values()}
-        with closing(_connect(self.home / "online.db")) as connection:
+        with closing(connect(self.home / "online.db")) as connection:
             for view in views:
                 for key, name, value, seconds in _stored(connection, table_name(self.schema, view), list(rows)):
                     row = rows[key]
@@ -71,24 +68,7 @@ class SqliteStore(Store):
                     row[name] = _python(value)
         found = [{**rows[keys[id_]], entity.key: id_} for id_ in ids]
         types = online_types(views)
-        return pl.DataFrame({name: [row.get(name) for row in found] for name in types}, schema=types)
-
-    def known(self, entity: Entity) -> list[str]:
-        """Ids with online features, sorted.
-
-        Ids that vanished from the tables since are among them: they still have an answer.
-        """
-        ids: set[str] = set()
-        with closing(_connect(self.home / "online.db")) as connection:
-            for view in self.schema.views_of(entity):
-                query = f'SELECT DISTINCT entity_key FROM "{table_name(self.schema, view)}"'
-                ids.update(_id(entity, key) for (key,) in connection.execute(query))
-        return sorted(ids)
-
-
-def table_name(schema: Schema, view: View) -> str:
-    """Name of Feast's table of a view's online rows."""
-    return f"{stored_name(schema.dataset)}_{view_name(schema, view)}"
+        return unknown_if_empty(pl.DataFrame({name: [row.get(name) for row in found] for name in types}, schema=types))
 
 
 def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> Iterator[tuple[bytes, str, bytes, int]]:
@@ -104,18 +84,6 @@ def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> It
         marks = ",".join("?" * len(part))
         query = f'SELECT entity_key, feature_name, value, event_ts FROM "{table}" WHERE entity_key IN ({marks})'
         yield from connection.execute(query, part)
-
-
-def _key(entity: Entity, id_: str) -> bytes:
-    """Key of one entity in version 3 of Feast's serialisation."""
-    name, value = entity.key.encode(), id_.encode()
-    sizes = struct.pack("<III", 1, STRING, len(name))
-    return sizes + name + struct.pack("<II", STRING, len(value)) + value
-
-
-def _id(entity: Entity, key: bytes) -> str:
-    """Id of a key that `_key` makes."""
-    return key[len(_key(entity, "")) :].decode()
 
 
 def _python(content: bytes) -> Any:
@@ -145,12 +113,3 @@ def _values() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _tables(path: Path) -> set[str]:
-    with closing(_connect(path)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT_SECONDS)

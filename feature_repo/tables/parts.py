@@ -15,7 +15,7 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.progress import track
-from feature_repo.schema import Entity
+from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.tables.build import LogSpan, feature_tables
 
 EVENTS_AT_ONCE = 150_000
@@ -39,7 +39,39 @@ def feature_parts(
     Raises:
         ValueError: a view that nothing here computes.
     """
-    key, log = entity.key, LogSpan.of(tables.events)
+    log = LogSpan.of(tables.events)
+    for part in _parts(tables, entity, events_at_once):
+        yield feature_tables(part, entity, moments, log=log)
+
+
+def latest_parts(tables: Tables, moment: datetime) -> Iterator[dict[str, pl.DataFrame]]:
+    """Compute the user tables of one moment in parts: a row of each user.
+
+    Args:
+        tables: canonical tables.
+        moment: time of the rows.
+
+    Yields:
+        The tables of the next users, in the order of their ids.
+
+    Raises:
+        ValueError: a view that nothing here computes.
+    """
+    log = LogSpan.of(tables.events)
+    for part in _parts(tables, Entity.USER, EVENTS_AT_ONCE):
+        snapshots = part.users.select(USER_ID, pl.lit(moment, pl.Datetime("us")).alias(ENTITY_TIME))
+        yield feature_tables(part, Entity.USER, snapshots=snapshots, log=log)
+
+
+def _parts(tables: Tables, entity: Entity, events_at_once: int) -> Iterator[Tables]:
+    """Some entities at a time with all their events, in the order of their ids.
+
+    Args:
+        tables: canonical tables.
+        entity: the entity.
+        events_at_once: events of a part, about.
+    """
+    key = entity.key
     entities = tables.users if entity is Entity.USER else tables.items
     numbered = entities.select(key, block=_blocks(entities, tables.events, key, events_at_once))
     block = tables.events.select(key).join(numbered, on=key, how="left", maintain_order="left")["block"].to_numpy()
@@ -49,8 +81,7 @@ def feature_parts(
     for number in track(range(blocks), "parts"):
         chosen = entities.filter(numbered["block"] == number)
         part = replace(tables, events=tables.events[order[ends[number] : ends[number + 1]]])
-        part = replace(part, users=chosen) if entity is Entity.USER else replace(part, items=chosen)
-        yield feature_tables(part, entity, moments, log=log)
+        yield replace(part, users=chosen) if entity is Entity.USER else replace(part, items=chosen)
 
 
 def _blocks(entities: pl.DataFrame, events: pl.DataFrame, key: str, events_at_once: int) -> pl.Series:

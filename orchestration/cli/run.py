@@ -29,6 +29,9 @@ def run(
     as_of: Annotated[
         str | None, typer.Option(help="Use data up to this time (ISO 8601, UTC). Default: the newest event.")
     ] = None,
+    now: Annotated[
+        str | None, typer.Option(help="Present time, which no event may be after. Default: this machine's clock.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     recipe: Annotated[
         str, typer.Option(help="Recipe: base, behavioural, by_value, with_statistics, without_repeats.")
@@ -45,6 +48,9 @@ def run(
     baselines: Annotated[
         str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
     ] = "plain",
+    reset_online: Annotated[
+        bool, typer.Option("--reset-online", help="Load the online features anew, even over later ones.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and plan; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -53,8 +59,9 @@ def run(
     Exit code 3: judged, but not promoted.
     """
     config = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": str(data) if data else None}
-    config |= {"as_of": as_of, "update": update, "warm_start": warm_start}
+    config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start}
     options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain, "baselines": baselines}
+    options |= {"reset_online": reset_online}
     if dry_run:
         return show_plan(config | options, as_json)
     settings = prepare()

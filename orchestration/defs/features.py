@@ -39,7 +39,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     """
     workspace.check()
     data = Path(workspace.data) if workspace.data else None
-    tables = load(workspace.dataset, data=data, as_of=workspace.moment)
+    tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
     as_of = workspace.moment or default_as_of(tables)
     found = fingerprint(tables)
     split = temporal_split(tables.events["timestamp"])
@@ -52,6 +52,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         as_of=as_of,
         validation_start=split.validation_start,
         cut=split.cut,
+        notes=tables.notes,
     )
     parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
     context.log.info(source_line(tables, value))

@@ -1,21 +1,16 @@
 """Assets of the release: evaluation, verdict, online features, champion."""
 
-import json
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from feature_repo.errors import InputError
-from feature_repo.schema import Entity
-from feature_repo.store.store import Store
-from feature_repo.validation.kept import read_record
-from orchestration.asset_files import read_embeddings, read_schema, read_tables, version_folder
+from orchestration.asset_files import read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
 from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
+from orchestration.online import load_features
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
 from orchestration.reporting.report import metrics_markdown
@@ -27,7 +22,6 @@ from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.release.manifest import MANIFEST_SHA256, read
 from serving.release.promotion import PROMOTED, promote_challenger
-from serving.settings import Settings
 
 
 @dg.asset(group_name="release", compute_kind="pytorch")
@@ -79,7 +73,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     if MANIFEST_SHA256 not in registry.tags(version.version):
-        seal_verdict(settings, evaluation, datetime.now(UTC).replace(tzinfo=None))
+        seal_verdict(settings, evaluation, workspace.clock)
     decided = read(registry, version.version).verdict
     for reason in decided.reasons:
         context.log.info(reason)
@@ -95,40 +89,21 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
 def online_features(
     context: dg.AssetExecutionContext, workspace: Workspace, user_features: Features
 ) -> dg.MaterializeResult:
-    """Features of every user as of the newest event, in the online store.
+    """Features of every user as of the newest event, for every kept release.
 
-    Older features never replace newer ones.
+    Older features never replace newer ones. Users who vanished from the data vanish.
     """
     require_checked(user_features)
-    source, settings = user_features.source, workspace.settings
-    store = Store(read_schema(source), settings.feast_home, online=settings.online_store)
-    facts = {"as of": str(source.as_of), "service": store.service(Entity.USER)}
-    note = user_features.folder.with_suffix(".online.json")
-    loaded = online_state(user_features, settings)
-    if loaded and note.exists() and json.loads(note.read_text()) == loaded:
-        return dg.MaterializeResult(metadata=facts | {"rows written": 0, "reused": True})
-    try:
-        written = store.load_online(Entity.USER, source.as_of)
-    except InputError as error:
-        context.log.warning(f"the online store was left as it is: {error}")
-        return dg.MaterializeResult(metadata={"rows written": 0, "kept because": str(error)})
-    note.write_text(json.dumps(online_state(user_features, settings)))
-    return dg.MaterializeResult(metadata=facts | {"rows written": written})
-
-
-def online_state(features: Features, settings: Settings) -> dict[str, Any] | None:
-    """State of the default online store and of the tables that it is loaded from.
-
-    None for a store on a server, or none. Files that nobody has written to since hold
-    what was loaded, and need no look by Feast, whose import takes seconds.
-    """
-    files = [settings.feast_home / name for name in ("online.db", "registry.db")]
-    record = read_record(record_path(features))
-    if settings.online_store or record is None or not all(file.exists() for file in files):
-        return None
-    stats = {file.name: file.stat() for file in files}
-    written = {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
-    return {"tables": record.key, "as_of": str(features.source.as_of), "files": written}
+    loaded = load_features(workspace, user_features, record_path(user_features), context.log.warning)
+    facts: dict[str, Any] = {
+        "as of": str(user_features.source.as_of),
+        "rows written": str(sum(each.written for each in loaded)),
+        "kept because": "; ".join(each.problem for each in loaded if each.problem),
+        "reused": not loaded,
+    }
+    return dg.MaterializeResult(
+        metadata={name: fact for name, fact in facts.items() if fact != "" and fact is not False}
+    )
 
 
 @dg.asset(group_name="release", compute_kind="mlflow", deps=[online_features])

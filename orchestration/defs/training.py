@@ -37,6 +37,11 @@ FRAMES = ("queries", "item_snapshots", "interactions")
 def training_set(workspace: Workspace, user_features: Features, item_features: Features) -> dg.Output[Frames]:
     """Queries and item snapshots, joined point in time, and the interactions."""
     source = user_features.source
+    if item_features.source != source:
+        raise RuntimeError(
+            f"user_features come from {source.folder}, item_features from {item_features.source.folder}: another run "
+            "has written one of them since; materialise both in one run (`gatehouse run`)"
+        )
     folder = source.folder.parent / "training_set"
     require_checked(user_features)
     require_checked(item_features)

@@ -110,6 +110,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "served": list(served(registry)),
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),
+        "notes": list(version.source.notes),
         "index_recall": measured.index_recall,
         "metrics": {name: system.metrics for name, system in measured.systems.items()},
         "core_metrics": {name: system.metrics for name, system in measured.core.items()},
@@ -132,7 +133,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print(_table(f"{summary['dataset']} v{summary['version']} - {title}", systems))
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
-    for note in notes(measured):
+    for note in (*notes(measured), *summary["notes"]):
         console.print(note, style="dim", highlight=False, markup=False)
     title, *reasons = verdict_lines(summary, measured.champion_note)
     console.print(f"\n{title}", style="bold", highlight=False)

@@ -77,6 +77,26 @@ def test_seen_items_return_only_where_they_may(groceries: Retriever, films: Retr
     assert without == [id_ for id_ in ids(groceries, "anna", 12) if id_ not in ("food00", "food03")][:10]
 
 
+def test_everything_seen_stays_out_not_only_the_history(films: Retriever) -> None:
+    """The history that a tower reads is cut at its last items; a user may have seen nearly all there is."""
+    seen = [f"{department}{n:02}" for department in ("food", "toys") for n in range(19)]
+    online = Online()
+    online.seen_items = lambda ids: pl.DataFrame({"user_id": ["anna"] * len(seen), "item_id": seen})
+    retriever = Retriever(films.release, online, films._index)
+    assert ids(retriever, "anna", 40) == ["food19", "toys19"]
+    assert len(ids(retriever, "bert", 40)) == 40
+
+
+def test_withdrawn_items_are_not_answered(films: Retriever) -> None:
+    withdrawn = ["food01", "toys05", "toys00"]
+    retriever = Retriever(films.release, Online(withdrawn=withdrawn), films._index)
+    for user in ("anna", "bert", "nobody"):
+        assert not set(withdrawn) & set(ids(retriever, user, 40))
+        assert ids(retriever, user, 3) == [id_ for id_ in ids(films, user, 40) if id_ not in withdrawn][:3]
+    rows = retriever.recommend_all(["anna", "nobody"], 40)
+    assert not set(withdrawn) & set(rows["item_id"])
+
+
 def test_unknown_users_get_popular_items_that_are_still_there(films: Retriever) -> None:
     answer = films.recommend("nobody", 2)
     assert answer.source == "popular"

@@ -129,6 +129,7 @@ def test_the_way_of_a_request_is_the_way_of_training(home: Home, everybody: pl.D
     source = released.judged.version.source
     release = Release.load(home.settings, "world", 1)
     store = Store(release.schema, home.settings.feast_home)
+    store.apply(source.folder.parent / "features")
     users = pl.DataFrame({"user_id": [f"u{n:03}" for n in range(0, 120, 7)]})
     moments = users.with_columns(event_timestamp=pl.lit(source.as_of, pl.Datetime("us")))
     user_QD = release.embed_users(store.join(Entity.USER, moments))

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestration.asset_values import Features, Source
-from orchestration.defs.release import online_state
+from orchestration.online import online_state
 from serving.settings import Settings
 
 START = datetime(2024, 1, 1)
@@ -37,10 +38,14 @@ def features(home: Path, as_of: datetime = START) -> Features:
     return Features(source=source, folder=home / "user")
 
 
+def state_of(features: Features, settings: Settings, schemas: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    return online_state(features, settings, settings.home / "user.checked.json", schemas)
+
+
 def test_the_state_stays_while_nobody_writes(settings: Settings) -> None:
-    state = online_state(features(settings.home), settings)
+    state = state_of(features(settings.home), settings)
     assert state is not None
-    assert state == online_state(features(settings.home), settings) == json.loads(json.dumps(state))
+    assert state == state_of(features(settings.home), settings) == json.loads(json.dumps(state))
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -53,22 +58,34 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_change_is_another_state(settings: Settings, what: str) -> None:
-    before = online_state(features(settings.home), settings)
+    before = state_of(features(settings.home), settings)
     CHANGES[what](settings.home)
-    after = online_state(features(settings.home), settings)
+    after = state_of(features(settings.home), settings)
     assert after is not None
     assert after != before
 
 
 def test_a_later_time_is_another_state(settings: Settings) -> None:
     later = features(settings.home, datetime(2024, 2, 1))
-    assert online_state(later, settings) != online_state(features(settings.home), settings)
+    assert state_of(later, settings) != state_of(features(settings.home), settings)
+
+
+def test_another_kept_schema_is_another_state(settings: Settings) -> None:
+    now = features(settings.home)
+    assert state_of(now, settings, ("a",)) != state_of(now, settings) != state_of(now, settings, ("b",))
+
+
+def test_other_data_is_another_state(settings: Settings) -> None:
+    """A user who vanished from the data is to vanish online, whether or not a table changed."""
+    now = features(settings.home)
+    other = now.model_copy(update={"source": now.source.model_copy(update={"sha256": "other"})})
+    assert state_of(other, settings) != state_of(now, settings)
 
 
 def test_a_server_has_no_state_that_could_be_compared(settings: Settings) -> None:
-    assert online_state(features(settings.home), replace(settings, online_store={"type": "redis"})) is None
+    assert state_of(features(settings.home), replace(settings, online_store={"type": "redis"})) is None
 
 
 def test_a_store_that_is_gone_has_none(settings: Settings) -> None:
     (settings.feast_home / "online.db").unlink()
-    assert online_state(features(settings.home), settings) is None
+    assert state_of(features(settings.home), settings) is None

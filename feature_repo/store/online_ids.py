@@ -1,0 +1,73 @@
+"""Ids with online rows: who is known, and who is to vanish.
+
+SQLite says itself whose rows it holds. Of an online store on a server, the ids of the
+last load are kept in a file of the home: Feast has no call that lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from feature_repo.schema import Entity
+from feature_repo.store.sqlite_rows import delete_ids, ids_in, tables_in
+
+
+class OnlineIds:
+    """Ids with online rows, by view.
+
+    Args:
+        home: folder of the feature registry.
+        online: configuration of the Feast online store.
+    """
+
+    def __init__(self, home: Path, online: Mapping[str, Any]) -> None:
+        self._folder = home / "online_ids"
+        self._sqlite = Path(online["path"]) if online["type"] == "sqlite" else None
+
+    def of(self, project: str, view: str, entity: Entity) -> set[str]:
+        """Ids with rows of a view.
+
+        Args:
+            project: Feast's project.
+            view: name of the Feast view.
+            entity: entity of the view.
+        """
+        if self._sqlite is None:
+            path = self._folder / f"{view}.parquet"
+            return set(pl.read_parquet(path)["id"]) if path.exists() else set()
+        table = f"{project}_{view}"
+        return (
+            ids_in(self._sqlite, table, entity) if self._sqlite.exists() and table in tables_in(self._sqlite) else set()
+        )
+
+    def loaded(self, project: str, view: str) -> bool:
+        """Whether a view was ever loaded."""
+        if self._sqlite is None:
+            return (self._folder / f"{view}.parquet").exists()
+        return self._sqlite.exists() and f"{project}_{view}" in tables_in(self._sqlite)
+
+    def write(self, view: str, ids: set[str]) -> None:
+        """Keep the ids of a view, where the store cannot list them."""
+        if self._sqlite is None:
+            self._folder.mkdir(exist_ok=True)
+            partial = self._folder / f"{view}.parquet.partial"
+            pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String}).write_parquet(partial)
+            partial.replace(self._folder / f"{view}.parquet")
+
+    def delete(self, project: str, view: str, entity: Entity, ids: set[str]) -> bool:
+        """Delete rows for good; False where the store cannot.
+
+        Args:
+            project: Feast's project.
+            view: name of the Feast view.
+            entity: entity of the view.
+            ids: ids to delete.
+        """
+        if self._sqlite is None:
+            return False
+        delete_ids(self._sqlite, [f"{project}_{view}"], entity, ids)
+        return True

@@ -1,0 +1,63 @@
+"""Feast's SQLite online store as tables: names, keys, and deleted rows."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from feature_repo.schema import Entity
+
+STRING = 2
+"""Feast's number for the type of a key."""
+WAIT_SECONDS = 60
+
+
+def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
+    """Open a database that exists; `mode` is ro to read, rw to write."""
+    return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=WAIT_SECONDS)
+
+
+def key_of(entity: Entity, id_: str) -> bytes:
+    """Key of one entity in version 3 of Feast's serialisation."""
+    name, value = entity.key.encode(), id_.encode()
+    sizes = struct.pack("<III", 1, STRING, len(name))
+    return sizes + name + struct.pack("<II", STRING, len(value)) + value
+
+
+def id_of(entity: Entity, key: bytes) -> str:
+    """Id of a key that `key_of` makes."""
+    return key[len(key_of(entity, "")) :].decode()
+
+
+def tables_in(path: Path) -> set[str]:
+    """Names of the tables of a database."""
+    with closing(connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def ids_in(path: Path, table: str, entity: Entity) -> set[str]:
+    """Ids with a row in a table."""
+    with closing(connect(path)) as connection:
+        rows = connection.execute(f'SELECT DISTINCT entity_key FROM "{table}"')
+        return {id_of(entity, key) for (key,) in rows}
+
+
+def delete_ids(path: Path, tables: Collection[str], entity: Entity, ids: Collection[str]) -> None:
+    """Delete entities from several tables in one step.
+
+    Args:
+        path: the database.
+        tables: names of the tables.
+        entity: the entity.
+        ids: ids to delete.
+    """
+    keys = [(key_of(entity, id_),) for id_ in ids]
+    with closing(connect(path, "rw")) as connection, connection:
+        # Overwritten with zeros: a person who asked to be deleted leaves no bytes.
+        connection.execute("PRAGMA secure_delete = ON")
+        for table in tables:
+            connection.executemany(f'DELETE FROM "{table}" WHERE entity_key = ?', keys)
