@@ -32,6 +32,10 @@ class Source(Value):
     """End of the training part and start of the hold-out."""
     notes: tuple[str, ...] = ()
     """What was found in the raw files, such as dropped rows."""
+    data: str | None = None
+    """Folder of the raw files; None for a dataset that Gatehouse ships."""
+    identity: str = ""
+    """Samples of the data as `feature_repo.datasets.identity` writes them."""
 
 
 class Features(Value):

@@ -29,6 +29,8 @@ class Workspace(dg.ConfigurableResource):
     as_of: str | None = None
     now: str | None = None
     """Present time; None for this machine's clock."""
+    same_dataset: bool = False
+    """Whether data that shares nothing with the former is the same dataset."""
     reset_online: bool = False
     """Whether to load the online features anew, even if those of a later time are there."""
     seed: int = 0

@@ -48,6 +48,10 @@ def run(
     baselines: Annotated[
         str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
     ] = "plain",
+    same_dataset: Annotated[
+        bool,
+        typer.Option("--same-dataset", help="This data is the dataset of that name, though it shares nothing with it."),
+    ] = False,
     reset_online: Annotated[
         bool, typer.Option("--reset-online", help="Load the online features anew, even over later ones.")
     ] = False,
@@ -61,18 +65,19 @@ def run(
     config = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": str(data) if data else None}
     config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start}
     options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain, "baselines": baselines}
-    options |= {"reset_online": reset_online}
+    options |= {"same_dataset": same_dataset, "reset_online": reset_online}
     if dry_run:
         return show_plan(config | options, as_json)
     settings = prepare()
     if not as_json:
         typer.echo(announcement(settings, config | options), err=True)
+    from orchestration.local.datasets import remember
     from orchestration.pipeline import run_pipeline
     from orchestration.reporting.report import run_report, run_summary
 
     judged = run_pipeline(config | options, quiet=as_json)
     summary = run_summary(settings, judged)
-    (settings.home / "current").write_text(judged.version.source.dataset)
+    remember(settings, judged.version.source.dataset, config | options)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:

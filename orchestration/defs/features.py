@@ -10,14 +10,17 @@ import polars as pl
 
 from feature_repo.datasets import Tables, default_as_of, load
 from feature_repo.datasets.fingerprint import fingerprint
+from feature_repo.datasets.identity import Identity
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
 from orchestration.asset_files import TABLES, read_tables, write_tables
 from orchestration.asset_values import Features, Source
+from orchestration.identity import check_identity
 from orchestration.parent_version import parent_of
 from orchestration.reporting.markdown import preview
 from orchestration.workspace import Workspace, fill
+from serving.registry.sqlite import open_registry
 from training.data.split import temporal_split
 
 
@@ -53,7 +56,11 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         validation_start=split.validation_start,
         cut=split.cut,
         notes=tables.notes,
+        data=str(data.absolute()) if data else None,
+        identity=Identity.of(tables).to_text(),
     )
+    if not workspace.same_dataset:
+        check_identity(open_registry(workspace.settings, value.dataset), value)
     parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
     context.log.info(source_line(tables, value))
     for note in tables.notes:

@@ -16,6 +16,7 @@ from feature_repo.tables.parquet import TableWriter
 from orchestration.asset_files import count_events, read_schema, read_tables
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
+from orchestration.identity import keep_identity
 from orchestration.parent_version import Parent, parent_of
 from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
@@ -85,6 +86,7 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
         checkpoints = training_set.folder.with_name(f"checkpoints_{key[:12]}")
         version = found or _train(context, workspace, registry, training_set, key, parent, checkpoints)
         shutil.rmtree(checkpoints, ignore_errors=True)
+    keep_identity(registry, source)
     summary = registry.summary(version)
     return dg.Output(
         Version(source=source, frames=training_set.folder, version=version, reused=found is not None),

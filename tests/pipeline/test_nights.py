@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import mlflow
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ import yaml
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.store.sqlite_rows import key_of, tables_in
+from orchestration.definitions import defs
 from serving.open import open_retriever
 from serving.registry import Registry
 from tests.pipeline.planted import Ended, Home, world, write_world
@@ -140,6 +142,33 @@ def test_withdrawn_items_are_not_answered_by_the_champion(home: Home, deleted: N
         items = home.command("recommend", user, "-k", "500", "--dataset", DATASET, "--json").data["items"]
         assert len(items) == 158 if user == "u004" else 100 < len(items) <= 158
         assert not {"i000", "i004"} & {item["item_id"] for item in items}
+
+
+def test_another_folder_of_the_same_name_is_refused(home: Home, log: Tables, deleted: Night) -> None:
+    """Whether its champion could be compared or not."""
+    other = replace(
+        log,
+        events=log.events.with_columns(pl.col("user_id") + "x", pl.col("item_id") + "x"),
+        users=log.users.with_columns(pl.col("user_id") + "x"),
+        items=log.items.with_columns(pl.col("item_id") + "x"),
+    )
+    folder = write_world(home.root / "elsewhere" / DATASET, other)
+    before = home.versions(DATASET)
+    ended = home.command("run", "--data", folder, "--recipe", "quick")
+    assert ended.code == 1
+    assert "is other data, from" in ended.err
+    assert "0 of 64 users and 0 of 64 items" in ended.err
+    assert home.versions(DATASET) == before
+
+
+def test_the_nightly_schedule_knows_the_home_and_its_folders(home: Home, folder: Path, deleted: Night) -> None:
+    with home.entered(), dg.DagsterInstance.get() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2024, 1, 1, 3))
+        asked = defs.resolve_schedule_def("nightly").evaluate_tick(context).run_requests
+    configs = [request.run_config["resources"]["workspace"]["config"] for request in asked]
+    (own,) = [config for config in configs if config.get("data") == str(folder.absolute())]
+    assert (own["dataset"], own["recipe"]) == ("own", "quick")
+    assert not {"as_of", "retrain", "update"} & own.keys()
 
 
 @pytest.fixture(scope="module")

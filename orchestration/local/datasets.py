@@ -1,0 +1,46 @@
+"""Datasets of a home, with the options that their last run had: what the nights repeat."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serving.settings import Settings
+
+REPEATED = ("dataset", "data", "recipe", "seed", "device", "baselines")
+"""Options of a run that the next night has too."""
+
+
+def remember(settings: Settings, name: str, config: Mapping[str, Any]) -> None:
+    """Note a dataset that was run: its options, and that it is the current one.
+
+    Args:
+        settings: the home.
+        name: name of the dataset.
+        config: fields of `Workspace`.
+    """
+    options = {option: config[option] for option in REPEATED if config.get(option) is not None}
+    if "data" in options:
+        options["data"] = str(Path(options["data"]).absolute())
+    _write(_file(settings), json.dumps({**known(settings), name: options}, indent=1, sort_keys=True))
+    _write(settings.home / "current", name)
+
+
+def known(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Options of the last run of each dataset, by name; empty before the first run."""
+    path = _file(settings)
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / "datasets.json"
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
