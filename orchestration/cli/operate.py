@@ -1,4 +1,4 @@
-"""Commands on the services of a home: `status`, `up`."""
+"""Commands on a home and its services: `status`, `up`, `clean`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.application import OPERATE, Json, app
-from orchestration.cli.home import prepare
+from orchestration.cli.application import OPERATE, Dataset, Json, app
+from orchestration.cli.home import prepare, released_dataset
+from orchestration.cli.release import as_data
 
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 
@@ -33,3 +34,24 @@ def bring_up(dagster_port: Port = 3000, mlflow_port: Port = 5000, milvus_port: P
     from orchestration.local.services import up
 
     up(settings, dagster_port=dagster_port, mlflow_port=mlflow_port, milvus_port=milvus_port, echo=typer.echo)
+
+
+@app.command("clean", rich_help_panel=OPERATE)
+def clean_home(
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Number of newest versions to keep.")] = 10,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Remove old versions with their collections, files, features and folders.
+
+    The newest versions stay, and those that have an alias, are pinned, or are what a rollback goes to.
+    """
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from orchestration.cleaning import clean, cleaning_text, plan_cleaning
+
+    plan = plan_cleaning(settings, name, keep)
+    if not dry_run:
+        clean(settings, plan)
+    typer.echo(json.dumps(as_data(plan), indent=1) if as_json else cleaning_text(plan, done=not dry_run))

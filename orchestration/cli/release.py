@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestration.cli.application import RELEASE, Dataset, Json, Version, app
+from orchestration.cli.application import FAILED, RELEASE, Dataset, Json, Version, app
 from orchestration.cli.home import prepare, released_dataset
 
 RECOMMEND_EXAMPLES = "gatehouse recommend 718 -k 10  |  gatehouse recommend --all --out recommendations.parquet"
@@ -82,6 +82,19 @@ def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
 
     manifest = move(settings, released_dataset(settings, dataset), warn=lambda text: typer.echo(text, err=True))
     _moved(manifest.dataset, manifest.version, as_json)
+
+
+@app.command(rich_help_panel=RELEASE)
+def verify(version: Version, dataset: Dataset = None, as_json: Json = False) -> None:
+    """Recompute what a version's manifest says, and name each mismatch."""
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from orchestration.verification import HELD, NOT_HERE, verify_version
+
+    found = verify_version(settings, name, version)
+    lines = (f"{check:<11} {result}" for check, result in found.items())
+    typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines))
+    raise typer.Exit(0 if set(found.values()) <= {HELD, NOT_HERE} else FAILED)
 
 
 def as_data(value: Any) -> dict[str, Any]:

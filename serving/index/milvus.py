@@ -217,6 +217,10 @@ class MilvusIndex:
             expression = f"{expression} and {self._expression(where, stored)}"
         return self._client.query(name, filter=expression, output_fields=[ITEM_ID, *columns]) if ids else []
 
+    def names(self) -> list[str]:
+        """List all collections, sorted."""
+        return sorted(self._client.list_collections())
+
     def ids(self, name: str) -> list[str]:
         return sorted(row[ITEM_ID] for row in self._rows(name, [ITEM_ID]))
 

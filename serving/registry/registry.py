@@ -81,6 +81,19 @@ class Registry(Runs, Versions):
         except (MlflowException, OSError) as error:
             raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
 
+    def addresses(self, version: int) -> list[str]:
+        """Return the addresses of a version's files: its model, and its run."""
+        run = self._run(run_id(self._version(version)))
+        model = self._client.get_model_version_download_uri(self.dataset, str(version))
+        return [model, *([run.info.artifact_uri] if run else [])]
+
+    def delete(self, version: int) -> None:
+        """Delete a version, its model and its run, as MLflow deletes: `mlflow gc` ends it."""
+        stored = self._version(version)
+        self._client.delete_model_version(self.dataset, str(version))
+        if stored.run_id and self._run(stored.run_id):
+            self._client.delete_run(stored.run_id)
+
     def run_url(self, version: int) -> str:
         """Return the address of the version's run in the MLflow UI."""
         uri = self.settings.mlflow_uri

@@ -45,7 +45,7 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         ReleaseError: the version is not sealed or did not pass, its files changed, or its collection is not whole.
             The champion is untouched.
     """
-    with _promotion_lock(settings):
+    with promotion_lock(settings):
         return _promote(settings, Registry(settings, dataset), version, override_reason)
 
 
@@ -60,7 +60,7 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
     Raises:
         ReleaseError: as `promote`; also if the champion has moved since the comparison.
     """
-    with _promotion_lock(settings):
+    with promotion_lock(settings):
         registry = Registry(settings, dataset)
         against, champion = read(registry, version).against, registry.champion()
         # Without a champion, because the alias was deleted, the version mends it.
@@ -84,7 +84,7 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
     Raises:
         ReleaseError: no version served before, or none of them is whole. The champion is untouched.
     """
-    with _promotion_lock(settings):
+    with promotion_lock(settings):
         registry = Registry(settings, dataset)
         skipped = []
         for version in predecessors(registry):
@@ -159,7 +159,7 @@ def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
 
 
 @contextmanager
-def _promotion_lock(settings: Settings) -> Iterator[None]:
+def promotion_lock(settings: Settings) -> Iterator[None]:
     """Serialise promotions and rollbacks: MLflow has no compare-and-set on aliases."""
     from filelock import FileLock, Timeout
 

@@ -5,6 +5,7 @@ The fixtures are one story in one dataset, each the next chapter.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -205,6 +206,19 @@ def test_a_deleted_alias_is_called_that_and_mended_by_a_run_that_passes(by_hand:
     assert (mended["outcome"], mended["champion"]) == ("passed", mended["version"])
 
 
+def test_a_version_is_verified_and_a_mismatch_is_named(home: Home, by_hand: dict[str, Ended]) -> None:
+    version = by_hand["mended"].data["version"]
+    ended = home.command("verify", str(version), "--dataset", DATASET, "--json")
+    assert (ended.code, set(ended.data.values())) == (0, {"holds"})
+    path = Registry(home.settings, DATASET).download(version) / "popular.json"
+    content = path.read_text()
+    path.write_text(json.dumps([["i001", 1]]))
+    ended = home.command("verify", str(version), "--dataset", DATASET)
+    path.write_text(content)
+    assert ended.code == 1
+    assert "popular.json" in ended.out
+
+
 def test_a_broken_champion_leaves_its_successor_undecided_and_an_override_works(
     home: Home, folder: Path, by_hand: dict[str, Ended]
 ) -> None:
@@ -221,3 +235,24 @@ def test_a_broken_champion_leaves_its_successor_undecided_and_an_override_works(
     promoted = home.command("promote", str(version), "--dataset", DATASET, "--override", "the old one is broken")
     assert promoted.out == f"champion: nights v{version}\n"
     assert len(home.command("recommend", "u001", "--dataset", DATASET, "--json").data["items"]) == 20
+
+
+def test_cleaning_keeps_what_serves_and_what_a_rollback_needs(home: Home, folder: Path, by_hand: Any) -> None:
+    champion = home.champion(DATASET)
+    before = home.files(), home.versions(DATASET)
+    planned = home.command("clean", "--keep", "1", "--dry-run", "--dataset", DATASET, "--json").data
+    assert (home.files(), home.versions(DATASET)) == before
+    answers = home.answers(DATASET)
+    done = home.command("clean", "--keep", "1", "--dataset", DATASET, "--json").data
+    assert done == planned
+    kept = set(map(int, done["kept"]))
+    assert champion in kept
+    assert set(home.versions(DATASET)) == kept
+    assert set(done["versions"]) == set(before[1]) - kept
+    assert done["versions"] and done["collections"] and done["folders"] and done["schemas"]
+    assert not [each for each in done["folders"] if Path(each).exists()]
+    assert home.answers(DATASET) == answers
+    again = home.command("clean", "--keep", "1", "--dataset", DATASET, "--json").data
+    assert not again["versions"] + again["collections"] + again["folders"] + again["schemas"]
+    assert home.command("rollback", "--dataset", DATASET).code == 0
+    assert home.command("run", "--data", folder, "--recipe", "quick", "--json").code in (0, 3)

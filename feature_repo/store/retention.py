@@ -1,0 +1,57 @@
+"""Online views of schemas that no kept release has."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from feature_repo.store.serving_state import seen_schema, withdrawn_schema
+from feature_repo.store.sqlite_rows import connect
+from feature_repo.store.store import Store
+
+
+def other_schemas(dataset: str, kept: Collection[str], home: Path) -> list[str]:
+    """Digests of the registered schemas of a dataset that are not kept, sorted.
+
+    Args:
+        dataset: the dataset.
+        kept: digests of the schemas that are kept.
+        home: folder of the feature registry.
+    """
+    path = home / "registry.db"
+    if not path.exists():
+        return []
+    with closing(connect(path)) as connection:
+        try:
+            rows = connection.execute(
+                "SELECT feature_view_name FROM feature_views WHERE project_id = ?", [dataset]
+            ).fetchall()
+        except sqlite3.OperationalError:  # a registry that nothing was applied to
+            return []
+    always = {schema(dataset).digest for schema in (seen_schema, withdrawn_schema)}
+    found = {match.group(1) for (name,) in rows if (match := re.search(r"_([0-9a-f]{8})$", name))}
+    return sorted(found - set(kept) - always)
+
+
+def drop_other_schemas(
+    dataset: str, digests: Collection[str], home: Path, *, online: Mapping[str, Any] | None = None
+) -> None:
+    """Delete the views and services of some schemas, with their online rows.
+
+    Args:
+        dataset: the dataset.
+        digests: digests of the schemas.
+        home: folder of the feature registry.
+        online: configuration of a Feast online store; None for SQLite in `home`.
+    """
+    if not digests:
+        return
+    feast = Store(seen_schema(dataset), home, online=online)._feast
+    ends = tuple(f"_{digest}" for digest in digests)
+    registered: list[Any] = [*feast.list_feature_services(), *feast.list_feature_views()]
+    gone = [each for each in registered if each.name.endswith(ends)]
+    feast.apply([], objects_to_delete=gone, partial=False)

@@ -1,0 +1,139 @@
+"""Removal of what no kept version needs: versions, collections, folders, online views."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from feature_repo.schema import Schema
+from feature_repo.store.retention import drop_other_schemas, other_schemas
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.registry import Registry
+from serving.registry.sqlite import open_registry
+from serving.release.manifest import collection_name
+from serving.release.promotion import promotion_lock
+from serving.release.retention import kept_versions, remove
+from serving.settings import Settings
+
+VERSION_FOLDER, CHECKPOINTS = re.compile(r"v(\d+)"), "checkpoints_*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaning:
+    """What is kept of a dataset and what is removed."""
+
+    dataset: str
+    kept: dict[int, str]
+    """Reason by kept version."""
+    versions: tuple[int, ...]
+    """Versions that are removed from the registry, with their files."""
+    collections: tuple[str, ...]
+    """Collections of the index that are dropped."""
+    folders: tuple[Path, ...]
+    """Folders of the home that are deleted."""
+    schemas: tuple[str, ...]
+    """Digests of schemas whose online features are dropped."""
+    bytes: int
+    """Size of the folders."""
+
+
+def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
+    """Decide what is removed; nothing is changed.
+
+    Args:
+        settings: the home and its services.
+        dataset: the dataset.
+        keep: number of newest versions to keep.
+    """
+    registry = open_registry(settings, dataset)
+    kept = kept_versions(registry, keep)
+    with MilvusIndex(settings, Fields(types={})) as index:
+        stored = index.names()
+    folders = tuple(_folders(settings, dataset, set(kept)))
+    return Cleaning(
+        dataset=dataset,
+        kept=kept,
+        versions=tuple(each.version for each in registry.versions() if each.version not in kept),
+        collections=tuple(name for name in stored if _is_unkept(name, dataset, set(kept))),
+        folders=folders,
+        schemas=tuple(other_schemas(dataset, _digests(settings, registry, kept), settings.feast_home)),
+        bytes=sum(_size(folder) for folder in folders),
+    )
+
+
+def clean(settings: Settings, plan: Cleaning) -> None:
+    """Remove what a plan names.
+
+    A second call completes one that was interrupted.
+    """
+    registry = Registry(settings, plan.dataset)
+    # No version becomes champion meanwhile.
+    with promotion_lock(settings):
+        kept = kept_versions(registry, len(plan.kept))
+        with MilvusIndex(settings, Fields(types={})) as index:
+            for name in plan.collections:
+                if index.info(name):
+                    index.drop(name, kept=[collection_name(plan.dataset, version) for version in kept])
+        for version in plan.versions:
+            if version not in kept:
+                remove(registry, version)
+    for folder in plan.folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    drop_other_schemas(plan.dataset, plan.schemas, settings.feast_home, online=settings.online_store)
+
+
+def _is_unkept(collection: str, dataset: str, kept: set[int]) -> bool:
+    match = re.fullmatch(rf"{re.escape(dataset)}_items_v(\d+)", collection)
+    return match is not None and int(match.group(1)) not in kept
+
+
+def _folders(settings: Settings, dataset: str, kept: set[int]) -> Iterator[Path]:
+    """Folders of derived data that neither a kept version nor the newest run needs."""
+    current = set(_current(settings, dataset))
+    for folder in sorted((settings.home / "data" / dataset).glob("*/")):
+        named = {path: VERSION_FOLDER.fullmatch(path.name) for path in folder.glob("v*")}
+        versions = {path: int(match.group(1)) for path, match in named.items() if match}
+        if folder not in current and not kept.intersection(versions.values()):
+            yield folder
+            continue
+        yield from (path for path, version in versions.items() if version not in kept and folder not in current)
+        if folder not in current:
+            yield from folder.glob(CHECKPOINTS)
+
+
+def _current(settings: Settings, dataset: str) -> Iterator[Path]:
+    """Folders of the newest runs, of which one may be at work."""
+    for events in (settings.home / "values").glob("*/events.json"):
+        value = json.loads(events.read_text(encoding="utf-8"))
+        if value["dataset"] == dataset:
+            yield Path(value["folder"]).parent
+
+
+def _digests(settings: Settings, registry: Registry, kept: dict[int, str]) -> set[str]:
+    """Digests of the schemas of the kept versions and of the newest runs."""
+    texts = [(folder / "source" / "schema.json").read_text() for folder in _current(settings, registry.dataset)]
+    return {Schema.from_json(text).digest for text in (*texts, *(registry.read_file(v, "schema.json") for v in kept))}
+
+
+def _size(folder: Path) -> int:
+    return sum((Path(top) / name).lstat().st_size for top, _, names in os.walk(folder) for name in names)
+
+
+def cleaning_text(plan: Cleaning, *, done: bool) -> str:
+    """Word what was removed, or would be, and why the rest is kept."""
+    verb = "removed" if done else "would remove"
+    kept = [f"keeps v{version}: {reason}" for version, reason in plan.kept.items()]
+    parts = {
+        "versions": [f"v{version}" for version in plan.versions],
+        "collections": plan.collections,
+        "folders": list(map(str, plan.folders)),
+        "online features of the schemas": plan.schemas,
+    }
+    gone = [f"{verb} {what}: {', '.join(names)}" for what, names in parts.items() if names]
+    return "\n".join([*kept, *(gone or ["nothing to remove"]), f"{plan.bytes / 1e6:,.1f} MB in folders"])

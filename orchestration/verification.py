@@ -1,0 +1,97 @@
+"""What `gatehouse verify` recomputes of a version, and each mismatch by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.schema import Schema
+from orchestration.asset_files import EMBEDDINGS
+from serving.index.base import Fields
+from serving.index.lite_files import open_index
+from serving.model.bundle import ModelBundle
+from serving.pt2 import UnsafeArchiveError, refuse_code
+from serving.registry import Registry
+from serving.release.history import may_serve
+from serving.release.index_proof import embeddings_problem
+from serving.release.load import check_contents
+from serving.release.manifest import Manifest, ReleaseError, read, verified_files
+from serving.settings import Settings
+from training.data.interactions import at
+
+HELD, NOT_HERE = "holds", "not here to be recomputed"
+REFUSALS = (ReleaseError, UnsafeArchiveError, LookupError, OSError, ValueError)
+
+
+def verify_version(settings: Settings, dataset: str, version: int) -> dict[str, str]:
+    """Recompute what can be of a version.
+
+    Args:
+        settings: the home and its services.
+        dataset: the dataset.
+        version: number of the version.
+
+    Returns:
+        By name of the check, `holds`, `not here to be recomputed`, or the mismatch.
+
+    Raises:
+        LookupError: there is no such version.
+    """
+    registry = Registry(settings, dataset)
+    tags = registry.tags(version)
+    found = {"verdict": HELD if may_serve(tags) else "neither passed nor overridden: it may not serve"}
+    try:
+        manifest = read(registry, version)
+    except REFUSALS as error:
+        return {**found, "manifest": str(error)}
+    folder = registry.download(version)
+    return {
+        **found,
+        "manifest": HELD,
+        "files": _checked(lambda: verified_files(folder, manifest)),
+        "programs": _checked(lambda: _refuse_programs(folder)),
+        "index": _checked(lambda: _check_index(settings, manifest, folder)),
+        "embeddings": _embeddings(settings, manifest, folder),
+    }
+
+
+def _checked(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except REFUSALS as error:
+        return str(error)
+    return HELD
+
+
+def _refuse_programs(folder: Path) -> None:
+    for path in sorted(folder.glob("*.pt2")):
+        refuse_code(path.read_bytes(), path.name)
+
+
+def _check_index(settings: Settings, manifest: Manifest, folder: Path) -> None:
+    with open_index(settings, _fields(folder), manifest.collection) as index:
+        check_contents(index, manifest)
+
+
+def _fields(folder: Path) -> Fields:
+    return Fields.of(Schema.from_json((folder / "schema.json").read_text(encoding="utf-8")))
+
+
+def _embeddings(settings: Settings, manifest: Manifest, folder: Path) -> str:
+    """Embed the corpus anew, if this home has its features, and compare it with the collection."""
+    homes = (settings.home / "data" / manifest.dataset).glob(f"*/v{manifest.version}/{EMBEDDINGS}")
+    frames = [path.parents[2] / "training_set" / "item_snapshots.parquet" for path in homes]
+    if not frames or not frames[0].exists():
+        return NOT_HERE
+
+    def compare() -> None:
+        corpus = at(pl.scan_parquet(frames[0]), manifest.cut, week=True)
+        vectors_ND = ModelBundle.from_folder(folder).item.embed(corpus)
+        with open_index(settings, _fields(folder), manifest.collection) as index:
+            problem = embeddings_problem(index, manifest.collection, corpus["item_id"], vectors_ND)
+        if problem:
+            raise ReleaseError(problem)
+
+    return _checked(compare)

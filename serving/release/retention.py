@@ -1,0 +1,64 @@
+"""The one rule of which versions are kept, and the removal of the others from the registry."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from serving.registry import Registry, VersionSummary
+from serving.release.history import may_serve, predecessors
+
+PINNED = "gatehouse.pinned"
+"""Tag of a version that is kept whatever its age; any value."""
+
+
+def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
+    """Decide which complete versions are kept, with the reason, newest first.
+
+    Args:
+        registry: registry of the dataset.
+        keep: number of newest versions to keep.
+    """
+    found = registry.versions()
+    # Somewhere to go back to, however long the champion has served.
+    able = {each.version for each in found if may_serve(each.tags)}
+    target = next((version for version in predecessors(registry) if version in able), None)
+    kept = {each.version: _reason(each, rank, keep, target) for rank, each in enumerate(found)}
+    return {version: reason for version, reason in kept.items() if reason}
+
+
+def _reason(version: VersionSummary, rank: int, keep: int, target: int | None) -> str:
+    """Reason to keep a version; empty for none.
+
+    Args:
+        version: the version.
+        rank: number of newer versions.
+        keep: number of newest versions to keep.
+        target: version that a rollback would go to.
+    """
+    if version.aliases:
+        return f"alias {', '.join(version.aliases)}"
+    if PINNED in version.tags:
+        return "pinned"
+    if version.version == target:
+        return "a rollback goes to it"
+    return f"one of the newest {keep}" if rank < keep else ""
+
+
+def remove(registry: Registry, version: int) -> None:
+    """Delete a version with its model and its run.
+
+    Files on this machine are deleted at once. Those of a server go when `mlflow gc` runs there.
+    """
+    folders = [_local(uri) for uri in registry.addresses(version)]
+    registry.delete(version)
+    for folder in folders:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _local(uri: str | None) -> Path | None:
+    """Path of a file address on this machine; None for any other address."""
+    address = urlsplit(uri or "models:")
+    return Path(unquote(address.path)) if address.scheme in ("", "file") else None
