@@ -13,6 +13,7 @@ import pytest
 
 from serving.registry import INPUT_KEY, OUTCOME, Registry
 from serving.registry.sqlite import SqliteRegistry, open_registry
+from serving.release.history import served
 from serving.release.load import Release
 from serving.release.manifest import MANIFEST_SHA256, ReleaseError
 from serving.release.promotion import promote, promote_challenger, rollback
@@ -121,6 +122,7 @@ def test_a_passed_version_that_was_moved_to_by_hand_is_gone_back_to(
 
 def test_promoting_a_former_champion_takes_back_what_served_after_it(settings: Settings) -> None:
     promote(settings, DATASET, 1)
+    assert served(Registry(settings, DATASET)) == (1,)
     with pytest.raises(ReleaseError, match="no version that served before"):
         rollback(settings, DATASET)
     assert serving(settings) == 1
