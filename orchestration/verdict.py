@@ -75,6 +75,7 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         measured.index_recall,
         policy,
         facts=Facts(holdout_users=users, cut=cut, champion_cut=measured.champion_cut),
+        leads={name: each.leads for name, each in measured.systems.items() if name not in (TWO_TOWER, CHAMPION)},
     )
 
 

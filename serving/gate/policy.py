@@ -37,6 +37,8 @@ class Policy:
 
     floors: Mapping[str, float] = field(default_factory=dict)
     margins: tuple[Margin, ...] = ()
+    not_beaten: tuple[str, ...] = ()
+    """Metrics in which no baseline may be better by more than chance."""
     regression: Regression
     index_recall: float
     min_holdout_users: int
@@ -61,7 +63,8 @@ class Policy:
             margins = tuple(Margin(**{**part, "metrics": tuple(part["metrics"])}) for part in raw.pop("margins", ()))
             drop = raw.pop("regression")
             regression = Regression(**{**drop, "metrics": tuple(drop["metrics"])})
-            return cls(margins=margins, regression=regression, **raw)
+            not_beaten = tuple(raw.pop("not_beaten", ()))
+            return cls(margins=margins, not_beaten=not_beaten, regression=regression, **raw)
         except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
             raise ValueError(f"gate policy {path}: {error}; serving/gate.yaml shows what is wanted") from error
 

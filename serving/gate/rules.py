@@ -10,12 +10,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from serving.gate.policy import Margin, Policy, Regression
 from serving.gate.verdict import Outcome, Verdict
 
 Metrics = Mapping[str, float]
 """Flat: `{view}/{metric}@{k}` or `{view}/{slice}/{metric}@{k}` -> value."""
+Leads = Mapping[str, tuple[float, float]]
+"""Paired 95 % intervals of challenger minus another system, by metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ def decide(
     policy: Policy,
     *,
     facts: Facts,
+    leads: Mapping[str, Leads],
 ) -> Verdict:
     """Judge a challenger by every rule of the policy.
 
@@ -47,11 +51,13 @@ def decide(
         index_recall: share of the exact top items that the built index returns.
         policy: the requirements.
         facts: circumstances of the comparison.
+        leads: leads of the challenger over each baseline, by its name.
     """
     rules = [
         _enough_users(facts, policy),
         *(_floor(challenger, metric, floor) for metric, floor in policy.floors.items()),
         *(rule for margin in policy.margins for rule in _margin(challenger, baselines, margin)),
+        *(_not_beaten(leads, metric) for metric in policy.not_beaten),
         *_regression(challenger, champion, policy.regression, facts),
         _compare("index recall", index_recall, policy.index_recall, f"floor {policy.index_recall:.4f}"),
     ]
@@ -84,6 +90,17 @@ def _margin(challenger: Metrics, baselines: Mapping[str, Metrics], rule: Margin)
         wanted = None if value is None else value * (1 + rule.margin)
         against = f"{rule.baseline} {_shown(value)}, margin {rule.margin:+.1%}"
         yield _compare(metric, challenger.get(metric), wanted, against, strict=True)
+
+
+def _not_beaten(leads: Mapping[str, Leads], metric: str) -> Rule:
+    """Compare with every baseline of the table, whether the policy names it or not."""
+    measured = {name: lead[metric] for name, lead in leads.items() if metric in lead}
+    if not measured or not all(map(math.isfinite, chain(*measured.values()))):
+        return Outcome.UNDECIDED, f"{metric}: no interval beside {', '.join(measured) or 'any baseline'}"
+    better = [f"{name}, by {-high:.4f} to {-low:.4f}" for name, (low, high) in measured.items() if high < 0]
+    if better:
+        return Outcome.FAILED, f"{metric} is beaten by {'; '.join(better)} (paired 95 % interval)"
+    return Outcome.PASSED, f"{metric} is beaten by none of {', '.join(measured)} (paired 95 % intervals)"
 
 
 def _regression(challenger: Metrics, champion: Metrics | None, rule: Regression, facts: Facts) -> Iterator[Rule]:

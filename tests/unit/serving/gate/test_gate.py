@@ -18,6 +18,7 @@ GOOD = {"all/recall@20": 0.30, "all/ndcg@20": 0.40}
 POLICY = Policy(
     floors={"all/recall@20": 0.20},
     margins=(Margin(baseline="popularity", metrics=("all/recall@20",), margin=0.1),),
+    not_beaten=("all/recall@20",),
     regression=Regression(metrics=("all/ndcg@20",), max_drop=0.05),
     index_recall=0.95,
     min_holdout_users=100,
@@ -31,6 +32,7 @@ def judge(**changes: Any) -> Verdict:
         "champion": {"all/ndcg@20": 0.40 / 0.95 - 1e-9},
         "baselines": {"popularity": {"all/recall@20": 0.30 / 1.1 - 1e-9}},
         "index_recall": 0.95,
+        "leads": {"popularity": {"all/recall@20": (0.01, 0.05)}, "recent": {"all/recall@20": (-0.1, 0.0)}},
         "holdout_users": 100,
         "champion_cut": CUT,
     } | changes
@@ -41,7 +43,7 @@ def judge(**changes: Any) -> Verdict:
 def test_meeting_every_rule_passes_and_every_rule_is_shown() -> None:
     verdict = judge()
     assert verdict.outcome is Outcome.PASSED
-    assert len(verdict.reasons) == 5
+    assert len(verdict.reasons) == 6
     assert all(reason.startswith("passed: ") for reason in verdict.reasons)
     assert "passed: all/recall@20 0.3000 against popularity 0.2727, margin +10.0%" in verdict.reasons
 
@@ -54,6 +56,8 @@ def test_meeting_every_rule_passes_and_every_rule_is_shown() -> None:
          "failed: all/recall@20 0.3000 against popularity 0.2728, margin +10.0%"),
         ({"champion": {"all/ndcg@20": 0.4211}},
          "failed: all/ndcg@20 0.4000 against champion 0.4211, drop of at most 5.0%"),
+        ({"leads": {"recent": {"all/recall@20": (-0.08, -0.02)}, "other": {"all/recall@20": (0.1, 0.2)}}},
+         "failed: all/recall@20 is beaten by recent, by 0.0200 to 0.0800 (paired 95 % interval)"),
         ({"index_recall": 0.9499}, "failed: index recall 0.9499 against floor 0.9500"),
     ],
 )  # fmt: skip
@@ -76,6 +80,8 @@ def test_each_rule_can_fail(changes: dict[str, Any], reason: str) -> None:
         ({"challenger": GOOD | {"all/ndcg@20": math.nan}}, "undecided: all/ndcg@20 nan against champion"),
         ({"challenger": GOOD | {"all/recall@20": math.inf}}, "undecided: all/recall@20 inf against floor"),
         ({"index_recall": math.nan}, "undecided: index recall nan"),
+        ({"leads": {}}, "undecided: all/recall@20: no interval beside any baseline"),
+        ({"leads": {"recent": {"all/recall@20": (math.nan, 0.1)}}}, "undecided: all/recall@20: no interval beside recent"),
     ],
 )
 def test_an_unmeasured_metric_never_passes(changes: dict[str, Any], reason: str) -> None:
@@ -107,7 +113,7 @@ def test_zero_against_zero_is_no_lead() -> None:
     )
     facts = Facts(holdout_users=1, cut=CUT)
     zero = {"all/recall@20": 0.0}
-    assert decide(zero, None, {"als": zero}, 1.0, lead, facts=facts).outcome is Outcome.FAILED
+    assert decide(zero, None, {"als": zero}, 1.0, lead, facts=facts, leads={}).outcome is Outcome.FAILED
 
 
 def test_verdicts_survive_storage() -> None:
@@ -117,18 +123,23 @@ def test_verdicts_survive_storage() -> None:
         Verdict.from_json('{"outcome": "splendid", "reasons": []}')
 
 
-def test_the_shipped_policy_wants_a_lead_over_popularity_and_als() -> None:
+def test_the_shipped_policy_wants_a_lead_over_popularity_and_als_and_no_better_baseline() -> None:
     policy = Policy.load()
     assert {margin.baseline for margin in policy.margins} == {"popularity", "als"}
     ahead = dict.fromkeys(("all/recall@20", "all/ndcg@20"), 0.2)
     behind = dict.fromkeys(ahead, 0.1)
     facts = Facts(holdout_users=1_000, cut=CUT, champion_cut=CUT)
+    passing: dict[str, Any] = {"facts": facts, "leads": {"recent": dict.fromkeys(ahead, (-0.1, 0.1))}}
     for leader in ("popularity", "als"):
         baselines = {"popularity": behind, "als": behind}
-        assert decide(ahead, behind, baselines, 1.0, policy, facts=facts).outcome is Outcome.PASSED
-        verdict = decide(ahead, behind, baselines | {leader: ahead}, 1.0, policy, facts=facts)
+        assert decide(ahead, behind, baselines, 1.0, policy, **passing).outcome is Outcome.PASSED
+        verdict = decide(ahead, behind, baselines | {leader: ahead}, 1.0, policy, **passing)
         assert verdict.outcome is Outcome.FAILED
-    assert decide(ahead, dict.fromkeys(ahead, 0.21), baselines, 1.0, policy, facts=facts).outcome is Outcome.FAILED
+    assert decide(ahead, dict.fromkeys(ahead, 0.21), baselines, 1.0, policy, **passing).outcome is Outcome.FAILED
+    for metric in ahead:
+        beaten = {"recent": dict.fromkeys(ahead, (-0.1, 0.1)) | {metric: (-0.1, -0.01)}}
+        verdict = decide(ahead, behind, baselines, 1.0, policy, facts=facts, leads=beaten)
+        assert verdict.outcome is Outcome.FAILED
 
 
 TEXT = """
