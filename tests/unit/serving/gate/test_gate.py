@@ -81,7 +81,10 @@ def test_each_rule_can_fail(changes: dict[str, Any], reason: str) -> None:
         ({"challenger": GOOD | {"all/recall@20": math.inf}}, "undecided: all/recall@20 inf against floor"),
         ({"index_recall": math.nan}, "undecided: index recall nan"),
         ({"leads": {}}, "undecided: all/recall@20: no interval beside any baseline"),
-        ({"leads": {"recent": {"all/recall@20": (math.nan, 0.1)}}}, "undecided: all/recall@20: no interval beside recent"),
+        (
+            {"leads": {"recent": {"all/recall@20": (math.nan, 0.1)}}},
+            "undecided: all/recall@20: no interval beside recent",
+        ),
     ],
 )
 def test_an_unmeasured_metric_never_passes(changes: dict[str, Any], reason: str) -> None:
