@@ -14,6 +14,7 @@ from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
+from serving.index.stored_names import numbered
 from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OUTCOME, OVERRIDE, Registry
@@ -205,8 +206,13 @@ def overwrite(settings: Settings, version: int, ids: list[str], **changed: objec
     name = collection_name(DATASET, version)
     with MilvusIndex(settings, Fields.of(schema())) as index:
         fields, vectors = index.fetch(name, ids), index.vectors(name, ids)
+        stored = numbered(Fields.of(schema()).types)
         rows = [
-            {"item_id": id_, **fields[id_], **changed, "embedding": vectors[id_] if changed else vectors[id_][::-1]}
+            {
+                "item_id": id_,
+                **{stored[name]: value for name, value in (fields[id_] | changed).items()},
+                "embedding": vectors[id_] if changed else vectors[id_][::-1],
+            }
             for id_ in ids
         ]
         index._client.upsert(name, rows)
