@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import polars as pl
-import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
 from feature_repo.errors import InputError
 
@@ -80,7 +78,7 @@ def parse_delimited(name: str, data: bytes, form: TextForm, rows: int | None = N
     if b'"' not in data and rows is None:
         try:
             return _read_unquoted(text)
-        except pa.ArrowInvalid:
+        except ValueError:  # pyarrow's too
             # The reader of quoted text names the lines.
             return _read_quoted(text, rows)
     try:
@@ -111,6 +109,9 @@ def find_delimiter(data: bytes) -> str:
 
 
 def _read_unquoted(text: _Text) -> pl.DataFrame:
+    import pyarrow as pa  # a recommendation imports this module, and reads no file
+    from pyarrow import csv as arrow_csv
+
     data = text.data.lstrip(b"\r\n")
     head = re.match(rb"[^\r\n]*", data)[0] if text.columns is None else b""  # type: ignore[index]
     names = text.columns or _names(text, next(csv.reader([head.decode()], delimiter=text.delimiter), []))

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 
 from feature_repo.datasets.delimited import TextForm, parse_delimited
 from feature_repo.datasets.json_lines import parse_json_lines
 from feature_repo.errors import InputError, bad_input
 
-_UNREADABLE = (pl.exceptions.PolarsError, OSError, UnicodeError, pa.ArrowException)
+_UNREADABLE = (pl.exceptions.PolarsError, OSError, UnicodeError)
 _PARQUET = (".parquet", ".pq")
 _JSON = (".jsonl", ".ndjson", ".json")
 _DELIMITED = (".csv", ".tsv", ".txt", ".dat", ".data")
@@ -122,11 +121,13 @@ def _check_there(path: Path) -> None:
 
 def _content(path: Path) -> bytes:
     """Content of a file, unpacked by its suffix."""
+    import pyarrow as pa  # a recommendation imports this module, and reads no file
+
     _check_there(path)
     try:
         with pa.input_stream(str(path), compression=_COMPRESSED.get(path.suffix.lower())) as stream:
             return stream.read()
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
@@ -140,7 +141,9 @@ def _utf8(path: Path, encoding: str | None, form: TextForm | None = None) -> byt
     """
     data = _content(path)
     marked = next((found for mark, found in _MARKS if data.startswith(mark)), "utf-8")
-    if encoding is None and marked != "utf-16" and b"\0" in data[:1000]:
+    start = data[:1000]
+    # In UTF-16 every other byte of a Latin text is zero; a lone one is a control character.
+    if encoding is None and marked != "utf-16" and start.count(0) > len(start) / 4:
         raise InputError(f"{path.name}: zero bytes in the text: UTF-16 without a mark? Write encoding: utf-16-le")
     try:
         text = data.decode(encoding or marked)

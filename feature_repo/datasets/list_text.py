@@ -75,8 +75,8 @@ def _parse(cell: str) -> list[str]:
         for read in (json.loads, ast.literal_eval):
             try:
                 found = read(cell)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                continue
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                continue  # `{[1]}` is no set: a TypeError
             if isinstance(found, list | tuple | set):
                 return [_value(each) for each in found]
     inner = cell[1:-1].replace("'", '"')

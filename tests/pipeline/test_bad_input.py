@@ -38,7 +38,7 @@ SPOILT: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "missing yaml": (lambda folder: (folder / "gatehouse.yaml").unlink(), ("gatehouse init",)),
     "missing column": (events(lambda frame: frame.drop("value")), ("events.csv", "'value'")),
     "wrong type": (events(first_rows(7, "value", "cheap")), ("events.csv", "'value'", "7 rows", "'cheap'")),
-    "NaN": (events(first_rows(4, "value", "nan")), ("events.csv", "'value'", "4 rows")),
+    "infinite": (events(first_rows(4, "value", "inf")), ("events.csv", "'value'", "4 rows")),
     "empty table": (events(lambda frame: frame.clear()), ("events.csv", "0 rows")),
     "null id": (items(first_rows(2, "item_id", None)), ("items.csv", "'item_id'", "null", "2 rows")),
     "duplicate id": (items(lambda frame: pl.concat([frame, frame.head(3)])), ("items.csv", "'i000', ", "duplicate")),

@@ -20,9 +20,7 @@ def test_a_feature_named_as_a_column_of_the_answer_is_no_matter() -> None:
     schema = Schema(dataset="shop", seen_items_may_return=False, views=(profile, user_history_view()))
     retriever = Retriever.__new__(Retriever)
     retriever.release = SimpleNamespace(schema=schema)  # type: ignore[assignment]
-    users = pl.DataFrame(
-        {"user_id": ["a", "b"], "query": ["x", "y"], "item": ["x", "y"], "rank": ["x", "y"],
-         "history_items": [["i1", "i2"], None]}
-    )  # fmt: skip
-    seen = retriever._seen(users).sort("item_id")
-    assert seen.rows() == [(0, "i1"), (0, "i2")]
+    seen = pl.DataFrame({"user_id": ["a", "a"], "item_id": ["i1", "i2"]})
+    retriever._store = SimpleNamespace(seen_items=lambda ids: seen)  # type: ignore[assignment]
+    users = pl.DataFrame({name: ["x", "y"] for name in ("query", "item", "rank")} | {"user_id": ["a", "b"]})
+    assert retriever._seen(users).sort("item_id").rows() == [(0, "i1"), (0, "i2")]
