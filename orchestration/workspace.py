@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +20,8 @@ from serving.settings import Settings
 from training.recipes import recipe
 
 PLAIN, ALL = "plain", "all"
+COMPUTING = ("duckdb", "feast", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch")
+"""Packages that compute features and towers: another release of one may give others."""
 
 
 class Workspace(dg.ConfigurableResource):
@@ -146,21 +149,36 @@ def fill(folder: Path, build: Callable[[Path], None]) -> bool:
         partial.mkdir()
         try:
             build(partial)
+            _flush(partial)
             partial.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return True
 
 
+def _flush(folder: Path) -> None:
+    """Write a folder to the disk: after a loss of power no named folder is half there."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+            opened = os.open(path, os.O_RDONLY)
+            os.fsync(opened)
+            os.close(opened)
+
+
 @cache
 def code_digest() -> str:
-    """Hash the source code that decides a version: feature_repo and training."""
+    """Hash what computes a version: feature_repo, training, and the packages below them."""
     import feature_repo
     import training
 
     roots = [Path(str(package.__file__)).parent for package in (feature_repo, training)]
     files = sorted(path for root in roots for path in root.rglob("*.py"))
-    return _digest("".join(_digest(path.read_text(encoding="utf-8")) for path in files))
+    code = [_digest(path.read_text(encoding="utf-8")) for path in files]
+    return _digest("".join([*code, *(f"{name}=={metadata.version(name)}" for name in COMPUTING)]))
 
 
 def _digest(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import yaml
 
 import serving
 from feature_repo.errors import InputError
-from orchestration.workspace import Workspace, fill
+from orchestration.workspace import Workspace, code_digest, fill
 from training.baselines import BASELINES
 
 
@@ -44,6 +46,20 @@ class TestFill:
         assert [path.name for path in (tmp_path / "a").iterdir()] == ["content"]
         assert not (tmp_path / "a.partial").exists()
 
+    @pytest.mark.skipif(os.name != "posix", reason="folders cannot be opened")
+    def test_the_content_is_on_the_disk_before_the_folder_has_its_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flushed: list[int] = []
+
+        def flush(opened: int) -> None:
+            assert not (tmp_path / "a").exists()
+            flushed.append(os.fstat(opened).st_ino)
+
+        monkeypatch.setattr("orchestration.workspace.os.fsync", flush)
+        fill(tmp_path / "a", write)
+        assert {(tmp_path / "a").stat().st_ino, (tmp_path / "a" / "content").stat().st_ino} <= set(flushed)
+
     def test_of_several_at_once_one_builds_and_the_others_wait(self, tmp_path: Path) -> None:
         built: list[bool] = []
 
@@ -61,6 +77,17 @@ class TestFill:
         for thread in threads:
             thread.join()
         assert sorted(built) == [False, False, False, True]
+
+
+def test_another_release_of_a_package_that_computes_is_another_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    code_digest.cache_clear()
+    before = code_digest()
+    other = {"polars": "99"}
+    monkeypatch.setattr("orchestration.workspace.metadata.version", lambda name: other.get(name) or version(name))
+    code_digest.cache_clear()
+    after = code_digest()
+    code_digest.cache_clear()
+    assert after != before
 
 
 class TestWorkspace:
