@@ -1,4 +1,7 @@
-"""Removal of what no kept version needs: versions, collections, folders, online views."""
+"""Removal of what no kept version needs.
+
+Versions, collections, folders, online views.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The data that a dataset's name stands for, kept with its versions in the registry."""
+"""Data that a dataset's name stands for, kept in the registry.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ IDENTITY, FOLDER = "gatehouse.identity", "gatehouse.data"
 
 
 def check_identity(registry: Registry, source: Source) -> None:
-    """Refuse data that is another dataset than the versions of this name learned from.
+    """Refuse data of another dataset than this name's versions learned from.
 
     Args:
         registry: registry of the dataset.

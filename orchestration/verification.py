@@ -80,7 +80,10 @@ def _fields(folder: Path) -> Fields:
 
 
 def _embeddings(settings: Settings, manifest: Manifest, folder: Path) -> str:
-    """Embed the corpus anew, if this home has its features, and compare it with the collection."""
+    """Embed the corpus again and compare it with the collection.
+
+    Only if this home has its features.
+    """
     homes = (settings.home / "data" / manifest.dataset).glob(f"*/v{manifest.version}/{EMBEDDINGS}")
     frames = [path.parents[2] / "training_set" / "item_snapshots.parquet" for path in homes]
     if not frames or not frames[0].exists():

@@ -157,7 +157,10 @@ def fill(folder: Path, build: Callable[[Path], None]) -> bool:
 
 
 def _flush(folder: Path) -> None:
-    """Write a folder to the disk: after a loss of power no named folder is half there."""
+    """Write a folder to the disk.
+
+    After a loss of power no named folder is half there.
+    """
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb+") as file:
@@ -171,7 +174,10 @@ def _flush(folder: Path) -> None:
 
 @cache
 def code_digest() -> str:
-    """Hash what computes a version: feature_repo, training, and the packages below them."""
+    """Hash what computes a version.
+
+    The code of feature_repo and training, and the packages below them.
+    """
     import feature_repo
     import training
 

@@ -96,7 +96,10 @@ def parse_delimited(name: str, data: bytes, form: TextForm, rows: int | None = N
 
 
 def find_delimiter(data: bytes) -> str:
-    """Delimiter of a text: the one that cuts its first rows into equal lengths, and the header into most cells."""
+    """Delimiter of a text.
+
+    The one that cuts its first rows into equal lengths, and the header into most cells.
+    """
     sample = list(_lines(data[:_SAMPLE].decode(errors="ignore").encode()))
     # The last line may be cut.
     lines = sample[:-1] if len(data) > _SAMPLE else sample

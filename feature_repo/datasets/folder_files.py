@@ -1,4 +1,7 @@
-"""Tables of a folder: files, part files grouped into one table, and folders of parts."""
+"""Tables of a folder.
+
+Files, part files grouped into one table, and folders of parts.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ def _specs(folder: Path) -> list[str | list[str]]:
 
 
 def _family(name: str) -> str:
-    """Name without numbers, months and unique ids: that of `events_2024_01.csv` is `events_*.csv`."""
+    """Name without numbers, months and unique ids.
+
+    That of `events_2024_01.csv` is `events_*.csv`.
+    """
     plain = name.lower()
     for pattern in (_UUID, _MONTH, r"\d+"):
         plain = re.sub(pattern, "*", plain)
@@ -108,6 +114,9 @@ def _decoded(folder: Path, spec: Spec, keys: Mapping[str, object]) -> tuple[pl.D
 
 
 def no_header(file: File) -> bool:
-    """Whether the first line looks like data: a name that is a number, or a value of its column."""
+    """Whether the first line looks like data.
+
+    A name is a number, or a value of its column.
+    """
     names = file.raw.columns
     return any(re.fullmatch(r"[\d.,:+\-TZ/ ]*\d[\d.,:+\-TZ/ ]*", name) for name in names)

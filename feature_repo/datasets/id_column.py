@@ -60,7 +60,9 @@ def _whole_ids(table: RawTable, name: str, raw: pl.Series) -> pl.Series:
 
 
 def other_spelling(ids: pl.Series, known: pl.Series) -> tuple[str, str] | None:
-    """First of some ids that is known in another spelling, and that spelling; None where none is.
+    """First id that is known in another spelling, and that spelling.
+
+    None where no id is.
 
     Spellings differ in zeros in front, in `.0`, in blanks around, in upper case, or in Unicode form.
     """

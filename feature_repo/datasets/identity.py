@@ -1,4 +1,4 @@
-"""Identity of a dataset: does a log continue the one that a name stood for before?
+"""Identity of a dataset: whether a log continues that of a name.
 
 A sample that hardly changes when a log grows is kept with the name: the smallest hashes
 of users and items, and of the events of such users. Two logs of one shop share many of

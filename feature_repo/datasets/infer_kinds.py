@@ -102,7 +102,10 @@ def guess_feature(column: pl.Series, entity: Entity) -> dict[str, Any]:
 
 
 def _is_amount(values: pl.Series) -> bool:
-    """Whether whole numbers measure something: by name, many values, or values far apart."""
+    """Whether whole numbers measure something.
+
+    By their name, many values, or values far apart.
+    """
     distinct = values.n_unique()
     span = int(values.max() or 0) - int(values.min() or 0)  # type: ignore[arg-type]
     apart = distinct > _CODES and span > 3 * distinct

@@ -1,4 +1,7 @@
-"""JSON lines as a table: numbers as the text that they are, lists as lists of text."""
+"""JSON lines as a table.
+
+Numbers are the text that they are, lists are lists of text.
+"""
 
 from __future__ import annotations
 

@@ -143,7 +143,10 @@ def _find(files: Sequence[File], words: Words, ids: pl.Series) -> Entities:
 
 
 def _keys(file: File, words: Words, column: str) -> list[str]:
-    """Columns that could be the id: that of the events' name first; any id in a file of the words' name."""
+    """Columns that could be the id, that of the events' name first.
+
+    Any id in a file of the words' name.
+    """
     names = [name for name in file.frame.columns if name == column] + file.candidates(words)
     if words.names(file.name):
         names += [name for name in file.frame.columns if ID_NAME.search(name)]

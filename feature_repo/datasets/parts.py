@@ -92,7 +92,10 @@ def _with_partition(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 
 def _alike(paths: Iterable[Path], frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Frames of one type a column: empty columns and narrow whole numbers are widened."""
+    """Frames of one type a column.
+
+    Empty columns and narrow whole numbers are widened.
+    """
     types: dict[str, pl.DataType] = {}
     for path, frame in zip(paths, frames, strict=True):
         for name, dtype in frame.schema.items():
@@ -109,7 +112,7 @@ def _alike(paths: Iterable[Path], frames: Sequence[pl.DataFrame]) -> list[pl.Dat
 
 
 def unread_files(folder: Path, specs: Iterable[Spec]) -> list[str]:
-    """Names of the files of a folder that could be tables, and belong to none of the specs."""
+    """Names of files that could be tables and belong to none of the specs."""
     used = {path for spec in specs for path in find_parts(folder, spec)}
     files = sorted(path for path in folder.iterdir() if path.is_file() and suffix_of(path) in _LIKE_TABLES)
     return [path.name for path in files if path not in used]

@@ -102,7 +102,10 @@ class File:
     """Bytes of all its files."""
 
     def candidates(self, words: Words) -> list[str]:
-        """Columns that can be the role of the words, the best first, columns with gaps later."""
+        """Columns that can have the role of the words, the best first.
+
+        Columns with gaps come later.
+        """
         ranked = ((words.rank(name), name) for name in self.frame.columns if self._can_be_id(name))
         found = [(self._gaps(name), place, name) for place, name in ranked if place is not None]
         found.sort(key=lambda each: (each[1] > 1, each[0], each[1]))
@@ -180,7 +183,7 @@ def cancelled(file: File, basket: str | None) -> Iterator[tuple[str, str, int]]:
 
 
 def typed(frame: pl.DataFrame, missing: Collection[str]) -> pl.DataFrame:
-    """Frame with null for the words for a missing value, typed as far as the text allows."""
+    """Frame with null for missing words, typed as far as the text allows."""
     return frame.select(as_typed(_known(column, missing)) for column in frame)
 
 

@@ -64,7 +64,10 @@ def _read_time_text(table: RawTable, name: str, raw: pl.Series) -> pl.Series:
 
 
 def _from_epoch(raw: pl.Series, unit: Epoch) -> pl.Series:
-    """Times of numbers, or of text that holds numbers: 1706782830, 1706782830.5, 1.7E9."""
+    """Times of numbers, or of text that holds numbers.
+
+    For example 1706782830, 1706782830.5 and 1.7E9.
+    """
     per_second = _PER_SECOND[unit]
     counts = raw.cast(pl.Int64, strict=False)
     if raw.dtype.is_float() or raw.dtype.is_decimal() or counts.null_count() > raw.null_count():

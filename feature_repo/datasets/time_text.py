@@ -52,7 +52,9 @@ _PADDED = (
 
 
 def parse_times(text: pl.Series, dates: Dates | None = None) -> pl.Series:
-    """Times as Datetime[us] in UTC; null for other text. Times without a zone are UTC.
+    """Times as Datetime[us] in UTC; null for other text.
+
+    Times without a zone are UTC.
 
     Args:
         text: the texts.

@@ -1,4 +1,6 @@
-"""Facts that every answer needs, whatever the schema of the release: seen and withdrawn items.
+"""Facts that every answer needs: seen and withdrawn items.
+
+They do not depend on the schema of a release.
 
 They lie in the online store as two views of their own, so a release of any schema reads
 those of the newest run. The history that a tower reads is cut at its last items; what a

@@ -38,7 +38,9 @@ NO_TIMES = (
 
 
 def free_names(names: Sequence[str], taken: Collection[str]) -> dict[str, str]:
-    """Name of each column beside others: its own, with underscores behind it if it is taken.
+    """Name of each column beside others.
+
+    Its own, with underscores behind it if it is taken.
 
     Args:
         names: distinct names.

@@ -1,4 +1,7 @@
-"""Datasets of a home, with the options that their last run had: what the nights repeat."""
+"""Datasets of a home, with the options of their last run.
+
+The nights repeat them.
+"""
 
 from __future__ import annotations
 

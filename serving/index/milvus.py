@@ -182,7 +182,9 @@ class MilvusIndex:
         return [sorted((-hit["distance"], hit[ITEM_ID]) for hit in hits) for hits in found]
 
     def _deep(self, name: str, query_1D: np.ndarray, k: int, expression: str) -> list[tuple[float, str]]:
-        """More than MAX_K items for one query: each search leaves out what the others found.
+        """More than MAX_K items for one query.
+
+        Each search leaves out what the others found.
 
         Args:
             name: name of the collection.

@@ -1,4 +1,4 @@
-"""The versions of a dataset that can be used, and those that cannot, with the reason."""
+"""Versions of a dataset: usable ones, and others with the reason."""
 
 from __future__ import annotations
 

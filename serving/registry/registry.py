@@ -70,7 +70,10 @@ class Registry(Runs, Versions):
             raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
 
     def read_file(self, version: int, name: str) -> str:
-        """Read a text file of the version's artifact folder. FileNotFoundError if it is not there."""
+        """Read a text file of the version's artifact folder.
+
+        FileNotFoundError if it is not there.
+        """
         import mlflow
         from mlflow.exceptions import MlflowException
 
@@ -88,7 +91,10 @@ class Registry(Runs, Versions):
         return [model, *([run.info.artifact_uri] if run else [])]
 
     def delete(self, version: int) -> None:
-        """Delete a version, its model and its run, as MLflow deletes: `mlflow gc` ends it."""
+        """Delete a version, its model and its run.
+
+        As MLflow deletes: `mlflow gc` ends it.
+        """
         stored = self._version(version)
         self._client.delete_model_version(self.dataset, str(version))
         if stored.run_id and self._run(stored.run_id):

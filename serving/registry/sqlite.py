@@ -131,7 +131,10 @@ class SqliteRegistry(Registry):
             raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
 
     def read_file(self, version: int, name: str) -> str:
-        """Read a text file of the version's artifact folder. FileNotFoundError if it is not there."""
+        """Read a text file of the version's artifact folder.
+
+        FileNotFoundError if it is not there.
+        """
         local = _local(self._stored(version)[1])
         if local is None:
             return super().read_file(version, name)

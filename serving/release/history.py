@@ -1,4 +1,7 @@
-"""The versions that served, kept apart from the alias, which anybody can move in MLflow."""
+"""Versions that served, kept apart from the alias.
+
+Anybody can move the alias in MLflow.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ MOST = 500
 
 
 def served(registry: Registry) -> tuple[int, ...]:
-    """List the versions that served one after the other, without those that were taken back.
+    """List the versions that served, without those that were taken back.
 
     The last one is the champion, unless the alias was moved by hand.
     """

@@ -1,4 +1,4 @@
-"""Proof of an index: what tells the judged vectors from any others in its collection.
+"""Proof of an index: facts that tell the judged vectors from others.
 
 The fingerprint of a collection is a label that its build gave it. The proof is computed
 from what is stored: a hash of all ids and vectors, a hash of the vectors of some probe
@@ -123,7 +123,9 @@ OTHER_VECTORS = "it stores other vectors than were judged"
 
 
 def _answer_problems(index: ItemIndex, name: str, proof: IndexProof, queries_QD: np.ndarray) -> list[str]:
-    """Compare the scores of the probe answers; items of equal scores may change places.
+    """Compare the scores of the probe answers.
+
+    Items of equal scores may change places.
 
     Args:
         index: the item index.

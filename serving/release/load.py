@@ -79,7 +79,10 @@ class Release:
 
 
 def champion_of(registry: Registry) -> int:
-    """Return the version that the champion alias points at. ReleaseError if there is none."""
+    """Return the version that the champion alias points at.
+
+    ReleaseError if there is none.
+    """
     version = registry.champion()
     if version is None:
         history = served(registry)
@@ -93,7 +96,10 @@ def champion_of(registry: Registry) -> int:
 
 
 def check_may_serve(registry: Registry, manifest: Manifest) -> None:
-    """Raise ReleaseError for a version without a passed verdict or a recorded override, whoever moved the alias."""
+    """Raise ReleaseError for a version that may not serve.
+
+    It needs a passed verdict or a recorded override, whoever moved the alias.
+    """
     if manifest.verdict.outcome is Outcome.PASSED or OVERRIDE in registry.tags(manifest.version):
         return
     raise ReleaseError(
@@ -104,7 +110,10 @@ def check_may_serve(registry: Registry, manifest: Manifest) -> None:
 
 
 def check_collection(index: ItemIndex, manifest: Manifest) -> None:
-    """Raise ReleaseError unless the collection holds the items and vectors of the manifest."""
+    """Raise ReleaseError unless the collection is that of the manifest.
+
+    Its items and vectors are compared.
+    """
     info = index.info(manifest.collection)
     wanted = (manifest.item_count, manifest.dim, manifest.items_fingerprint)
     if info is None or (info.rows, info.dim, info.fingerprint) != wanted:
@@ -118,7 +127,10 @@ def check_collection(index: ItemIndex, manifest: Manifest) -> None:
 
 
 def check_contents(index: ItemIndex, manifest: Manifest) -> None:
-    """Raise ReleaseError unless all that the collection stores is what was judged. The index has all fields."""
+    """Raise ReleaseError unless all of the collection is what was judged.
+
+    The index has all fields.
+    """
     check_collection(index, manifest)
     if manifest.index_proof:
         proof, fingerprint = manifest.index_proof, manifest.items_fingerprint

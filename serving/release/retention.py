@@ -1,4 +1,4 @@
-"""The one rule of which versions are kept, and the removal of the others from the registry."""
+"""Rule of which versions are kept, and the removal of the others."""
 
 from __future__ import annotations
 
