@@ -1,5 +1,4 @@
-"""Data that a dataset's name stands for, kept in the registry.
-"""
+"""Data that a dataset's name stands for, kept in the registry."""
 
 from __future__ import annotations
 
