@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.schema import Schema
+from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -29,9 +29,11 @@ VERSION_FOLDER, CHECKPOINTS = re.compile(r"v(\d+)"), "checkpoints_*"
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What is kept of a dataset and what is removed."""
+    """Versions of a dataset to keep, and everything to remove."""
 
     dataset: str
+    keep: int
+    """Number of newest versions to keep."""
     kept: dict[int, str]
     """Reason by kept version."""
     versions: tuple[int, ...]
@@ -61,6 +63,7 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
     folders = tuple(_folders(settings, dataset, set(kept)))
     return Cleaning(
         dataset=dataset,
+        keep=keep,
         kept=kept,
         versions=tuple(each.version for each in registry.versions() if each.version not in kept),
         collections=tuple(name for name in stored if _is_unkept(name, dataset, set(kept))),
@@ -78,11 +81,13 @@ def clean(settings: Settings, plan: Cleaning) -> None:
     registry = Registry(settings, plan.dataset)
     # No version becomes champion meanwhile.
     with promotion_lock(settings):
-        kept = kept_versions(registry, len(plan.kept))
+        kept = kept_versions(registry, plan.keep)
+        serving = {collection_name(plan.dataset, version) for version in kept}
         with MilvusIndex(settings, Fields(types={})) as index:
             for name in plan.collections:
-                if index.info(name):
-                    index.drop(name, kept=[collection_name(plan.dataset, version) for version in kept])
+                # One that was promoted since the plan stays.
+                if name not in serving:
+                    index.drop(name)
         for version in plan.versions:
             if version not in kept:
                 remove(registry, version)
@@ -92,7 +97,7 @@ def clean(settings: Settings, plan: Cleaning) -> None:
 
 
 def _is_unkept(collection: str, dataset: str, kept: set[int]) -> bool:
-    match = re.fullmatch(rf"{re.escape(dataset)}_items_v(\d+)", collection)
+    match = re.fullmatch(rf"{re.escape(stored_name(dataset))}_items_v(\d+)", collection)
     return match is not None and int(match.group(1)) not in kept
 
 

@@ -1,4 +1,4 @@
-"""What `gatehouse verify` recomputes of a version, and each mismatch by name."""
+"""Recomputation of a version by `gatehouse verify`, with each mismatch by name."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from feature_repo.schema import stored_name
 from feature_repo.store.serving_state import seen_schema, withdrawn_schema
 from feature_repo.store.sqlite_rows import connect
 from feature_repo.store.store import Store
@@ -28,7 +29,7 @@ def other_schemas(dataset: str, kept: Collection[str], home: Path) -> list[str]:
     with closing(connect(path)) as connection:
         try:
             rows = connection.execute(
-                "SELECT feature_view_name FROM feature_views WHERE project_id = ?", [dataset]
+                "SELECT feature_view_name FROM feature_views WHERE project_id = ?", [stored_name(dataset)]
             ).fetchall()
         except sqlite3.OperationalError:  # a registry that nothing was applied to
             return []
