@@ -29,9 +29,7 @@ def run(
     as_of: Annotated[
         str | None, typer.Option(help="Use data up to this time (ISO 8601, UTC). Default: the newest event.")
     ] = None,
-    now: Annotated[
-        str | None, typer.Option(help="Present time, which no event may be after. Default: this machine's clock.")
-    ] = None,
+    now: Annotated[str | None, typer.Option(help="Present time, after which no event may be. Default: clock.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     recipe: Annotated[
         str, typer.Option(help="Recipe: base, behavioural, by_value, with_statistics, without_repeats.")
@@ -42,8 +40,7 @@ def run(
         str | None, typer.Option(metavar="VERSION", help="Update the id embeddings of this release: champion, or 7.")
     ] = None,
     warm_start: Annotated[
-        str | None,
-        typer.Option(metavar="VERSION", help="Retrain, initialised from this release: champion, or 7."),
+        str | None, typer.Option(metavar="VERSION", help="Retrain, initialised from this release: champion, or 7.")
     ] = None,
     baselines: Annotated[
         str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
@@ -62,22 +59,22 @@ def run(
 
     Exit code 3: judged, but not promoted.
     """
-    config = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": str(data) if data else None}
-    config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start}
-    options = {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain, "baselines": baselines}
-    options |= {"same_dataset": same_dataset, "reset_online": reset_online}
+    config: dict[str, Any] = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": data and str(data)}
+    config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start, "baselines": baselines}
+    config |= {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
+    config |= {"same_dataset": same_dataset, "reset_online": reset_online}
     if dry_run:
-        return show_plan(config | options, as_json)
+        return show_plan(config, as_json)
     settings = prepare()
     if not as_json:
-        typer.echo(announcement(settings, config | options), err=True)
+        typer.echo(announcement(settings, config), err=True)
     from orchestration.local.datasets import remember
     from orchestration.pipeline import run_pipeline
     from orchestration.reporting.report import run_report, run_summary
 
-    judged = run_pipeline(config | options, quiet=as_json)
+    judged = run_pipeline(config, quiet=as_json)
+    remember(settings, judged.version.source.dataset, config)
     summary = run_summary(settings, judged)
-    remember(settings, judged.version.source.dataset, config | options)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:

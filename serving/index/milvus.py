@@ -19,8 +19,6 @@ from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID
 from serving.index import filters
 from serving.index.base import (
-    MAX_BYTES,
-    MAX_ELEMENTS,
     QUERIES_AT_ONCE,
     CollectionInfo,
     Fields,
@@ -29,15 +27,15 @@ from serving.index.base import (
     checked_queries,
     fingerprint,
 )
+from serving.index.collection_schema import VECTOR, collection_schema
 from serving.index.exact import in_place, refuse_drop
 from serving.index.milvus_connection import connect, quiet, release
 from serving.index.stored_names import NAMES, numbered, stored_names
 from serving.settings import IndexParams, Settings
 
 if TYPE_CHECKING:
-    from pymilvus import CollectionSchema, MilvusClient
+    from pymilvus import MilvusClient
 
-VECTOR = "embedding"
 ROWS, FINGERPRINT = "gatehouse.rows", "gatehouse.fingerprint"
 """Properties of a collection: rows and content that its build was to store."""
 ROWS_AT_ONCE = 5_000
@@ -112,7 +110,7 @@ class MilvusIndex:
     def _create(self, info: CollectionInfo) -> None:
         index, params = self._client.prepare_index_params(), self.settings.index
         index.add_index(VECTOR, index_type=params.index_type, metric_type="IP", params=dict(params.build))
-        schema = _collection_schema(self.fields, info.dim)
+        schema = collection_schema(self.fields, info.dim)
         names = json.dumps(list(self.fields.types), ensure_ascii=False)
         declared = {ROWS: str(info.rows), FINGERPRINT: info.fingerprint, NAMES: names}
         with quiet("grpc._server"):  # Milvus Lite logs a call that it does not implement and that nothing needs
@@ -236,7 +234,8 @@ class MilvusIndex:
 
     def _rows(self, name: str, columns: list[str]) -> Iterator[dict[str, Any]]:
         self._open(name)
-        iterator = self._client.query_iterator(name, batch_size=IDS_AT_ONCE, output_fields=columns)
+        with quiet("pymilvus.client.iterator.query_iterator"):  # Milvus Lite has no clock, and nothing needs one
+            iterator = self._client.query_iterator(name, batch_size=IDS_AT_ONCE, output_fields=columns)
         try:
             while rows := iterator.next():
                 yield from ({column: row[column] for column in columns} for row in rows)
@@ -274,26 +273,6 @@ class MilvusIndex:
                 raise LookupError(f"no collection {name!r} in {self.settings.milvus_uri}")
             self._opened[name] = described
         return self._opened[name]
-
-
-def _collection_schema(fields: Fields, dim: int) -> CollectionSchema:
-    from pymilvus import DataType, MilvusClient
-
-    schema = MilvusClient.create_schema(enable_dynamic_field=False)
-    schema.add_field(ITEM_ID, DataType.VARCHAR, is_primary=True, max_length=MAX_BYTES)
-    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dim)
-    for name, stored_as in numbered(fields.types).items():
-        type_ = fields.types[name]
-        if type_ == pl.String:
-            schema.add_field(stored_as, DataType.VARCHAR, max_length=MAX_BYTES, nullable=True)
-        elif type_ == pl.Float64:
-            schema.add_field(stored_as, DataType.DOUBLE, nullable=True)
-        elif type_ == pl.Int64:
-            schema.add_field(stored_as, DataType.INT64, nullable=True)
-        else:
-            text = {"element_type": DataType.VARCHAR, "max_length": MAX_BYTES, "max_capacity": MAX_ELEMENTS}
-            schema.add_field(stored_as, DataType.ARRAY, nullable=True, **text)
-    return schema
 
 
 def _search_params(index: IndexParams, k: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from serving.index import milvus
+from serving.index import collection_schema, milvus
 from serving.index.base import Fields
 from serving.index.exact import ExactIndex
 from serving.index.lite_files import open_index, read_collection
@@ -143,7 +143,8 @@ def test_a_collection_of_a_former_release_is_read_under_its_own_names(
 ) -> None:
     settings, fields, name = settings_in(tmp_path), Fields.of(SCHEMA), "shop_items_v1"
     with monkeypatch.context() as former, MilvusIndex(settings, fields) as index:
-        former.setattr(milvus, "numbered", lambda names: {name: name for name in names})
+        for module in (milvus, collection_schema):
+            former.setattr(module, "numbered", lambda names: {name: name for name in names})
         former.setattr(milvus, "NAMES", "gatehouse.other")
         index.build(name, ITEMS, VECTORS_ND)
         described = index._client.describe_collection(name)["fields"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo.errors import InputError, NewerOnlineError
+from feature_repo.errors import InputError
 from feature_repo.schema import Entity
 from feature_repo.store.sqlite_online import SqliteStore, open_store
-from feature_repo.store.sqlite_rows import key_of, tables_in
 from feature_repo.store.store import Store
 from feature_repo.tables.join import join_as_of
 from tests.integration.store_world import (
@@ -27,25 +24,11 @@ from tests.integration.store_world import (
     HOURS,
     PROFILE,
     SCHEMA,
-    TYPES,
     USERS,
     hour,
-    log,
     queries,
     write,
 )
-
-
-@pytest.fixture(scope="module")
-def tables() -> dict[str, pl.DataFrame]:
-    return {view.name: log(view, 250, seed) for seed, view in enumerate(SCHEMA.views)}
-
-
-@pytest.fixture
-def store(tmp_path: Path, tables: dict[str, pl.DataFrame]) -> Store:
-    store = Store(SCHEMA, tmp_path / "home")
-    store.apply(write(tmp_path / "tables", tables))
-    return store
 
 
 def oracle(frame: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -163,33 +146,6 @@ def test_everybody_in_the_tables_is_known(store: Store, tables: dict[str, pl.Dat
     assert set(store.known(Entity.USER)) < set(USERS)
 
 
-def test_a_load_never_rewinds(tmp_path: Path, store: Store) -> None:
-    store.load_online(Entity.USER, hour(200))
-    before = store.read_online(Entity.USER, USERS)
-    with pytest.raises(InputError, match="already loaded as of 2021-03-09 08:00:00"):
-        store.load_online(Entity.USER, hour(199))
-    again = Store(SCHEMA, store.home)
-    again.apply(tmp_path / "tables")
-    with pytest.raises(NewerOnlineError, match="already loaded"):
-        again.load_online(Entity.USER, hour(0))
-    assert_frame_equal(again.read_online(Entity.USER, USERS), before)
-
-
-def test_a_load_anew_goes_back_and_later_loads_go_on_from_there(store: Store) -> None:
-    """A load for a time to come would refuse all others for ever."""
-    store.load_online(Entity.USER, hour(100_000))
-    store.load_online(Entity.USER, hour(200), anew=True)
-    assert store.loaded_until(Entity.USER) == hour(200)
-    asked = pl.DataFrame({"user_id": USERS}).with_columns(event_timestamp=pl.lit(hour(200)).cast(pl.Datetime("us")))
-    for wanted in (200, 300):
-        store.load_online(Entity.USER, hour(wanted))
-        asked = asked.with_columns(event_timestamp=pl.lit(hour(wanted)).cast(pl.Datetime("us")))
-        online = store.read_online(Entity.USER, USERS)
-        assert_frame_equal(online.drop("event_timestamp"), store.join(Entity.USER, asked).drop("event_timestamp"))
-    with pytest.raises(NewerOnlineError):
-        store.load_online(Entity.USER, hour(299))
-
-
 def test_another_process_that_applies_other_tables_changes_nothing(
     tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
 ) -> None:
@@ -205,101 +161,6 @@ def test_another_process_that_applies_other_tables_changes_nothing(
     )
     online = store.read_online(Entity.USER, USERS)
     assert_frame_equal(online.drop("event_timestamp"), store.join(Entity.USER, asked).drop("event_timestamp"))
-
-
-def rows_of(store: Store, user: str) -> int:
-    """Online rows of a user, over all tables of the database."""
-    path = store.home / "online.db"
-    with closing(sqlite3.connect(path)) as connection:
-        query = 'SELECT count(*) FROM "{}" WHERE entity_key = ?'
-        counts = [connection.execute(query.format(name), [key_of(Entity.USER, user)]) for name in tables_in(path)]
-        return sum(count.fetchone()[0] for count in counts)
-
-
-def test_a_user_who_vanished_from_the_tables_vanishes_online(
-    tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
-) -> None:
-    store.load_online(Entity.USER, hour(200))
-    others = store.read_online(Entity.USER, [user for user in USERS if user != "u3"])
-    assert rows_of(store, "u3") > 0
-    without = {
-        name: table.filter(pl.col("user_id") != "u3") if "user_id" in table.columns else table
-        for name, table in tables.items()
-    }
-    store.apply(write(tmp_path / "later", without))
-    assert store.load_online(Entity.USER, hour(200)) == 0
-    assert rows_of(store, "u3") == 0
-    assert "u3" not in store.known(Entity.USER)
-    assert store.read_online(Entity.USER, ["u3"])["event_timestamp"].item() is None
-    assert_frame_equal(store.read_online(Entity.USER, [user for user in USERS if user != "u3"]), others)
-
-
-def test_a_deleted_user_vanishes_from_the_views_of_all_schemas(
-    tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
-) -> None:
-    store.load_online(Entity.USER, hour(200))
-    fewer = replace(ACTIVITY, features=ACTIVITY.features[:1])
-    newer = Store(replace(SCHEMA, views=(fewer, HISTORY, PROFILE)), store.home)
-    newer.apply(write(tmp_path / "newer", tables | {"user_activity": tables["user_activity"][:, :4]}))
-    films = Store(replace(SCHEMA, dataset="films"), store.home)
-    films.apply(tmp_path / "tables")
-    for each in (newer, films):
-        each.load_online(Entity.USER, hour(200))
-    of_others = rows_of(films, "u4"), len(films.known(Entity.USER))
-    assert newer.forget_all_but(Entity.USER, pl.Series(USERS).filter(pl.Series(USERS) != "u3")) == 1
-    assert "u3" not in store.known(Entity.USER) + newer.known(Entity.USER)
-    assert "u3" in films.known(Entity.USER)
-    assert (rows_of(films, "u4"), len(films.known(Entity.USER))) == of_others
-    assert newer.forget_all_but(Entity.USER, pl.Series(USERS)) == 0
-
-
-def test_on_a_server_an_empty_row_takes_the_place_of_a_deleted_user(
-    tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
-) -> None:
-    server = Store(SCHEMA, tmp_path / "server")
-    server._ids._sqlite = None  # as with an online store that cannot delete
-    server.apply(tmp_path / "tables")
-    server.load_online(Entity.USER, hour(200))
-    assert "u3" in server.known(Entity.USER)
-    server.forget_all_but(Entity.USER, pl.Series([user for user in USERS if user != "u3"]))
-    row = server.read_online(Entity.USER, ["u3"])
-    assert row.drop("user_id").null_count().sum_horizontal().item() == row.width - 1
-    assert "u3" not in server.known(Entity.USER)
-    server.load_online(Entity.USER, hour(300))
-    assert "u3" in server.known(Entity.USER)
-    assert server.read_online(Entity.USER, ["u3"])["event_timestamp"].item() is not None
-
-
-def test_applying_again_does_not_forget_what_is_loaded(tmp_path: Path, store: Store) -> None:
-    store.load_online(Entity.USER, hour(200))
-    before = store.read_online(Entity.USER, USERS)
-    store.apply(tmp_path / "tables")
-    assert_frame_equal(store.read_online(Entity.USER, USERS), before)
-    with pytest.raises(InputError, match="already loaded"):
-        store.load_online(Entity.USER, hour(199))
-
-
-def test_only_changed_rows_are_written(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
-    first = store.load_online(Entity.USER, hour(HOURS + 200))
-    assert first == sum(tables[view.name]["user_id"].n_unique() for view in (ACTIVITY, HISTORY))
-    assert store.load_online(Entity.USER, hour(HOURS + 200)) == 0
-    corrected = tables["user_activity"].with_columns(
-        city=pl.when(pl.col("user_id") == "u2").then(pl.lit("moved")).otherwise("city")
-    )
-    write(tmp_path / "tables", {"user_activity": corrected})
-    assert store.load_online(Entity.USER, hour(HOURS + 200)) == 1
-    assert store.read_online(Entity.USER, ["u2"])["city"].item() == "moved"
-
-
-def test_a_row_that_became_null_overwrites(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
-    store.load_online(Entity.USER, hour(HOURS + 200))
-    emptied = tables["user_activity"].with_columns(
-        pl.lit(None, dtype=TYPES[name]).alias(name) for name in ACTIVITY.columns
-    )
-    write(tmp_path / "tables", {"user_activity": emptied})
-    store.load_online(Entity.USER, hour(HOURS + 200))
-    online = store.read_online(Entity.USER, USERS).select(*ACTIVITY.columns)
-    assert online.null_count().sum_horizontal().item() == online.height * online.width
 
 
 def test_another_schema_leaves_the_kept_release_readable(
