@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
+from feature_repo.encode import asked_at
 from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID, USER_ID
 from orchestration.asset_values import Index
@@ -97,7 +98,7 @@ class Window:
     holdout: Holdout
     """Relevant and seen items of the users that are evaluated."""
     asked: pl.DataFrame
-    """Features of these users at the cut."""
+    """Features of these users at the cut, which is the moment of their requests."""
     corpus: pl.DataFrame
     """Features of all items at the cut."""
     before: Log
@@ -117,7 +118,8 @@ class Window:
             tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return
         ).sampled(max_users, seed=seed)
         before = Log.before(tables.events, *ids, source.cut)
-        return cls(holdout=holdout, asked=users[holdout.users_Q], corpus=corpus, before=before)
+        asked = asked_at(users[holdout.users_Q], source.cut)
+        return cls(holdout=holdout, asked=asked, corpus=corpus, before=before)
 
 
 def evaluate_version(

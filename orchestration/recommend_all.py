@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from feature_repo.errors import InputError
@@ -9,7 +10,9 @@ from serving.open import open_retriever
 from serving.settings import Settings
 
 
-def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, out: Path) -> int:
+def recommend_all(
+    settings: Settings, dataset: str, k: int, where: str | None, out: Path, *, at: datetime | None = None
+) -> int:
     """Write the k best items of every user in the feature store to a Parquet file.
 
     Args:
@@ -18,6 +21,7 @@ def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, o
         k: number of items per user.
         where: filter on items, in the grammar of `serving.index.filters`; None for all items.
         out: the file; it appears only when it is complete.
+        at: time of the requests; None as of `Retriever.recommend`.
 
     Returns:
         The number of rows.
@@ -30,7 +34,7 @@ def recommend_all(settings: Settings, dataset: str, k: int, where: str | None, o
         raise InputError(f"{out}: the folder {out.absolute().parent} does not exist")
     # The folder is checked first: the answers take minutes, and could not be written.
     with open_retriever(settings, dataset) as retriever:
-        rows = retriever.recommend_all(retriever.known_users(), k, where)
+        rows = retriever.recommend_all(retriever.known_users(), k, where, at=at)
     partial = out.with_name(f"{out.name}.partial")
     rows.write_parquet(partial)
     partial.replace(out)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from feature_repo.errors import InputError
+from feature_repo.utc import present_time, utc_time
 from serving.gate.policy import Policy
 from serving.registry import CHAMPION
 from serving.settings import Settings
@@ -59,7 +60,7 @@ class Workspace(dg.ConfigurableResource):
         Raises:
             InputError: it is no ISO time.
         """
-        return None if self.as_of is None else _naive_utc("as_of", self.as_of)
+        return None if self.as_of is None else utc_time("as_of", self.as_of)
 
     @property
     def clock(self) -> datetime:
@@ -68,7 +69,7 @@ class Workspace(dg.ConfigurableResource):
         Raises:
             InputError: `now` is no ISO time.
         """
-        return datetime.now(UTC).replace(tzinfo=None) if self.now is None else _naive_utc("now", self.now)
+        return present_time() if self.now is None else utc_time("now", self.now)
 
     def check(self) -> None:
         """Check recipe, device, gate policy and options before the run starts.
@@ -121,15 +122,6 @@ class Workspace(dg.ConfigurableResource):
         The same key means the same content.
         """
         return self.settings.home / "data" / dataset / _digest("\n".join((*key, code_digest())))[:12]
-
-
-def _naive_utc(name: str, text: str) -> datetime:
-    """Convert an ISO time with a zone to UTC; one without is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{name} is {text!r}: wanted an ISO time in UTC, such as 2024-05-31T18:00") from error
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def fill(folder: Path, build: Callable[[Path], None]) -> bool:

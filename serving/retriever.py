@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
+from feature_repo.encode import asked_at
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity
+from feature_repo.utc import present_time
 from serving.index.base import ItemIndex
 from serving.model.rescorer import PAIRS, QUERY, SCORED, Rescorer
 from serving.release.load import Release, check_collection
+from serving.request_time import RequestTime
 
 TWO_TOWER, POPULAR = "two_tower", "popular"
 USERS_AT_ONCE = 256
@@ -48,6 +52,9 @@ class OnlineFeatures(Protocol):
 
     def withdrawn_items(self) -> list[str]:
         """List the items that are not in the newest data."""
+
+    def loaded_until(self, entity: Entity) -> datetime | None:
+        """Find the time that the online rows stand for; None before the first load."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +95,15 @@ class Retriever:
         self._index = index
         self._collection = release.manifest.collection
         self._withdrawn = set(store.withdrawn_items())
+        self._loaded = store.loaded_until(Entity.USER)
 
     def known_users(self) -> list[str]:
         """List every user in the online features of the release, sorted."""
         return self._store.known(Entity.USER)
 
-    def recommend(self, user_id: str, k: int, where: str | None = None) -> Recommendations:
+    def recommend(
+        self, user_id: str, k: int, where: str | None = None, *, at: datetime | None = None
+    ) -> Recommendations:
         """Recommend items to a user.
 
         A user without online features gets popular items, and a note says so. Seen items are left out, all of them,
@@ -103,13 +113,16 @@ class Retriever:
             user_id: the user.
             k: number of items; a k beyond the corpus gives all of it, with a note.
             where: filter, in the grammar of `serving.index.filters`; None for all items.
+            at: time of the request, UTC, to which ages are counted; None for the present time, or for that of the
+                newest features where the log has stopped, with a note.
 
         Raises:
-            ValueError: k is below 1, or the filter cannot be used.
+            ValueError: k is below 1, the filter cannot be used, or the features are newer than `at`.
         """
         users = self._store.read_online(Entity.USER, [user_id])
+        time = self._time(at, users)
         source = POPULAR if users[ENTITY_TIME].null_count() else TWO_TOWER
-        rows = self._answer(users, k, where)
+        rows = self._answer(users, k, where, time.moment)
         fields = self._index.fetch(self._collection, rows[ITEM_ID].to_list())
         items = tuple(
             Recommended(item_id=id_, score=score, fields=fields[id_])
@@ -117,31 +130,41 @@ class Retriever:
         )
         version = self.release.manifest.version
         notes = self._notes(source, len(items), k)
+        notes += (time.note,) if time.note and source == TWO_TOWER else ()
         return Recommendations(user_id=user_id, version=version, source=source, items=items, notes=notes)
 
-    def recommend_all(self, user_ids: Sequence[str], k: int, where: str | None = None) -> pl.DataFrame:
+    def recommend_all(
+        self, user_ids: Sequence[str], k: int, where: str | None = None, *, at: datetime | None = None
+    ) -> pl.DataFrame:
         """Recommend items to many users, in batches.
 
         Args:
             user_ids: users; each is answered once, in this order.
             k: number of items for each user.
             where: filter; None for all items.
+            at: time of all requests, as of `recommend`.
 
         Returns:
             Rows as RESULT: user_id, rank from 1, item_id, score, source, version.
         """
         ids = list(dict.fromkeys(user_ids))
         batches = [ids[start : start + USERS_AT_ONCE] for start in range(0, len(ids), USERS_AT_ONCE)]
-        rows = [self._answer(self._store.read_online(Entity.USER, batch), k, where) for batch in batches]
+        users = (self._store.read_online(Entity.USER, batch) for batch in batches)
+        rows = [self._answer(each, k, where, self._time(at, each).moment) for each in users]
         return pl.concat([pl.DataFrame(schema=RESULT), *rows])
 
-    def _answer(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
+    def _time(self, at: datetime | None, users: pl.DataFrame) -> RequestTime:
+        """Find the moment of a request for users as read; a load since the opening counts."""
+        newest = pl.Series([self._loaded, users[ENTITY_TIME].max()], dtype=pl.Datetime("us")).max()
+        return RequestTime.of(at, now=present_time(), loaded=newest)  # type: ignore[arg-type]
+
+    def _answer(self, users: pl.DataFrame, k: int, where: str | None, moment: datetime) -> pl.DataFrame:
         """Answer users as read from the online store: rows as RESULT, in their order."""
         if k < 1:
             raise ValueError(f"k is {k:,}, wanted at least 1")
         is_known = pl.col(ENTITY_TIME).is_not_null()
         known, unknown = users.filter(is_known), users.filter(~is_known)
-        parts = [self._two_tower(known, k, where)] if len(known) else []
+        parts = [self._two_tower(asked_at(known, moment), k, where)] if len(known) else []
         parts += [self._popular(unknown, k, where)] if len(unknown) else []
         rows = pl.concat(parts).with_columns(version=pl.lit(self.release.manifest.version, dtype=pl.Int64))
         return users.select(USER_ID).join(rows, on=USER_ID, maintain_order="left_right").select(*RESULT)

@@ -5,6 +5,7 @@ Training, evaluation, the index and serving share it.
 
 from feature_repo.encode.encoder import Encoder
 from feature_repo.encode.inputs import BUCKETS, HASHED_TOKENS, MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
+from feature_repo.encode.moment import asked_at
 from feature_repo.encode.numbers import Scale
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Input",
     "InputKind",
     "Scale",
+    "asked_at",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,7 @@ from feature_repo.encode.codes import Code, coded, hashed, lookup, padded, vocab
 from feature_repo.encode.cycles import circled, refuse_stopped_clock
 from feature_repo.encode.history import HistoryLists, history
 from feature_repo.encode.inputs import RESERVED, Input, InputKind, derived, describe
+from feature_repo.encode.moment import asked_at
 from feature_repo.encode.numbers import Scale, fit_scale, scaled
 from feature_repo.encode.parts import ROWS_AT_ONCE, filled
 from feature_repo.encode.sentences import SentenceEncoder, content_hash, load_sentence_encoder, sentence_vectors
@@ -130,34 +132,40 @@ class Encoder:
         """Columns that `encode` reads."""
         return [self.key, ENTITY_TIME, *(column for feature in self.features for column in feature.columns)]
 
-    def encode(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+    def encode(self, frame: pl.DataFrame, moment: datetime | None = None) -> dict[str, np.ndarray]:
         """Arrays of all rows, by input.
 
         An unknown value is UNKNOWN, a null MISSING; a short or null list ends in PAD.
         No array holds a NaN.
 
         Args:
-            frame: key, event_timestamp and the columns of the features; ages are as of
-                event_timestamp.
+            frame: key, event_timestamp and the columns of the features.
+            moment: time of the request, UTC, to which ages and cycles are counted; None
+                for each row's event_timestamp, as in training.
 
         Raises:
-            ValueError: a missing column, a null moment, a vector that is not `dim`
-                finite numbers, or another sentence encoder than in training.
+            ValueError: a missing column, a null event_timestamp, a row newer than the
+                moment, a vector that is not `dim` finite numbers, or another sentence
+                encoder than in training.
         """
         absent = [name for name in self.columns if name not in frame.columns]
         if absent:
             raise ValueError(f"cannot encode: columns {absent} are missing; got {frame.columns}")
         if frame[ENTITY_TIME].null_count():
             raise ValueError(f"cannot encode: {ENTITY_TIME} is null in {frame[ENTITY_TIME].null_count():,} rows")
-        parts = frame.iter_slices(ROWS_AT_ONCE) if frame.height else iter([frame])
+        asked = frame if moment is None else asked_at(frame, moment)
+        parts = asked.iter_slices(ROWS_AT_ONCE) if asked.height else iter([asked])
         return filled(map(self._encode_rows, parts), frame.height)
 
-    def encode_parts(self, parts: Iterable[pl.DataFrame], rows: int) -> dict[str, np.ndarray]:
+    def encode_parts(
+        self, parts: Iterable[pl.DataFrame], rows: int, moment: datetime | None = None
+    ) -> dict[str, np.ndarray]:
         """Encode a long table that is never in memory as a whole.
 
         Args:
             parts: the rows in order, in parts.
             rows: their number.
+            moment: time of the request, as of `encode`.
 
         Returns:
             what `encode` returns for all rows at once.
@@ -165,7 +173,7 @@ class Encoder:
         Raises:
             ValueError: as `encode`.
         """
-        return filled(map(self.encode, parts), rows)
+        return filled((self.encode(part, moment) for part in parts), rows)
 
     @property
     def histories(self) -> tuple[Feature, ...]:

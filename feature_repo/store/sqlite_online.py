@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.schema import ENTITY_TIME, Entity, Schema
+from feature_repo.schema import ENTITY_TIME, Entity, Kind, Schema
 from feature_repo.store.connection import unknown_if_empty
 from feature_repo.store.definitions import table_name
 from feature_repo.store.sqlite_rows import connect, key_of, tables_in
@@ -69,6 +69,18 @@ class SqliteStore(Store):
         found = [{**rows[keys[id_]], entity.key: id_} for id_ in ids]
         types = online_types(views)
         return unknown_if_empty(pl.DataFrame({name: [row.get(name) for row in found] for name in types}, schema=types))
+
+    def loaded_until(self, entity: Entity) -> datetime | None:
+        """Time of the newest online row of an entity, in whole seconds; None without any.
+
+        A load that changed nothing leaves it as it was.
+        """
+        # Histories are wide, and change in no load that leaves the activity as it was.
+        views = [view for view in self.schema.views_of(entity) if view.features[0].kind is not Kind.HISTORY]
+        with closing(connect(self.home / "online.db")) as connection:
+            tables = [table_name(self.schema, view) for view in views or self.schema.views_of(entity)]
+            found = [connection.execute(f'SELECT MAX(event_ts) FROM "{table}"').fetchone()[0] for table in tables]
+        return max((datetime.fromtimestamp(seconds) for seconds in found if seconds is not None), default=None)
 
 
 def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> Iterator[tuple[bytes, str, bytes, int]]:

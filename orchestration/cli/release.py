@@ -21,6 +21,7 @@ def recommend(
     where: Annotated[str | None, typer.Option(help="Filter, such as 'department == \"GROCERY\"'.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Every user, in batches; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Parquet file for --all.")] = None,
+    at: Annotated[str | None, typer.Option(help="Time of the request, ISO in UTC; by default the present.")] = None,
     dataset: Dataset = None,
     as_json: Json = False,
 ) -> None:
@@ -29,16 +30,18 @@ def recommend(
         raise typer.BadParameter("give either a user id, or --all together with --out FILE.parquet")
     settings = prepare()
     name = released_dataset(settings, dataset)
+    from feature_repo.utc import utc_time
     from orchestration.recommend_all import recommend_all
     from orchestration.reporting.text import recommendations_text
     from serving.open import open_retriever
 
+    moment = utc_time("--at", at) if at else None
     if out:
-        rows = recommend_all(settings, name, k, where, out)
+        rows = recommend_all(settings, name, k, where, out, at=moment)
         typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows in {out}")
         return
     with open_retriever(settings, name) as retriever:
-        answer = retriever.recommend(str(user), k, where)
+        answer = retriever.recommend(str(user), k, where, at=moment)
     typer.echo(json.dumps(as_data(answer), indent=1) if as_json else recommendations_text(answer))
 
 

@@ -102,6 +102,9 @@ class Online:
     def withdrawn_items(self) -> list[str]:
         return self._withdrawn
 
+    def loaded_until(self, entity: Entity) -> datetime | None:
+        return NOW
+
 
 class _Tower(torch.nn.Module):
     """Direction of the department, `slope` turns it away from the other department's as the price rises."""
