@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from feature_repo.feature import Column, Feature, Kind
+from feature_repo.granularity import DAY, Granularity
 
 __all__ = [
     "CREATED_TIME",
@@ -101,6 +102,8 @@ class Schema:
     """Views of both entities."""
     seen_items_may_return: bool
     """Whether a seen item can be relevant to its user."""
+    snapshots: str = DAY
+    """Granularity of the user snapshots that training reads, see `granularity`."""
 
     def __post_init__(self) -> None:
         name = self.dataset
@@ -109,6 +112,7 @@ class Schema:
                 f"dataset name {name!r}: wanted at most {MAX_DATASET_NAME} lower-case letters, digits and underscores, "
                 "a letter first"
             )
+        Granularity.of(self.snapshots)
         features = [feature for view in self.views for feature in view.features]
         columns = [column for feature in features for column in feature.columns]
         for what, names in (
@@ -155,7 +159,9 @@ class Schema:
     def to_json(self) -> str:
         """JSON of the declaration, with sorted keys."""
         views = [asdict(view) | {"features": [each.to_dict() for each in view.features]} for view in self.views]
-        return json.dumps(asdict(self) | {"views": views}, sort_keys=True)
+        raw = asdict(self) | {"views": views}
+        # A schema with the default has the digest of the time before there was a choice.
+        return json.dumps({k: v for k, v in raw.items() if (k, v) != ("snapshots", DAY)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Schema:
@@ -170,4 +176,4 @@ class Schema:
             )
             for view in raw["views"]
         )
-        return cls(dataset=raw["dataset"], views=views, seen_items_may_return=raw["seen_items_may_return"])
+        return cls(**(raw | {"views": views}))

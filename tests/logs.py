@@ -19,6 +19,8 @@ USERS = [f"u{n}" for n in range(9)]
 ITEMS = [f"i{n}" for n in range(12)]
 MOMENTS = (START + timedelta(days=50), START + timedelta(days=70, hours=7), START + timedelta(days=2 * DAYS))
 """Two moments within the log, and one long after everything is known."""
+GRANULARITIES = ("day", "session 6h", "session 2d", "event")
+"""The times lie on a grid of six hours, so a gap of six hours just goes on."""
 _TYPES = {
     "user_id": pl.String(),
     "item_id": pl.String(),
@@ -60,7 +62,9 @@ def seen(events: list[Event], key: str, id_: str, moment: datetime) -> list[Even
     return [event for event in events if event[key] == id_ and known(event) < moment]
 
 
-def tables_of(events: list[Event], *, value: bool = True, basket: bool = True, length: int = 4) -> Tables:
+def tables_of(
+    events: list[Event], *, value: bool = True, basket: bool = True, length: int = 4, snapshots: str = "day"
+) -> Tables:
     """The log in canonical form, with all computed views."""
     views = (
         user_activity_view(value=value, basket=basket),
@@ -69,7 +73,7 @@ def tables_of(events: list[Event], *, value: bool = True, basket: bool = True, l
     )
     columns = [name for name in _TYPES if (value or name != "value") and (basket or name != "basket_id")]
     return Tables(
-        schema=Schema(dataset="log", views=views, seen_items_may_return=True),
+        schema=Schema(dataset="log", views=views, seen_items_may_return=True, snapshots=snapshots),
         events=pl.DataFrame(events, schema=_TYPES).select(columns).sort("timestamp", "user_id", "item_id"),
         users=pl.DataFrame({"user_id": USERS}),
         items=pl.DataFrame({"item_id": ITEMS}),

@@ -166,7 +166,7 @@ def start_trial(
         events, users[USER_ID], items[ITEM_ID], validation_start, cut, schema.seen_items_may_return
     )
     _check_recipe(schema, config)
-    positives = interactions(events, validation_start)
+    positives = interactions(events, validation_start, schema.snapshots)
     trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
     user_arrays, item_arrays = trial.user_encoder.encode(users[holdout.users_Q]), trial.item_encoder.encode(items)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import RESERVED, Encoder, InputKind
+from feature_repo.granularity import DAY
 from feature_repo.schema import ITEM_ID, USER_ID
 from training.artifacts.load import Released, read_release, with_behaviour
 from training.artifacts.warm_start import carry_over
@@ -49,6 +50,7 @@ def fit_update(
     cut: datetime,
     seed: int,
     on_epoch: OnEpoch,
+    granularity: str = DAY,
 ) -> Fitted:
     """Incremental update of a release from joined frames, by [since, cut).
 
@@ -66,6 +68,7 @@ def fit_update(
         cut: end of the new training part.
         seed: random seed.
         on_epoch: called with each epoch's number and metrics.
+        granularity: granularity of the user snapshots.
 
     Returns:
         The updated towers with their encoders.
@@ -75,7 +78,7 @@ def fit_update(
     """
     released = read_release(release)
     new = weighted(positives, released.config.weighting).join(
-        interactions(events, since), on=[USER_ID, ITEM_ID, "query_time"], how="anti", maintain_order="left"
+        interactions(events, since, granularity), on=[USER_ID, ITEM_ID, "query_time"], how="anti", maintain_order="left"
     )
     if new.is_empty():
         raise ValueError(f"no interaction became known between {since} and {cut}: there is nothing to update by")

@@ -31,6 +31,7 @@ _TOP: Keys = {
     "items": (dict,),
     "impressions": (dict,),
     "missing": (list,),
+    "snapshots": (str,),
 }
 _FILE: Keys = {
     "file": (str, list),

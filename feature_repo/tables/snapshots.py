@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo.schema import ENTITY_TIME, Entity
+from feature_repo.granularity import DAY
+from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
+from feature_repo.sessions import snapshot_moments
 
 WINDOWS = {"7d": timedelta(days=7), "28d": timedelta(days=28)}
 """Spans of the windowed features. A window includes the time one span before its
@@ -27,28 +29,26 @@ def known_before(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     return events.filter(pl.max_horizontal("timestamp", "created") < moment)
 
 
-def day_of(moment: pl.Expr) -> pl.Expr:
-    """Midnight at or before a time: the user snapshot of an interaction."""
-    return moment.dt.truncate("1d")
-
-
 def week_of(moment: pl.Expr) -> pl.Expr:
     """Monday, 00:00, at or before a time: the item snapshot of an interaction."""
     return moment.dt.truncate("1w")
 
 
-def user_snapshots(events: pl.DataFrame, users: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:
-    """Start of each active day of each user, and every user at each of `moments`.
+def user_snapshots(
+    events: pl.DataFrame, users: pl.DataFrame, moments: Sequence[datetime], granularity: str = DAY
+) -> pl.DataFrame:
+    """Snapshots of all interactions, and every user at each of `moments`.
 
     Args:
         events: canonical events.
         users: canonical users.
         moments: times at which every user has a snapshot.
+        granularity: day, session with a gap, or event.
 
     Returns:
         user_id and event_timestamp, sorted by both.
     """
-    active = events.select("user_id", day_of(pl.col("timestamp")).alias(ENTITY_TIME))
+    active = events.select(USER_ID, snapshot_moments(events, granularity).alias(ENTITY_TIME))
     at = pl.DataFrame({ENTITY_TIME: list(moments)}, schema={ENTITY_TIME: pl.Datetime("us")})
     everyone = users.select("user_id").join(at, how="cross")
     return pl.concat([active, everyone]).unique().sort("user_id", ENTITY_TIME)

@@ -54,6 +54,7 @@ class Dataset:
         user_features: Features | None = None,
         item_features: Features | None = None,
         seen_items_may_return: bool | None = None,
+        snapshots: str = "day",
         holdout_share: float = 0.1,
         name: str = "data",
     ) -> Dataset:
@@ -75,6 +76,7 @@ class Dataset:
             user_features: feature name -> kind, or options as in gatehouse.yaml; None guesses.
             item_features: the same for items; with `display` an answer shows the feature.
             seen_items_may_return: whether a user may take an item again; None asks the events.
+            snapshots: granularity of the user snapshots: day, event, or such as "session 30m".
             holdout_share: least share of the events after the cut.
             name: name of the dataset.
 
@@ -93,7 +95,13 @@ class Dataset:
         people = raw_entities(users, user, Entity.USER, user_features, taken)
         corpus = raw_entities(items, item, Entity.ITEM, item_features, taken)
         tables = canonical_tables(
-            name, log, people, corpus, seen_items_may_return=seen_items_may_return, positive_from=positive_from
+            name,
+            log,
+            people,
+            corpus,
+            seen_items_may_return=seen_items_may_return,
+            positive_from=positive_from,
+            snapshots=snapshots,
         )
         return cls.of(tables, holdout_share=holdout_share)
 
@@ -144,7 +152,7 @@ class Dataset:
     @cached_property
     def positives(self) -> pl.DataFrame:
         """Interactions before the cut."""
-        return interactions(self.tables.events, self.split.cut)
+        return interactions(self.tables.events, self.split.cut, self.schema.snapshots)
 
     @cached_property
     def queries(self) -> pl.DataFrame:

@@ -146,6 +146,7 @@ def canonical_tables(
     *,
     seen_items_may_return: bool | None,
     positive_from: float | None,
+    snapshots: str,
 ) -> Tables:
     """Check named tables, and bring them into canonical form.
 
@@ -156,6 +157,7 @@ def canonical_tables(
         items: the items.
         seen_items_may_return: whether a user may take an item again; None asks the events.
         positive_from: lowest rating of a positive.
+        snapshots: granularity of the user snapshots.
 
     Raises:
         InputError: the tables cannot be used.
@@ -164,6 +166,7 @@ def canonical_tables(
     config = {
         "dataset": name,
         "seen_items_may_return": returning,
+        "snapshots": snapshots,
         "events": {key for key, column in (("value", "value"), ("basket", "basket_id")) if column in events.columns},
         "users": {"features": users[1]},
         "items": {"features": items[1]},

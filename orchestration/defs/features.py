@@ -88,7 +88,7 @@ def source_line(tables: Tables, source: Source) -> str:
 
 @dg.asset(group_name="features", compute_kind="polars")
 def user_features(events: Source, users: Source) -> dg.Output[Features]:
-    """User profile, activity and history at the start of each active day.
+    """User profile, activity and history at the snapshots of the interactions.
 
     There are snapshots at the cut and at the end as well.
     """

@@ -61,7 +61,7 @@ def _join(workspace: Workspace, users: Features, items: Features, folder: Path) 
     source, tables = users.source, read_tables(users.source)
     store = Store(tables.schema, workspace.settings.feast_home, online=workspace.settings.online_store)
     store.apply(users.folder.parent)
-    positives = interactions(tables.events, source.cut)
+    positives = interactions(tables.events, source.cut, tables.schema.snapshots)
     moments = (source.validation_start, source.cut)
     asked = query_rows(positives, tables.users["user_id"], moments)
     sold = item_rows(positives, tables.items["item_id"], moments)
@@ -201,7 +201,7 @@ def _fit(
         "on_epoch": on_epoch,
     }
     if parent and parent.training is Training.UPDATE:
-        return fit_update(parent.folder, since=parent.cut, **given)
+        return fit_update(parent.folder, since=parent.cut, granularity=tables.schema.snapshots, **given)
     return fit(
         schema=tables.schema,
         config=_recipe(workspace, source),

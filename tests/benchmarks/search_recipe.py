@@ -84,7 +84,8 @@ def joined(tables: Tables, entity: Entity, split: Split) -> pl.DataFrame:
         entity: users or items.
         split: times of the split.
     """
-    moments, positives = (split.validation_start, split.cut), interactions(tables.events, split.cut)
+    moments = split.validation_start, split.cut
+    positives = interactions(tables.events, split.cut, tables.schema.snapshots)
     if entity is Entity.USER:
         rows = query_rows(positives, tables.users[entity.key], moments)
     else:

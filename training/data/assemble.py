@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.encode import Encoder
+from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Feature, Kind, Schema
 from training.data.histories import Histories, HistoriesBuilder
 from training.data.snapshots import Frame, Snapshots
@@ -122,7 +123,8 @@ def assemble(
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),
     )
-    return data.with_labels(asked.keys[ENTITY_TIME].dt.epoch("d").to_numpy(), label_days) if label_days else data
+    time_Q = asked.keys[ENTITY_TIME].dt.epoch("us").to_numpy()
+    return data.with_labels(time_Q, label_days * MICROSECONDS_PER_DAY) if label_days else data
 
 
 def encoded(encoder: Encoder, snapshots: Snapshots) -> Arrays:

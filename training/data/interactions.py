@@ -7,23 +7,32 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_repo.granularity import DAY
 from feature_repo.schema import ENTITY_TIME
-from feature_repo.tables.snapshots import day_of, known_before, week_of
+from feature_repo.sessions import snapshot_moments
+from feature_repo.tables.snapshots import known_before, week_of
 from training.data.snapshots import Frame
 
 
-def interactions(events: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """Positives known before `until`: one row per user, day and item.
+def interactions(events: pl.DataFrame, until: datetime, granularity: str = DAY) -> pl.DataFrame:
+    """Positives known before `until`: one row per user, snapshot and item.
 
-    Columns: user_id, query_time (start of the day: the user snapshot), item_id,
-    item_time (start of the week: the item snapshot), timestamp (of the first event),
-    weight (1, because a day's repetition of an item is one decision), and with events
-    that have it value (the day's sum, null if none is known).
+    Args:
+        events: canonical events.
+        until: end of the training part.
+        granularity: granularity of the user snapshots.
+
+    Returns:
+        user_id, query_time (the user snapshot), item_id, item_time (start of the week:
+            the item snapshot), timestamp (of the first event), weight (1, because an
+            item's repetition within a snapshot is one decision), and with events that
+            have it value (the snapshot's sum, null if none is known).
     """
     value = ["value"] if "value" in events.columns else []
+    known = known_before(events, until)
     return (
-        known_before(events, until)
-        .group_by("user_id", "item_id", day_of(pl.col("timestamp")).alias("query_time"))
+        known.with_columns(query_time=snapshot_moments(known, granularity))
+        .group_by("user_id", "item_id", "query_time")
         .agg(pl.col("timestamp").min(), *map(_sum_of_known, value))
         .with_columns(item_time=week_of(pl.col("timestamp")), weight=pl.lit(1.0, pl.Float32))
         .select("user_id", "query_time", "item_id", "item_time", "timestamp", "weight", *value)

@@ -18,36 +18,37 @@ ROWS_PER_BLOCK = 16_384
 def repeat_labels(
     item_QL: np.ndarray,
     user_Q: np.ndarray,
-    day_Q: np.ndarray,
+    time_Q: np.ndarray,
     taken: tuple[np.ndarray, np.ndarray, np.ndarray],
-    days: int,
+    window: int,
 ) -> np.ndarray:
     """Labels of the repeat head: history items that the user takes again.
-
-    The window is `days` days, the snapshot's own the first.
 
     Args:
         item_QL: items by number, below 0 for none.
         user_Q: users of the snapshots.
-        day_Q: days of the snapshots, int.
-        taken: users, items and days of the interactions, [T] each; none may lie behind
-            the end of the training part.
-        days: length of the window.
+        time_Q: times of the snapshots, int.
+        taken: users, items and snapshot times of the interactions, [T] each; none may lie
+            behind the end of the training part.
+        window: length of the window, which starts at the snapshot, in the unit of the
+            times.
 
     Returns:
         bool [Q, L].
     """
-    span = int(max(taken[2].max(), day_Q.max()) + days + 1)
+    # Ranks of times: with microseconds the keys would leave 64 bits.
+    times = np.unique(taken[2])
+    span, first_Q, end_Q = len(times) + 1, *(np.searchsorted(times, each) for each in (time_Q, time_Q + window))
     items = int(max(taken[1].max(), item_QL.max(initial=0))) + 1
-    keys_T = np.sort((taken[0].astype(np.int64) * items + taken[1]) * span + taken[2])
+    keys_T = np.sort((taken[0].astype(np.int64) * items + taken[1]) * span + np.searchsorted(times, taken[2]))
     keys_T = np.append(keys_T, np.iinfo(np.int64).max)
     label_QL = np.empty(item_QL.shape, bool)
     for start in range(0, len(item_QL), ROWS_PER_BLOCK):
         rows = slice(start, start + ROWS_PER_BLOCK)
-        item_qL, first_q = item_QL[rows], user_Q[rows, None].astype(np.int64) * items
-        keys_qL = (first_q + item_qL) * span + day_Q[rows, None]
-        next_qL = keys_T[np.searchsorted(keys_T, keys_qL)]
-        label_QL[rows] = (item_qL >= 0) & (next_qL < keys_qL + days)
+        item_qL = item_QL[rows]
+        pair_qL = (user_Q[rows, None].astype(np.int64) * items + item_qL) * span
+        next_qL = keys_T[np.searchsorted(keys_T, pair_qL + first_Q[rows, None])]
+        label_QL[rows] = (item_qL >= 0) & (next_qL < pair_qL + end_Q[rows, None])
     return label_QL
 
 
@@ -63,7 +64,7 @@ def repeat_facts(positives: pl.DataFrame, encoder: Encoder) -> np.ndarray:
     days between; standardised, 0 for items without buyers and for reserved codes.
 
     Args:
-        positives: user_id, item_id, query_time; one row per user, day and item.
+        positives: user_id, item_id, query_time; one row per user, snapshot and item.
         encoder: the item encoder.
     """
     ordered = positives.select(USER_ID, ITEM_ID, "query_time").sort(USER_ID, ITEM_ID, "query_time")

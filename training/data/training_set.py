@@ -127,12 +127,12 @@ class TrainingSet:
         found.sum_duplicates()
         return found
 
-    def with_labels(self, day_Q: np.ndarray, days: int) -> TrainingSet:
+    def with_labels(self, time_Q: np.ndarray, window: int) -> TrainingSet:
         """Training set with repeat labels.
 
         Args:
-            day_Q: days of the snapshots.
-            days: window of the labels.
+            time_Q: times of the snapshots, int.
+            window: window of the labels, in the unit of the times.
 
         Raises:
             ValueError: the queries have no history, or several.
@@ -140,10 +140,10 @@ class TrainingSet:
         names = [each.feature.name for each in self.histories]
         if len(names) != 1:
             raise ValueError(f"repeat labels are of one history, got {names or 'none'}: name the others in leave_out")
-        taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], day_Q[self.query_I])
+        taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], time_Q[self.query_I])
         code_QL = self.histories[0].items()
         item_QL = np.where(code_QL >= RESERVED, code_QL, -1)
-        return replace(self, label_QL=repeat_labels(item_QL, self.user_Q, day_Q, taken, days))
+        return replace(self, label_QL=repeat_labels(item_QL, self.user_Q, time_Q, taken, window))
 
     def batches(self, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Interaction rows of one epoch, in random batches of whole user snapshots.

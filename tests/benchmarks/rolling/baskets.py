@@ -15,7 +15,8 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID
-from feature_repo.tables.snapshots import day_of, with_known
+from feature_repo.sessions import day_of
+from feature_repo.tables.snapshots import with_known
 from training.baselines import Log
 from training.evaluation.holdout import Holdout
 

@@ -89,11 +89,20 @@ def test_encoding_options_at_their_default_do_not_change_the_digest() -> None:
     assert {"length", "dim", "tower"} <= declared[0].keys()
 
 
+def test_the_granularity_of_snapshots_is_kept_and_its_default_changes_no_digest() -> None:
+    assert "snapshots" not in json.loads(SCHEMA.to_json())
+    for text in ("day", "session 2h", "event"):
+        assert Schema.from_json(replace(SCHEMA, snapshots=text).to_json()).snapshots == text
+    with pytest.raises(ValueError, match="snapshots is 'hour'; wanted day, event"):
+        replace(SCHEMA, snapshots="hour")
+
+
 @pytest.mark.parametrize(
     "other",
     [
         replace(SCHEMA, dataset="shop2"),
         replace(SCHEMA, seen_items_may_return=False),
+        replace(SCHEMA, snapshots="session 30m"),
         replace(SCHEMA, views=SCHEMA.views[:1]),
         replace(SCHEMA, views=SCHEMA.views[::-1]),
         replace(SCHEMA, views=(replace(SCHEMA.views[0], name="items"), SCHEMA.views[1])),

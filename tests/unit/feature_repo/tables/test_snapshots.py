@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from feature_repo.schema import Entity
-from feature_repo.tables.snapshots import day_of, item_snapshots, seen_events, user_snapshots, week_of, with_known
+from feature_repo.sessions import day_of
+from feature_repo.tables.snapshots import item_snapshots, seen_events, user_snapshots, week_of, with_known
 from tests.logs import DAYS, MOMENTS, START, USERS, known, random_events, tables_of
 
 SPANS = {"leave_7d": timedelta(days=7), "leave_28d": timedelta(days=28)}

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
-from tests.logs import ITEMS, MOMENTS, START, USERS, Event, known, random_event, random_events, tables_of
+from tests.logs import GRANULARITIES, ITEMS, MOMENTS, START, USERS, Event, known, random_event, random_events, tables_of
 from training.data.interactions import at, interactions, item_rows, query_rows
 from training.data.popularity import popular_items
 
@@ -19,8 +19,8 @@ DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 UNTIL = MOMENTS[0]
 
 
-def positives_of(events: list[Event], until: datetime = UNTIL) -> pl.DataFrame:
-    return interactions(tables_of(events).events, until)
+def positives_of(events: list[Event], until: datetime = UNTIL, granularity: str = "day") -> pl.DataFrame:
+    return interactions(tables_of(events).events, until, granularity)
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
@@ -58,14 +58,16 @@ def test_snapshots_lie_before_the_interaction() -> None:
     assert found.schema["weight"] == pl.Float32
 
 
-def test_what_is_known_only_later_changes_nothing() -> None:
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_what_is_known_only_later_changes_nothing(granularity: str) -> None:
     events, dice = random_events(1), random.Random(0)
     past = [event for event in events if known(event) < UNTIL]
     future = [event for event in (random_event(dice) for _ in range(200)) if known(event) >= UNTIL]
     assert 0 < len(past) < len(events)
     assert any(event["timestamp"] < UNTIL for event in future)
-    assert_frame_equal(positives_of(past), positives_of(events))
-    assert_frame_equal(positives_of(past + future), positives_of(events))
+    wanted = positives_of(events, granularity=granularity)
+    assert_frame_equal(positives_of(past, granularity=granularity), wanted)
+    assert_frame_equal(positives_of(past + future, granularity=granularity), wanted)
 
 
 def test_every_query_has_a_row_in_the_user_tables() -> None:

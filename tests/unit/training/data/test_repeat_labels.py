@@ -28,6 +28,12 @@ def test_repeat_labels_are_a_search_through_the_days_that_follow(days: int) -> N
     assert got.tolist() == wanted
     assert 0 < got.mean() < 1
     assert not got[item_QL < 0].any()
+    unit = 86_400_000_000
+    fine = repeat_labels(item_QL, user_Q, day_Q * unit + 1, (user, item, day * unit + 1), days * unit)
+    assert np.array_equal(fine, got)
+    # A snapshot later in the day sees no interaction from before it.
+    late = repeat_labels(item_QL, user_Q, day_Q * unit + 1, (user, item, day * unit), days * unit)
+    assert late.tolist() == repeat_labels(item_QL, user_Q, day_Q + 1, (user, item, day), days).tolist()
 
 
 def test_facts_are_buyers_share_who_came_back_and_the_days_between() -> None:
