@@ -14,8 +14,8 @@ from orchestration.workspace import Workspace
 from serving.registry import CHAMPION, Registry, Training
 from serving.release.load import champion_of, check_may_serve
 from serving.release.manifest import Manifest, read, verified_files
+from training.artifacts.choice import asked_recipe
 from training.recipes import TrainConfig, recipe
-from training.recipes.serialization import from_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,8 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     if workspace.update:
         returns, events = schema.seen_items_may_return, count_events(source)
         config = recipe(workspace.recipe, seen_items_may_return=returns, interactions=events)
-        former = from_json((folder / "recipe.json").read_text(encoding="utf-8"))
-        _refuse_update(manifest, source, schema, _differences(former, config), workspace.recipe)
+        # Switches that a choice took belong to the release, not to the question.
+        _refuse_update(manifest, source, schema, _differences(asked_recipe(folder), config), workspace.recipe)
     else:
         _refuse_warm_start(manifest, source)
     training = Training.UPDATE if workspace.update else Training.WARM_START

@@ -19,6 +19,8 @@ from serving.gate.policy import Policy
 from serving.registry import CHAMPION
 from serving.settings import Settings
 from training.recipes import recipe
+from training.recipes.choice import CHOICE_SECONDS
+from training.recipes.named import DEFAULT
 
 PLAIN, ALL = "plain", "all"
 COMPUTING = ("duckdb", "feast", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch")
@@ -39,12 +41,14 @@ class Workspace(dg.ConfigurableResource):
     """Whether to load the online features anew, even if those of a later time are there."""
     seed: int = 0
     retrain: bool = False
-    recipe: str = "base"
+    recipe: str = DEFAULT
     update: str | None = None
     """Base of an incremental update: `champion` or a version's number."""
     warm_start: str | None = None
     """Base of a warm start, likewise."""
     device: str = "cpu"
+    choice_seconds: float = CHOICE_SECONDS
+    """Budget of the trials that choose between switches of the default recipe; 0 for none."""
     baselines: str = PLAIN
     """Baselines beside the gate's: `plain` (those that only count), `all`, or names with commas."""
 
@@ -84,6 +88,8 @@ class Workspace(dg.ConfigurableResource):
         available(self.device)
         Policy.load(self.settings.gate_policy)
         _ = self.baseline_names, self.clock
+        if self.choice_seconds < 0:
+            raise InputError(f"choice_seconds is {self.choice_seconds}: wanted a number of seconds, or 0 for no choice")
         if self.update and self.warm_start:
             raise InputError(
                 f"update is {self.update} and warm_start {self.warm_start}: an update changes id embeddings only, a "
@@ -92,6 +98,12 @@ class Workspace(dg.ConfigurableResource):
         for name, version in (("update", self.update), ("warm_start", self.warm_start)):
             if version and version != CHAMPION and not version.isdecimal():
                 raise InputError(f"{name} is {version!r}: wanted `{CHAMPION}` or the number of a version")
+
+    @property
+    def chooses(self) -> bool:
+        """Whether trials choose the recipe: the default one, trained from scratch."""
+        # A named recipe is meant as it is, and a release's towers fit only its own.
+        return self.recipe == DEFAULT and self.choice_seconds > 0 and not (self.update or self.warm_start)
 
     @property
     def baseline_names(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -27,9 +29,11 @@ from training.data.training_set import Arrays, TrainingSet
 from training.evaluation.evaluate import evaluate
 from training.evaluation.holdout import temporal_holdout
 from training.recipes import InBatch, TrainConfig
+from training.recipes.choice import SWITCHES, Tried, choose
 from training.retrieval.model_search import served_search
 from training.towers import TwoTower, codes_of, new_model
 from training.trainer import SCORE, OnEpoch, Validate, fit_repeat_head, train
+from training.trials import Trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,10 @@ class Fitted:
     """Encoder of user snapshots."""
     item_encoder: Encoder
     """Encoder of item snapshots."""
+    config: TrainConfig
+    """Recipe of the training, with the switches that a choice took."""
+    tried: tuple[Tried, ...] = ()
+    """What was tried on the validation window; empty without a choice."""
     epochs: list[dict[str, float]] = field(default_factory=list)
     """Metrics of each epoch of the trial; without one, the losses of the training."""
     examples: tuple[Arrays, Arrays] = ({}, {})
@@ -64,6 +72,8 @@ def fit(
     warm_start: Path | None = None,
     checkpoints: Path | None = None,
     device: str = "cpu",
+    choice_seconds: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Fitted:
     """Fit towers on everything before the cut.
 
@@ -71,6 +81,7 @@ def fit(
     [validation_start, cut), and then trains on everything before the cut. The second
     training costs as much as the first and is worth it: the newest weeks say most about
     the next ones. A recipe without patience names its number of epochs, and needs no trial.
+    With seconds for a choice, further trials try the switches of `recipes.choice`.
 
     Args:
         schema: features of users and items.
@@ -92,6 +103,9 @@ def fit(
         checkpoints: folder of this training alone; a call with the same arguments
             resumes from the last completed epoch there, and ends with the same towers.
         device: torch device, see `train`.
+        choice_seconds: budget of all trials of a choice; 0 for none, so that the recipe
+            is trained as it is. Without patience there is no trial and no choice.
+        clock: seconds, which trials are timed by.
 
     Returns:
         The towers with their encoders.
@@ -101,30 +115,37 @@ def fit(
     """
     released = read_release(warm_start) if warm_start else None
     _check_recipe(schema, config)
-    run = partial(train, config=config, seed=seed, device=device)
-    trial_file, refit_file = (checkpoints and checkpoints / f"{name}.safetensors" for name in ("trial", "refit"))
+    run = partial(train, seed=seed, device=device)
     measured, best = None, config.optimisation.epochs
-    if config.optimisation.patience is not None:
-        given = schema, queries, item_snapshots, events, validation_start, cut, config
-        trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
-        measured = run(data, trial.model, validate=validate, on_epoch=on_epoch, checkpoint=trial_file)
-        best = 1 + int(np.argmax([epoch[SCORE] for epoch in measured]))
-        del trial, data, validate  # memory for the second training
+    tried: tuple[Tried, ...] = ()
     # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
+    if config.optimisation.patience is not None:
+
+        def start(config: TrainConfig) -> tuple[TwoTower, TrainingSet, Validate]:
+            given = schema, queries, item_snapshots, events, validation_start, cut, config
+            trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
+            return trial.model, data, validate
+
+        trials = Trials(start, run, on_epoch=on_epoch, folder=checkpoints, clock=clock if choice_seconds else None)
+        switches = SWITCHES if choice_seconds else {}
+        config, tried = choose(config, trials, items=len(items), seconds=choice_seconds, switches=switches)
+        measured = trials.epochs[[each.name for each in tried if each.taken][-1]]
+        best = 1 + int(np.argmax([epoch[SCORE] for epoch in measured]))
     final, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         on_epoch(epoch, {"refit": metrics["loss"]})
 
-    losses = run(data, final.model, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
+    refit_file = checkpoints and checkpoints / "refit.safetensors"
+    losses = run(data, final.model, config=config, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
     fit_repeat_head(data, final.model, config, seed=seed, device=device)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     # Without a trial there is no score: nothing was measured.
     epochs = measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
-    return replace(final, epochs=epochs, examples=(examples[0], examples[1]))
+    return replace(final, epochs=epochs, examples=(examples[0], examples[1]), tried=tried if choice_seconds else ())
 
 
 def start_trial(
@@ -216,7 +237,7 @@ def untrained(
         model.repeat.get_buffer("facts_VF").copy_(torch.from_numpy(repeat_facts(positives, item_encoder)))
     if released:
         carry_over(released, model, config, user_encoder, item_encoder)
-    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder), data
+    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, config=config), data
 
 
 def with_score(metrics: dict[str, float], repeat_weight: float, discovery_weight: float) -> dict[str, float]:

@@ -163,7 +163,9 @@ def update(
             optimiser.zero_grad(set_to_none=True)
         losses.append({"loss": total / len(batches)})
         on_epoch(len(losses), losses[-1])
-    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, epochs=losses)
+    return Fitted(
+        model=model, user_encoder=user_encoder, item_encoder=item_encoder, config=released.config, epochs=losses
+    )
 
 
 def _plain(config: TrainConfig) -> TrainConfig:

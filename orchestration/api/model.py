@@ -26,6 +26,8 @@ from training.fit import Fitted
 from training.fit import fit as fit_towers
 from training.recipes import TrainConfig
 from training.recipes import recipe as named_recipe
+from training.recipes.choice import CHOICE_SECONDS
+from training.recipes.named import DEFAULT
 from training.retrieval.model_search import served_scores, served_search
 from training.towers import embed
 
@@ -178,15 +180,17 @@ class RetrievalModel:
 
 def fit(
     data: Dataset,
-    recipe: str | TrainConfig = "base",
+    recipe: str | TrainConfig = DEFAULT,
     *,
     seed: int = 0,
     device: str = "cpu",
+    choice_seconds: float = CHOICE_SECONDS,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
 ) -> RetrievalModel:
     """Train towers on everything before the cut.
 
-    A small log's number of epochs is found in a trial.
+    A small log's number of epochs is found in a trial, and with the default recipe
+    further trials on the same window choose between its switches.
 
     Features are as of the cut, search is exact, and nothing is registered or gated.
 
@@ -195,6 +199,7 @@ def fit(
         recipe: name of a recipe, or a `TrainConfig`, such as `replace(gh.recipes.base(), dim=64)`.
         seed: random seed.
         device: cpu, cuda, cuda:1.
+        choice_seconds: budget of these trials together; 0 trains the default recipe as it is.
         on_epoch: called with the number and the metrics of each epoch.
 
     Raises:
@@ -205,7 +210,9 @@ def fit(
     ValueError: no recipe 'fastest'; there are base, behavioural, by_value, with_statistics, without_repeats
     """
     returning = data.schema.seen_items_may_return
-    config = recipe if isinstance(recipe, TrainConfig) else named_recipe(recipe, seen_items_may_return=returning)
+    size = data.tables.events.height
+    named = recipe if isinstance(recipe, TrainConfig) else None
+    config = named or named_recipe(str(recipe), seen_items_may_return=returning, interactions=size)
     fitted = fit_towers(
         schema=data.schema,
         queries=data.queries,
@@ -219,11 +226,12 @@ def fit(
         on_epoch=on_epoch,
         impressions=data.tables.impressions,
         device=device,
+        choice_seconds=choice_seconds if recipe == DEFAULT else 0.0,
     )
     popular = popular_items(data.known, data.tables.items[ITEM_ID])
     return RetrievalModel(
         fitted=fitted,
-        config=config,
+        config=fitted.config,
         schema=data.schema,
         cut=data.split.cut,
         users=data.users,

@@ -55,6 +55,7 @@ def read_model(folder: Path) -> dict[str, Any]:
         model=released.model,
         user_encoder=released.user_encoder,
         item_encoder=released.item_encoder,
+        config=released.config,
         epochs=state["epochs"],
     )
     frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in FRAMES}

@@ -35,6 +35,9 @@ def run(
         str, typer.Option(help="Recipe: base, behavioural, by_value, with_statistics, without_repeats.")
     ] = "base",
     device: Annotated[str, typer.Option(help="Device of the training: cpu, cuda, cuda:1.")] = "cpu",
+    choice_seconds: Annotated[
+        float, typer.Option(min=0, help="Seconds for trials that choose the default recipe's switches; 0: none.")
+    ] = 30.0,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train a new version even if this input has one.")] = False,
     update: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Update the id embeddings of this release: champion, or 7.")
@@ -62,6 +65,7 @@ def run(
     config: dict[str, Any] = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": data and str(data)}
     config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start, "baselines": baselines}
     config |= {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
+    config |= {"choice_seconds": choice_seconds}
     config |= {"same_dataset": same_dataset, "reset_online": reset_online}
     if dry_run:
         return show_plan(config, as_json)

@@ -22,9 +22,11 @@ from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
 from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
+from training.artifacts.choice import asked_recipe, stored_recipe, write_choice
 from training.data.interactions import interactions, item_rows, query_rows
 from training.data.popularity import popular_items
 from training.recipes import TrainConfig, recipe
+from training.recipes.choice import choice_lines
 from training.recipes.serialization import to_flat, to_json
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
         source.as_of.isoformat(),
         to_json(_recipe(workspace, source)),
         str(workspace.seed),
+        f"choice within {workspace.choice_seconds} s" if workspace.chooses else "no choice",
         code_digest(),
         f"{parent.training} of {parent.version}" if parent else Training.FULL,
     )
@@ -167,12 +170,22 @@ def _train(
                 user_encoder=fitted.user_encoder,
                 item_encoder=fitted.item_encoder,
                 schema=tables.schema,
-                config=config,
+                config=fitted.config,
                 popular=popular_items(tables.events, tables.items["item_id"]),
                 examples=fitted.examples,
             )
-            return run.register(folder, {INPUT_KEY: key, **tags})
+            if fitted.tried:
+                write_choice(folder, config, fitted.tried)
+            return run.register(folder, {INPUT_KEY: key, **tags}, card=_card(workspace, fitted))
     raise AssertionError("unreachable: the run either returns a version or raises")
+
+
+def _card(workspace: Workspace, fitted: "Fitted") -> str:
+    """Describe a version for its page in MLflow: its recipe, and how that was chosen."""
+    lines = [f"Recipe {workspace.recipe}, seed {workspace.seed}."]
+    if fitted.tried:
+        lines.append(f"Chosen on the validation window, within {workspace.choice_seconds:g} s:")
+    return "\n".join([*lines, *(f"- {line}" for line in choice_lines(fitted.tried))])
 
 
 def _fit(
@@ -202,21 +215,26 @@ def _fit(
     }
     if parent and parent.training is Training.UPDATE:
         return fit_update(parent.folder, since=parent.cut, granularity=tables.schema.snapshots, **given)
+    asked = _recipe(workspace, source)
+    # A warm start goes on with the switches that the release's own choice took.
+    chosen = parent is not None and asked_recipe(parent.folder) == asked
     return fit(
         schema=tables.schema,
-        config=_recipe(workspace, source),
+        config=stored_recipe(parent.folder) if parent and chosen else asked,
         validation_start=source.validation_start,
         impressions=tables.impressions,
         warm_start=parent.folder if parent else None,
         checkpoints=checkpoints,
         device=workspace.device,
+        choice_seconds=workspace.choice_seconds if workspace.chooses else 0.0,
         **given,
     )
 
 
 def worth_a_line(metrics: dict[str, float]) -> list[str]:
-    """Choose the metrics for the log: losses, and recall@20 of each view."""
-    return [name for name in metrics if name in ("loss", "refit") or (name.count("/") == 1 and "recall@20" in name)]
+    """Choose the metrics for the log: losses, recall@20 of each view, a trial's score."""
+    named, parts = ("loss", "refit"), ("recall@20", "score")
+    return [name for name in metrics if name in named or (name.count("/") == 1 and name.endswith(parts))]
 
 
 def hardware(device: str) -> str:

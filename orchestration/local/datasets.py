@@ -13,7 +13,7 @@ from typing import Any
 
 from serving.settings import Settings
 
-REPEATED = ("dataset", "data", "recipe", "seed", "device", "baselines")
+REPEATED = ("dataset", "data", "recipe", "seed", "device", "choice_seconds", "baselines")
 """Options of a run that the next night has too."""
 
 

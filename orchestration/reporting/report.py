@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
+from training.artifacts.choice import read_choice
+from training.recipes.choice import choice_lines
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -97,6 +99,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
 
     version = judged.version
     registry = Registry(settings, version.source.dataset)
+    tried = read_choice(registry.download(version.version))
     manifest, measured = read(registry, version.version), read_evaluation(judged)
     return {
         "dataset": version.source.dataset,
@@ -111,6 +114,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),
         "notes": list(version.source.notes),
+        "choice": choice_lines(tried),
         "index_recall": measured.index_recall,
         "metrics": {name: system.metrics for name, system in measured.systems.items()},
         "core_metrics": {name: system.metrics for name, system in measured.core.items()},
@@ -133,7 +137,8 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print(_table(f"{summary['dataset']} v{summary['version']} - {title}", systems))
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
-    for note in (*notes(measured), *summary["notes"]):
+    chosen = [f"Recipe, chosen on the validation window: {line}." for line in summary["choice"]]
+    for note in (*notes(measured), *chosen, *summary["notes"]):
         console.print(note, style="dim", highlight=False, markup=False)
     title, *reasons = verdict_lines(summary, measured.champion_note)
     console.print(f"\n{title}", style="bold", highlight=False)

@@ -79,10 +79,16 @@ class Run:
         data = MetaDataset(source=source, name=lineage.name, digest=lineage.digest)  # type: ignore[abstract]
         mlflow.log_input(data, context="training")
 
-    def register(self, folder: Path, tags: Mapping[str, str]) -> int:
+    def register(self, folder: Path, tags: Mapping[str, str], *, card: str = "") -> int:
         """Register an artifact folder as the next version and tag it in the same step.
 
-        Returns its number.
+        Args:
+            folder: folder of the artifacts.
+            tags: tags of the version.
+            card: description on the version's page, in Markdown.
+
+        Returns:
+            The number of the version.
         """
         import mlflow
         from mlflow.models import ModelSignature
@@ -101,7 +107,12 @@ class Run:
             )
         self._create_model()
         version = self._client.create_model_version(
-            self.dataset, model.model_uri, run_id=self.id, tags=dict(tags), model_id=model.model_id
+            self.dataset,
+            model.model_uri,
+            run_id=self.id,
+            tags=dict(tags),
+            model_id=model.model_id,
+            description=card or None,
         )
         return int(version.version)
 

@@ -58,6 +58,8 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
 }
 
 
+DEFAULT = "base"
+"""Recipe of a run that names none; `recipes.choice` tries its switches."""
 LARGE = 500_000
 """Interactions from which batches are large; a pass still has hundreds of steps."""
 

@@ -1,0 +1,151 @@
+"""Automatic choice between recipes on the validation window, within a budget.
+
+One switch after the other is tried on the best recipe so far, cheapest first. The first
+trial is that of the base recipe, which any training needs for its number of epochs.
+Nothing here knows the hold-out: what a trial measures is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from training.recipes.config import TrainConfig
+from training.recipes.named import SALES
+from training.recipes.sampling import Corpus, InBatch, Negatives
+
+CHOICE_SECONDS = 30.0
+"""Default budget of all trials together, the base's included."""
+LEAST_GAIN = 0.02
+"""Relative gain in score that a switch must bring. Validation windows have hundreds of
+users, so that smaller gains are as often noise."""
+SMALL_CORPUS = 5_000
+"""Most items of a corpus for which the whole-corpus softmax is tried."""
+BASE = "base"
+"""Name of the first trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Measured trial of a recipe."""
+
+    score: float
+    """Validation score of its best epoch; higher is better."""
+    seconds: float
+    """Time that it took."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """Switch that was tried, or left out for want of time."""
+
+    name: str
+    """BASE, or a name of SWITCHES."""
+    score: float | None
+    """Validation score; None if the budget left no time."""
+    gain: float | None
+    """Relative gain over the best recipe before it; None for the base."""
+    taken: bool
+    """Whether the recipe has it now."""
+    seconds: float
+    """Time of the trial."""
+
+
+Switch = Callable[[TrainConfig, int], TrainConfig | None]
+"""Recipe with one thing changed, for a corpus of so many items; None where it does not apply."""
+
+
+def without_history(config: TrainConfig, items: int) -> TrainConfig | None:
+    """Recipe whose user tower does not read the history; a repeat head needs it."""
+    if config.repeat or "history" in config.leave_out:
+        return None
+    return replace(config, leave_out=(*config.leave_out, "history"))
+
+
+def with_statistics(config: TrainConfig, items: int) -> TrainConfig | None:
+    """Recipe with item statistics, for which all negatives come from the batch."""
+    # Only they have the statistics of a time at which they sell; a repeat head compares
+    # items of one time, so it excludes statistics.
+    if config.repeat or not set(SALES) & set(config.leave_out):
+        return None
+    left_out = tuple(name for name in config.leave_out if name not in SALES)
+    return replace(config, leave_out=left_out, negatives=Negatives(sampler=InBatch()))
+
+
+def with_user_id(config: TrainConfig, items: int) -> TrainConfig | None:
+    """Recipe with a vector of its own for every user of the training part."""
+    return None if config.tower.user_id else replace(config, tower=replace(config.tower, user_id=True))
+
+
+def whole_corpus(config: TrainConfig, items: int) -> TrainConfig | None:
+    """Recipe with the softmax over the whole corpus, where that is small."""
+    # Drawn or listed, all negatives have the features of one time.
+    if items > SMALL_CORPUS or config.whole_corpus or not set(SALES) <= set(config.leave_out):
+        return None
+    return replace(config, negatives=Negatives(sampler=Corpus()))
+
+
+SWITCHES: Mapping[str, Switch] = {
+    "statistics": with_statistics,
+    "no history": without_history,
+    "user id": with_user_id,
+    "whole corpus": whole_corpus,
+}
+"""Switches by name, cheapest first."""
+
+
+def choose(
+    base: TrainConfig,
+    trial: Callable[[str, TrainConfig], Trial],
+    *,
+    items: int,
+    seconds: float,
+    switches: Mapping[str, Switch] = SWITCHES,
+) -> tuple[TrainConfig, tuple[Tried, ...]]:
+    """Choose a recipe greedily: keep each switch that gains LEAST_GAIN or more.
+
+    A switch is tried only if the budget has room for a trial as long as the longest so
+    far. The base is always tried.
+
+    Args:
+        base: recipe to start from.
+        trial: trains and measures a recipe, under a name.
+        items: size of the corpus.
+        seconds: budget of all trials together.
+        switches: switches by name, in the order in which they are tried.
+
+    Returns:
+        The best recipe, and what was tried, in order.
+    """
+    first = trial(BASE, base)
+    best, top, spent, longest = base, first.score, first.seconds, first.seconds
+    tried = [Tried(name=BASE, score=top, gain=None, taken=True, seconds=spent)]
+    for name, switch in switches.items():
+        config = switch(best, items)
+        if config is None:
+            continue
+        if spent + longest > seconds:
+            tried.append(Tried(name=name, score=None, gain=None, taken=False, seconds=0.0))
+            continue
+        found = trial(name, config)
+        spent, longest = spent + found.seconds, max(longest, found.seconds)
+        gain = found.score / max(top, 1e-12) - 1
+        taken = gain >= LEAST_GAIN
+        tried.append(Tried(name=name, score=found.score, gain=gain, taken=taken, seconds=found.seconds))
+        if taken:
+            best, top = config, found.score
+    return best, tuple(tried)
+
+
+def choice_lines(tried: tuple[Tried, ...]) -> list[str]:
+    """Sentences for people on what was tried on the validation window."""
+    return [_line(each) for each in tried]
+
+
+def _line(each: Tried) -> str:
+    if each.score is None:
+        return f"{each.name}: not tried, the budget was spent"
+    if each.gain is None:
+        return f"{each.name}: score {each.score:.4f} on the validation window, {each.seconds:.0f} s"
+    outcome = "taken" if each.taken else "left out"
+    return f"{each.name}: {outcome}, score {each.score:.4f} ({each.gain:+.1%}), {each.seconds:.0f} s"

@@ -1,0 +1,78 @@
+"""Trials of recipes on the validation window, timed by a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from training.data.training_set import TrainingSet
+from training.recipes import TrainConfig
+from training.recipes.choice import BASE, Trial
+from training.towers import TwoTower
+from training.trainer import SCORE, OnEpoch, Validate
+
+SECONDS = "seconds"
+"""Metric of an epoch of a timed trial: time since the epoch before ended."""
+Start = Callable[[TrainConfig], tuple[TwoTower, TrainingSet, Validate]]
+"""Untrained towers of a recipe, their training set, and their validation."""
+
+
+class Trials:
+    """Trains and measures recipes by name; a choice calls it."""
+
+    def __init__(
+        self,
+        start: Start,
+        run: Callable[..., list[dict[str, float]]],
+        *,
+        on_epoch: OnEpoch,
+        folder: Path | None,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        """Prepare trials.
+
+        Args:
+            start: prepares the trial of a recipe.
+            run: `train` with seed and device.
+            on_epoch: told of each epoch of the base, and of the scores of the others.
+            folder: folder of checkpoints; None for none.
+            clock: seconds; None measures no time.
+        """
+        self.start, self.run, self.on_epoch, self.folder, self.clock = start, run, on_epoch, folder, clock
+        self.epochs: dict[str, list[dict[str, float]]] = {}
+
+    def __call__(self, name: str, config: TrainConfig) -> Trial:
+        """Trial of a recipe under a name."""
+        lap = _laps(self.clock) if self.clock else None
+        model, data, validate = self.start(config)
+
+        # The time is a metric of the epoch, and so part of the checkpoint: a resumed
+        # choice has spent what the interrupted one had.
+        def measured(towers: TwoTower) -> dict[str, float]:
+            metrics = validate(towers)
+            return metrics | {SECONDS: lap()} if lap else metrics
+
+        def told(epoch: int, metrics: dict[str, float]) -> None:
+            self.on_epoch(epoch, metrics if name == BASE else {f"{name}/{SCORE}": metrics[SCORE]})
+
+        given: dict[str, Any] = {"config": config, "validate": measured, "on_epoch": told}
+        self.epochs[name] = self.run(data, model, checkpoint=self._file(name), **given)
+        score = max(epoch[SCORE] for epoch in self.epochs[name])
+        return Trial(score=score, seconds=sum(epoch.get(SECONDS, 0.0) for epoch in self.epochs[name]))
+
+    def _file(self, name: str) -> Path | None:
+        suffix = "" if name == BASE else f"_{name.replace(' ', '_')}"
+        return self.folder and self.folder / f"trial{suffix}.safetensors"
+
+
+def _laps(clock: Callable[[], float]) -> Callable[[], float]:
+    """Seconds since the last call, at first since now."""
+    last = clock()
+
+    def lap() -> float:
+        nonlocal last
+        before, last = last, clock()
+        return last - before
+
+    return lap
