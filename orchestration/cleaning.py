@@ -80,7 +80,7 @@ def clean(settings: Settings, plan: Cleaning) -> None:
     """
     registry = Registry(settings, plan.dataset)
     # No version becomes champion meanwhile.
-    with promotion_lock(settings):
+    with promotion_lock(settings, plan.dataset):
         kept = kept_versions(registry, plan.keep)
         serving = {collection_name(plan.dataset, version) for version in kept}
         with MilvusIndex(settings, Fields(types={})) as index:

@@ -76,7 +76,11 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
     state = online_state(features, settings, record, others)
     if state and not workspace.reset_online and note.exists() and json.loads(note.read_text()) == state:
         return []
-    done = [_load(workspace, own, (), features.folder.parent, source.as_of, warn)]
+    done = []
+    # Before the histories: an item that a user has just seen must not return meanwhile.
+    if not all(each.seen_items_may_return for each in (own, *(schema for schema, _ in others.values()))):
+        done.append(_load_seen(workspace, source, warn))
+    done.append(_load(workspace, own, (), features.folder.parent, source.as_of, warn))
     for schema, versions in others.values():
         folder = source.folder.parent / f"online_{schema.digest}"
         try:
@@ -87,8 +91,6 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
             done.append(Loaded(schema=schema.digest, versions=versions, problem=problem))
         else:
             done.append(_load(workspace, schema, versions, folder, source.as_of, warn))
-    if not all(each.seen_items_may_return for each in (own, *(schema for schema, _ in others.values()))):
-        done.append(_load_seen(workspace, source, warn))
     serving = [each.version for each in sealed if may_serve(each.tags)]
     done.append(_load_withdrawn(workspace, source, serving, warn))
     store = Store(own, settings.feast_home, online=settings.online_store)

@@ -36,6 +36,8 @@ RESULT = {
     "source": pl.String,
     "version": pl.Int64,
 }
+AS_OF = "features_as_of"
+"""Column of the answers to many users: moment that their features stand for."""
 
 
 class OnlineFeatures(Protocol):
@@ -80,6 +82,8 @@ class Recommendations:
     items: tuple[Recommended, ...]
     notes: tuple[str, ...] = ()
     """Remarks on the answer, such as fewer items than wanted."""
+    features_as_of: datetime | None = None
+    """Time of the last load of the online features, naive UTC, which may be long after the user's last event."""
 
 
 class Retriever:
@@ -95,7 +99,6 @@ class Retriever:
         self._index = index
         self._collection = release.manifest.collection
         self._withdrawn = set(store.withdrawn_items())
-        self._loaded = store.loaded_until(Entity.USER)
 
     def known_users(self) -> list[str]:
         """List every user in the online features of the release, sorted."""
@@ -119,8 +122,9 @@ class Retriever:
         Raises:
             ValueError: k is below 1, the filter cannot be used, or the features are newer than `at`.
         """
+        as_of = self._store.loaded_until(Entity.USER)  # before the features: these are as new, or newer
         users = self._store.read_online(Entity.USER, [user_id])
-        time = self._time(at, users)
+        time = _time(at, as_of, users)
         source = POPULAR if users[ENTITY_TIME].null_count() else TWO_TOWER
         rows = self._answer(users, k, where, time.moment)
         fields = self._index.fetch(self._collection, rows[ITEM_ID].to_list())
@@ -131,7 +135,9 @@ class Retriever:
         version = self.release.manifest.version
         notes = self._notes(source, len(items), k)
         notes += (time.note,) if time.note and source == TWO_TOWER else ()
-        return Recommendations(user_id=user_id, version=version, source=source, items=items, notes=notes)
+        return Recommendations(
+            user_id=user_id, version=version, source=source, items=items, notes=notes, features_as_of=as_of
+        )
 
     def recommend_all(
         self, user_ids: Sequence[str], k: int, where: str | None = None, *, at: datetime | None = None
@@ -145,18 +151,16 @@ class Retriever:
             at: time of all requests, as of `recommend`.
 
         Returns:
-            Rows as RESULT: user_id, rank from 1, item_id, score, source, version.
+            Rows as RESULT: user_id, rank from 1, item_id, score, source, version; and features_as_of.
         """
+        as_of = self._store.loaded_until(Entity.USER)
         ids = list(dict.fromkeys(user_ids))
         batches = [ids[start : start + USERS_AT_ONCE] for start in range(0, len(ids), USERS_AT_ONCE)]
         users = (self._store.read_online(Entity.USER, batch) for batch in batches)
-        rows = [self._answer(each, k, where, self._time(at, each).moment) for each in users]
-        return pl.concat([pl.DataFrame(schema=RESULT), *rows])
-
-    def _time(self, at: datetime | None, users: pl.DataFrame) -> RequestTime:
-        """Find the moment of a request for users as read; a load since the opening counts."""
-        newest = pl.Series([self._loaded, users[ENTITY_TIME].max()], dtype=pl.Datetime("us")).max()
-        return RequestTime.of(at, now=present_time(), loaded=newest)  # type: ignore[arg-type]
+        rows = [self._answer(each, k, where, _time(at, as_of, each).moment) for each in users]
+        return pl.concat([pl.DataFrame(schema=RESULT), *rows]).with_columns(
+            pl.lit(as_of, pl.Datetime("us")).alias(AS_OF)
+        )
 
     def _answer(self, users: pl.DataFrame, k: int, where: str | None, moment: datetime) -> pl.DataFrame:
         """Answer users as read from the online store: rows as RESULT, in their order."""
@@ -260,3 +264,9 @@ def _best_first(rows: pl.DataFrame) -> pl.DataFrame:
 def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
     """Number the rows of each query from 1, in their order."""
     return rows.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(QUERY))
+
+
+def _time(at: datetime | None, as_of: datetime | None, users: pl.DataFrame) -> RequestTime:
+    """Find the moment of a request for users as read; a load since `as_of` counts."""
+    newest = pl.Series([as_of, users[ENTITY_TIME].max()], dtype=pl.Datetime("us")).max()
+    return RequestTime.of(at, now=present_time(), loaded=newest)  # type: ignore[arg-type]

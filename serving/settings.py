@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,8 @@ class Settings:
     """A Feast `online_store` configuration; None for SQLite in `feast_home`."""
     gate_policy: Path | None = None
     """File of the gate's policy; None for the shipped policy."""
+    features_behind_days: float = 7.0
+    """Longest time by which a version's online features may be older than the newest ones, to be promoted."""
     lite_wait_seconds: float = 60.0
     """Longest wait for a Milvus Lite folder that another process holds."""
 
@@ -67,6 +70,7 @@ class Settings:
         GATEHOUSE_MILVUS_INDEX: JSON with index_type, build and search.
         GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
         GATEHOUSE_POLICY: path of a policy file.
+        GATEHOUSE_FEATURES_BEHIND_DAYS: a number of days; default 7.
 
         Raises:
             ValueError: a variable cannot be used; the message names it.
@@ -74,7 +78,7 @@ class Settings:
         """
         home = Path(environ.get("GATEHOUSE_HOME") or ".gatehouse").expanduser().absolute()
         milvus, policy = environ.get("GATEHOUSE_MILVUS_URI") or None, environ.get("GATEHOUSE_POLICY")
-        index = environ.get("GATEHOUSE_MILVUS_INDEX")
+        index, behind = environ.get("GATEHOUSE_MILVUS_INDEX"), environ.get("GATEHOUSE_FEATURES_BEHIND_DAYS")
         settings = cls(
             home=home,
             mlflow_uri=environ.get("GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
@@ -82,6 +86,7 @@ class Settings:
             index=_index_params(index) if index else GRAPH if milvus else EXACT,
             online_store=_online_store(environ.get("GATEHOUSE_ONLINE_STORE")),
             gate_policy=Path(policy) if policy else None,
+            features_behind_days=_days(behind) if behind else 7.0,
         )
         settings.check_format()
         return settings
@@ -153,6 +158,13 @@ def _index_params(text: str) -> IndexParams:
             f'GATEHOUSE_MILVUS_INDEX={text!r}: wanted JSON such as {{"index_type": "HNSW", "build": {{"M": 16}},'
             f' "search": {{"ef": 256}}}} ({error})'
         ) from error
+
+
+def _days(text: str) -> float:
+    days = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+    if days is None:
+        raise ValueError(f"GATEHOUSE_FEATURES_BEHIND_DAYS={text!r}: wanted a number of days, such as 7 or 0.5")
+    return days
 
 
 def _online_store(text: str | None) -> Mapping[str, Any] | None:

@@ -33,6 +33,8 @@ def read_rows(path: Path, view: View, newest: pl.DataFrame) -> pl.DataFrame:
         newest: the keys and times, sorted by key.
     """
     key, times = view.entity.key, [ENTITY_TIME, CREATED_TIME]
+    if newest.is_empty():
+        return pl.read_parquet(path, n_rows=0)
     # Row groups of sorted tables without any of the keys are then never read.
     first, last = pl.lit(newest[key][0]), pl.lit(newest[key][-1])
     near = pl.scan_parquet(path).filter(pl.col(key).is_between(first, last))

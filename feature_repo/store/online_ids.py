@@ -6,7 +6,7 @@ last load are kept in a file of the home: Feast has no call that lists them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ class OnlineIds:
 
     def __init__(self, home: Path, online: Mapping[str, Any]) -> None:
         self._folder = home / "online_ids"
-        self._sqlite = Path(online["path"]) if online["type"] == "sqlite" else None
+        self.sqlite = Path(online["path"]) if online["type"] == "sqlite" else None
+        """Database of the online rows; None for a store on a server."""
 
     def of(self, project: str, view: str, entity: Entity) -> set[str]:
         """Ids with rows of a view.
@@ -36,38 +37,37 @@ class OnlineIds:
             view: name of the Feast view.
             entity: entity of the view.
         """
-        if self._sqlite is None:
+        if self.sqlite is None:
             path = self._folder / f"{view}.parquet"
             return set(pl.read_parquet(path)["id"]) if path.exists() else set()
         table = f"{project}_{view}"
-        return (
-            ids_in(self._sqlite, table, entity) if self._sqlite.exists() and table in tables_in(self._sqlite) else set()
-        )
+        return ids_in(self.sqlite, table, entity) if self.sqlite.exists() and table in tables_in(self.sqlite) else set()
 
     def loaded(self, project: str, view: str) -> bool:
         """Whether a view was ever loaded."""
-        if self._sqlite is None:
+        if self.sqlite is None:
             return (self._folder / f"{view}.parquet").exists()
-        return self._sqlite.exists() and f"{project}_{view}" in tables_in(self._sqlite)
+        return self.sqlite.exists() and f"{project}_{view}" in tables_in(self.sqlite)
 
     def write(self, view: str, ids: set[str]) -> None:
         """Keep the ids of a view, where the store cannot list them."""
-        if self._sqlite is None:
+        if self.sqlite is None:
             self._folder.mkdir(exist_ok=True)
             partial = self._folder / f"{view}.parquet.partial"
             pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String}).write_parquet(partial)
             partial.replace(self._folder / f"{view}.parquet")
 
-    def delete(self, project: str, view: str, entity: Entity, ids: set[str]) -> bool:
-        """Delete rows for good; False where the store cannot.
+    def delete(self, project: str, views: Collection[str], entity: Entity, ids: Collection[str]) -> bool:
+        """Delete rows from several views for good; False where the store cannot.
 
         Args:
             project: Feast's project.
-            view: name of the Feast view.
-            entity: entity of the view.
+            views: names of the Feast views.
+            entity: entity of the views.
             ids: ids to delete.
         """
-        if self._sqlite is None:
+        if self.sqlite is None:
             return False
-        delete_ids(self._sqlite, [f"{project}_{view}"], entity, ids)
+        tables = {f"{project}_{view}" for view in views}
+        delete_ids(self.sqlite, tables & tables_in(self.sqlite), entity, ids)
         return True

@@ -11,6 +11,7 @@ from typing import Any
 
 from feature_repo.schema import stored_name
 from feature_repo.store.serving_state import seen_schema, withdrawn_schema
+from feature_repo.store.sqlite_load import forget_loads
 from feature_repo.store.sqlite_rows import connect
 from feature_repo.store.store import Store
 
@@ -51,8 +52,11 @@ def drop_other_schemas(
     """
     if not digests:
         return
-    feast = Store(seen_schema(dataset), home, online=online)._feast
+    store = Store(seen_schema(dataset), home, online=online)
+    feast = store._feast
     ends = tuple(f"_{digest}" for digest in digests)
     registered: list[Any] = [*feast.list_feature_services(), *feast.list_feature_views()]
     gone = [each for each in registered if each.name.endswith(ends)]
     feast.apply([], objects_to_delete=gone, partial=False)
+    if store._ids.sqlite:
+        forget_loads(store._ids.sqlite, [f"{store.project}_{each.name}" for each in gone])

@@ -14,6 +14,8 @@ from feature_repo.schema import Entity
 STRING = 2
 """Feast's number for the type of a key."""
 WAIT_SECONDS = 60
+LOADS = "gatehouse_loads"
+"""Table of the moments that the others were loaded for; Feast does not know it."""
 
 
 def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
@@ -33,10 +35,11 @@ def id_of(entity: Entity, key: bytes) -> str:
     return key[len(key_of(entity, "")) :].decode()
 
 
-def tables_in(path: Path) -> set[str]:
-    """Names of the tables of a database."""
+def tables_in(path: Path, *, own: bool = False) -> set[str]:
+    """Names of Feast's tables in a database; `own` for those of this package too."""
     with closing(connect(path)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return names if own else names - {LOADS}
 
 
 def ids_in(path: Path, table: str, entity: Entity) -> set[str]:
@@ -47,7 +50,7 @@ def ids_in(path: Path, table: str, entity: Entity) -> set[str]:
 
 
 def delete_ids(path: Path, tables: Collection[str], entity: Entity, ids: Collection[str]) -> None:
-    """Delete entities from several tables in one step.
+    """Delete entities from several tables in one transaction.
 
     Args:
         path: the database.
@@ -55,9 +58,26 @@ def delete_ids(path: Path, tables: Collection[str], entity: Entity, ids: Collect
         entity: the entity.
         ids: ids to delete.
     """
-    keys = [(key_of(entity, id_),) for id_ in ids]
     with closing(connect(path, "rw")) as connection, connection:
-        # Overwritten with zeros: a person who asked to be deleted leaves no bytes.
-        connection.execute("PRAGMA secure_delete = ON")
-        for table in tables:
-            connection.executemany(f'DELETE FROM "{table}" WHERE entity_key = ?', keys)
+        delete_keys(connection, tables, entity, ids)
+
+
+def delete_keys(connection: sqlite3.Connection, tables: Collection[str], entity: Entity, ids: Collection[str]) -> None:
+    """Delete entities from several tables within a transaction.
+
+    Args:
+        connection: connection that is open for writing.
+        tables: names of the tables.
+        entity: the entity.
+        ids: ids to delete.
+    """
+    # Overwritten with zeros: a person who asked to be deleted leaves no bytes.
+    connection.execute("PRAGMA secure_delete = ON")
+    keys = [(key_of(entity, id_),) for id_ in ids]
+    for table in tables:
+        connection.executemany(f"DELETE FROM {quoted(table)} WHERE entity_key = ?", keys)
+
+
+def quoted(table: str) -> str:
+    """Name of a table as SQL writes it."""
+    return f'"{table}"'

@@ -1,34 +1,29 @@
-"""Feature store of one schema: point-in-time join, and the online load."""
+"""Feature store of one schema: point-in-time join, and all that it inherits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.progress import track
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
-from feature_repo.store.connection import Connection, online_types
-from feature_repo.store.definitions import define, table_path, view_name
-from feature_repo.store.latest import differs, newest_rows, read_rows
+from feature_repo.schema import ENTITY_TIME, Entity
+from feature_repo.store.connection import online_types
+from feature_repo.store.definitions import define, view_name
+from feature_repo.store.loading import Loading
 from feature_repo.tables.types import cells_of_row, check_query, column_types
 
 __all__ = ["Store", "online_types"]
 
-_ROWS_PER_LOAD = 2_000
-"""Rows of a write; Feast holds lists of hundreds of strings as Python objects."""
 _CELLS_AT_ONCE = 8_000_000
 """Values that one part of a join holds, lists at their full length."""
 _ROW = "row number"
 """Column of a query, of a name that no feature can have."""
 
 
-class Store(Connection):
+class Store(Loading):
     """Feature store of one schema."""
 
     def join(self, entity: Entity, frame: pl.DataFrame) -> pl.DataFrame:
@@ -87,119 +82,3 @@ class Store(Connection):
             raise RuntimeError(f"Feast returned {joined.height:,} rows for {frame.height:,} of {entity.value}s")
         columns = column_types(*self.schema.views_of(entity))
         return frame.hstack([joined[name].cast(dtype) for name, dtype in columns.items()])
-
-    def load_online(self, entity: Entity, as_of: datetime, *, anew: bool = False) -> int:
-        """Bring the online store to `as_of`: the values of `join` at that time.
-
-        Only rows that differ from those online are written. Entities that vanished from
-        the tables vanish online too. Of several loads at once, one writes and the
-        others wait.
-
-        Args:
-            entity: the entity.
-            as_of: time of the values, UTC without a zone.
-            anew: whether to load it even if the store was loaded for a later time.
-
-        Returns:
-            Number of written rows, over all views of the entity.
-
-        Raises:
-            NewerOnlineError: the online store was loaded for a later time.
-            InputError: `as_of` has a zone, or no tables were applied by this object.
-        """
-        from filelock import FileLock
-
-        if as_of.tzinfo is not None:
-            raise InputError(f"got as_of {as_of}; wanted a UTC time without a time zone")
-        views, folder = self.schema.views_of(entity), self._folder
-        with FileLock(self.home / "online.lock"):
-            self._feast.refresh_registry()  # another process may have loaded more
-            loaded = self.loaded_until(entity)
-            if loaded and loaded > as_of and not anew:
-                raise NewerOnlineError(
-                    f"online store, service {self.service(entity)}: already loaded as of {loaded}, later than the "
-                    f"wanted {as_of}; load that time or a later one, or load it anew (--reset-online)"
-                )
-            if anew:
-                self._forget_loads(entity, folder)
-            return sum(self._load_view(view, as_of) for view in views)
-
-    def loaded_until(self, entity: Entity) -> datetime | None:
-        """Time that the online rows of an entity stand for; None before the first load.
-
-        Raises:
-            InputError: the schema was not applied.
-        """
-        self._service(entity)
-        registered = [self._feast.get_feature_view(view_name(self.schema, v)) for v in self.schema.views_of(entity)]
-        times = [view.most_recent_end_time for view in registered if view.most_recent_end_time]
-        return max((time.astimezone(UTC).replace(tzinfo=None) for time in times), default=None)
-
-    def forget_all_but(self, entity: Entity, ids: pl.Series) -> int:
-        """Delete the online rows of all other entities, in every schema of the dataset.
-
-        Args:
-            entity: the entity.
-            ids: ids that stay.
-
-        Returns:
-            Number of entities that vanished.
-        """
-        from filelock import FileLock
-
-        self._feast.refresh_registry()  # other processes may have added schemas
-        views = [each for each in self._feast.list_feature_views() if each.entities == [entity.value]]
-        kept = set(ids)
-        with FileLock(self.home / "online.lock"):
-            gone = {view.name: self._ids.of(self.project, view.name, entity) - kept for view in views}
-            self._delete(entity, gone)
-        return len(set().union(*gone.values()))
-
-    def _forget_loads(self, entity: Entity, folder: Path) -> None:
-        """Register the views of an entity as never loaded; their rows stay."""
-        for view in self.schema.views_of(entity):
-            self._feast.registry.delete_feature_view(view_name(self.schema, view), self.project)
-        self.apply(folder)
-
-    def _delete(self, entity: Entity, gone: Mapping[str, set[str]]) -> None:
-        """Delete entities by name of the view."""
-        for name, ids in gone.items():
-            if ids and not self._ids.delete(self.project, name, entity, ids):
-                # Online stores on servers have no call to delete a row: an empty one
-                # takes its place.
-                view = self._feast.get_feature_view(name)
-                loaded = view.most_recent_end_time
-                assert loaded is not None, f"{name} has online rows and was never loaded"
-                moment = loaded + timedelta(seconds=1)  # Redis ignores a row that is not newer
-                empty = {field.name: [None] * len(ids) for field in view.features}
-                times = {ENTITY_TIME: [moment] * len(ids), CREATED_TIME: [moment] * len(ids)}
-                rows = pl.DataFrame({entity.key: sorted(ids), **times, **empty})
-                self._feast.provider.ingest_df(view, rows.to_pandas(use_pyarrow_extension_array=True))
-                self._ids.write(name, self._ids.of(self.project, name, entity) - ids)
-
-    def _load_view(self, view: View, as_of: datetime) -> int:
-        """Write the rows of a view that differ at `as_of`, and return their number."""
-        registered = self._feast.get_feature_view(view_name(self.schema, view))
-        features = [f"{registered.name}:{name}" for name in view.columns]
-        path, written = table_path(self._folder, view), 0
-        newest = newest_rows(path, view, as_of)
-        parts = track(newest.iter_slices(_ROWS_PER_LOAD), f"parts of {view.name}", -(-newest.height // _ROWS_PER_LOAD))
-        for part in parts:
-            latest = read_rows(path, view, part)
-            online = self._read(features, (view,), latest[view.entity.key].to_list())
-            changed = latest.filter(differs(latest, online, view))
-            written += changed.height
-            if changed.height:
-                # One chunk: Feast writes the first only. Not write_to_online_store, which
-                # skips rows that are all null.
-                rows = changed.rechunk().to_pandas(use_pyarrow_extension_array=True)
-                self._feast.provider.ingest_df(registered, rows)
-        ids = set(newest[view.entity.key])
-        gone = self._ids.of(self.project, registered.name, view.entity) - ids
-        self._delete(view.entity, {registered.name: gone})
-        self._ids.write(registered.name, ids)
-        moment = as_of.replace(tzinfo=UTC)
-        loaded = registered.most_recent_end_time
-        if loaded != moment:
-            self._feast.registry.apply_materialization(registered, self.project, loaded or moment, moment)
-        return written

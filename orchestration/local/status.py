@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from feature_repo.schema import Schema
 from orchestration.local.services import held, running
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.probe import listens
 from serving.registry.sqlite import open_registry
+from serving.release.freshness import loaded_for, newest_load
 from serving.release.manifest import collection_name
 from serving.settings import Settings
 
@@ -33,7 +35,8 @@ def status(settings: Settings) -> dict[str, Any]:
         bytes: Size by folder and in total.
         services: Address by name of the services that `gatehouse up` runs.
         datasets: By name, the champion and the number of complete versions (both None if the registry does not
-            answer), and the end of the last run (ISO, UTC).
+            answer), the moment that the champion's online features stand for and that of the newest ones (ISO, UTC;
+            None if unknown), and the end of the last run.
         features: States of the feature registry and of the online store.
         registry: Address and state.
         index: Address, state, and the number of items in each champion's collection.
@@ -42,13 +45,14 @@ def status(settings: Settings) -> dict[str, Any]:
     registry = _registry_state(settings)
     names = _last_runs(home)
     releases = {name: _releases(settings, name, registry) for name in names}
+    ages = {name: _ages(settings, name, release["champion"]) for name, release in releases.items()}
     form = home / "format"
     return {
         "home": str(home),
         "format": form.read_text().strip() if form.exists() else None,
         "bytes": _sizes(home),
         "services": running(settings),
-        "datasets": {name: {**releases[name], "last_run": last} for name, last in names.items()},
+        "datasets": {name: {**releases[name], **ages[name], "last_run": last} for name, last in names.items()},
         "features": _features(settings),
         "registry": {"uri": _public(settings.mlflow_uri), "state": registry},
         "index": _index(settings, {name: release["champion"] for name, release in releases.items()}),
@@ -82,7 +86,10 @@ def _dataset(name: str, entry: dict[str, Any]) -> str:
     last = f"last run {entry['last_run'] or 'unknown'}"
     if entry["versions"] is None:
         return f"{name}: releases unknown, {last}"
-    return f"{name}: champion {entry['champion'] or 'none'}, versions {entry['versions']}, {last}"
+    until, newest = entry["features_as_of"], entry["newest_features"]
+    behind = f", the newest {newest}" if until and newest and until < newest else ""
+    features = f", features as of {until or 'unknown'}{behind}" if entry["champion"] else ""
+    return f"{name}: champion {entry['champion'] or 'none'}, versions {entry['versions']}{features}, {last}"
 
 
 def _sizes(home: Path) -> dict[str, int]:
@@ -124,6 +131,18 @@ def _releases(settings: Settings, dataset: str, registry: str) -> dict[str, int 
         return {"champion": None, "versions": 0 if registry == NOTHING else None}
     asked = open_registry(settings, dataset)
     return {"champion": asked.champion(), "versions": len(asked.versions())}
+
+
+def _ages(settings: Settings, dataset: str, champion: int | None) -> dict[str, str | None]:
+    """Find the moments that the champion's online features and the newest ones stand for."""
+    newest, found = newest_load(settings, dataset), None
+    if champion:
+        # A broken champion is named by the commands that need it, and does not stop this one.
+        with suppress(OSError, LookupError, ValueError):
+            schema = Schema.from_json(open_registry(settings, dataset).read_file(champion, "schema.json"))
+            found = loaded_for(settings, schema)
+    times = {"features_as_of": found, "newest_features": newest}
+    return {name: time.isoformat() if time else None for name, time in times.items()}
 
 
 def _features(settings: Settings) -> dict[str, str]:

@@ -27,7 +27,8 @@ def plain(value: object) -> str:
 
 def recommendations_text(answer: Recommendations) -> str:
     """Word an answer for people."""
-    lines = [f"user {plain(answer.user_id)}, version {answer.version}, from {answer.source}"]
+    until = f"features as of {answer.features_as_of}" if answer.features_as_of else "features of an unknown time"
+    lines = [f"user {plain(answer.user_id)}, version {answer.version}, from {answer.source}, {until}"]
     for rank, item in enumerate(answer.items, 1):
         shown = ", ".join(plain(value) for value in item.fields.values() if value is not None)
         lines.append(f"{rank:>4}  {item.score:>8.4f}  {plain(item.item_id):>10}  {shown}")

@@ -9,6 +9,7 @@ move.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,8 @@ from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
 from serving.pt2 import UnsafeArchiveError, refuse_code
 from serving.registry import OVERRIDE, Registry
+from serving.registry.lock import RegistryLock
+from serving.release.freshness import check_fresh
 from serving.release.history import predecessors, record
 from serving.release.load import check_collection, check_contents, check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read, verified_files
@@ -28,6 +31,7 @@ logger = logging.getLogger(__name__)
 PROMOTED = "gatehouse.promoted"
 """Tag of every version that has been champion."""
 LOCK_SECONDS = 60
+RETRY_SECONDS = 0.2
 
 
 def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
@@ -42,11 +46,11 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         override_reason: reason to promote a version that did not pass; it stays with the version.
 
     Raises:
-        ReleaseError: the version is not sealed or did not pass, its files changed, or its collection is not whole.
-            The champion is untouched.
+        ReleaseError: the version is not sealed or did not pass, its files changed, its collection is not whole, or
+            its online features are old. The champion is untouched.
     """
-    with promotion_lock(settings):
-        return _promote(settings, Registry(settings, dataset), version, override_reason)
+    with promotion_lock(settings, dataset) as lock:
+        return _promote(settings, Registry(settings, dataset), version, override_reason, lock)
 
 
 def promote_challenger(settings: Settings, dataset: str, version: int) -> Manifest:
@@ -60,7 +64,7 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
     Raises:
         ReleaseError: as `promote`; also if the champion has moved since the comparison.
     """
-    with promotion_lock(settings):
+    with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
         against, champion = read(registry, version).against, registry.champion()
         # Without a champion, because the alias was deleted, the version mends it.
@@ -70,7 +74,7 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
                 f" {_shown(champion)} serves. Judge another challenger (`gatehouse run --retrain`), or promote this one"
                 f" on purpose (`gatehouse promote {version}`)"
             )
-        return _promote(settings, registry, version, None)
+        return _promote(settings, registry, version, None, lock)
 
 
 def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = logger.warning) -> Manifest:
@@ -84,7 +88,7 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
     Raises:
         ReleaseError: no version served before, or none of them is whole. The champion is untouched.
     """
-    with promotion_lock(settings):
+    with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
         skipped = []
         for version in predecessors(registry):
@@ -92,7 +96,7 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
                 manifest = read(registry, version)
                 check_may_serve(registry, manifest)
                 _check_release(settings, registry, manifest)
-                _move(settings, registry, manifest)
+                _move(settings, registry, manifest, lock)
             except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
                 skipped.append(f"version {version} is skipped: {error}")
                 warn(skipped[-1])
@@ -107,13 +111,15 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
         )
 
 
-def _promote(settings: Settings, registry: Registry, version: int, override_reason: str | None) -> Manifest:
+def _promote(
+    settings: Settings, registry: Registry, version: int, override_reason: str | None, lock: RegistryLock
+) -> Manifest:
     manifest = read(registry, version)
     override = _override(manifest, override_reason)
     _check_release(settings, registry, manifest)
     if override:
         registry.set_tags(version, override)
-    _move(settings, registry, manifest)
+    _move(settings, registry, manifest, lock)
     registry.set_tags(version, {PROMOTED: "true"})
     return manifest
 
@@ -144,32 +150,49 @@ def _check_release(settings: Settings, registry: Registry, manifest: Manifest) -
     files = verified_files(registry.download(manifest.version), manifest)
     for name in (name for name in files if name.endswith(".pt2")):
         refuse_code(files[name], name)
-    fields = Fields.of(Schema.from_json(files["schema.json"].decode()))
-    with open_index(settings, fields, manifest.collection) as index:
+    schema = Schema.from_json(files["schema.json"].decode())
+    check_fresh(settings, manifest, schema)
+    with open_index(settings, Fields.of(schema), manifest.collection) as index:
         check_contents(index, manifest)
 
 
-def _move(settings: Settings, registry: Registry, manifest: Manifest) -> None:
+def _move(settings: Settings, registry: Registry, manifest: Manifest, lock: RegistryLock) -> None:
     with MilvusIndex(settings, Fields(types={})) as index:
         # In this order: see the head of this file.
         check_collection(index, manifest)
+        if not lock.is_held():
+            raise ReleaseError(f"{lock.name} of {registry.dataset} was taken over by another home: try again")
         index.point(manifest.alias, manifest.collection)
     record(registry, manifest.version)
     registry.set_champion(manifest.version)
 
 
 @contextmanager
-def promotion_lock(settings: Settings) -> Iterator[None]:
-    """Serialise promotions and rollbacks: MLflow has no compare-and-set on aliases."""
+def promotion_lock(settings: Settings, dataset: str) -> Iterator[RegistryLock]:
+    """Serialise the moves of a champion: in this home by a file, among homes in the registry.
+
+    Args:
+        settings: the home and its services.
+        dataset: dataset of the champion.
+
+    Raises:
+        ReleaseError: another move has been at work for LOCK_SECONDS.
+    """
     from filelock import FileLock, Timeout
 
     settings.create_home()
-    lock = FileLock(settings.home / "promotion.lock", timeout=LOCK_SECONDS)
+    deadline = time.monotonic() + LOCK_SECONDS
     try:
-        lock.acquire()
+        here = FileLock(settings.home / "promotion.lock").acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise ReleaseError(f"another promotion has been running for {LOCK_SECONDS} s: try again") from error
-    try:
-        yield
-    finally:
-        lock.release()
+    with here:
+        lock = RegistryLock(settings, dataset)
+        while holder := lock.take():
+            if time.monotonic() > deadline:
+                raise ReleaseError(f"a promotion of {holder} has been running for {LOCK_SECONDS} s: try again")
+            time.sleep(RETRY_SECONDS)
+        try:
+            yield lock
+        finally:
+            lock.give_back()

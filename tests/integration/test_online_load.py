@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,7 +16,9 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.schema import Entity
-from feature_repo.store.sqlite_rows import key_of, tables_in
+from feature_repo.store import loading, sqlite_load, sqlite_online
+from feature_repo.store.sqlite_online import open_store
+from feature_repo.store.sqlite_rows import LOADS, key_of, tables_in
 from feature_repo.store.store import Store
 from tests.integration.store_world import (
     ACTIVITY,
@@ -55,6 +60,83 @@ def test_a_load_anew_goes_back_and_later_loads_go_on_from_there(store: Store) ->
         store.load_online(Entity.USER, hour(299))
 
 
+def without(user: str, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    return {
+        name: table.filter(pl.col("user_id") != user) if "user_id" in table.columns else table
+        for name, table in tables.items()
+    }
+
+
+def test_a_reader_sees_a_user_before_a_load_or_after_it_in_all_views(
+    tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.load_online(Entity.USER, hour(100))
+    store.apply(write(tmp_path / "later", without("u3", tables)))
+    reader = open_store(SCHEMA, store.home)
+    before, seen, stored = reader.read_online(Entity.USER, USERS), [], sqlite_load._stored
+
+    def spied(change: sqlite_load.Change) -> Iterator[tuple[Any, ...]]:
+        yield from stored(change)
+        seen.append(reader.read_online(Entity.USER, USERS))  # this view is written, the next one is not
+
+    monkeypatch.setattr(sqlite_load, "_stored", spied)
+    monkeypatch.setattr(loading, "_IDS_PER_LOAD", 4)
+    store.load_online(Entity.USER, hour(300))
+    after = reader.read_online(Entity.USER, USERS)
+    changed = [not before[n].equals(after[n]) for n in range(len(USERS))]
+    assert sum(changed) > 5
+    assert after["event_timestamp"][USERS.index("u3")] is None
+    assert len(seen) == 6
+    for each in seen:
+        assert all(each[n].equals(before[n]) or each[n].equals(after[n]) for n in range(len(USERS)))
+
+
+def test_a_load_between_the_views_of_a_read_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.load_online(Entity.USER, hour(100))
+    reader = open_store(SCHEMA, store.home)
+    before, stored = reader.read_online(Entity.USER, USERS), sqlite_online._stored
+    load = Thread(target=store.load_online, args=(Entity.USER, hour(300)))
+
+    def interrupted(*arguments: Any) -> Iterator[tuple[bytes, str, bytes, int]]:
+        yield from stored(*arguments)
+        if load.ident is None:
+            load.start()
+            load.join(timeout=1)
+
+    monkeypatch.setattr(sqlite_online, "_stored", interrupted)
+    assert_frame_equal(reader.read_online(Entity.USER, USERS), before)
+    load.join()
+    assert not reader.read_online(Entity.USER, USERS).equals(before)
+
+
+def test_the_moment_of_the_features_is_that_of_the_last_whole_load(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of quiet users are old and right: their times say nothing."""
+    store.load_online(Entity.USER, hour(HOURS + 200))
+    reader = open_store(SCHEMA, store.home)
+    assert reader.read_online(Entity.USER, USERS)["event_timestamp"].max() < hour(HOURS + 200)
+    assert reader.loaded_until(Entity.USER) == store.loaded_until(Entity.USER) == hour(HOURS + 200)
+    store.load_online(Entity.USER, hour(HOURS + 300))  # not one row differs
+    assert reader.loaded_until(Entity.USER) == hour(HOURS + 300)
+
+    def cut_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loading, "write_changes", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        store.load_online(Entity.USER, hour(HOURS + 400))
+    assert reader.loaded_until(Entity.USER) == hour(HOURS + 300)
+
+
+def test_a_home_without_notes_has_feasts_own(store: Store) -> None:
+    """As an earlier Gatehouse wrote it."""
+    store.load_online(Entity.USER, hour(200))
+    with closing(sqlite3.connect(store.home / "online.db")) as connection:
+        connection.execute(f"DROP TABLE {LOADS}")
+    assert open_store(SCHEMA, store.home).loaded_until(Entity.USER) == hour(200)
+
+
 def rows_of(store: Store, user: str) -> int:
     """Online rows of a user, over all tables of the database."""
     path = store.home / "online.db"
@@ -70,11 +152,7 @@ def test_a_user_who_vanished_from_the_tables_vanishes_online(
     store.load_online(Entity.USER, hour(200))
     others = store.read_online(Entity.USER, [user for user in USERS if user != "u3"])
     assert rows_of(store, "u3") > 0
-    without = {
-        name: table.filter(pl.col("user_id") != "u3") if "user_id" in table.columns else table
-        for name, table in tables.items()
-    }
-    store.apply(write(tmp_path / "later", without))
+    store.apply(write(tmp_path / "later", without("u3", tables)))
     assert store.load_online(Entity.USER, hour(200)) == 0
     assert rows_of(store, "u3") == 0
     assert "u3" not in store.known(Entity.USER)
@@ -105,7 +183,7 @@ def test_on_a_server_an_empty_row_takes_the_place_of_a_deleted_user(
     tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]
 ) -> None:
     server = Store(SCHEMA, tmp_path / "server")
-    server._ids._sqlite = None  # as with an online store that cannot delete
+    server._ids.sqlite = None  # as with an online store that cannot delete
     server.apply(tmp_path / "tables")
     server.load_online(Entity.USER, hour(200))
     assert "u3" in server.known(Entity.USER)

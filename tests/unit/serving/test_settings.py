@@ -58,6 +58,8 @@ def test_the_index_may_be_chosen(tmp_path: Path) -> None:
         ("GATEHOUSE_MILVUS_INDEX", "HNSW"),
         ("GATEHOUSE_MILVUS_INDEX", '{"typ": "HNSW"}'),
         ("GATEHOUSE_ONLINE_STORE", '{"host": "x"}'),
+        ("GATEHOUSE_FEATURES_BEHIND_DAYS", "a week"),
+        ("GATEHOUSE_FEATURES_BEHIND_DAYS", "-1"),
     ],
 )
 def test_an_unreadable_variable_is_named(tmp_path: Path, variable: str, text: str) -> None:

@@ -21,6 +21,7 @@ from serving.release.manifest import collection_name
 from serving.settings import Settings
 
 ROOT = Path(__file__).parents[4]
+UNKNOWN = {"features_as_of": None, "newest_features": None}
 
 
 def settings_of(home: Path, **variables: str) -> Settings:
@@ -82,8 +83,8 @@ def test_without_releases_it_is_cheap(tmp_path: Path) -> None:
 
 def test_datasets_with_champion_versions_and_last_run(released: Settings) -> None:
     assert status(released)["datasets"] == {
-        "shop": {"champion": 2, "versions": 2, "last_run": "1970-01-01T00:01:10"},
-        "tiny": {"champion": None, "versions": 0, "last_run": "1970-01-01T01:00:00"},
+        "shop": {"champion": 2, "versions": 2, **UNKNOWN, "last_run": "1970-01-01T00:01:10"},
+        "tiny": {"champion": None, "versions": 0, **UNKNOWN, "last_run": "1970-01-01T01:00:00"},
     }
 
 
@@ -128,7 +129,7 @@ def test_servers_that_do_not_answer_are_told_without_their_password(tmp_path: Pa
     )
     assert state["registry"] == {"uri": f"http://{address}", "state": "does not answer"}
     assert state["index"] == {"uri": f"http://{address}", "state": "does not answer", "collections": {}}
-    assert state["datasets"]["shop"] == {"champion": None, "versions": None, "last_run": None}
+    assert state["datasets"]["shop"] == {"champion": None, "versions": None, **UNKNOWN, "last_run": None}
     assert "secret" not in json.dumps(state)
     assert "shop: releases unknown" in status_text({**state, "format": "1"})
 
@@ -136,6 +137,6 @@ def test_servers_that_do_not_answer_are_told_without_their_password(tmp_path: Pa
 def test_the_text_agrees_with_the_data(released: Settings) -> None:
     text = status_text(json.loads(json.dumps(status(released))))
     assert str(released.home) in text
-    assert "shop: champion 2, versions 2, last run 1970-01-01T00:01:10" in text
+    assert "shop: champion 2, versions 2, features as of unknown, last run 1970-01-01T00:01:10" in text
     assert "shop_items_v2: 3 items" in text
     assert "services  none; `gatehouse up` starts them" in text

@@ -1,0 +1,194 @@
+"""Online load: the rows that differ, some entities at a time, in all their views.
+
+In SQLite a user changes, or vanishes, in all views at once. Feast has no such call for
+other online stores: there the views of some users are written one right after the
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.errors import InputError, NewerOnlineError
+from feature_repo.progress import track
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
+from feature_repo.store.connection import Connection
+from feature_repo.store.definitions import table_name, table_path, view_name
+from feature_repo.store.latest import differs, newest_rows, read_rows
+from feature_repo.store.sqlite_load import Change, note_load, noted_loads, write_changes
+
+_IDS_PER_LOAD = 2_000
+"""Entities of a write, whose lists of hundreds of strings are Python objects."""
+
+
+class Loading(Connection):
+    """Online load of one schema."""
+
+    def load_online(self, entity: Entity, as_of: datetime, *, anew: bool = False) -> int:
+        """Bring the online store to `as_of`: the values of `join` at that time.
+
+        Only rows that differ from those online are written. Entities that vanished from
+        the tables vanish online too. Of several loads at once, one writes and the
+        others wait.
+
+        Args:
+            entity: the entity.
+            as_of: time of the values, UTC without a zone.
+            anew: whether to load it even if the store was loaded for a later time.
+
+        Returns:
+            Number of written rows, over all views of the entity.
+
+        Raises:
+            NewerOnlineError: the online store was loaded for a later time.
+            InputError: `as_of` has a zone, or no tables were applied by this object.
+        """
+        from filelock import FileLock
+
+        if as_of.tzinfo is not None:
+            raise InputError(f"got as_of {as_of}; wanted a UTC time without a time zone")
+        folder = self._folder
+        with FileLock(self.home / "online.lock"):
+            self._feast.refresh_registry()  # another process may have loaded more
+            loaded = self.loaded_until(entity)
+            if loaded and loaded > as_of and not anew:
+                raise NewerOnlineError(
+                    f"online store, service {self.service(entity)}: already loaded as of {loaded}, later than the "
+                    f"wanted {as_of}; load that time or a later one, or load it anew (--reset-online)"
+                )
+            if anew:
+                self._forget_loads(entity, folder)
+            written = self._load(entity, as_of, folder)
+            self._note(entity, as_of)
+            return written
+
+    def loaded_until(self, entity: Entity) -> datetime | None:
+        """Moment that the online rows of an entity stand for; None before a load.
+
+        While a load is at work, and if it was cut off, it is the former moment.
+        """
+        views = self.schema.views_of(entity)
+        sqlite, tables = self._ids.sqlite, {table_name(self.schema, view) for view in views}
+        noted = noted_loads(sqlite, tables) if sqlite else []
+        # Feast's own note: of a store on a server, or of a home from before the other.
+        return min(noted, default=None) if len(noted) == len(views) else self._registered_until(views)
+
+    def forget_all_but(self, entity: Entity, ids: pl.Series) -> int:
+        """Delete the online rows of all other entities, in every schema of the dataset.
+
+        Args:
+            entity: the entity.
+            ids: ids that stay.
+
+        Returns:
+            Number of entities that vanished.
+        """
+        from filelock import FileLock
+
+        self._feast.refresh_registry()  # other processes may have added schemas
+        names = [each.name for each in self._feast.list_feature_views() if each.entities == [entity.value]]
+        kept = set(ids)
+        with FileLock(self.home / "online.lock"):
+            gone = {name: self._ids.of(self.project, name, entity) - kept for name in names}
+            everyone = set().union(*gone.values())
+            if everyone and not self._ids.delete(self.project, names, entity, everyone):
+                for name, vanished in gone.items():
+                    self._empty(name, entity, vanished)
+        return len(everyone)
+
+    def _registered_until(self, views: Sequence[View]) -> datetime | None:
+        """Latest moment that Feast's registry has for some views."""
+        names = {view_name(self.schema, view) for view in views}
+        times = [each.most_recent_end_time for each in self._feast.list_feature_views() if each.name in names]
+        return max((time.astimezone(UTC).replace(tzinfo=None) for time in times if time), default=None)
+
+    def _forget_loads(self, entity: Entity, folder: Path) -> None:
+        """Register the views of an entity as never loaded; their rows stay."""
+        for view in self.schema.views_of(entity):
+            self._feast.registry.delete_feature_view(view_name(self.schema, view), self.project)
+        self.apply(folder, (entity,))
+
+    def _load(self, entity: Entity, as_of: datetime, folder: Path) -> int:
+        """Write what differs at `as_of`, and return the number of rows."""
+        views = self.schema.views_of(entity)
+        newest = {view.name: newest_rows(table_path(folder, view), view, as_of) for view in views}
+        online = {view.name: self._ids.of(self.project, view_name(self.schema, view), entity) for view in views}
+        former = pl.Series(entity.key, sorted(set().union(*online.values())), dtype=pl.String)
+        ids = pl.concat([former, *(rows[entity.key] for rows in newest.values())]).unique().sort()
+        written = 0
+        blocks = track(ids.to_frame().iter_slices(_IDS_PER_LOAD), "parts", -(-len(ids) // _IDS_PER_LOAD))
+        for block in blocks:
+            some = block.to_series()
+            changes = [self._change(view, some, newest[view.name], online[view.name], folder) for view in views]
+            self._write(changes, as_of)
+            written += sum(each.rows.height for each in changes)
+        for view in views:
+            self._ids.write(view_name(self.schema, view), set(newest[view.name][entity.key]))
+        return written
+
+    def _change(self, view: View, ids: pl.Series, newest: pl.DataFrame, online: set[str], folder: Path) -> Change:
+        """Rows of some entities that differ from those online, and ids that vanish.
+
+        Args:
+            view: the view.
+            ids: ids, sorted.
+            newest: key and times of the newest rows of all entities.
+            online: ids with online rows.
+            folder: folder of the feature tables.
+        """
+        key, name = view.entity.key, view_name(self.schema, view)
+        part = newest.filter(pl.col(key).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
+        latest = read_rows(table_path(folder, view), view, part)
+        features = [f"{name}:{column}" for column in view.columns]
+        stored = self._read(features, (view,), latest[key].to_list())
+        gone = online.intersection(ids) - set(part[key])
+        return Change(view=view, name=name, rows=latest.filter(differs(latest, stored, view)), gone=gone)
+
+    def _write(self, changes: Sequence[Change], as_of: datetime) -> None:
+        """Write the changes of some entities in all views, for a load of `as_of`."""
+        if self._ids.sqlite:
+            write_changes(self._ids.sqlite, self.project, changes)
+            return
+        for each in changes:
+            if each.rows.height:
+                # One chunk: Feast writes the first only. Not write_to_online_store, which
+                # skips rows that are all null.
+                rows = each.rows.rechunk().to_pandas(use_pyarrow_extension_array=True)
+                self._feast.provider.ingest_df(self._feast.get_feature_view(each.name), rows)
+            self._empty(each.name, each.view.entity, each.gone, as_of)
+
+    def _empty(self, name: str, entity: Entity, ids: Collection[str], as_of: datetime | None = None) -> None:
+        """Write empty rows where an online store on a server has no call to delete.
+
+        Args:
+            name: name of the Feast view.
+            entity: its entity.
+            ids: ids of the rows.
+            as_of: time of the rows where the view is registered as never loaded.
+        """
+        if not ids:
+            return
+        view = self._feast.get_feature_view(name)
+        loaded = view.most_recent_end_time or as_of
+        assert loaded is not None, f"{name} has online rows and was never loaded"
+        moment = loaded + timedelta(seconds=1)  # Redis ignores a row that is not newer
+        empty = {field.name: [None] * len(ids) for field in view.features}
+        times = {ENTITY_TIME: [moment] * len(ids), CREATED_TIME: [moment] * len(ids)}
+        rows = pl.DataFrame({entity.key: sorted(ids), **times, **empty})
+        self._feast.provider.ingest_df(view, rows.to_pandas(use_pyarrow_extension_array=True))
+        self._ids.write(name, self._ids.of(self.project, name, entity).difference(ids))
+
+    def _note(self, entity: Entity, as_of: datetime) -> None:
+        """Note the moment that all rows of an entity stand for from now on."""
+        moment, views = as_of.replace(tzinfo=UTC), self.schema.views_of(entity)
+        for view in views:
+            registered = self._feast.get_feature_view(view_name(self.schema, view))
+            loaded = registered.most_recent_end_time
+            if loaded != moment:
+                self._feast.registry.apply_materialization(registered, self.project, loaded or moment, moment)
+        if self._ids.sqlite:
+            note_load(self._ids.sqlite, [table_name(self.schema, view) for view in views], as_of)

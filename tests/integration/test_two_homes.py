@@ -1,0 +1,107 @@
+"""Homes that share one registry and one index: one of them promotes at a time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from time import sleep
+from typing import Any
+
+import pytest
+
+from serving.registry import Registry
+from serving.registry.lock import HOLDER, TOKEN, UNTIL, RegistryLock
+from serving.release import promotion
+from serving.release.manifest import ReleaseError
+from serving.release.promotion import promote, promote_challenger, promotion_lock
+from serving.settings import Settings
+from tests.integration.release_world import (
+    DATASET,
+    empty_database,
+    fresh_home,
+    register,
+    schema,
+    seal_as,
+    write_artifacts,
+)
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Settings]:
+    """Two homes with two sealed versions, both judged while nobody served."""
+    root = tmp_path_factory.mktemp("homes")
+    database = empty_database(root / "template")
+    first = fresh_home(root / "first", database)
+    shared = {"mlflow_uri": first.mlflow_uri, "milvus_server": first.milvus_uri}
+    second = replace(fresh_home(root / "second", database), **shared)
+    folder = write_artifacts(root / "artifacts", schema())
+    for _ in range(2):
+        seal_as(first, register(first, folder))
+    return first, second
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "LOCK_SECONDS", 0.1)
+
+
+def test_of_two_challengers_of_no_champion_one_is_promoted(
+    homes: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have compared with the champion before either moves the alias, unless one waits for the other."""
+    move = promotion._move
+
+    def slow(*arguments: Any) -> None:
+        sleep(1)
+        move(*arguments)
+
+    monkeypatch.setattr(promotion, "_move", slow)
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(promote_challenger, home, DATASET, n) for n, home in enumerate(homes, 1)]
+    errors = [each.exception() for each in done]
+    champion = Registry(homes[0], DATASET).champion()
+    (refused,) = (error for error in errors if error)
+    assert isinstance(refused, ReleaseError)
+    assert f"judged against no champion, and now version {champion} serves" in str(refused)
+
+
+def test_another_home_waits_and_names_who_promotes(homes: tuple[Settings, Settings], impatient: None) -> None:
+    with promotion_lock(homes[0], DATASET):
+        with pytest.raises(ReleaseError, match=f"a promotion of .*:{homes[0].home} has been running"):
+            promote(homes[1], DATASET, 1)
+        with promotion_lock(homes[1], "another_dataset"):
+            pass
+    promote(homes[1], DATASET, 1)
+
+
+def test_a_lock_that_a_killed_process_left_ends(homes: tuple[Settings, Settings], impatient: None) -> None:
+    left = RegistryLock(homes[0], DATASET)
+    assert left.take() is None
+    with pytest.raises(ReleaseError, match="a promotion of"):
+        promote(homes[1], DATASET, 1)  # it may be at work in the other home
+    promote(homes[0], DATASET, 1)  # in its own home nobody is at work
+    assert left.take() is None
+    past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    left._client.set_registered_model_tag(left.name, UNTIL, past)
+    promote(homes[1], DATASET, 1)
+
+
+def test_who_lost_the_lock_moves_nothing(
+    homes: tuple[Settings, Settings], impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(homes[0], DATASET, 1)
+    move = promotion._move
+
+    def late(settings: Settings, registry: Registry, manifest: Any, lock: RegistryLock) -> None:
+        for tag, value in ((TOKEN, "another"), (HOLDER, "elsewhere")):
+            registry._client.set_registered_model_tag(lock.name, tag, value)
+        move(settings, registry, manifest, lock)
+
+    monkeypatch.setattr(promotion, "_move", late)
+    with pytest.raises(ReleaseError, match="taken over by another home"):
+        promote(homes[0], DATASET, 2)
+    assert Registry(homes[0], DATASET).champion() == 1
+    lock = RegistryLock(homes[0], DATASET)
+    assert lock.take() == "elsewhere"  # and the other's lock is left to it
+    lock._delete()
