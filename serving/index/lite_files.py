@@ -20,8 +20,10 @@ import polars as pl
 
 from feature_repo.schema import ITEM_ID
 from serving.index.base import CollectionInfo, Fields, ItemIndex
+from serving.index.collection_schema import VECTOR
 from serving.index.exact import ExactIndex
-from serving.index.milvus import FINGERPRINT, ROWS, VECTOR, MilvusIndex
+from serving.index.milvus import MilvusIndex
+from serving.index.milvus_reader import FINGERPRINT, ROWS
 from serving.index.stored_names import stored_names
 from serving.settings import EXACT, Settings
 

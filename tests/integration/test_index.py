@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serving.index import milvus
+from serving.index import milvus_reader
 from serving.index.base import Fields, ItemIndex, fingerprint
 from serving.index.exact import ExactIndex
 from serving.index.filters import quoted
@@ -99,7 +99,7 @@ class TestContract:
         self, built: ItemIndex, where: str | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wanted = expected(300, None if where is None else pl.col("department") == "käse")
-        monkeypatch.setattr(milvus, "MAX_K", 7)
+        monkeypatch.setattr(milvus_reader, "MAX_K", 7)
         for k in (8, 50, 1_000):
             found = built.search("shop_items_v1", QUERIES_QD, k, where).ids
             assert [len(set(ids)) for ids in found] == [len(ids) for ids in found]
