@@ -19,7 +19,9 @@ SHOWN = 80
 
 def plain(value: object) -> str:
     """One line of a value: control characters are escaped, long texts cut."""
-    text = str(value)
+    # Features are stored as floats, and people read a year as 1997.
+    whole = isinstance(value, float) and value.is_integer()
+    text = f"{value:.0f}" if whole else str(value)
     cut = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
     # Joiners of emoji and of scripts are no letters and yet part of what is read.
     return "".join(each if each.isprintable() or each in "\u200c\u200d" else repr(each)[1:-1] for each in cut)

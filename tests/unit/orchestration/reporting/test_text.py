@@ -20,6 +20,9 @@ from serving.retriever import Recommendations, Recommended
         ("é" * 70_000, "é" * 79 + "…"),
         (["a", "b\x07"], r"['a', 'b\x07']"),
         (1.5, "1.5"),
+        (1997.0, "1997"),
+        (-3_000_000.0, "-3000000"),
+        (float("nan"), "nan"),
     ],
 )
 def test_an_item_is_one_line_whatever_its_fields_hold(value: object, shown: str) -> None:
