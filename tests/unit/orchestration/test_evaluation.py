@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from orchestration import evaluation
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.asset_values import Index, Source, Version
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window
 from orchestration.verdict import judge as verdict_on
 from serving.gate.policy import Margin, Policy, Regression
 from serving.gate.verdict import Outcome
@@ -103,6 +107,47 @@ def test_baselines_learn_only_from_what_was_known_before_the_cut() -> None:
     )
     log = Log.before(events, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), CUT)
     assert (log.user_rows.tolist(), log.item_rows.tolist(), log.days.tolist()) == ([0], [0], [2.0])
+
+
+def test_a_window_stands_at_the_cut(tmp_path: Path) -> None:
+    """Users as of the cut, items as of its Monday, histories before it, relevant items until the newest data."""
+    cut, day = datetime(2024, 3, 6), timedelta(days=1)  # a Wednesday
+    events = pl.DataFrame(
+        {
+            "user_id": ["a", "a", "b", "b"],
+            "item_id": ["x", "y", "y", "x"],
+            "timestamp": [cut - day, cut, cut + day, cut + 9 * day],
+            "created": [cut - day, cut, cut + day, cut + 9 * day],
+        }
+    )
+    users = pl.DataFrame({"user_id": ["b", "a", "a"], "event_timestamp": [cut, cut, cut - day], "value": [1, 2, 3]})
+    items = pl.DataFrame({"item_id": ["x", "y", "x"], "event_timestamp": [cut - 2 * day, cut - 2 * day, cut]})
+    users.write_parquet(tmp_path / "queries.parquet")
+    items.write_parquet(tmp_path / "item_snapshots.parquet")
+    times = {"as_of": cut + 2 * day, "validation_start": cut - 9 * day, "cut": cut}
+    source = Source(dataset="shop", folder=tmp_path, sha256="", **times)
+    version = Version(source=source, frames=tmp_path, version=1, reused=False)
+    index = Index(version=version, embeddings=tmp_path, collection="")
+    tables: Any = SimpleNamespace(events=events, schema=SimpleNamespace(seen_items_may_return=True))
+    window = Window.of(index, tables, seed=0, max_users=10)
+    assert window.asked["value"].to_list() == [2, 1]
+    assert window.corpus["item_id"].to_list() == ["x", "y"]
+    assert window.holdout.relevant.toarray().tolist() == [[0, 1], [0, 1]]
+    assert window.holdout.seen.toarray().tolist() == [[1, 0], [0, 0]]
+    assert (window.before.user_rows.tolist(), window.before.item_rows.tolist()) == ([0], [0])
+    assert Window.of(index, tables, seed=0, max_users=1).asked.height == 1
+
+
+def test_the_champion_is_no_baseline() -> None:
+    """A challenger that is as good but for chance may replace it: the rule on regression decides that."""
+    ahead = replace(one_system(0.51), leads={RECALL: (-0.02, -0.001)})
+    even = replace(one_system(0.2), leads={RECALL: (0.2, 0.4)})
+    systems = {TWO_TOWER: one_system(0.5), "popularity": even, CHAMPION: ahead}
+    found = replace(measured({}), systems=systems, champion=1, champion_cut=CUT)
+    policy = replace(POLICY, not_beaten=(RECALL,))
+    assert verdict_on(found, CUT, policy).outcome is Outcome.PASSED
+    beaten = replace(found, systems=systems | {"popularity": ahead})
+    assert verdict_on(beaten, CUT, policy).outcome is Outcome.FAILED
 
 
 def test_the_core_corpus_is_what_ten_users_had() -> None:

@@ -5,9 +5,9 @@ They are in samplers, frequencies, hidden pairs, hard negatives and towers.
 
 from __future__ import annotations
 
+from tests.mistakes.mistake import Mistake
 from tests.unit.training.data import test_exposures as impressions
 from tests.unit.training.data import test_sample_weights as weights
-from tests.unit.training.mistake import Mistake
 from tests.unit.training.sampling import test_item_frequency as frequency
 from tests.unit.training.sampling import test_negatives as sampling
 from tests.unit.training.towers import test_id_table as id_table

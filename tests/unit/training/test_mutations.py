@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mistakes.mistake import Mistake, put_in
 from tests.unit.training.losses.mistakes_in_losses import IN_LOSSES
-from tests.unit.training.mistake import Mistake, put_in
 from tests.unit.training.mistakes_in_training import IN_TRAINING
 from tests.unit.training.sampling import test_negatives as sampling
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.unit.training.evaluation.sizes import ITEMS
-from training.evaluation.holdout import Holdout, item_sets
+from training.evaluation.holdout import Holdout, item_sets, temporal_holdout
 
 
 def test_an_item_bought_many_times_is_one_item() -> None:
@@ -45,3 +48,19 @@ def test_warm_users_fall_into_thirds_by_history_size() -> None:
     assert slices["cold_users"] == [0, 4]
     assert slices["warm_users"] == [5, 6, 7, 8, 9, 10]
     assert [slices[f"{name}_users"] for name in ("light", "regular", "heavy")] == [[5, 6], [7, 8], [9, 10]]
+
+
+def test_a_history_is_what_was_known_before_the_cut_and_relevant_what_happened_after_it() -> None:
+    """An event that became known late was known to no system; one after the end is of no hold-out."""
+    cut, day = datetime(2024, 3, 1), timedelta(days=1)
+    happened = [cut - 3 * day, cut - 2 * day, cut, cut + day, cut + 2 * day]
+    known = [cut - 3 * day, cut + day, cut, cut + day, cut + 2 * day]
+    events = pl.DataFrame(
+        {"user_id": ["a"] * 5, "item_id": ["v", "w", "x", "y", "z"], "timestamp": happened, "created": known}
+    )
+    found = temporal_holdout(
+        events, pl.Series(["a"]), pl.Series(["v", "w", "x", "y", "z"]), cut, cut + 2 * day, seen_may_return=True
+    )
+    assert found.seen.toarray().tolist() == [[1, 0, 0, 0, 0]]
+    assert found.relevant.toarray().tolist() == [[0, 0, 1, 1, 0]]
+    assert (found.history_sizes_Q.tolist(), found.popularity_N.tolist()) == ([1], [1, 0, 0, 0, 0])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from tests.mistakes.mistake import Mistake
 from tests.unit.training.data import test_repeat_labels as labels
 from tests.unit.training.losses import test_log_sum_exp as tiled
 from tests.unit.training.losses import test_losses as losses
 from tests.unit.training.losses import test_one_pass as one_pass
 from tests.unit.training.losses import test_repeat_loss as repeat_loss
-from tests.unit.training.mistake import Mistake
 from tests.unit.training.recipes import test_recipes as recipes
 from tests.unit.training.towers import test_repeat_head as repeat
 from training.recipes import Loss

@@ -28,8 +28,8 @@ class Mistake:
     """Expression in the source."""
     wrong: str
     """Expression that replaces it."""
-    test: Callable[..., None]
-    """Test that must fail."""
+    test: Callable[..., None] | str
+    """Test that must fail: a function that needs no fixture, or the address of a test from tests/ on."""
     arguments: tuple[Any, ...] = ()
     """Arguments of the test."""
 
@@ -45,7 +45,8 @@ def put_in(mistake: Mistake) -> Iterator[None]:
     # Dataclasses look their module up by name while they are made.
     sys.modules[mistake.module] = mistaken
     try:
-        exec(compile(source.replace(mistake.right, mistake.wrong), str(module.__file__), "exec"), mistaken.__dict__)
+        code = compile(source.replace(mistake.right, mistake.wrong), str(module.__file__), "exec", dont_inherit=True)
+        exec(code, mistaken.__dict__)
     finally:
         sys.modules[mistake.module] = module
     wrong = dict(functions(mistaken))
@@ -61,10 +62,17 @@ def put_in(mistake: Mistake) -> Iterator[None]:
 
 
 def functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
-    """Functions, methods and properties of a module, by qualified name."""
+    """Functions, methods, properties and assets of a module, by qualified name."""
     for owner in (module, *(each for each in vars(module).values() if isinstance(each, type))):
         for found in vars(owner).values():
-            inner = getattr(found, "fget", None) or getattr(found, "func", None) or getattr(found, "__func__", found)
+            inner = undecorated(found)
             inner = inspect.unwrap(inner) if callable(inner) else inner
             if isinstance(inner, FunctionType) and inner.__module__ == module.__name__:
                 yield inner.__qualname__, inner
+
+
+def undecorated(found: Any) -> Any:
+    """Function inside a property, a class method or an asset."""
+    if type(found).__name__ in ("AssetsDefinition", "AssetChecksDefinition"):
+        return found.op.compute_fn.decorated_fn
+    return getattr(found, "fget", None) or getattr(found, "func", None) or getattr(found, "__func__", found)

@@ -1,0 +1,178 @@
+"""Mistakes in the gate, the history of champions and what is kept."""
+
+from __future__ import annotations
+
+from tests.mistakes.mistake import Mistake
+
+GATE, HISTORY = "tests/unit/serving/gate/test_gate.py", "tests/unit/serving/release/test_history.py"
+
+IN_GATE = [
+    Mistake(
+        name="a tie taken for a lead",
+        module="serving.gate.rules",
+        right="value > wanted if strict else value >= wanted",
+        wrong="value >= wanted",
+        test=f"{GATE}::test_zero_against_zero_is_no_lead",
+    ),
+    Mistake(
+        name="a metric that is no number compared",
+        module="serving.gate.rules",
+        right="not (math.isfinite(value) and math.isfinite(wanted))",
+        wrong="False",
+        test=f"{GATE}::test_an_unmeasured_metric_never_passes",
+    ),
+    Mistake(
+        name="an undecided rule hiding a broken one",
+        module="serving.gate.rules",
+        right="(Outcome.FAILED, Outcome.UNDECIDED)",
+        wrong="(Outcome.UNDECIDED, Outcome.FAILED)",
+        test=f"{GATE}::test_a_failure_outweighs_an_undecided_rule",
+    ),
+    Mistake(
+        name="a champion of the same cut not compared",
+        module="serving.gate.rules",
+        right="facts.champion_cut > facts.cut",
+        wrong="facts.champion_cut >= facts.cut",
+        test=f"{GATE}::test_a_champion_of_the_same_cut_is_compared",
+    ),
+    Mistake(
+        name="a champion that cannot be measured as good as none",
+        module="serving.gate.rules",
+        right='yield Outcome.UNDECIDED, "the champion could not be measured"',
+        wrong='yield Outcome.PASSED, "the champion could not be measured"',
+        test=f"{GATE}::test_an_unmeasured_metric_never_passes",
+    ),
+    Mistake(
+        name="a drop in points instead of a share",
+        module="serving.gate.rules",
+        right="value * (1 - rule.max_drop)",
+        wrong="value - rule.max_drop",
+        test=f"{GATE}::test_each_rule_can_fail",
+    ),
+    Mistake(
+        name="a margin in points instead of a share",
+        module="serving.gate.rules",
+        right="value * (1 + rule.margin)",
+        wrong="value + rule.margin",
+        test=f"{GATE}::test_meeting_every_rule_passes_and_every_rule_is_shown",
+    ),
+    Mistake(
+        name="an interval that holds 0 taken for a defeat",
+        module="serving.gate.rules",
+        right="if high < 0]",
+        wrong="if low < 0]",
+        test=f"{GATE}::test_meeting_every_rule_passes_and_every_rule_is_shown",
+    ),
+    Mistake(
+        name="baselines that beat it overlooked",
+        module="serving.gate.rules",
+        right="*(_not_beaten(leads, metric) for metric in policy.not_beaten),",
+        wrong="",
+        test=f"{GATE}::test_each_rule_can_fail",
+    ),
+    Mistake(
+        name="an index that loses items passed",
+        module="serving.gate.rules",
+        right='_compare("index recall", index_recall, policy.index_recall',
+        wrong='_compare("index recall", 1.0, policy.index_recall',
+        test=f"{GATE}::test_each_rule_can_fail",
+    ),
+    Mistake(
+        name="a handful of users enough",
+        module="serving.gate.rules",
+        right="facts.holdout_users >= policy.min_holdout_users",
+        wrong="facts.holdout_users > 0",
+        test=f"{GATE}::test_an_unmeasured_metric_never_passes",
+    ),
+    Mistake(
+        name="yes in a policy read as 1",
+        module="serving.gate.policy",
+        right="isinstance(value, bool) or",
+        wrong="",
+        test=f"{GATE}::test_a_policy_that_cannot_be_used_is_refused",
+    ),
+    Mistake(
+        name="what served after the alias was moved back by hand kept in the history",
+        module="serving.release.history",
+        right="history = history[: history.index(current) + 1]",
+        wrong="pass",
+        test=f"{HISTORY}::test_a_version_that_was_moved_to_by_hand_served_only_if_it_may",
+    ),
+    Mistake(
+        name="a version its own predecessor",
+        module="serving.release.history",
+        right="if version in history:\n        history = history[: history.index(version)]",
+        wrong="",
+        test=f"{HISTORY}::test_going_back_takes_back_what_served_after",
+    ),
+    Mistake(
+        name="a rollback to the oldest champion",
+        module="serving.release.history",
+        right="return before[::-1]",
+        wrong="return before",
+        test=f"{HISTORY}::test_going_back_takes_back_what_served_after",
+    ),
+    Mistake(
+        name="a rollback over a foreign alias to the champion before the last",
+        module="serving.release.history",
+        right="if current in history else history\n",
+        wrong="if current in history else history[:-1]\n",
+        test=f"{HISTORY}::test_from_a_foreign_champion_the_way_back_is_the_last_that_served",
+    ),
+    Mistake(
+        name="a version that failed recorded as one that served",
+        module="serving.release.history",
+        right="elif current is not None and may_serve(registry.tags(current)):",
+        wrong="elif current is not None:",
+        test=f"{HISTORY}::test_a_version_that_was_moved_to_by_hand_served_only_if_it_may",
+    ),
+    Mistake(
+        name="the beginning of a long history kept",
+        module="serving.release.history",
+        right="(*history, version)[-MOST:]",
+        wrong="(*history, version)[:MOST]",
+        test=f"{HISTORY}::test_a_long_history_keeps_its_end",
+    ),
+    Mistake(
+        name="an override without effect",
+        module="serving.release.history",
+        right="== Outcome.PASSED or OVERRIDE in tags",
+        wrong="== Outcome.PASSED",
+        test=f"{HISTORY}::test_a_verdict_or_an_override_lets_a_version_serve",
+    ),
+    Mistake(
+        name="whatever did not fail may serve",
+        module="serving.release.history",
+        right="tags.get(OUTCOME) == Outcome.PASSED",
+        wrong="tags.get(OUTCOME) != Outcome.FAILED",
+        test=f"{HISTORY}::test_a_verdict_or_an_override_lets_a_version_serve",
+    ),
+    Mistake(
+        name="the way back cleaned away",
+        module="serving.release.retention",
+        right="if version.version == target:",
+        wrong="if False:",
+        test=f"{HISTORY}::test_what_is_kept_and_why",
+    ),
+    Mistake(
+        name="a pinned version cleaned away",
+        module="serving.release.retention",
+        right="if PINNED in version.tags:",
+        wrong="if False:",
+        test=f"{HISTORY}::test_what_is_kept_and_why",
+    ),
+    Mistake(
+        name="only the champion's alias kept",
+        module="serving.release.retention",
+        right="if version.aliases:",
+        wrong="if version.champion:",
+        test=f"{HISTORY}::test_what_is_kept_and_why",
+    ),
+    Mistake(
+        name="a way back kept that may not serve",
+        module="serving.release.retention",
+        right="for version in predecessors(registry) if version in able",
+        wrong="for version in predecessors(registry)",
+        test=f"{HISTORY}::test_a_way_back_that_may_not_serve_is_none",
+    ),
+]

@@ -1,0 +1,159 @@
+"""Mistakes in the manifest, the proof of the index and the moves of the champion."""
+
+from __future__ import annotations
+
+from tests.mistakes.mistake import Mistake
+
+RELEASE, BY_HAND = "tests/integration/test_release.py", "tests/integration/test_by_hand.py"
+PROOF, CLEANING = "tests/integration/test_index_proof.py", "tests/integration/test_cleaning.py"
+
+IN_RELEASE = [
+    Mistake(
+        name="a changed manifest trusted",
+        module="serving.release.manifest",
+        right="if _sha256(text.encode()) != tags[MANIFEST_SHA256]:",
+        wrong="if False:",
+        test=f"{RELEASE}::test_a_tampered_manifest_is_refused",
+    ),
+    Mistake(
+        name="a tag trusted against the manifest",
+        module="serving.release.manifest",
+        right="if manifest.verdict.outcome.value != tags.get(OUTCOME):",
+        wrong="if False:",
+        test=f"{RELEASE}::test_a_tag_alone_does_not_make_it_pass",
+    ),
+    Mistake(
+        name="the manifest of another version taken",
+        module="serving.release.manifest",
+        right="(manifest.dataset, manifest.version) != (registry.dataset, version)",
+        wrong="manifest.dataset != registry.dataset",
+        test=f"{RELEASE}::test_the_manifest_of_another_version_is_refused",
+    ),
+    Mistake(
+        name="changed files loaded",
+        module="serving.release.manifest",
+        right="if strange or changed:",
+        wrong="if strange:",
+        test=f"{RELEASE}::test_a_tampered_file_is_refused",
+    ),
+    Mistake(
+        name="added files overlooked",
+        module="serving.release.manifest",
+        right="strange = sorted(present ^ set(manifest.files))",
+        wrong="strange = sorted(set(manifest.files) - present)",
+        test=f"{RELEASE}::test_a_tampered_file_is_refused",
+    ),
+    Mistake(
+        name="a verdict revised",
+        module="serving.release.manifest",
+        right="if MANIFEST_SHA256 in tags:\n        return",
+        wrong="if False:\n        return",
+        test=f"{RELEASE}::test_sealing_twice_is_sealing_once",
+    ),
+    Mistake(
+        name="a blank reason for an override",
+        module="serving.release.promotion",
+        right="reason is None or not reason.strip()",
+        wrong="reason is None",
+        test=f"{RELEASE}::test_nothing_but_a_passed_verdict_is_promoted",
+    ),
+    Mistake(
+        name="an override that is not recorded",
+        module="serving.release.promotion",
+        right="registry.set_tags(version, override)",
+        wrong="pass",
+        test=f"{RELEASE}::test_an_override_is_recorded",
+    ),
+    Mistake(
+        name="promoted without a look at the files",
+        module="serving.release.promotion",
+        right="files = verified_files(registry.download(manifest.version), manifest)",
+        wrong="files = {path.name: path.read_bytes() for path in registry.download(manifest.version).iterdir()}",
+        test=f"{RELEASE}::test_a_tampered_file_is_refused",
+    ),
+    Mistake(
+        name="programs that run code promoted",
+        module="serving.release.promotion",
+        right="refuse_code(files[name], name)",
+        wrong="pass",
+        test=f"{RELEASE}::test_a_sealed_archive_with_a_pickle_is_refused",
+    ),
+    Mistake(
+        name="the commit before the alias for readers outside",
+        module="serving.release.promotion",
+        right="    with MilvusIndex(settings, Fields(types={})) as index:\n        # In",
+        wrong="    registry.set_champion(manifest.version)\n"
+        "    with MilvusIndex(settings, Fields(types={})) as index:\n        # In",
+        test=f"{RELEASE}::test_promotion_interrupted_between_the_two_moves",
+    ),
+    Mistake(
+        name="a challenger promoted over a champion it never met",
+        module="serving.release.promotion",
+        right="if champion not in (None, against, version):",
+        wrong="if False:",
+        test=f"{RELEASE}::test_a_challenger_replaces_only_the_champion_it_was_compared_with",
+    ),
+    Mistake(
+        name="a rollback that is not recorded",
+        module="serving.release.promotion",
+        right="record(registry, manifest.version)",
+        wrong="pass",
+        test=f"{RELEASE}::test_rollback_goes_back_one_champion_at_a_time",
+    ),
+    Mistake(
+        name="moves of the champion side by side",
+        module="serving.release.promotion",
+        right="lock.acquire()",
+        wrong="pass",
+        test=f"{RELEASE}::test_promotions_wait_for_each_other",
+    ),
+    Mistake(
+        name="a champion that failed served",
+        module="serving.release.load",
+        right="if serves:",
+        wrong="if False:",
+        test=f"{BY_HAND}::test_an_alias_on_a_version_that_failed_does_not_serve",
+    ),
+    Mistake(
+        name="a collection of other content opened",
+        module="serving.release.load",
+        right="(info.rows, info.dim, info.fingerprint) != wanted:",
+        wrong="(info.rows, info.dim) != wanted[:2]:",
+        test="tests/integration/test_retrieve.py::test_only_the_judged_collection_is_searched",
+    ),
+    Mistake(
+        name="foreign vectors opened",
+        module="serving.release.index_proof",
+        right="vectors_hash(items[ITEM_ID].to_list(), vectors_ND) == proof.vectors else [OTHER_VECTORS]",
+        wrong="len(items) == rows else [OTHER_VECTORS]",
+        test=f"{PROOF}::test_foreign_vectors_are_refused_at_load_and_promotion",
+    ),
+    Mistake(
+        name="foreign fields promoted",
+        module="serving.release.index_proof",
+        right="if fingerprint(items) != items_fingerprint:",
+        wrong="if False:",
+        test=f"{PROOF}::test_foreign_fields_are_refused_at_promotion",
+    ),
+    Mistake(
+        name="vectors that nobody evaluated sealed",
+        module="serving.release.index_proof",
+        right="np.abs(stored_ND - vectors_ND[order]).max(axis=1) > SCORE_TOLERANCE",
+        wrong="np.abs(stored_ND - stored_ND).max(axis=1) > SCORE_TOLERANCE",
+        test=f"{PROOF}::test_embeddings_that_were_not_evaluated_are_no_index",
+    ),
+    Mistake(
+        name="versions behind an old champion kept for good",
+        module="orchestration.cleaning",
+        right="for each in registry.versions() if each.version not in kept),",
+        wrong="for each in registry.versions() if each.version < min(kept)),",
+        test=f"{CLEANING}::test_an_old_champion_does_not_keep_what_is_newer",
+    ),
+    Mistake(
+        name="collections of kept versions dropped",
+        module="orchestration.cleaning",
+        right="match is not None and int(match.group(1)) not in kept",
+        wrong="match is not None",
+        test=f"{CLEANING}::test_a_dataset_in_any_letters_is_cleaned",
+    ),
+]

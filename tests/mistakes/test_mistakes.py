@@ -1,0 +1,47 @@
+"""Mistakes in the release and in the glue between packages: each is noticed by its named test.
+
+Those whose tests have real services take minutes in all: `pytest -m slow tests/mistakes`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mistakes.in_data import IN_DATA
+from tests.mistakes.in_gate import IN_GATE
+from tests.mistakes.in_judgement import IN_JUDGEMENT
+from tests.mistakes.in_release import IN_RELEASE
+from tests.mistakes.in_runs import IN_RUNS
+from tests.mistakes.in_serving import IN_SERVING
+from tests.mistakes.mistake import Mistake
+from tests.mistakes.named_test import check
+
+MISTAKES = [*IN_DATA, *IN_GATE, *IN_JUDGEMENT, *IN_RELEASE, *IN_RUNS, *IN_SERVING]
+CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
+COSTLY = [each for each in MISTAKES if each not in CHEAP]
+
+
+@pytest.mark.parametrize("mistake", CHEAP, ids=lambda mistake: mistake.name)
+def test_a_mistake_is_noticed(mistake: Mistake) -> None:
+    check(mistake, CHEAP)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", COSTLY, ids=lambda mistake: mistake.name)
+def test_a_mistake_is_noticed_with_real_services(mistake: Mistake) -> None:
+    check(mistake, COSTLY)
+
+
+def test_there_are_sixty_and_each_has_a_name_of_its_own() -> None:
+    assert len({each.name for each in MISTAKES}) == len(MISTAKES) >= 60
+
+
+@pytest.mark.parametrize("instead", ["if True:", "if undefined:"])
+def test_a_mistake_that_nobody_notices_or_that_is_badly_written_is_none(instead: str) -> None:
+    """The last one is a check of the checks: a test that always fails notices everything."""
+    right = "if share > MAX_FUTURE_SHARE:"
+    test = "tests/unit/feature_repo/datasets/test_clock.py::test_more_than_the_usual_share_is_refused"
+    module = "feature_repo.datasets.clock"
+    mistake = Mistake(name=instead, module=module, right=right, wrong=instead, test=test)
+    with pytest.raises(AssertionError):
+        check(mistake, [mistake])

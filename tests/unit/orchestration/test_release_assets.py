@@ -1,0 +1,125 @@
+"""The last steps of a run: an evaluation that is not judged yet is made again, and few verdicts promote."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from orchestration.asset_values import Index, Judged, Source, Version
+from orchestration.defs import release
+from orchestration.evaluation import TWO_TOWER
+from orchestration.workspace import Workspace
+from serving.gate.verdict import Outcome, Verdict
+from serving.registry import CHAMPION
+from serving.release.manifest import MANIFEST_SHA256
+from serving.release.promotion import PROMOTED
+from tests.mistakes.mistake import undecorated
+from tests.unit.serving.memory_registry import MemoryRegistry
+
+MOMENT = datetime(2024, 3, 1)
+
+
+@dataclass
+class Release:
+    """A registry with two versions, of which the second is that of the run; and what the steps did."""
+
+    root: Path
+    registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    outcome: Outcome = Outcome.PASSED
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def version(self) -> Version:
+        times = {"as_of": MOMENT, "validation_start": MOMENT, "cut": MOMENT}
+        source = Source(dataset="shop", folder=self.root / "source", sha256="", **times)
+        return Version(source=source, frames=self.root / "training_set", version=2, reused=False)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
+    made = Release(tmp_path)
+    made.registry.add("passed", None)
+    verdict = lambda *_: SimpleNamespace(verdict=Verdict(made.outcome, ()))  # noqa: E731
+    monkeypatch.setattr(release, "Registry", lambda *_: made.registry)
+    monkeypatch.setattr(release, "read", verdict)
+    monkeypatch.setattr(release, "promote_challenger", lambda *_: made.done.append("promoted"))
+    monkeypatch.setattr(release, "seal_verdict", lambda *_: made.done.append("sealed"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("outcome", "champion", "was_promoted", "promotes"),
+    [
+        (Outcome.PASSED, 1, False, True),
+        (Outcome.PASSED, None, False, True),
+        (Outcome.PASSED, 1, True, False),  # it would undo a rollback
+        (Outcome.PASSED, None, True, True),  # the alias was deleted
+        (Outcome.FAILED, 1, False, False),
+        (Outcome.FAILED, None, False, False),
+        (Outcome.UNDECIDED, 1, False, False),
+        (Outcome.UNDECIDED, None, True, False),
+    ],
+)
+def test_only_a_passed_version_that_never_served_or_finds_no_champion_is_promoted(
+    made: Release, outcome: Outcome, champion: int | None, was_promoted: bool, promotes: bool
+) -> None:
+    made.outcome = outcome
+    if champion:
+        made.registry.alias[CHAMPION] = champion
+    if was_promoted:
+        made.registry.stored[2][PROMOTED] = "true"
+    judged = Judged(version=made.version, path=made.root / "evaluation.json")
+    undecorated(release.champion)(Mock(), Workspace(), judged)
+    assert made.done == ["promoted"] * promotes
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_verdict_is_sealed_once(made: Release, is_sealed: bool) -> None:
+    (made.root / "v2").mkdir()
+    if is_sealed:
+        made.registry.stored[2][MANIFEST_SHA256] = "hash"
+    undecorated(release.verdict)(Mock(), Workspace(), Judged(version=made.version, path=made.root / "e.json"))
+    assert made.done == ["sealed"] * (not is_sealed)
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_an_evaluation_that_is_not_judged_is_made_again(
+    made: Release, monkeypatch: pytest.MonkeyPatch, is_sealed: bool
+) -> None:
+    """The champion that it was measured beside may have moved since."""
+    two_tower: Any = SimpleNamespace(metrics={}, users={"all": 1})
+    measured = SimpleNamespace(systems={TWO_TOWER: two_tower}, index_recall=1.0, to_json=lambda: "{}")
+
+    def evaluate(*_: Any, **more: Any) -> Any:
+        made.done.append("measured")
+        return measured
+
+    nothing = SimpleNamespace(schema=None)
+    instead: dict[str, Any] = {
+        "read_tables": lambda _: nothing,
+        "read_embeddings": lambda _: (None, None),
+        "Fields": SimpleNamespace(of=lambda _: None),
+        "MilvusIndex": lambda *_: nullcontext(),
+        "evaluate_version": evaluate,
+        "Evaluated": SimpleNamespace(from_json=lambda _: measured),
+        "evaluation_figures": lambda _: {},
+        "metrics_markdown": lambda _: "",
+    }
+    for name, each in instead.items():
+        monkeypatch.setattr(release, name, each)
+    made.registry.log_results = lambda *_: None  # type: ignore[attr-defined]
+    made.registry.run_url = lambda _: "http://localhost"  # type: ignore[attr-defined]
+    if is_sealed:
+        made.registry.stored[2][MANIFEST_SHA256] = "hash"
+    index = Index(version=made.version, embeddings=made.root / "e.parquet", collection="shop_items_v2")
+    for _ in range(2):
+        undecorated(release.evaluation)(Mock(), Workspace(), index)
+    assert made.done == ["measured"] * (1 if is_sealed else 2)
