@@ -11,11 +11,14 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.datasets import tiny
 from feature_repo.schema import Entity
+from feature_repo.sessions import snapshot_moments
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from orchestration.api.dataset import Dataset
 from tests.logs import GRANULARITIES, MOMENTS, known, microseconds, random_events, seen, tables_of
+from tests.unit.orchestration.api.api_world import CONFIG, dataset
 from training.data.interactions import interactions, query_rows
+from training.fit import start_trial
 
 UNTIL = MOMENTS[0]
 
@@ -100,3 +103,15 @@ def test_the_future_changes_nothing_that_training_reads(granularity: str) -> Non
     assert_frame_equal(changed.queries, data.queries)
     assert_frame_equal(changed.users, data.users)
     assert data.positives["query_time"].n_unique() > (90 if granularity == "day" else 500) / 2
+
+
+@pytest.mark.parametrize("granularity", ["day", "session 30m", "event"])
+def test_a_trial_learns_from_the_snapshots_that_the_schema_declares(granularity: str) -> None:
+    tables = dataset().tables
+    data = Dataset.of(replace(tables, schema=replace(tables.schema, snapshots=granularity)))
+    start, cut = data.split.validation_start, data.split.cut
+    frames = data.queries, data.item_snapshots, data.tables.events
+    _, trained, _ = start_trial(data.schema, *frames, start, cut, CONFIG, seed=0)
+    known = data.tables.events.filter(pl.max_horizontal("timestamp", "created") < start)
+    moments = known.select("user_id", moment=snapshot_moments(known, granularity)).unique()
+    assert len(trained.user_Q) == moments.height
