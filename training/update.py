@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import RESERVED, Encoder, InputKind
-from feature_repo.granularity import DAY
 from feature_repo.schema import ITEM_ID, USER_ID
 from training.artifacts.load import Released, read_release, with_behaviour
 from training.artifacts.warm_start import carry_over
@@ -49,8 +48,8 @@ def fit_update(
     since: datetime,
     cut: datetime,
     seed: int,
+    granularity: str,
     on_epoch: OnEpoch,
-    granularity: str = DAY,
 ) -> Fitted:
     """Incremental update of a release from joined frames, by [since, cut).
 
@@ -67,8 +66,8 @@ def fit_update(
         since: end of the release's training part.
         cut: end of the new training part.
         seed: random seed.
-        on_epoch: called with each epoch's number and metrics.
         granularity: granularity of the user snapshots.
+        on_epoch: called with each epoch's number and metrics.
 
     Returns:
         The updated towers with their encoders.

@@ -160,7 +160,7 @@ def updated(
     tables, queries, items, every = frames()
     return fit_update(
         released.folder, queries=queries, item_snapshots=items, positives=every if positives is None else positives,
-        events=tables.events if events is None else events, since=since, cut=CUT, seed=0,
+        events=tables.events if events is None else events, since=since, cut=CUT, seed=0, granularity="day",
         on_epoch=lambda epoch, metrics: None,
     )  # fmt: skip
 
