@@ -190,7 +190,10 @@ def start_trial(
     positives = interactions(events, validation_start, schema.snapshots)
     trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
-    user_arrays, item_arrays = trial.user_encoder.encode(users[holdout.users_Q]), trial.item_encoder.encode(items)
+    user_arrays, item_arrays = (
+        trial.user_encoder.encode(users[holdout.users_Q], validation_start),
+        trial.item_encoder.encode(items),
+    )
 
     def validate(model: TwoTower) -> dict[str, float]:
         search = served_search(model, user_arrays, item_arrays)

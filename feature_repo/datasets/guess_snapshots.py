@@ -35,8 +35,7 @@ def guess_snapshots(shares: Mapping[str, float]) -> str:
     return next(name for name, share in shares.items() if share - shares[EVENT] <= WORTH)
 
 
-def snapshots_line(events: pl.DataFrame) -> str:
-    """Line of a `gatehouse.yaml` with the guess, and a comment with what it rests on."""
+def suggested(events: pl.DataFrame) -> tuple[str, str]:
+    """Suggest a granularity for canonical events; with the shares in words."""
     shares = empty_shares(events)
-    measured = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    return f"snapshots: {guess_snapshots(shares)}  # interactions without a history in training: {measured}"
+    return guess_snapshots(shares), ", ".join(f"{name} {share:.0%}" for name, share in shares.items())

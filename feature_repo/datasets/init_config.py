@@ -14,7 +14,7 @@ import yaml
 from feature_repo.datasets.custom import load_config
 from feature_repo.datasets.description import FEATURE_KEYS, YAML_NAME, check_config
 from feature_repo.datasets.folder_files import read_folder
-from feature_repo.datasets.guess_snapshots import snapshots_line
+from feature_repo.datasets.guess_snapshots import suggested
 from feature_repo.datasets.id_column import FLOATED
 from feature_repo.datasets.infer_kinds import (
     epoch_of,
@@ -62,7 +62,8 @@ def init_folder(folder: Path) -> Draft:
         raise InputError(
             f"{error}\nNothing is written. The draft, to be saved as {path} with that mended:\n\n{text}"
         ) from error
-    line = snapshots_line(tables.events)
+    guess, measured = suggested(tables.events)
+    line = f"snapshots: {guess}  # interactions without a history in training: {measured}"
     path.write_text(text.replace("\nevents:\n", f"\n{line}\nevents:\n", 1), encoding="utf-8")
     return Draft(path, tables.notes)
 

@@ -54,7 +54,7 @@ class Dataset:
         user_features: Features | None = None,
         item_features: Features | None = None,
         seen_items_may_return: bool | None = None,
-        snapshots: str = "day",
+        snapshots: str | None = None,
         holdout_share: float = 0.1,
         name: str = "data",
     ) -> Dataset:
@@ -76,7 +76,8 @@ class Dataset:
             user_features: feature name -> kind, or options as in gatehouse.yaml; None guesses.
             item_features: the same for items; with `display` an answer shows the feature.
             seen_items_may_return: whether a user may take an item again; None asks the events.
-            snapshots: granularity of the user snapshots: day, event, or such as "session 30m".
+            snapshots: granularity of the user snapshots: day, event, or such as "session 30m"; None
+                asks the events.
             holdout_share: least share of the events after the cut.
             name: name of the dataset.
 

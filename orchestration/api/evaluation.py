@@ -133,7 +133,7 @@ class _Prepared:
     def searches(self, baselines: Sequence[str], seed: int) -> Iterator[tuple[str, MakeSearch]]:
         """The model first, then baselines, one at a time in memory."""
         fitted, users = self.model.fitted, self.data.users[self.holdout.users_Q]
-        arrays = fitted.user_encoder.encode(users), fitted.item_encoder.encode(self.data.items)
+        arrays = fitted.user_encoder.encode(users, self.data.split.cut), fitted.item_encoder.encode(self.data.items)
         yield TWO_TOWER, served_search(fitted.model, *arrays)
         for name in dict.fromkeys(baselines):
             yield name, baseline_search(fit_baseline(name, self.before, seed=seed), self.holdout.users_Q)

@@ -6,6 +6,7 @@ Any data frame in, columns named, features guessed.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.custom import config_schema
 from feature_repo.datasets.description import check_features
+from feature_repo.datasets.guess_snapshots import suggested
 from feature_repo.datasets.infer_kinds import (
     as_typed,
     epoch_of,
@@ -23,6 +25,7 @@ from feature_repo.datasets.infer_kinds import (
 )
 from feature_repo.datasets.raw_table import Epoch, RawTable
 from feature_repo.errors import InputError
+from feature_repo.granularity import DAY
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
 Frame = Any
@@ -146,7 +149,7 @@ def canonical_tables(
     *,
     seen_items_may_return: bool | None,
     positive_from: float | None,
-    snapshots: str,
+    snapshots: str | None,
 ) -> Tables:
     """Check named tables, and bring them into canonical form.
 
@@ -157,7 +160,7 @@ def canonical_tables(
         items: the items.
         seen_items_may_return: whether a user may take an item again; None asks the events.
         positive_from: lowest rating of a positive.
-        snapshots: granularity of the user snapshots.
+        snapshots: granularity of the user snapshots; None asks the events.
 
     Raises:
         InputError: the tables cannot be used.
@@ -166,13 +169,26 @@ def canonical_tables(
     config = {
         "dataset": name,
         "seen_items_may_return": returning,
-        "snapshots": snapshots,
+        "snapshots": snapshots or DAY,
         "events": {key for key, column in (("value", "value"), ("basket", "basket_id")) if column in events.columns},
         "users": {"features": users[1]},
         "items": {"features": items[1]},
     }
     schema = config_schema(config, "from_frames")
-    return canonicalise(schema, events=events, users=users[0], items=items[0], positive_from=positive_from, notes=notes)
+    tables = canonicalise(
+        schema, events=events, users=users[0], items=items[0], positive_from=positive_from, notes=notes
+    )
+    return tables if snapshots else _with_snapshots(tables)
+
+
+def _with_snapshots(tables: Tables) -> Tables:
+    """Tables with the granularity that their events suggest, and a note."""
+    guess, measured = suggested(tables.events)
+    return replace(
+        tables,
+        schema=replace(tables.schema, snapshots=guess),
+        notes=(*tables.notes, f"snapshots by {guess}: interactions without a history in training: {measured}"),
+    )
 
 
 def _returning(events: RawTable, told: bool | None) -> tuple[bool, list[str]]:

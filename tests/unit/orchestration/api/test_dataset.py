@@ -76,6 +76,18 @@ def test_whether_items_return_is_found_and_noted() -> None:
     assert not told.schema.seen_items_may_return
 
 
+def test_the_granularity_of_snapshots_is_found_and_noted() -> None:
+    data = Dataset.from_frames(EVENTS)
+    assert data.schema.snapshots == "day"
+    assert data.notes[-1].startswith("snapshots by day: interactions without a history in training: day ")
+    first = EVENTS["timestamp"].min()
+    own_day = pl.duration(days=pl.col(USER_ID).rank("dense"), minutes=pl.int_range(pl.len()).over(USER_ID))
+    sitting = Dataset.from_frames(EVENTS.with_columns(timestamp=pl.lit(first) + own_day))
+    assert sitting.schema.snapshots == "event"
+    assert "day 100%, session 30m 100%, event" in sitting.notes[-1]
+    assert Dataset.from_frames(EVENTS, snapshots="session 2h").schema.snapshots == "session 2h"
+
+
 def test_low_ratings_are_no_positives() -> None:
     rated = EVENTS.with_columns(stars=pl.int_range(pl.len()) % 5 + 1)
     data = Dataset.from_frames(rated, rating="stars", positive_from=4)
