@@ -16,6 +16,7 @@ from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.files import read_csv, read_plain
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
+from feature_repo.granularity import EVENT
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
@@ -120,7 +121,14 @@ def _schema(dataset: str, *, with_users: bool) -> Schema:
         movies,
         item_statistics_view(value=True),
     )
-    return Schema(dataset=dataset, seen_items_may_return=False, views=((people,) if with_users else ()) + common)
+    # People rate what they have seen for years in one sitting. With snapshots at the start
+    # of a day, most ratings have no history in training.
+    return Schema(
+        dataset=dataset,
+        seen_items_may_return=False,
+        snapshots=EVENT,
+        views=((people,) if with_users else ()) + common,
+    )
 
 
 def _read_100k(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
