@@ -92,9 +92,9 @@ IN_RUNS = [
     ),
     Mistake(
         name="zones of a moment cut off",
-        module="orchestration.workspace",
-        right="moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment",
-        wrong="moment.replace(tzinfo=None)",
+        module="feature_repo.utc",
+        right="time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time",
+        wrong="time.replace(tzinfo=None)",
         test=f"{ORCHESTRATION}/test_workspace.py::TestWorkspace::test_moments_are_utc",
     ),
     Mistake(
