@@ -1,7 +1,7 @@
 """Granularity of user snapshots: the same towers, trained on each.
 
     python -m tests.benchmarks.bench_snapshots movielens --ratings DIR [--seeds 3] [--recipe base] [--holdout]
-    python -m tests.benchmarks.bench_snapshots completejourney [--seeds 1]
+    python -m tests.benchmarks.bench_snapshots completejourney [--seeds 1] [--users 300]
 
 DIR holds `ml-100k.inter` as recbole 1.2.1 ships it (dataset_example/ml-100k). Prints the
 share of interactions without a history, then mean Recall@20 and NDCG@20 over the seeds on
@@ -25,6 +25,7 @@ import polars as pl
 
 from feature_repo.datasets.guess_snapshots import empty_shares
 from feature_repo.granularity import DAY, EVENT, SESSION
+from feature_repo.schema import ITEM_ID, USER_ID
 from orchestration.api.dataset import Dataset
 from orchestration.api.evaluation import evaluate
 from orchestration.api.model import fit
@@ -42,9 +43,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipe", default="base")
     parser.add_argument("--granularities", nargs="+", default=GRANULARITIES)
+    parser.add_argument("--users", type=int, help="a sample of so many users, and the items that they took")
     parser.add_argument("--holdout", action="store_true")
     arguments = parser.parse_args()
     data = movielens(arguments.ratings) if arguments.data == "movielens" else Dataset.load(arguments.data)
+    data = sampled(data, arguments.users) if arguments.users else data
     shares = empty_shares(data.tables.events)
     print("interactions without a history:", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
     windows = {"validation": before(data)} | ({"hold-out": data} if arguments.holdout else {})
@@ -75,6 +78,15 @@ def movielens(folder: Path) -> Dataset:
         item_features={"genres": "multi_valued", "year": "categorical"},
         name="movielens",
     )
+
+
+def sampled(data: Dataset, users: int) -> Dataset:
+    """Dataset of some users, drawn at random (seed 0), and the items that they took."""
+    tables = data.tables
+    chosen = tables.users.sample(users, seed=0).sort(USER_ID)
+    events = tables.events.join(chosen, on=USER_ID, how="semi", maintain_order="left")
+    items = tables.items.join(events, on=ITEM_ID, how="semi", maintain_order="left")
+    return Dataset.of(replace(tables, events=events, users=chosen, items=items))
 
 
 def before(data: Dataset) -> Dataset:
