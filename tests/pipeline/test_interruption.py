@@ -55,6 +55,11 @@ def mlflow_runs(home: Home, dataset: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
+def home(home: Home) -> Home:
+    return home.light()
+
+
+@pytest.fixture(scope="module")
 def folder(home: Home, released: Released) -> Path:
     return write_world(home.root / DATASET, world(DATASET))
 

@@ -45,6 +45,11 @@ def made(home: Home, dataset: str, judged: Judged) -> Made:
 
 
 @pytest.fixture(scope="module")
+def home(home: Home) -> Home:
+    return home.light()
+
+
+@pytest.fixture(scope="module")
 def true(home: Home, released: Released) -> Made:
     return made(home, released.dataset, released.judged)
 

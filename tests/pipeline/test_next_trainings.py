@@ -52,6 +52,11 @@ def then() -> Tables:
 
 
 @pytest.fixture(scope="module")
+def home(home: Home) -> Home:
+    return home.light()
+
+
+@pytest.fixture(scope="module")
 def early(home: Home) -> Path:
     return write_world(home.root / "early", then())
 

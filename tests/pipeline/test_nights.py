@@ -1,6 +1,7 @@
-"""Nights on one home, after which the champion's answers are those of the newest data.
+"""A fortnight on one home: after each night the champion's answers are those of its towers to the newest export.
 
-The fixtures are one story in one dataset, each the next chapter.
+The fixtures are one story, each the next night. Answers that should be there are computed from the exported files
+alone (`nights_world.Shop.fresh`).
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,141 +18,222 @@ import dagster as dg
 import mlflow
 import polars as pl
 import pytest
-import yaml
 
-from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.store.sqlite_rows import key_of, tables_in
 from orchestration.definitions import defs
-from serving.open import open_retriever
 from serving.registry import Registry
-from tests.pipeline.planted import Ended, Home, world, write_world
-
-DATASET, SHUT = "nights", {"floors": {"all/recall@20": 0.99}}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Night:
-    """A run and what was so after it."""
-
-    ended: Ended
-    champion: int | None
-    features_until: dict[str, datetime | None]
-    """Time of the online features by user, as the champion reads them."""
-    known: list[str]
+from tests.pipeline.nights_world import DATASET, GONE, SHUT, WITHDRAWN, Night, Shop, alike, new_shop
+from tests.pipeline.planted import Home, write_world
 
 
 @pytest.fixture(scope="module")
-def log() -> Tables:
-    return world(DATASET)
+def home(home: Home) -> Home:
+    return home.light()
 
 
 @pytest.fixture(scope="module")
-def folder(home: Home, log: Tables) -> Path:
-    return write_world(home.root / DATASET, until(log, 65))
-
-
-def until(log: Tables, days: int) -> Tables:
-    """The log of the first days."""
-    start = log.events["timestamp"].min()
-    return replace(log, events=log.events.filter(pl.col("timestamp") < start + timedelta(days=days)))
-
-
-def night(home: Home, folder: Path, *options: str, **policy: Any) -> Night:
-    ended = home.command("run", "--data", folder, "--recipe", "quick", "--json", *options, **policy)
-    users = ["u000", "u001", "u063"]
-    with home.entered(), open_retriever(home.settings, DATASET) as retriever:
-        rows = retriever._store.read_online(Entity.USER, users)
-        known = retriever.known_users()
-    times = dict(rows.select("user_id", "event_timestamp").iter_rows())
-    return Night(ended=ended, champion=home.champion(DATASET), features_until=times, known=known)
+def shop(home: Home) -> Shop:
+    return new_shop(home)
 
 
 @pytest.fixture(scope="module")
-def first(home: Home, folder: Path) -> Night:
-    return night(home, folder)
+def client(home: Home) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(home.settings.mlflow_uri, home.settings.mlflow_uri)
 
 
 @pytest.fixture(scope="module")
-def wrong_clock(home: Home, folder: Path, log: Tables, first: Night) -> Night:
-    """Two days later, one event of 2099 in the export."""
-    wrong = log.events.head(1).with_columns(
-        pl.lit(datetime(2099, 1, 1)).cast(pl.Datetime("us")).alias(name) for name in ("timestamp", "created")
-    )
-    pl.concat([until(log, 67).events, wrong]).write_csv(folder / "events.csv")
-    return night(home, folder)
+def fortnight(home: Home, shop: Shop, client: mlflow.MlflowClient) -> dict[str, Night]:
+    """Fourteen nights, with what people did on the days between."""
+    nights: dict[str, Night] = {}
+
+    def night(name: str, *options: str, **policy: Any) -> None:
+        nights[name] = shop.night(name, *options, **policy)
+
+    shop.export(44)
+    night("first")
+    text = (shop.folder / "events.csv").read_text()
+    (shop.folder / "events.csv").write_text(text[: len(text) // 2] + '"')
+    night("bad export")
+    shop.export(46, wrong_clock=True)
+    night("wrong clock")
+    night("nothing new")
+    shop.export(48)
+    tier = shop.log.users.with_columns(tier=pl.lit("gold"))
+    tier.write_parquet(shop.folder / "users.parquet")
+    shop.configure(lambda config: config["users"]["features"].update(tier={"kind": "categorical"}))
+    night("new column, failed gate", **SHUT)
+    shop.export(50, without=True)
+    tier.filter(pl.col("user_id") != GONE).write_parquet(shop.folder / "users.parquet")
+    shop.log.items.filter(~pl.col("item_id").is_in(WITHDRAWN)).write_csv(shop.folder / "items.csv")
+    night("deleted user")
+    home.command("rollback", "--dataset", DATASET)
+    night("rolled back")
+    items = (shop.folder / "items.csv").read_text()
+    (shop.folder / "items.csv").write_text("\n".join(items.splitlines()[:40]))
+    night("half the items")
+    (shop.folder / "items.csv").write_text(items)
+    shop.export(52, without=True)
+    home.command("promote", str(nights["deleted user"].champion), "--dataset", DATASET)
+    night("update", "--update", "champion")
+    shop.export(54, without=True)
+    failed = nights["new column, failed gate"].ended.data["version"]
+    client.set_registered_model_alias(DATASET, "champion", str(failed))
+    night("alias on what failed")
+    nights["alias put back"] = shop.asked(home.command("rollback", "--dataset", DATASET))
+    client.delete_registered_model_alias(DATASET, "champion")
+    night("alias deleted")
+    shop.export(56, without=True)
+    night("mended")
+    shop.export(58, without=True)
+    nights |= broken_champion(home, shop)
+    nights["cleaned"] = shop.asked(home.command("clean", "--keep", "1", "--dataset", DATASET, "--json"))
+    home.command("rollback", "--dataset", DATASET)
+    night("after the cleaning")
+    return nights
 
 
-@pytest.fixture(scope="module")
-def new_column(home: Home, folder: Path, log: Tables, wrong_clock: Night) -> Night:
-    """One more column and a later log; the challenger fails."""
-    until(log, 69).events.write_csv(folder / "events.csv")
-    log.users.with_columns(tier=pl.lit("gold")).write_parquet(folder / "users.parquet")
-    config = yaml.safe_load((folder / "gatehouse.yaml").read_text())
-    config["users"]["features"]["tier"] = {"kind": "categorical"}
-    (folder / "gatehouse.yaml").write_text(yaml.safe_dump(config))
-    return night(home, folder, **SHUT)
+def broken_champion(home: Home, shop: Shop) -> dict[str, Night]:
+    """A night on which a file of the champion is lost, and the promotion of its undecided successor."""
+    path = Registry(home.settings, DATASET).download(home.champion(DATASET)) / "user_tower.pt2"
+    content = path.read_bytes()
+    path.write_bytes(b"")
+    lost = shop.night("champion lost")
+    promote = ("promote", str(lost.ended.data["version"]), "--dataset", DATASET)
+    overridden = shop.asked(home.command(*promote, "--override", "the old one is broken"))
+    path.write_bytes(content)
+    return {"champion lost": lost, "overridden": overridden}
 
 
-@pytest.fixture(scope="module")
-def deleted(home: Home, folder: Path, log: Tables, new_column: Night) -> Night:
-    """A user asked to be deleted, and two items were withdrawn; the challenger fails again."""
-    gone = pl.col("item_id").is_in(["i000", "i004"]) | (pl.col("user_id") == "u000")
-    log.events.filter(~gone).write_csv(folder / "events.csv")
-    log.users.filter(pl.col("user_id") != "u000").with_columns(tier=pl.lit("gold")).write_parquet(
-        folder / "users.parquet"
-    )
-    log.items.filter(~pl.col("item_id").is_in(["i000", "i004"])).write_csv(folder / "items.csv")
-    return night(home, folder, **SHUT)
+SERVING = (
+    "first", "bad export", "wrong clock", "nothing new", "new column, failed gate", "deleted user", "rolled back",
+    "half the items", "update", "alias put back", "mended", "overridden", "cleaned", "after the cleaning",
+)  # fmt: skip
+SILENT = {
+    "alias on what failed": "no override is recorded",
+    "alias deleted": "the alias was deleted in MLflow",
+    "champion lost": "the files in",
+}
 
 
-def test_an_event_of_the_future_is_dropped_with_a_count_and_poisons_nothing(
-    log: Tables, first: Night, wrong_clock: Night
+@pytest.mark.parametrize("name", SERVING)
+def test_the_answers_are_those_of_a_fresh_computation(fortnight: dict[str, Night], name: str) -> None:
+    alike(fortnight[name].answers, fortnight[name].fresh)
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_without_a_champion_that_may_serve_there_is_a_reason_and_no_answer(
+    fortnight: dict[str, Night], name: str
 ) -> None:
-    (note,) = [note for note in wrong_clock.ended.data["notes"] if "2099" in note]
+    assert SILENT[name] in str(fortnight[name].answers)
+
+
+def test_the_champion_moves_on_a_passed_verdict_or_on_purpose_only(fortnight: dict[str, Night]) -> None:
+    ends = {name: night.ended.code for name, night in fortnight.items()}
+    assert ends == dict.fromkeys(fortnight, 0) | {
+        "bad export": 1,
+        "half the items": 1,
+        "new column, failed gate": 3,
+        "alias on what failed": 3,
+        "alias deleted": 3,
+        "champion lost": 3,
+        "after the cleaning": 3,
+    }
+    assert {name: night.champion for name, night in fortnight.items()} == {
+        "first": 1,
+        "bad export": 1,
+        "wrong clock": 2,
+        "nothing new": 2,
+        "new column, failed gate": 2,
+        "deleted user": 4,
+        "rolled back": 2,
+        "half the items": 2,
+        "update": 5,
+        "alias on what failed": 3,
+        "alias put back": 5,
+        "alias deleted": None,
+        "mended": 7,
+        "champion lost": 7,
+        "overridden": 8,
+        "cleaned": 8,
+        "after the cleaning": 7,
+    }
+
+
+def test_a_bad_export_is_named_and_changes_nothing(fortnight: dict[str, Night]) -> None:
+    for name, before, file in (("bad export", "first", "events.csv"), ("half the items", "rolled back", "'item_id'")):
+        assert file in fortnight[name].ended.err
+        assert fortnight[name].answers == fortnight[before].answers
+
+
+def test_an_event_of_the_future_is_dropped_with_a_count_and_poisons_nothing(fortnight: dict[str, Night]) -> None:
+    data = fortnight["wrong clock"].ended.data
+    (note,) = [note for note in data["notes"] if "2099" in note]
     assert "1 events dropped" in note
-    assert wrong_clock.ended.data["as_of"] < "2025"
-    newest = until(log, 67).events["timestamp"].max()
-    assert set(wrong_clock.features_until.values()) == {newest.replace(microsecond=0)}
-    assert max(first.features_until.values()) < newest
+    assert data["as_of"] < "2025"
 
 
-def test_a_new_column_with_a_failed_challenger_leaves_the_champion_fresh_features(
-    log: Tables, wrong_clock: Night, new_column: Night
-) -> None:
-    assert (new_column.ended.code, new_column.ended.data["outcome"]) == (3, "failed")
-    assert new_column.champion == wrong_clock.champion
-    newest = until(log, 69).events["timestamp"].max()
-    assert set(new_column.features_until.values()) == {newest.replace(microsecond=0)}
+def test_the_same_export_gives_the_same_version(fortnight: dict[str, Night]) -> None:
+    for name, before in (("nothing new", "wrong clock"), ("rolled back", "deleted user")):
+        data = fortnight[name].ended.data
+        assert (data["version"], data["reused"]) == (fortnight[before].ended.data["version"], True)
 
 
-def test_a_deleted_user_is_unknown_and_leaves_no_online_row(home: Home, deleted: Night) -> None:
-    assert deleted.features_until["u000"] is None
-    assert "u000" not in deleted.known
-    assert "u001" in deleted.known
-    answer = home.command("recommend", "u000", "--dataset", DATASET, "--json").data
-    assert answer["source"] == "popular"
+def test_a_deleted_user_is_unknown_to_every_release(home: Home, fortnight: dict[str, Night]) -> None:
+    for name, night in fortnight.items():
+        serves = name in SERVING
+        before = list(fortnight).index(name) < list(fortnight).index("deleted user")
+        assert (GONE in night.known) == (serves and before), name
+        assert ("u001" in night.known) == serves, name
     path = home.settings.feast_home / "online.db"
     with closing(sqlite3.connect(path)) as connection:
         for table in (name for name in tables_in(path) if name.startswith(DATASET)):
             query = f'SELECT count(*) FROM "{table}" WHERE entity_key = ?'
-            assert connection.execute(query, [key_of(Entity.USER, "u000")]).fetchone() == (0,)
+            assert connection.execute(query, [key_of(Entity.USER, GONE)]).fetchone() == (0,)
 
 
-def test_withdrawn_items_are_not_answered_by_the_champion(home: Home, deleted: Night) -> None:
-    for user in ("u004", "u000"):
-        items = home.command("recommend", user, "-k", "500", "--dataset", DATASET, "--json").data["items"]
-        assert len(items) == 158 if user == "u004" else 100 < len(items) <= 158
-        assert not {"i000", "i004"} & {item["item_id"] for item in items}
+def test_an_update_is_that_of_the_champion(fortnight: dict[str, Night]) -> None:
+    data = fortnight["update"].ended.data
+    assert (data["training"], data["parent"]) == ("update", 4)
 
 
-def test_another_folder_of_the_same_name_is_refused(home: Home, log: Tables, deleted: Night) -> None:
+def test_what_cannot_be_compared_is_undecided(fortnight: dict[str, Night]) -> None:
+    for name in ("alias on what failed", "champion lost"):
+        data = fortnight[name].ended.data
+        assert data["outcome"] == "undecided", name
+        assert any("champion could not be measured" in reason for reason in data["reasons"]), name
+
+
+def test_cleaning_keeps_what_serves_and_what_a_rollback_needs(home: Home, fortnight: dict[str, Night]) -> None:
+    done = fortnight["cleaned"].ended.data
+    assert set(map(int, done["kept"])) == {7, 8}
+    assert set(done["versions"]) == {1, 2, 3, 4, 5, 6}
+    assert done["collections"] and done["folders"] and done["schemas"]
+    assert not [each for each in done["folders"] if Path(each).exists()]
+    assert home.versions(DATASET) == [8, 7]
+    again = home.command("clean", "--keep", "1", "--dry-run", "--dataset", DATASET, "--json").data
+    assert not again["versions"] + again["collections"] + again["folders"] + again["schemas"]
+
+
+def test_a_version_is_verified_and_a_mismatch_is_named(home: Home, fortnight: dict[str, Night]) -> None:
+    ended = home.command("verify", "8", "--dataset", DATASET, "--json")
+    assert (ended.code, set(ended.data.values())) == (0, {"holds"})
+    path = Registry(home.settings, DATASET).download(8) / "popular.json"
+    content = path.read_text()
+    path.write_text(json.dumps([["i001", 1]]))
+    ended = home.command("verify", "8", "--dataset", DATASET)
+    path.write_text(content)
+    assert ended.code == 1
+    assert "popular.json" in ended.out
+
+
+def test_another_folder_of_the_same_name_is_refused(home: Home, shop: Shop, fortnight: dict[str, Night]) -> None:
     """Whether its champion could be compared or not."""
     other = replace(
-        log,
-        events=log.events.with_columns(pl.col("user_id") + "x", pl.col("item_id") + "x"),
-        users=log.users.with_columns(pl.col("user_id") + "x"),
-        items=log.items.with_columns(pl.col("item_id") + "x"),
+        shop.log,
+        events=shop.log.events.with_columns(pl.col("user_id") + "x", pl.col("item_id") + "x"),
+        users=shop.log.users.with_columns(pl.col("user_id") + "x"),
+        items=shop.log.items.with_columns(pl.col("item_id") + "x"),
     )
     folder = write_world(home.root / "elsewhere" / DATASET, other)
     before = home.versions(DATASET)
@@ -162,97 +244,13 @@ def test_another_folder_of_the_same_name_is_refused(home: Home, log: Tables, del
     assert home.versions(DATASET) == before
 
 
-def test_the_nightly_schedule_knows_the_home_and_its_folders(home: Home, folder: Path, deleted: Night) -> None:
+def test_the_nightly_schedule_knows_the_home_and_its_folders(
+    home: Home, shop: Shop, fortnight: dict[str, Night]
+) -> None:
     with home.entered(), dg.DagsterInstance.get() as instance:
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2024, 1, 1, 3))
         asked = defs.resolve_schedule_def("nightly").evaluate_tick(context).run_requests
     configs = [request.run_config["resources"]["workspace"]["config"] for request in asked]
-    (own,) = [config for config in configs if config.get("data") == str(folder.absolute())]
+    (own,) = [config for config in configs if config.get("data") == str(shop.folder.absolute())]
     assert (own["dataset"], own["recipe"]) == ("own", "quick")
     assert not {"as_of", "retrain", "update"} & own.keys()
-
-
-@pytest.fixture(scope="module")
-def by_hand(home: Home, folder: Path, deleted: Night) -> dict[str, Ended]:
-    """The alias on a version that failed; rolled back; the alias deleted; a run."""
-    client = mlflow.MlflowClient(home.settings.mlflow_uri, home.settings.mlflow_uri)
-    failed, champion = home.versions(DATASET)[0], deleted.champion
-    client.set_registered_model_alias(DATASET, "champion", str(failed))
-    found = {
-        "answer": home.command("recommend", "u001", "--dataset", DATASET),
-        "releases": home.command("releases", "--dataset", DATASET),
-        "rollback": home.command("rollback", "--dataset", DATASET),
-    }
-    assert home.champion(DATASET) == champion
-    client.delete_registered_model_alias(DATASET, "champion")
-    found["none"] = home.command("recommend", "u001", "--dataset", DATASET)
-    found["failed run"] = home.command("run", "--data", folder, "--recipe", "quick")
-    found["mended"] = home.command("run", "--data", folder, "--recipe", "quick", "--seed", "5", "--json")
-    return found
-
-
-def test_an_alias_moved_by_hand_serves_nothing_that_failed(deleted: Night, by_hand: dict[str, Ended]) -> None:
-    assert by_hand["answer"].code == 1
-    assert "its verdict is failed and no override is recorded" in by_hand["answer"].err
-    assert "does not serve: the alias was moved to it by hand" in by_hand["releases"].out
-    assert by_hand["rollback"].out == f"champion: nights v{deleted.champion}\n"
-
-
-def test_a_deleted_alias_is_called_that_and_mended_by_a_run_that_passes(by_hand: dict[str, Ended]) -> None:
-    assert "the alias was deleted in MLflow" in by_hand["none"].err
-    assert by_hand["failed run"].code == 3
-    assert "(no champion: the alias was deleted in MLflow)" in by_hand["failed run"].out
-    mended = by_hand["mended"].data
-    assert (mended["outcome"], mended["champion"]) == ("passed", mended["version"])
-
-
-def test_a_version_is_verified_and_a_mismatch_is_named(home: Home, by_hand: dict[str, Ended]) -> None:
-    version = by_hand["mended"].data["version"]
-    ended = home.command("verify", str(version), "--dataset", DATASET, "--json")
-    assert (ended.code, set(ended.data.values())) == (0, {"holds"})
-    path = Registry(home.settings, DATASET).download(version) / "popular.json"
-    content = path.read_text()
-    path.write_text(json.dumps([["i001", 1]]))
-    ended = home.command("verify", str(version), "--dataset", DATASET)
-    path.write_text(content)
-    assert ended.code == 1
-    assert "popular.json" in ended.out
-
-
-def test_a_broken_champion_leaves_its_successor_undecided_and_an_override_works(
-    home: Home, folder: Path, by_hand: dict[str, Ended]
-) -> None:
-    champion = home.champion(DATASET)
-    path = Registry(home.settings, DATASET).download(champion) / "user_tower.pt2"
-    content = path.read_bytes()
-    path.write_bytes(b"")
-    ended = home.command("run", "--data", folder, "--recipe", "quick", "--seed", "6")
-    path.write_bytes(content)
-    assert ended.code == 3
-    assert "the champion could not be measured" in ended.out
-    assert f"champion {champion} cannot be measured" in ended.out
-    version = home.versions(DATASET)[0]
-    promoted = home.command("promote", str(version), "--dataset", DATASET, "--override", "the old one is broken")
-    assert promoted.out == f"champion: nights v{version}\n"
-    assert len(home.command("recommend", "u001", "--dataset", DATASET, "--json").data["items"]) == 20
-
-
-def test_cleaning_keeps_what_serves_and_what_a_rollback_needs(home: Home, folder: Path, by_hand: Any) -> None:
-    champion = home.champion(DATASET)
-    before = home.files(), home.versions(DATASET)
-    planned = home.command("clean", "--keep", "1", "--dry-run", "--dataset", DATASET, "--json").data
-    assert (home.files(), home.versions(DATASET)) == before
-    answers = home.answers(DATASET)
-    done = home.command("clean", "--keep", "1", "--dataset", DATASET, "--json").data
-    assert done == planned
-    kept = set(map(int, done["kept"]))
-    assert champion in kept
-    assert set(home.versions(DATASET)) == kept
-    assert set(done["versions"]) == set(before[1]) - kept
-    assert done["versions"] and done["collections"] and done["folders"] and done["schemas"]
-    assert not [each for each in done["folders"] if Path(each).exists()]
-    assert home.answers(DATASET) == answers
-    again = home.command("clean", "--keep", "1", "--dataset", DATASET, "--json").data
-    assert not again["versions"] + again["collections"] + again["folders"] + again["schemas"]
-    assert home.command("rollback", "--dataset", DATASET).code == 0
-    assert home.command("run", "--data", folder, "--recipe", "quick", "--json").code in (0, 3)

@@ -21,6 +21,11 @@ DATASET = "again"
 
 
 @pytest.fixture(scope="module")
+def home(home: Home) -> Home:
+    return home.light()
+
+
+@pytest.fixture(scope="module")
 def judged(home: Home) -> Judged:
     return home.run(write_world(home.root / DATASET, world(DATASET)), recipe="repeating")
 

@@ -59,6 +59,11 @@ def checkpoints(home: Home) -> set[Path]:
 
 
 @pytest.fixture(scope="module")
+def home(home: Home) -> Home:
+    return home.light()
+
+
+@pytest.fixture(scope="module")
 def resumed(home: Home, released: Released) -> Resumed:
     folder, before = write_world(home.root / DATASET, world(DATASET)), checkpoints(home)
     command = (sys.executable, "-c", SCRIPT, "run", "--data", str(folder), "--recipe", "quick")
