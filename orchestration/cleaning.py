@@ -10,20 +10,23 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
+from orchestration.workspace import BEGUN
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
-from serving.release.manifest import collection_name
 from serving.release.promotion import promotion_lock
 from serving.release.retention import kept_versions, remove
 from serving.settings import Settings
 
+T = TypeVar("T")
 VERSION_FOLDER, CHECKPOINTS = re.compile(r"v(\d+)"), "checkpoints_*"
 
 
@@ -74,26 +77,27 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
 
 
 def clean(settings: Settings, plan: Cleaning) -> None:
-    """Remove what a plan names.
+    """Remove what a plan names, but for what has been promoted, made or removed since.
 
     A second call completes one that was interrupted.
     """
-    registry = Registry(settings, plan.dataset)
-    # No version becomes champion meanwhile.
+    # No version becomes champion meanwhile, and no other cleaning is at work.
     with promotion_lock(settings, plan.dataset):
-        kept = kept_versions(registry, plan.keep)
-        serving = {collection_name(plan.dataset, version) for version in kept}
+        now = plan_cleaning(settings, plan.dataset, plan.keep)
+        registry = Registry(settings, plan.dataset)
         with MilvusIndex(settings, Fields(types={})) as index:
-            for name in plan.collections:
-                # One that was promoted since the plan stays.
-                if name not in serving:
-                    index.drop(name)
-        for version in plan.versions:
-            if version not in kept:
-                remove(registry, version)
-    for folder in plan.folders:
-        shutil.rmtree(folder, ignore_errors=True)
-    drop_other_schemas(plan.dataset, plan.schemas, settings.feast_home, online=settings.online_store)
+            for name in _both(plan.collections, now.collections):
+                index.drop(name)
+        for version in _both(plan.versions, now.versions):
+            remove(registry, version)
+        for folder in _both(plan.folders, now.folders):
+            shutil.rmtree(folder, ignore_errors=True)
+        schemas = _both(plan.schemas, now.schemas)
+        drop_other_schemas(plan.dataset, schemas, settings.feast_home, online=settings.online_store)
+
+
+def _both(planned: tuple[T, ...], now: tuple[T, ...]) -> list[T]:
+    return [each for each in planned if each in now]
 
 
 def _is_unkept(collection: str, dataset: str, kept: set[int]) -> bool:
@@ -121,16 +125,26 @@ def _current(settings: Settings, dataset: str) -> Iterator[Path]:
         value = json.loads(events.read_text(encoding="utf-8"))
         if value["dataset"] == dataset:
             yield Path(value["folder"]).parent
+    for note in (settings.home / "values").glob(f"*/{BEGUN}"):
+        folder = Path(note.read_text(encoding="utf-8"))
+        if folder.parent.name == dataset:
+            yield folder
 
 
 def _digests(settings: Settings, registry: Registry, kept: dict[int, str]) -> set[str]:
     """Digests of the schemas of the kept versions and of the newest runs."""
-    texts = [(folder / "source" / "schema.json").read_text() for folder in _current(settings, registry.dataset)]
+    schemas = [folder / "source" / "schema.json" for folder in _current(settings, registry.dataset)]
+    texts = [path.read_text() for path in schemas if path.exists()]  # a run that has just begun has none
     return {Schema.from_json(text).digest for text in (*texts, *(registry.read_file(v, "schema.json") for v in kept))}
 
 
 def _size(folder: Path) -> int:
-    return sum((Path(top) / name).lstat().st_size for top, _, names in os.walk(folder) for name in names)
+    size = 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # of another process, which has just removed it
+                size += (Path(top) / name).lstat().st_size
+    return size
 
 
 def cleaning_text(plan: Cleaning, *, done: bool) -> str:

@@ -23,6 +23,8 @@ from training.recipes.choice import CHOICE_SECONDS
 from training.recipes.named import DEFAULT
 
 PLAIN, ALL = "plain", "all"
+BEGUN = "begun"
+"""File beside the asset values that names the folder of the newest run, from its beginning on."""
 COMPUTING = ("duckdb", "feast", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch")
 """Packages that compute features and towers: another release of one may give others."""
 
@@ -127,6 +129,13 @@ class Workspace(dg.ConfigurableResource):
         """Folder of the asset values of this dataset and data folder."""
         suffix = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""
         return self.settings.home / "values" / f"{self.dataset}{suffix}"
+
+    def note_begun(self, folder: Path) -> None:
+        """Note the folder of this run, so that no cleaning takes it for a former one's."""
+        self.values_folder.mkdir(parents=True, exist_ok=True)
+        partial = self.values_folder / f"{BEGUN}.{os.getpid()}.partial"
+        partial.write_text(str(folder), encoding="utf-8")
+        partial.replace(self.values_folder / BEGUN)
 
     def folder(self, dataset: str, *key: str) -> Path:
         """Name the folder of everything derived from one input.

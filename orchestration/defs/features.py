@@ -47,6 +47,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     found = fingerprint(tables)
     split = temporal_split(tables.events["timestamp"])
     folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
+    workspace.note_begun(folder)
     fill(folder / "source", lambda partial: write_tables(tables, partial))
     value = Source(
         dataset=tables.schema.dataset,

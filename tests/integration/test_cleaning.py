@@ -5,9 +5,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from feature_repo.schema import stored_name
 from feature_repo.store.retention import other_schemas
 from orchestration.cleaning import _is_unkept, clean, plan_cleaning
+from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
@@ -24,21 +27,33 @@ from tests.integration.release_world import (
 )
 
 
-def test_an_old_champion_does_not_keep_what_is_newer(tmp_path: Path) -> None:
+def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
     artifacts = write_artifacts(tmp_path / "artifacts", schema())
     for outcome in ("passed", "passed", "failed", "failed", "failed"):
         seal_as(settings, register(settings, artifacts), outcome)
     for version in (1, 2):
         promote(settings, DATASET, version)
+    former, begun = (settings.home / "data" / DATASET / name for name in ("former", "begun"))
+    for folder in (former, begun):
+        (folder / "v3").mkdir(parents=True)
     plan = plan_cleaning(settings, DATASET, 1)
     assert (set(plan.kept), set(plan.versions)) == ({1, 2, 5}, {3, 4})
-    clean(settings, plan)
-    assert {each.version for each in Registry(settings, DATASET).versions()} == {1, 2, 5}
+    assert set(plan.folders) == {former, begun}
+    # What happens between the plan and its execution.
+    promote(settings, DATASET, 4, override_reason="since the plan")
+    monkeypatch.setenv("GATEHOUSE_HOME", str(settings.home))
+    Workspace(dataset=DATASET).note_begun(begun)
+    for _ in range(2):  # another cleaning had the same plan
+        clean(settings, plan)
+    assert {each.version for each in Registry(settings, DATASET).versions()} == {1, 2, 4, 5}
     with MilvusIndex(settings, Fields(types={})) as index:
-        assert index.names() == [collection_name(DATASET, version) for version in (1, 2, 5)]
+        assert index.names() == [collection_name(DATASET, version) for version in (1, 2, 4, 5)]
+    assert (former.exists(), begun.exists()) == (False, True)
     after = plan_cleaning(settings, DATASET, 1)
-    assert not after.versions + after.collections
+    assert after.versions == (1,)  # a rollback from 4 goes to 2
 
 
 def test_a_dataset_in_any_letters_is_cleaned(tmp_path: Path) -> None:

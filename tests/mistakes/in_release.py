@@ -147,7 +147,7 @@ IN_RELEASE = [
         module="orchestration.cleaning",
         right="for each in registry.versions() if each.version not in kept),",
         wrong="for each in registry.versions() if each.version < min(kept)),",
-        test=f"{CLEANING}::test_an_old_champion_does_not_keep_what_is_newer",
+        test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
     ),
     Mistake(
         name="collections of kept versions dropped",
@@ -155,5 +155,19 @@ IN_RELEASE = [
         right="match is not None and int(match.group(1)) not in kept",
         wrong="match is not None",
         test=f"{CLEANING}::test_a_dataset_in_any_letters_is_cleaned",
+    ),
+    Mistake(
+        name="a cleaning by a plan that is out of date",
+        module="orchestration.cleaning",
+        right="[each for each in planned if each in now]",
+        wrong="list(planned)",
+        test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
+    ),
+    Mistake(
+        name="the folder of a run that has just begun cleaned away",
+        module="orchestration.cleaning",
+        right="if folder.parent.name == dataset:",
+        wrong="if False:",
+        test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
     ),
 ]
