@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -57,6 +59,18 @@ def read_schema(source: Source) -> Schema:
 def version_folder(version: Version) -> Path:
     """Return the folder of everything that this machine derived from a version."""
     return version.frames.parent / f"v{version.version}"
+
+
+def judging(version: Version) -> AbstractContextManager[Any]:
+    """Lock of a version while it is evaluated or sealed.
+
+    Two runs of one input have one version: the second must not seal it again, nor discard the evaluation that the
+    first is about to seal.
+    """
+    from filelock import FileLock
+
+    lock: AbstractContextManager[Any] = FileLock(version_folder(version).with_suffix(".judging.lock"))
+    return lock
 
 
 def write_embeddings(ids: pl.Series, vectors_ND: np.ndarray, path: Path) -> None:

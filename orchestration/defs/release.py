@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.asset_files import read_embeddings, read_tables, version_folder
+from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
 from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
@@ -31,8 +31,6 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
     registry = Registry(workspace.settings, version.source.dataset)
     names = workspace.baseline_names
     folder = version_folder(version) / f"evaluation_{'_'.join(names)}"  # of other baselines: another evaluation
-    if MANIFEST_SHA256 not in registry.tags(version.version):
-        shutil.rmtree(folder, ignore_errors=True)  # not judged yet: the champion may have moved since
 
     def build(partial: Path) -> None:
         tables = read_tables(version.source)
@@ -51,8 +49,11 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
         (partial / "evaluation.json").write_text(measured.to_json())
         registry.log_results(version.version, measured.systems[TWO_TOWER].metrics, evaluation_figures(measured))
 
-    built = fill(folder, build)
-    measured = Evaluated.from_json((folder / "evaluation.json").read_text())
+    with judging(version):
+        if MANIFEST_SHA256 not in registry.tags(version.version):
+            shutil.rmtree(folder, ignore_errors=True)  # not judged yet: the champion may have moved since
+        built = fill(folder, build)
+        measured = Evaluated.from_json((folder / "evaluation.json").read_text())
     return dg.Output(
         Judged(version=version, path=folder / "evaluation.json"),
         metadata={
@@ -72,8 +73,9 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     """The gate's decision with its reasons, sealed into the manifest for good."""
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
-    if MANIFEST_SHA256 not in registry.tags(version.version):
-        seal_verdict(settings, evaluation, workspace.clock)
+    with judging(version):
+        if MANIFEST_SHA256 not in registry.tags(version.version):
+            seal_verdict(settings, evaluation, workspace.clock)
     decided = read(registry, version.version).verdict
     for reason in decided.reasons:
         context.log.info(reason)

@@ -108,4 +108,11 @@ IN_JUDGEMENT = [
         wrong="pass  # not judged yet",
         test=f"{ASSETS}::test_an_evaluation_that_is_not_judged_is_made_again",
     ),
+    Mistake(
+        name="a version sealed by two runs at once",
+        module="orchestration.defs.release",
+        right="with judging(version):",
+        wrong="if True:",
+        test=f"{ASSETS}::test_of_two_runs_of_one_input_one_seals",
+    ),
 ]

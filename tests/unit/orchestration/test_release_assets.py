@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,6 +90,23 @@ def test_a_verdict_is_sealed_once(made: Release, is_sealed: bool) -> None:
         made.registry.stored[2][MANIFEST_SHA256] = "hash"
     undecorated(release.verdict)(Mock(), Workspace(), Judged(version=made.version, path=made.root / "e.json"))
     assert made.done == ["sealed"] * (not is_sealed)
+
+
+def test_of_two_runs_of_one_input_one_seals(made: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second seal would write another time over the manifest whose hash the first has tagged."""
+    (made.root / "v2").mkdir()
+
+    def slowly(*_: Any) -> None:
+        time.sleep(0.2)
+        made.done.append("sealed")
+        made.registry.stored[2][MANIFEST_SHA256] = "hash"
+
+    monkeypatch.setattr(release, "seal_verdict", slowly)
+    judged = Judged(version=made.version, path=made.root / "e.json")
+    with ThreadPoolExecutor() as both:
+        runs = [both.submit(undecorated(release.verdict), Mock(), Workspace(), judged) for _ in range(2)]
+    assert [run.result().value.version for run in runs] == [made.version] * 2
+    assert made.done == ["sealed"]
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])
