@@ -9,7 +9,7 @@ export GATEHOUSE_HOME ?= $(CURDIR)/.gatehouse
 
 SHELL := /bin/bash
 
-.PHONY: setup run test lint unit up bench lock clean
+.PHONY: setup run test test-slow lint unit up bench lock clean
 
 # Stamps, not the folder: an interrupted installation is done again. Versions come from the lock files:
 # requirements.lock for running, requirements-dev.lock for what only development needs.
@@ -45,7 +45,11 @@ lint: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# Mistakes noticed by tests with real services, and two hundred pairs of commands at once.
+test-slow: setup
+	$(BIN)/python -m pytest -q -m slow -n $(WORKERS) --dist loadfile
 
 up: $(VENV)/.run
 	$(BIN)/gatehouse up
