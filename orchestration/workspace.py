@@ -13,16 +13,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from feature_repo.errors import InputError
 from feature_repo.utc import present_time, utc_time
-from serving.gate.policy import Policy
-from serving.registry import CHAMPION
+from orchestration.options import PLAIN, check_options, chosen_baselines
 from serving.settings import Settings
-from training.recipes import recipe
 from training.recipes.choice import CHOICE_SECONDS
 from training.recipes.named import DEFAULT
 
-PLAIN, ALL = "plain", "all"
 BEGUN = "begun"
 """File beside the asset values that names the folder of the newest run, from its beginning on."""
 COMPUTING = ("duckdb", "feast", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch")
@@ -78,28 +74,22 @@ class Workspace(dg.ConfigurableResource):
         return present_time() if self.now is None else utc_time("now", self.now)
 
     def check(self) -> None:
-        """Check recipe, device, gate policy and options before the run starts.
+        """Check the options, as the command line did; those of Dagster's launchpad come here first.
 
         Raises:
             ValueError: the recipe is unknown, the device is not there, or the gate policy has mistakes.
             InputError: options exclude each other, or name no version.
         """
-        from training.trainer.device import available
-
-        recipe(self.recipe)
-        available(self.device)
-        Policy.load(self.settings.gate_policy)
-        _ = self.baseline_names, self.clock
-        if self.choice_seconds < 0:
-            raise InputError(f"choice_seconds is {self.choice_seconds}: wanted a number of seconds, or 0 for no choice")
-        if self.update and self.warm_start:
-            raise InputError(
-                f"update is {self.update} and warm_start {self.warm_start}: an update changes id embeddings only, a "
-                "warm start all weights; give one of them"
-            )
-        for name, version in (("update", self.update), ("warm_start", self.warm_start)):
-            if version and version != CHAMPION and not version.isdecimal():
-                raise InputError(f"{name} is {version!r}: wanted `{CHAMPION}` or the number of a version")
+        check_options(
+            recipe=self.recipe,
+            device=self.device,
+            baselines=self.baselines,
+            update=self.update,
+            warm_start=self.warm_start,
+            choice_seconds=self.choice_seconds,
+            policy=self.settings.gate_policy,
+        )
+        _ = self.clock, self.moment
 
     @property
     def chooses(self) -> bool:
@@ -114,15 +104,7 @@ class Workspace(dg.ConfigurableResource):
         Raises:
             ValueError: a name that no baseline has.
         """
-        from training.baselines import BASELINES, CHEAP_BASELINES, check_baselines
-
-        if self.baselines == ALL:
-            return BASELINES
-        more = CHEAP_BASELINES if self.baselines == PLAIN else map(str.strip, self.baselines.split(","))
-        # The gate's own are always measured: without them it could not decide.
-        asked = {margin.baseline for margin in Policy.load(self.settings.gate_policy).margins}.union(more)
-        check_baselines(sorted(asked))
-        return tuple(name for name in BASELINES if name in asked)
+        return chosen_baselines(self.baselines, self.settings.gate_policy)
 
     @property
     def values_folder(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,6 +68,7 @@ def run(
     config |= {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
     config |= {"choice_seconds": choice_seconds}
     config |= {"same_dataset": same_dataset, "reset_online": reset_online}
+    check(config)
     if dry_run:
         return show_plan(config, as_json)
     settings = prepare()
@@ -95,6 +97,20 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder with your events, u
     for remark in draft.remarks:
         typer.echo(f"note: {remark}")
     typer.echo(f"wrote {draft.path}: read it, correct it, then run\n  gatehouse run --data {folder}")
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse options of a run that cannot be used; `config` has the fields of `Workspace`."""
+    from feature_repo.utc import utc_time
+    from orchestration.options import check_options
+    from serving.settings import Settings
+
+    # Here already: the import of Dagster and the begin of a job take seconds.
+    for name in ("as_of", "now"):
+        if config[name]:
+            utc_time(name, config[name])
+    names = ("recipe", "device", "baselines", "update", "warm_start", "choice_seconds")
+    check_options(**{name: config[name] for name in names}, policy=Settings.from_environment(os.environ).gate_policy)
 
 
 def announcement(settings: Settings, config: Mapping[str, Any]) -> str:

@@ -174,6 +174,16 @@ def test_a_wrong_word_is_answered_with_the_nearest_right_one(
     assert not settings.home.exists()
 
 
+def test_a_wrong_recipe_is_refused_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    environment = os.environ | {"GATEHOUSE_HOME": str(tmp_path / "home")}
+    arguments = ["run", "--dataset", "tiny", "--recipe", "bse"]
+    ended = subprocess.run([sys.executable, "-c", HELP, *arguments], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert set(ended.stdout.split()) <= {"imported:", "numpy", "polars"}
+    assert "no recipe 'bse'; did you mean 'base'?" in ended.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_status_of_a_home_that_is_new(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
