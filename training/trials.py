@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
-from training.recipes.choice import BASE, Trial
+from training.recipes.choice import BASE, PROBE_EPOCHS, Trial
 from training.towers import TwoTower
 from training.trainer import SCORE, OnEpoch, Validate
 
@@ -16,6 +18,10 @@ SECONDS = "seconds"
 """Metric of an epoch of a timed trial: time since the epoch before ended."""
 Start = Callable[[TrainConfig], tuple[TwoTower, TrainingSet, Validate]]
 """Untrained towers of a recipe, their training set, and their validation."""
+
+
+class _EndedError(Exception):
+    """A trial that is behind, or out of time."""
 
 
 class Trials:
@@ -42,8 +48,16 @@ class Trials:
         self.start, self.run, self.on_epoch, self.folder, self.clock = start, run, on_epoch, folder, clock
         self.epochs: dict[str, list[dict[str, float]]] = {}
 
-    def __call__(self, name: str, config: TrainConfig) -> Trial:
-        """Trial of a recipe under a name."""
+    def __call__(self, name: str, config: TrainConfig, seconds: float) -> Trial:
+        """Trial of a recipe, which ends early where it is behind.
+
+        Args:
+            name: name of the trial.
+            config: the recipe.
+            seconds: time after which it ends, behind or not.
+        """
+        best = max(self.epochs.values(), key=_score, default=[])
+        epochs = self.epochs[name] = []
         lap = _laps(self.clock) if self.clock else None
         model, data, validate = self.start(config)
 
@@ -55,15 +69,28 @@ class Trials:
 
         def told(epoch: int, metrics: dict[str, float]) -> None:
             self.on_epoch(epoch, metrics if name == BASE else {f"{name}/{SCORE}": metrics[SCORE]})
+            epochs.append(metrics)
+            behind = len(epochs) >= PROBE_EPOCHS and _score(epochs) <= _score(best[: len(epochs)])
+            if behind or _seconds(epochs) >= seconds:
+                raise _EndedError
 
         given: dict[str, Any] = {"config": config, "validate": measured, "on_epoch": told}
-        self.epochs[name] = self.run(data, model, checkpoint=self._file(name), **given)
-        score = max(epoch[SCORE] for epoch in self.epochs[name])
-        return Trial(score=score, seconds=sum(epoch.get(SECONDS, 0.0) for epoch in self.epochs[name]))
+        with suppress(_EndedError):
+            self.run(data, model, checkpoint=self._file(name), **given)
+        return Trial(score=_score(epochs), epochs=len(epochs), seconds=_seconds(epochs))
 
     def _file(self, name: str) -> Path | None:
         suffix = "" if name == BASE else f"_{name.replace(' ', '_')}"
         return self.folder and self.folder / f"trial{suffix}.safetensors"
+
+
+def _score(epochs: list[dict[str, float]]) -> float:
+    """Score of the best epoch; -inf before the first."""
+    return max((epoch[SCORE] for epoch in epochs), default=-math.inf)
+
+
+def _seconds(epochs: list[dict[str, float]]) -> float:
+    return sum(epoch.get(SECONDS, 0.0) for epoch in epochs)
 
 
 def _laps(clock: Callable[[], float]) -> Callable[[], float]:

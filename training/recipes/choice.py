@@ -7,6 +7,7 @@ Nothing here knows the hold-out: what a trial measures is the caller's affair.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ CHOICE_SECONDS = 30.0
 LEAST_GAIN = 0.02
 """Relative gain in score that a switch must bring. Validation windows have hundreds of
 users, so that smaller gains are as often noise."""
+PROBE_EPOCHS = 3
+"""Epochs after which a trial ends unless it leads the best one at the same epoch."""
 SMALL_CORPUS = 5_000
 """Most items of a corpus for which the whole-corpus softmax is tried."""
 BASE = "base"
@@ -31,6 +34,8 @@ class Trial:
 
     score: float
     """Validation score of its best epoch; higher is better."""
+    epochs: int
+    """Epochs that it had."""
     seconds: float
     """Time that it took."""
 
@@ -47,10 +52,14 @@ class Tried:
     """Relative gain over the best recipe before it; None for the base."""
     taken: bool
     """Whether the recipe has it now."""
+    epochs: int
+    """Epochs of the trial; few where it was behind."""
     seconds: float
     """Time of the trial."""
 
 
+TryRecipe = Callable[[str, TrainConfig, float], Trial]
+"""Trains and measures a recipe under a name, for so many seconds at most."""
 Switch = Callable[[TrainConfig, int], TrainConfig | None]
 """Recipe with one thing changed, for a corpus of so many items; None where it does not apply."""
 
@@ -96,7 +105,7 @@ SWITCHES: Mapping[str, Switch] = {
 
 def choose(
     base: TrainConfig,
-    trial: Callable[[str, TrainConfig], Trial],
+    trial: TryRecipe,
     *,
     items: int,
     seconds: float,
@@ -104,12 +113,12 @@ def choose(
 ) -> tuple[TrainConfig, tuple[Tried, ...]]:
     """Choose a recipe greedily: keep each switch that gains LEAST_GAIN or more.
 
-    A switch is tried only if the budget has room for a trial as long as the longest so
-    far. The base is always tried.
+    A switch is tried only if the budget has room for PROBE_EPOCHS as long as the
+    slowest so far. The base is always tried, and as long as it takes.
 
     Args:
         base: recipe to start from.
-        trial: trains and measures a recipe, under a name.
+        trial: trains and measures a recipe.
         items: size of the corpus.
         seconds: budget of all trials together.
         switches: switches by name, in the order in which they are tried.
@@ -117,21 +126,23 @@ def choose(
     Returns:
         The best recipe, and what was tried, in order.
     """
-    first = trial(BASE, base)
-    best, top, spent, longest = base, first.score, first.seconds, first.seconds
-    tried = [Tried(name=BASE, score=top, gain=None, taken=True, seconds=spent)]
+    first = trial(BASE, base, math.inf)
+    best, top, spent, slowest = base, first.score, first.seconds, first.seconds / first.epochs
+    tried = [Tried(name=BASE, score=top, gain=None, taken=True, epochs=first.epochs, seconds=spent)]
     for name, switch in switches.items():
         config = switch(best, items)
         if config is None:
             continue
-        if spent + longest > seconds:
-            tried.append(Tried(name=name, score=None, gain=None, taken=False, seconds=0.0))
+        if spent + PROBE_EPOCHS * slowest > seconds:
+            tried.append(Tried(name=name, score=None, gain=None, taken=False, epochs=0, seconds=0.0))
             continue
-        found = trial(name, config)
-        spent, longest = spent + found.seconds, max(longest, found.seconds)
+        found = trial(name, config, seconds - spent)
+        spent, slowest = spent + found.seconds, max(slowest, found.seconds / found.epochs)
         gain = found.score / max(top, 1e-12) - 1
         taken = gain >= LEAST_GAIN
-        tried.append(Tried(name=name, score=found.score, gain=gain, taken=taken, seconds=found.seconds))
+        tried.append(
+            Tried(name=name, score=found.score, gain=gain, taken=taken, epochs=found.epochs, seconds=found.seconds)
+        )
         if taken:
             best, top = config, found.score
     return best, tuple(tried)
@@ -146,6 +157,10 @@ def _line(each: Tried) -> str:
     if each.score is None:
         return f"{each.name}: not tried, the budget was spent"
     if each.gain is None:
-        return f"{each.name}: score {each.score:.4f} on the validation window, {each.seconds:.0f} s"
+        return f"{each.name}: score {each.score:.4f} on the validation window, {_cost(each)}"
     outcome = "taken" if each.taken else "left out"
-    return f"{each.name}: {outcome}, score {each.score:.4f} ({each.gain:+.1%}), {each.seconds:.0f} s"
+    return f"{each.name}: {outcome}, score {each.score:.4f} ({each.gain:+.1%}), {_cost(each)}"
+
+
+def _cost(each: Tried) -> str:
+    return f"{each.epochs} epoch{'s' if each.epochs > 1 else ''} in {each.seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -17,6 +18,7 @@ from training.fit import Fitted, fit
 from training.recipes import SALES
 from training.recipes.choice import BASE
 from training.recipes.serialization import to_json
+from training.trials import Trials
 
 SHORT = replace(CONFIG, leave_out=SALES, optimisation=replace(CONFIG.optimisation, epochs=1))
 """One epoch a trial: two readings of the clock, and one second by `ticking`."""
@@ -46,9 +48,9 @@ def test_a_choice_ends_at_its_budget_and_resumes_where_it_was(tmp_path: Path) ->
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        chosen(3.0, checkpoints=tmp_path, on_epoch=interrupted)
+        chosen(5.0, checkpoints=tmp_path, on_epoch=interrupted)
     told: list[dict[str, float]] = []
-    result = chosen(3.0, checkpoints=tmp_path, on_epoch=lambda epoch, metrics: told.append(metrics))
+    result = chosen(5.0, checkpoints=tmp_path, on_epoch=lambda epoch, metrics: told.append(metrics))
     assert [(each.name, each.seconds) for each in result.tried] == [
         (BASE, 1.0), ("statistics", 1.0), ("no history", 1.0), ("user id", 0.0), ("whole corpus", 0.0),
     ]  # fmt: skip
@@ -58,9 +60,37 @@ def test_a_choice_ends_at_its_budget_and_resumes_where_it_was(tmp_path: Path) ->
     ]  # fmt: skip
 
 
+def test_a_trial_ends_where_it_is_behind_or_out_of_time() -> None:
+    """Behind: not above the best trial so far at the same epoch, from the third on."""
+    curves = {
+        BASE: [0.1, 0.3, 0.4, 0.5, 0.2], "late": [0.5, 0.2, 0.1, 0.6], "slow": [0.2, 0.3, 0.5, 0.9],
+        "leads": [0.1, 0.2, 0.7, 0.1],
+    }  # fmt: skip
+    files = []
+
+    def run(data: Any, name: Any, *, config: Any, validate: Any, on_epoch: Any, checkpoint: Any) -> None:
+        files.append(checkpoint)
+        for epoch, score in enumerate(curves[config], 1):
+            on_epoch(epoch, validate(None) | {"score": score})
+
+    start: Any = lambda config: (None, None, lambda towers: {})  # noqa: E731
+    trials = Trials(start, run, on_epoch=lambda *_: None, folder=Path("kept"), clock=ticking())  # type: ignore[arg-type]
+
+    def tried(name: Any, seconds: float = 99.0) -> tuple[float, int, float]:
+        found = trials(name, name, seconds)
+        return found.score, found.epochs, found.seconds
+
+    assert tried(BASE, math.inf) == (0.5, 5, 5.0)
+    assert tried("late") == (0.6, 4, 4.0)  # ahead at the third epoch by its first
+    assert tried("slow") == (0.5, 3, 3.0)  # level with `late` there, and never seen to overtake it
+    assert tried("leads") == (0.7, 4, 4.0)
+    assert tried("leads", 2.0) == (0.2, 2, 2.0)
+    assert files[:2] == [Path("kept/trial.safetensors"), Path("kept/trial_late.safetensors")]
+
+
 def test_the_choice_reads_nothing_after_the_cut_and_decides_the_recipe() -> None:
     events = frames()[0].events
-    first, blind = (chosen(2.0, each) for each in (events, events.filter(pl.col("timestamp") < CUT)))
+    first, blind = (chosen(4.0, each) for each in (events, events.filter(pl.col("timestamp") < CUT)))
     assert blind.tried == first.tried and blind.epochs == first.epochs
     taken = [each.name for each in first.tried if each.taken]
     assert (first.config == SHORT) == (taken == [BASE])
