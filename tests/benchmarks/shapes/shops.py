@@ -86,7 +86,7 @@ def many_items(seed: int) -> Shop:
 
 
 def cold_start(seed: int) -> Shop:
-    """Heavy cold start: users stay for a fortnight, and half the items are new each month."""
+    """Heavy cold start: users stay for about a week, and new items replace the old ones."""
     days, users = 120, 9_000
     world = World.of(seed, users=users, released=lambda rng: rng.uniform(-30, days, size=1_500))
     user_E = np.repeat(np.arange(users), world.rng.geometric(1 / 5, size=users))
