@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,7 @@ from orchestration.workspace import Workspace
 from serving.registry import Training
 from training.artifacts.choice import write_choice
 from training.recipes import base
-from training.recipes.choice import CHOICE_SECONDS
+from training.recipes.choice import CHOICE_SECONDS, Tried
 from training.recipes.serialization import to_json
 
 
@@ -69,6 +70,23 @@ def test_a_warm_start_keeps_the_switches_that_its_release_chose(
     assert told(parent, warm_start="1")["config"] == base()
     write_choice(tmp_path, base(), [])
     assert told(parent, warm_start="1")["config"] == chosen
+
+
+def test_the_card_of_a_version_says_what_was_chosen_and_by_how_much() -> None:
+    cost = {"epochs": 3, "seconds": 6.0}
+    tried = (
+        Tried(name="base", score=0.5, gain=None, taken=True, **cost),
+        Tried(name="user id", score=0.55, gain=0.1, taken=True, **cost),
+    )
+    card = training._card(Workspace(choice_seconds=20.0, seed=3), SimpleNamespace(tried=tried))  # type: ignore[arg-type]
+    assert card.split("\n") == [
+        "Recipe base, seed 3.",
+        "Chosen on the validation window, within 20 s:",
+        "- base: score 0.5000 on the validation window, 3 epochs in 6 s",
+        "- user id: taken, score 0.5500 (+10.0%), 3 epochs in 6 s",
+    ]
+    plain = training._card(Workspace(recipe="by_value"), SimpleNamespace(tried=()))  # type: ignore[arg-type]
+    assert plain == "Recipe by_value, seed 0."
 
 
 def test_features_of_two_sources_make_no_training_set(tmp_path: Path) -> None:
