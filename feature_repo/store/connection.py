@@ -21,6 +21,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Schema, View, stored_name
 from feature_repo.store.definitions import define, service_name, table_path, view_name
+from feature_repo.store.feast_import import plain_import
 from feature_repo.store.online_ids import OnlineIds
 from feature_repo.store.serving_state import SEEN, seen_schema, withdrawn_schema
 from feature_repo.tables.types import TIME, check_table, column_types
@@ -126,8 +127,7 @@ class Connection:
     @cached_property
     def _feast(self) -> feast.FeatureStore:
         os.environ["FEAST_USAGE"] = "False"
-        # Importing Feast switches deprecation warnings on for all code.
-        with warnings.catch_warnings():
+        with plain_import():
             from feast import FeatureStore
             from feast.repo_config import RepoConfig
 
