@@ -17,6 +17,8 @@ from orchestration.asset_values import Source, Version
 TABLES = ("events", "users", "items")
 IMPRESSIONS = "impressions.parquet"
 """Beside the tables, where a dataset has impressions. Only a training that wants them reads the file."""
+DATA_PAGE, DATA_JSON = "data.html", "data.json"
+"""Page on the data of a run, in the folder of its tables and in the MLflow run of a version."""
 EMBEDDING = "embedding"
 EMBEDDINGS = Path("item_embeddings", "embeddings.parquet")
 """Item embeddings in the folder of a version."""
@@ -35,7 +37,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
 def read_tables(source: Source) -> Tables:
     """Read the canonical tables behind a value."""
     notes = tuple(json.loads((source.folder / "notes.json").read_text()))
-    frames = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
+    frames: dict[str, Any] = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
     path = source.folder / IMPRESSIONS
     impressions = pl.read_parquet(path) if path.exists() else None
     return Tables(schema=read_schema(source), notes=notes, impressions=impressions, **frames)
@@ -54,6 +56,11 @@ def read_users(source: Source) -> pl.Series:
 def read_schema(source: Source) -> Schema:
     """Read the schema alone: tables of millions of rows stay on disk."""
     return Schema.from_json((source.folder / "schema.json").read_text())
+
+
+def data_folder(source: Source) -> Path:
+    """Return the folder of the page on a run's data."""
+    return source.folder.parent
 
 
 def version_folder(version: Version) -> Path:

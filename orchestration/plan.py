@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.schema import Entity
 
 if TYPE_CHECKING:
     from feature_repo.datasets import Tables
+    from orchestration.data_page.page import Page
     from orchestration.workspace import Workspace
     from training.data.split import Split
 
@@ -35,16 +37,20 @@ class Plan:
     """Where validation window and hold-out begin."""
     config: Mapping[str, Any]
     """Fields of `Workspace`."""
+    page: Page
+    """Page on the data."""
 
 
 def plan_run(workspace: Workspace) -> Plan:
-    """Read and check the input of a run; nothing is written.
+    """Read and check the input of a run; nothing is written into the home.
 
     Raises:
         InputError: data or options that `gatehouse run` would refuse.
         ValueError: an unknown recipe, or a gate policy with mistakes.
     """
     from feature_repo.datasets import default_as_of, load
+    from orchestration.data_page.keep import make_page
+    from orchestration.data_page.profile import profile_tables
     from training.data.split import temporal_split
 
     workspace.check()
@@ -55,11 +61,14 @@ def plan_run(workspace: Workspace) -> Plan:
         as_of=workspace.moment or default_as_of(tables),
         split=temporal_split(tables.events["timestamp"]),
         config={name: getattr(workspace, name) for name in PLANNED},
+        page=make_page(workspace.settings, profile_tables(tables, workspace.clock), accepted=workspace.accept_data),
     )
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
-    """The plan as plain data, for `--json`."""
+    """The plan as plain data, for `--json`; writes the page on the data into a new folder of its own."""
+    from orchestration.data_page.keep import write_page
+
     tables, schema = plan.tables, plan.tables.schema
     return {
         "dataset": schema.dataset,
@@ -67,6 +76,8 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "users": tables.users.height,
         "items": tables.items.height,
         "notes": list(tables.notes),
+        "warnings": [finding.text for finding in plan.page.findings],
+        "data_page": str(write_page(plan.page, Path(mkdtemp(prefix="gatehouse-")))),
         "features": {
             entity.value: {feature.name: feature.kind.value for feature in schema.features_of(entity)}
             for entity in Entity
@@ -90,9 +101,11 @@ def plan_text(found: Mapping[str, Any]) -> str:
     return "\n".join([
         f"{found['dataset']}: {found['events']:,} events, {found['users']:,} users, {found['items']:,} items",
         *(f"  {note}" for note in found["notes"]),
+        *(f"  warning: {warning}" for warning in found["warnings"]),
         *(f"  {entity}: {', '.join(features)}" for entity, features in kinds.items()),
         f"train before {found['validation_start']}, validate until {found['cut']}, hold out until {found['as_of']}",
         f"train with {training}; seen items {'may' if found['seen_items_may_return'] else 'never'} return",
         f"roughly {minutes} minutes and {memory:.1f} GB of memory on two cores",
-        "nothing was written; the same command without --dry-run starts it",
+        f"page on the data: {found['data_page']}",
+        "nothing else was written; the same command without --dry-run starts it",
     ])  # fmt: skip

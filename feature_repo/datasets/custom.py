@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from feature_repo.datasets.description import (
     text_form,
 )
 from feature_repo.datasets.dropped_rows import drop_rows
-from feature_repo.datasets.parts import read_parts, unread_files
+from feature_repo.datasets.parts import find_parts, left_alone, read_parts, unread_files
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.granularity import DAY
@@ -56,9 +57,10 @@ def load_config(folder: Path, config: Mapping[str, Any], as_of: datetime | None 
     events, notes = _log_table(folder, config, "events", EVENT_COLUMNS)
     impressions, more = _log_table(folder, config, "impressions", IMPRESSION_COLUMNS)
     assert events is not None
-    unread = unread_files(folder, [config[name]["file"] for name in _SECTIONS if name in config])
+    specs = [config[name]["file"] for name in _SECTIONS if name in config]
+    unread = unread_files(folder, specs)
     aside = [f"there, and not read: {', '.join(unread)}"] if unread else []
-    return canonicalise(
+    tables = canonicalise(
         config_schema(config),
         events=events,
         users=_entity_table(folder, config, Entity.USER),
@@ -68,6 +70,8 @@ def load_config(folder: Path, config: Mapping[str, Any], as_of: datetime | None 
         as_of=as_of,
         notes=(*aside, *notes, *more),
     )
+    others = {name: why for name, why in left_alone(folder, specs).items() if name != YAML_NAME}
+    return replace(tables, unread=others)
 
 
 def config_schema(config: Mapping[str, Any], where: str = YAML_NAME) -> Schema:
@@ -165,4 +169,5 @@ def _raw_table(
         dates=section.get("dates"),
         decimal=section.get("decimal"),
         whole_ids=section.get("whole_ids"),
+        files=tuple(path.relative_to(folder).as_posix() for path in find_parts(folder, file)),
     )

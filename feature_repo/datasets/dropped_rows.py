@@ -54,4 +54,4 @@ def _keep(table: RawTable, dropped: pl.Series, why: str, notes: list[str]) -> Ra
     if count == rows:
         raise InputError(f"{table.name}: {why} in all {rows:,} rows, so none stays")
     notes.append(f"{table.name}, {why}: {count:,} of {rows:,} rows ({100 * count / rows:.1f} %) dropped")
-    return replace(table, frame=table.frame.filter(~dropped))
+    return table.without(dropped, why)

@@ -6,7 +6,7 @@ They are downloaded from grouplens.org.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.files import read_csv, read_plain
+from feature_repo.datasets.parts import left_alone
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.granularity import EVENT
@@ -69,7 +70,7 @@ def load(data: Path | None = None, as_of: datetime | None = None, positive_from:
         raise InputError("dataset 'movielens' needs the folder you downloaded from grouplens.org: --data DIR")
     form = _detect(data)
     ratings, movies, users = form.read(data)
-    return canonicalise(
+    tables = canonicalise(
         _schema(form.dataset, with_users=users is not None),
         events=RawTable(
             name=form.files[0],
@@ -86,6 +87,7 @@ def load(data: Path | None = None, as_of: datetime | None = None, positive_from:
         positive_from=positive_from,
         as_of=as_of,
     )
+    return replace(tables, unread=left_alone(data, form.files))
 
 
 def is_movielens(folder: Path) -> bool:

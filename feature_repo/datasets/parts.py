@@ -14,8 +14,10 @@ from feature_repo.errors import InputError
 Spec = str | Sequence[str]
 """File of a table: a name, a pattern such as `events_*.csv`, a folder, or a list of
 these."""
+_PLAIN = (".txt", ".dat", ".data")
+"""Suffixes of text that may be a table."""
 _LIKE_TABLES = (
-    *(*SUFFIXES, ".txt", ".dat", ".data", ".xlsx", ".xls", ".ods", ".orc", ".avro", ".feather", ".arrow", ".pkl"),
+    *(*SUFFIXES, *_PLAIN, ".xlsx", ".xls", ".ods", ".orc", ".avro", ".feather", ".arrow", ".pkl"),
     *(".sqlite", ".db", ".sql", ".xml", ".zip", ".7z", ".tar", ".tgz", ".rar"),
 )
 """Suffixes of files that could hold a table, whether they can be read or not."""
@@ -109,6 +111,33 @@ def _alike(paths: Iterable[Path], frames: Sequence[pl.DataFrame]) -> list[pl.Dat
                 )
             types[name] = dtype if known == pl.Null else pl.Int128()
     return [frame.cast(types) for frame in frames]  # type: ignore[arg-type]
+
+
+def left_alone(folder: Path, specs: Iterable[Spec]) -> dict[str, str]:
+    """Files and folders that are there and not read, with the reason.
+
+    Args:
+        folder: folder of the dataset.
+        specs: files of its tables.
+    """
+    used = {path for spec in specs for path in find_parts(folder, spec)}
+    above = {parent for path in used for parent in path.parents}
+    return {
+        path.name: _why_not(path)
+        for path in sorted(folder.iterdir())
+        if path not in used and path not in above and not path.name.startswith(".")
+    }
+
+
+def _why_not(path: Path) -> str:
+    if path.is_dir():
+        return "a folder that no table is read from"
+    suffix = suffix_of(path)
+    if suffix in SUFFIXES or suffix in _PLAIN:
+        return "no table of the dataset is read from it"
+    if suffix in _LIKE_TABLES:
+        return f"{suffix} cannot be read; wanted {', '.join(SUFFIXES)}"
+    return "no table"
 
 
 def unread_files(folder: Path, specs: Iterable[Spec]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 
 from feature_repo.datasets.columns import read_numbers
@@ -50,7 +48,7 @@ def keep_positives(table: RawTable, positive_from: float | None) -> tuple[RawTab
     low = int((~positive).sum())
     share = f"{low:,} of {len(ratings):,} ratings ({low / len(ratings):.0%})"
     note = f"{table.name}, column {column!r}: {share} are below {positive_from:g}: no positives, dropped"
-    return replace(table, frame=table.frame.filter(positive)), [note] if low else []
+    return table.without(~positive, f"{column!r} below {positive_from:g}: no positives"), [note] if low else []
 
 
 def distribution(ratings: pl.Series) -> str:

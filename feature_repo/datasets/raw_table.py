@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import polars as pl
 
 from feature_repo.datasets.number_text import Mark
+from feature_repo.datasets.reading import Dropped, Reading
 from feature_repo.datasets.time_text import Dates
 from feature_repo.errors import InputError, bad_input
 
@@ -41,6 +42,32 @@ class RawTable:
     """Decimal mark of numbers that are text; None for the mark that a column proves."""
     whole_ids: bool | None = False
     """Whether ids like 12.0 are read as 12; None asks, by an error, where there are any."""
+    files: tuple[str, ...] = ()
+    """Files that were read; none where `name` is the only one."""
+    dropped: tuple[Dropped, ...] = ()
+    """Rows of the files that are not in the frame any more."""
+
+    def without(self, rows: pl.Series, why: str) -> RawTable:
+        """Table without the rows of a mask, which are counted.
+
+        Args:
+            rows: mask of the rows that are dropped.
+            why: their kind in words.
+        """
+        count = int(rows.sum())
+        if not count:
+            return self
+        return replace(self, frame=self.frame.filter(~rows), dropped=(*self.dropped, Dropped(count, why)))
+
+    def reading(self) -> Reading:
+        """Account of the files."""
+        used = set(self.columns.values())
+        return Reading(
+            files=self.files or (self.name,),
+            rows=self.frame.height + sum(each.rows for each in self.dropped),
+            dropped=self.dropped,
+            unused=tuple(name for name in self.frame.columns if name not in used),
+        )
 
     def column(self, name: str) -> pl.Series:
         """Raw column of a canonical name.

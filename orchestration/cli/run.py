@@ -56,6 +56,10 @@ def run(
     reset_online: Annotated[
         bool, typer.Option("--reset-online", help="Load the online features anew, even over later ones.")
     ] = False,
+    accept_data: Annotated[
+        bool,
+        typer.Option("--accept-data", help="The data are right, though the check on them would stop the run."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and plan; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -67,7 +71,7 @@ def run(
     config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start, "baselines": baselines}
     config |= {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
     config |= {"choice_seconds": choice_seconds}
-    config |= {"same_dataset": same_dataset, "reset_online": reset_online}
+    config |= {"same_dataset": same_dataset, "reset_online": reset_online, "accept_data": accept_data}
     check(config)
     if dry_run:
         return show_plan(config, as_json)

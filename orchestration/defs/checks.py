@@ -7,9 +7,14 @@ import dagster as dg
 from feature_repo.schema import Entity
 from feature_repo.validation.expectations import Report
 from feature_repo.validation.kept import read_record, validate_or_keep
-from orchestration.asset_files import read_schema
-from orchestration.asset_values import Features
+from orchestration.asset_files import DATA_PAGE, data_folder, read_schema
+from orchestration.asset_values import Features, Source
+from orchestration.data_page.keep import read_page
+from orchestration.data_page.page import failures_of
+from orchestration.reporting.markdown import bullets
 from orchestration.workspace import Workspace
+
+HOW_TO_ACCEPT = "correct the files, or say by --accept-data that they are right as they are"
 
 
 @dg.asset_check(asset="user_features", blocking=True, description="Expectations derived from the schema's user views.")
@@ -22,6 +27,30 @@ def user_expectations(workspace: Workspace, user_features: Features) -> dg.Asset
 def item_expectations(workspace: Workspace, item_features: Features) -> dg.AssetCheckResult:
     """Validate the item views."""
     return _check(workspace, item_features, Entity.ITEM)
+
+
+@dg.asset_check(asset="events", blocking=True, description="The data beside those of the newest version.")
+def data_expectations(events: Source) -> dg.AssetCheckResult:
+    """Stop at data that are surely wrong: lost history, doubled exports, ids of another form."""
+    folder = data_folder(events)
+    page = read_page(folder)
+    failures, warnings = failures_of(page), [each["text"] for each in page["findings"]]
+    beside = f"the data of version {page['against']}" if page["against"] else "no earlier data"
+    return dg.AssetCheckResult(
+        passed=not failures,
+        description="\n".join([*failures, HOW_TO_ACCEPT]) if failures else f"compared with {beside}",
+        metadata={
+            "page on the data": dg.MetadataValue.url((folder / DATA_PAGE).as_uri()),
+            "warnings": dg.MetadataValue.md(bullets(warnings) or "none"),
+        },
+    )
+
+
+def require_accepted(source: Source) -> None:
+    """Raise RuntimeError for data that failed their check: it blocks within its own run only."""
+    failures = failures_of(read_page(data_folder(source)))
+    if failures:
+        raise RuntimeError(f"{source.folder} failed its check: {'; '.join(failures)}; {HOW_TO_ACCEPT}")
 
 
 def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.AssetCheckResult:

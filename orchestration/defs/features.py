@@ -14,8 +14,11 @@ from feature_repo.datasets.identity import Identity
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from orchestration.asset_files import TABLES, read_tables, write_tables
+from orchestration.asset_files import TABLES, data_folder, read_tables, write_tables
 from orchestration.asset_values import Features, Source
+from orchestration.data_page.keep import make_page, write_page
+from orchestration.data_page.profile import profile_tables
+from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
 from orchestration.parent_version import parent_of
 from orchestration.reporting.markdown import preview
@@ -62,6 +65,10 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     )
     if not workspace.same_dataset:
         check_identity(open_registry(workspace.settings, value.dataset), value)
+    page = make_page(workspace.settings, profile_tables(tables, workspace.clock), accepted=workspace.accept_data)
+    written = write_page(page, data_folder(value))
+    for finding in page.findings:
+        context.log.warning(finding.text)
     parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
     context.log.info(source_line(tables, value))
     for note in tables.notes:
@@ -76,6 +83,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         }
         if name == "events":
             metadata |= {"fingerprint": facts, "notes": list(tables.notes)}
+            metadata |= {"page on the data": dg.MetadataValue.url(written.as_uri()), "warnings": len(page.findings)}
         yield dg.Output(value, output_name=name, metadata=metadata)
 
 
@@ -103,6 +111,7 @@ def item_features(events: Source, items: Source) -> dg.Output[Features]:
 
 
 def _features(source: Source, entity: Entity) -> dg.Output[Features]:
+    require_accepted(source)
     folder = source.folder.parent / "features" / entity.value
     moments = (source.validation_start, source.cut, source.as_of)
 

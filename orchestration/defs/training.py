@@ -13,7 +13,7 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from feature_repo.tables.parquet import TableWriter
-from orchestration.asset_files import count_events, read_schema, read_tables
+from orchestration.asset_files import DATA_JSON, DATA_PAGE, count_events, data_folder, read_schema, read_tables
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
 from orchestration.identity import keep_identity
@@ -151,6 +151,8 @@ def _train(
     with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id, **tags}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
         run.log_params({f"config.{name}": value for name, value in to_flat(config).items()})
+        for name in (DATA_PAGE, DATA_JSON):
+            run.log_artifact(data_folder(source) / name)
         run.log_dataset(Lineage(name=source.dataset, path=source.folder, digest=source.sha256[:36]))
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

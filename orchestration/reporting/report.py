@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestration.asset_files import DATA_JSON, DATA_PAGE, data_folder
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
 from training.artifacts.choice import read_choice
@@ -13,7 +15,7 @@ from training.recipes.choice import choice_lines
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from orchestration.asset_values import Judged
+    from orchestration.asset_values import Judged, Source
     from serving.settings import Settings
     from training.evaluation.result import Evaluation
 
@@ -115,6 +117,8 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "as_of": version.source.as_of.isoformat(),
         "notes": list(version.source.notes),
         "choice": choice_lines(tried),
+        "warnings": _warnings(version.source),
+        "data_page": str(data_folder(version.source) / DATA_PAGE),
         "index_recall": measured.index_recall,
         "metrics": {name: system.metrics for name, system in measured.systems.items()},
         "core_metrics": {name: system.metrics for name, system in measured.core.items()},
@@ -140,6 +144,8 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
     chosen = [f"Recipe, chosen on the validation window: {line}." for line in summary["choice"]]
     for note in (*notes(measured), *chosen, *summary["notes"]):
         console.print(note, style="dim", highlight=False, markup=False)
+    for warning in summary["warnings"]:
+        console.print(f"Warning: {warning}", highlight=False, markup=False)
     title, *reasons = verdict_lines(summary, measured.champion_note)
     console.print(f"\n{title}", style="bold", highlight=False)
     console.print("\n".join(reasons), highlight=False, markup=False)
@@ -147,7 +153,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print("\n[bold]Sample recommendations[/bold]")
         for text in _samples(settings, summary["dataset"]):
             console.print(text, highlight=False, markup=False)
-    console.print(_next_steps(settings), highlight=False, markup=False)
+    console.print(_next_steps(settings, summary["data_page"]), highlight=False, markup=False)
 
 
 def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list[str]:
@@ -202,11 +208,18 @@ def _samples(settings: Settings, dataset: str) -> list[str]:
         return [str(error)]
 
 
-def _next_steps(settings: Settings) -> str:
+def _warnings(source: Source) -> list[str]:
+    """Findings on the data of a run."""
+    findings = json.loads((data_folder(source) / DATA_JSON).read_text(encoding="utf-8"))["findings"]
+    return [each["text"] for each in findings]
+
+
+def _next_steps(settings: Settings, page: str) -> str:
     return (
         "\nNext:  gatehouse recommend USER -k 20   items for a user"
         "\n       gatehouse up                     Dagster, MLflow and Milvus on this machine"
         "\n       gatehouse releases               all versions; `gatehouse rollback` restores the former champion"
+        f"\n       {page}   page on the data: files, columns, warnings"
         f"\n       {settings.home}/data_docs   expectations on the features, and their results"
         f"\n       {settings.home}/logs        the log\n"
     )

@@ -41,10 +41,10 @@ def test_every_asset_is_described_and_in_a_group(specs: dict[str, dg.AssetSpec])
     assert [name for name, spec in specs.items() if spec.group_name in (None, "default")] == []
 
 
-def test_both_feature_assets_have_a_blocking_check() -> None:
+def test_events_and_both_feature_assets_have_a_blocking_check() -> None:
     graph = defs.resolve_asset_graph()
     blocking = {key.asset_key.to_user_string(): graph.get(key).blocking for key in graph.asset_check_keys}
-    assert blocking == {"user_features": True, "item_features": True}
+    assert blocking == {"events": True, "user_features": True, "item_features": True}
 
 
 def test_the_job_is_the_whole_graph(specs: dict[str, dg.AssetSpec]) -> None:

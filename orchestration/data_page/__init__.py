@@ -1,0 +1,1 @@
+"""Page on the data of a run: its profile, and what changed since the last version's."""
