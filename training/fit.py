@@ -18,22 +18,23 @@ from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from feature_repo.standard_views import item_statistics_view
 from training.artifacts.load import Released, read_release
 from training.artifacts.warm_start import carry_over
+from training.calibration import set_prior, with_prior
 from training.data.als_factors import behaviour
 from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
 from training.data.interactions import at, interactions
+from training.data.item_facts import item_facts
 from training.data.repeat import repeat_facts
 from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
 from training.data.training_set import Arrays, TrainingSet
-from training.evaluation.evaluate import evaluate
 from training.evaluation.holdout import temporal_holdout
 from training.recipes import InBatch, TrainConfig
 from training.recipes.choice import SWITCHES, Tried, choose
-from training.retrieval.model_search import served_search
 from training.towers import TwoTower, codes_of, new_model
-from training.trainer import SCORE, OnEpoch, Validate, fit_repeat_head, train
+from training.trainer import SCORE, OnEpoch, fit_repeat_head, train
 from training.trials import Trials
+from training.validation_window import ValidationWindow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,8 @@ def fit(
     [validation_start, cut), and then trains on everything before the cut. The second
     training costs as much as the first and is worth it: the newest weeks say most about
     the next ones. A recipe without patience names its number of epochs, and needs no trial.
-    With seconds for a choice, further trials try the switches of `recipes.choice`.
+    With seconds for a choice, further trials try the switches of `recipes.choice`, and
+    last an item prior, which is learned on the same window beside the trial's towers.
 
     Args:
         schema: features of users and items.
@@ -116,23 +118,28 @@ def fit(
     released = read_release(warm_start) if warm_start else None
     _check_recipe(schema, config)
     run = partial(train, seed=seed, device=device)
-    measured, best = None, config.optimisation.epochs
+    measured, best, prior = None, config.optimisation.epochs, None
     tried: tuple[Tried, ...] = ()
     # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
     if config.optimisation.patience is not None:
 
-        def start(config: TrainConfig) -> tuple[TwoTower, TrainingSet, Validate]:
+        def start(config: TrainConfig) -> tuple[TwoTower, TrainingSet, ValidationWindow]:
             given = schema, queries, item_snapshots, events, validation_start, cut, config
-            trial, data, validate = start_trial(*given, seed=seed, released=released, impressions=impressions)
-            return trial.model, data, validate
+            trial, data, window = start_trial(*given, seed=seed, released=released, impressions=impressions)
+            return trial.model, data, window
 
         trials = Trials(start, run, on_epoch=on_epoch, folder=checkpoints, clock=clock if choice_seconds else None)
         switches = SWITCHES if choice_seconds else {}
         config, tried = choose(config, trials, items=len(items), seconds=choice_seconds, switches=switches)
-        measured = trials.epochs[[each.name for each in tried if each.taken][-1]]
+        taken = [each.name for each in tried if each.taken][-1]
+        measured = trials.epochs[taken]
         best = 1 + int(np.argmax([epoch[SCORE] for epoch in measured]))
+        facts = item_facts(events, items[ITEM_ID], validation_start)[0]
+        config, prior, tried = with_prior(
+            config, tried, trials.ended[taken], facts, choose=bool(switches), seed=seed, clock=clock
+        )
     final, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
 
@@ -142,6 +149,7 @@ def fit(
     refit_file = checkpoints and checkpoints / "refit.safetensors"
     losses = run(data, final.model, config=config, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
     fit_repeat_head(data, final.model, config, seed=seed, device=device)
+    set_prior(final.model, final.item_encoder, items, events, cut, weights=prior)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     # Without a trial there is no score: nothing was measured.
     epochs = measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
@@ -160,7 +168,7 @@ def start_trial(
     seed: int,
     released: Released | None = None,
     impressions: pl.DataFrame | None = None,
-) -> tuple[Fitted, TrainingSet, Validate]:
+) -> tuple[Fitted, TrainingSet, ValidationWindow]:
     """Untrained towers, their training set, and their validation.
 
     Args:
@@ -176,8 +184,8 @@ def start_trial(
         impressions: canonical impressions.
 
     Returns:
-        The towers, the training set before `validation_start`, and the function that
-            measures towers on the validation window.
+        The towers, the training set before `validation_start`, and the validation window,
+            which measures towers.
 
     Raises:
         ValueError: a recipe that cannot be trained on these data.
@@ -190,19 +198,14 @@ def start_trial(
     positives = interactions(events, validation_start, schema.snapshots)
     trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
-    user_arrays, item_arrays = (
-        trial.user_encoder.encode(users[holdout.users_Q], validation_start),
-        trial.item_encoder.encode(items),
+    window = ValidationWindow(
+        holdout=holdout,
+        users=trial.user_encoder.encode(users[holdout.users_Q], validation_start),
+        items=trial.item_encoder.encode(items),
+        config=config,
+        seed=seed,
     )
-
-    def validate(model: TwoTower) -> dict[str, float]:
-        search = served_search(model, user_arrays, item_arrays)
-        metrics = evaluate(search, holdout, ks=(20, 100), seed=seed).metrics
-        # A repeat head is trained after the towers and ranks the history alone, so the
-        # towers stop by their discoveries.
-        return with_score(metrics, 0.0 if config.repeat else 1.0, config.weighting.discovery_weight)
-
-    return trial, data, validate
+    return trial, data, window
 
 
 def untrained(
@@ -241,30 +244,6 @@ def untrained(
     if released:
         carry_over(released, model, config, user_encoder, item_encoder)
     return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, config=config), data
-
-
-def with_score(metrics: dict[str, float], repeat_weight: float, discovery_weight: float) -> dict[str, float]:
-    """Add the score of early stopping to the metrics of whole views.
-
-        score = (repeat^v · discovery^w)^(1 / (v + w)), of recall@20
-
-    In a weighted geometric mean a small number counts as much as a large one. If seen
-    items do not return, `all` is the score.
-
-    Args:
-        metrics: metrics by view; those of slices are left out.
-        repeat_weight: v; 0 if a repeat head is trained after the towers.
-        discovery_weight: w, as in the loss.
-
-    Returns:
-        The score and the metrics, by name.
-    """
-    whole = {name: value for name, value in metrics.items() if name.count("/") == 1}
-    weights = {"repeat": repeat_weight, "discovery": discovery_weight}
-    seen = {view: weight for view, weight in weights.items() if f"{view}/recall@20" in whole} or {"all": 1.0}
-    # The floor keeps the logarithm finite for a recall of 0.
-    logs = [weight * np.log(max(whole[f"{view}/recall@20"], 1e-12)) for view, weight in seen.items()]
-    return {SCORE: float(np.exp(sum(logs) / sum(seen.values())))} | whole
 
 
 def _check_recipe(schema: Schema, config: TrainConfig) -> None:

@@ -12,11 +12,12 @@ from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
 from training.recipes.choice import BASE, PROBE_EPOCHS, Trial
 from training.towers import TwoTower
-from training.trainer import SCORE, OnEpoch, Validate
+from training.trainer import SCORE, OnEpoch
+from training.validation_window import ValidationWindow
 
 SECONDS = "seconds"
 """Metric of an epoch of a timed trial: time since the epoch before ended."""
-Start = Callable[[TrainConfig], tuple[TwoTower, TrainingSet, Validate]]
+Start = Callable[[TrainConfig], tuple[TwoTower, TrainingSet, ValidationWindow]]
 """Untrained towers of a recipe, their training set, and their validation."""
 
 
@@ -47,6 +48,7 @@ class Trials:
         """
         self.start, self.run, self.on_epoch, self.folder, self.clock = start, run, on_epoch, folder, clock
         self.epochs: dict[str, list[dict[str, float]]] = {}
+        self.ended: dict[str, tuple[TwoTower, ValidationWindow]] = {}
 
     def __call__(self, name: str, config: TrainConfig, seconds: float) -> Trial:
         """Trial of a recipe, which ends early where it is behind.
@@ -77,6 +79,7 @@ class Trials:
         given: dict[str, Any] = {"config": config, "validate": measured, "on_epoch": told}
         with suppress(_EndedError):
             self.run(data, model, checkpoint=self._file(name), **given)
+        self.ended[name] = model, validate
         return Trial(score=_score(epochs), epochs=len(epochs), seconds=_seconds(epochs))
 
     def _file(self, name: str) -> Path | None:

@@ -24,6 +24,7 @@ from feature_repo.encode import RESERVED, Encoder, InputKind
 from feature_repo.schema import ITEM_ID, USER_ID
 from training.artifacts.load import Released, read_release, with_behaviour
 from training.artifacts.warm_start import carry_over
+from training.calibration import set_prior
 from training.data.assemble import assemble
 from training.data.interactions import at, interactions
 from training.data.sample_weights import weighted
@@ -86,6 +87,7 @@ def fit_update(
     users, corpus = at(queries, cut), at(item_snapshots, cut, week=True)
     data = assemble(queries, item_snapshots, new, *encoders, corpus, label_days=0)
     updated = update(released, data, *encoders, seed=seed, on_epoch=on_epoch)
+    set_prior(updated.model, encoders[1], corpus, events, cut)
     return replace(updated, examples=(encoders[0].encode(users.head(3)), encoders[1].encode(corpus.head(3))))
 
 

@@ -199,6 +199,7 @@ _VERSIONS: Mapping[str, Callable[..., Any]] = {
     "matmul.default": lambda x, other: np.matmul(x, other),
     "mul.Tensor": lambda x, other: np.multiply(x, other),
     "ne.Scalar": lambda x, other: np.not_equal(x, other),
+    "ones_like.default": lambda x, **_: np.ones_like(x),
     "reciprocal.default": lambda x: 1 / x,
     "relu.default": lambda x: np.maximum(x, 0),
     "reshape.default": lambda x, shape: x.reshape(shape),

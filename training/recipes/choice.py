@@ -163,4 +163,6 @@ def _line(each: Tried) -> str:
 
 
 def _cost(each: Tried) -> str:
+    if not each.epochs:  # learned beside towers that are there
+        return f"{each.seconds:.0f} s"
     return f"{each.epochs} epoch{'s' if each.epochs > 1 else ''} in {each.seconds:.0f} s"

@@ -38,6 +38,9 @@ class TrainConfig:
     """Repeat head, which ranks the items of a user's history exactly; None for none."""
     reranker: MLPReranker | None = None
     """Reranker of the best items of the index; None for the order of the index."""
+    prior: bool = False
+    """Whether a term of the item and the moment alone is added to the score: what is
+    taken more just now ranks higher."""
     optimisation: Optimisation = field(default_factory=Optimisation)
     """Batches, rates and early stopping."""
     self_supervised: SelfSupervised | None = None
@@ -54,10 +57,26 @@ class TrainConfig:
         self.loss.refuse(self.score, self.negatives)
         if self.repeat:
             self._refuse_what_hides_repeats()
+        if self.prior:
+            self._refuse_beside_prior()
         if self.reranker and self.loss.name != "softmax":
             raise ValueError(
                 "a reranker is trained by the softmax of the towers' score plus its own, but the towers are "
                 f"trained by {self.loss.name!r}: use Loss('softmax'), or leave reranker out"
+            )
+
+    def _refuse_beside_prior(self) -> None:
+        """Raise ValueError for options that exclude an item prior."""
+        beside = [name for name in ("repeat", "reranker", "prefixes") if getattr(self, name)]
+        if beside:
+            raise ValueError(
+                f"prior changes the towers' scores after the training, and {', '.join(beside)} rests on them as they "
+                "were: leave one out"
+            )
+        if self.optimisation.patience is None:
+            raise ValueError(
+                "prior is learned on the window of a trial, and without patience there is none: set "
+                "optimisation.patience, or leave prior out"
             )
 
     def _refuse_what_hides_repeats(self) -> None:

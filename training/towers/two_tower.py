@@ -43,9 +43,9 @@ class TwoTower(nn.Module):
         categories = [each for each in item_inputs[1:] if each.kind is InputKind.CODE]
         vectors = ItemVectors(item_inputs[0], categories, codes_of, config.dim, config.tower.id_dropout)
         middle = SharedLayer(config.tower.shared_middle) if config.tower.shared_middle else None
-        normalise = self.score.normalise
-        self.user = UserTower(user_inputs, vectors, config.tower, config.dim, middle, normalise=normalise)
-        self.item = ItemTower(item_inputs, vectors, config.tower, config.dim, middle, normalise=normalise)
+        shared = vectors, config.tower, config.dim, middle
+        self.user = UserTower(user_inputs, *shared, normalise=self.score.normalise, prior=config.prior)
+        self.item = ItemTower(item_inputs, *shared, normalise=self.score.normalise, prior=config.prior)
         seen = item_inputs if config.tower.item is not None else [item_inputs[0], *categories]
         self.masking = Masking(seen) if config.self_supervised else None
         self.repeat = RepeatHead(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None

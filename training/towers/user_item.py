@@ -15,6 +15,7 @@ from feature_repo.encode import Input, InputKind
 from training.recipes.towers import Body, TowerConfig
 from training.towers.bodies import SharedLayer, build_body
 from training.towers.histories import build_history
+from training.towers.item_prior import ItemPrior, One
 from training.towers.item_vectors import ItemVectors, dropped, id_table
 from training.towers.normalize import unit
 from training.towers.side_features import Features, SideFeatures
@@ -33,6 +34,7 @@ class Tower(nn.Module):
         dim: D.
         middle: layer that both bodies share; None for none.
         normalise: what makes embeddings comparable, see `Score`.
+        prior: whether served embeddings end in the coordinate of an `ItemPrior`.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Tower(nn.Module):
         middle: SharedLayer | None = None,
         *,
         normalise: Callable[[Tensor], Tensor] = unit,
+        prior: bool = False,
     ) -> None:
         super().__init__()
-        self.normalise = normalise
+        self.key, self.normalise = inputs[0].name, normalise
+        self.prior = self._prior(inputs[0].size) if prior else None
         self.vectors = vectors
         declared, parts = self._build(inputs, config, dim)
         self.body = None
@@ -58,6 +62,18 @@ class Tower(nn.Module):
     def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
         """Build the tower's modules, its declared body, and the width that reads."""
 
+    @abstractmethod
+    def _prior(self, size: int) -> nn.Module:
+        """Build what computes the last coordinate from ids, for a vocabulary size."""
+
+    def _served(self, embedding_BD: Tensor, features: Features) -> Tensor:
+        """Normalise embeddings; outside training, with the coordinate of the prior."""
+        unit_BD = self.normalise(embedding_BD)
+        # The towers are trained without it: it is learned beside them when they are done.
+        if self.prior is None or self.training:
+            return unit_BD
+        return torch.cat([unit_BD, self.prior(features[self.key])], dim=1)
+
 
 class ItemTower(Tower):
     """v_i + body(v_i, side features), normalised."""
@@ -65,12 +81,15 @@ class ItemTower(Tower):
     def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
         return config.item, 1
 
+    def _prior(self, size: int) -> nn.Module:
+        return ItemPrior(size)
+
     def forward(self, features: Features) -> Tensor:
-        """Embeddings of items: float32 [B, D]."""
+        """Embeddings of items: float32 [B, D]; with a prior, served ones [B, D + 1]."""
         embedding_BD = self.vectors(features)
         if self.body is not None:
             embedding_BD = embedding_BD + self.body(torch.cat([embedding_BD, *self.side(features)], dim=1))
-        return self.normalise(embedding_BD)
+        return self._served(embedding_BD, features)
 
 
 class UserTower(Tower):
@@ -81,7 +100,7 @@ class UserTower(Tower):
     """
 
     def _build(self, inputs: Sequence[Input], config: TowerConfig, dim: int) -> tuple[Body | None, int]:
-        self.key, self.id_dropout = inputs[0].name, config.id_dropout
+        self.id_dropout = config.id_dropout
         self.ids = id_table(inputs[0].size, dim) if config.user_id else None
         self.histories = tuple(each.name for each in inputs if each.kind is InputKind.HISTORY)
         self.readers = nn.ModuleList(build_history(config.history, dim) for _ in self.histories)
@@ -95,8 +114,11 @@ class UserTower(Tower):
             )
         return config.user, parts
 
+    def _prior(self, size: int) -> nn.Module:
+        return One()
+
     def forward(self, features: Features) -> Tensor:
-        """Embeddings of users: float32 [B, D]."""
+        """Embeddings of users: float32 [B, D]; with a prior, served ones [B, D + 1]."""
         read = []
         for name, reader in zip(self.histories, self.readers, strict=True):
             fields = [features[f"{name}_{part}"] for part in ("items", "ages", "counts")]
@@ -107,4 +129,4 @@ class UserTower(Tower):
             parts.append(read[-1])
         if self.body is not None:
             parts.insert(0, self.body(torch.cat([*read, *self.side(features)], dim=1)))
-        return self.normalise(sum(parts[1:], parts[0]))
+        return self._served(sum(parts[1:], parts[0]), features)

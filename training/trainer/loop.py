@@ -63,16 +63,20 @@ def train(
     run = TrainState(data, model, config, seed=seed, epochs=epochs or config.optimisation.epochs)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(checkpoint, run)
+    patience = config.optimisation.patience or run.epochs
+    try:
         for epoch, metrics in enumerate(run.history, 1):
             on_epoch(epoch, metrics)
-    patience = config.optimisation.patience or run.epochs
-    while len(run.history) < run.epochs and run.waited < patience:
-        loss = run.epoch()
-        measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
-        run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **measured})
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, run)
-        on_epoch(len(run.history), run.history[-1])
-    model.load_state_dict(run.best_weights)
-    model.eval().cpu()
+        while len(run.history) < run.epochs and run.waited < patience:
+            loss = run.epoch()
+            measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
+            run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **measured})
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, run)
+            on_epoch(len(run.history), run.history[-1])
+    finally:
+        # Also where `on_epoch` ends the training: its caller goes on with the best epoch.
+        if run.history:
+            model.load_state_dict(run.best_weights)
+        model.eval().cpu()
     return run.history

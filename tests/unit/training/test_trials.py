@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames
 from training.artifacts.choice import asked_recipe, read_choice, stored_recipe, write_choice
+from training.calibration import PRIOR
 from training.fit import Fitted, fit
 from training.recipes import SALES
 from training.recipes.choice import BASE
@@ -53,8 +54,9 @@ def test_a_choice_ends_at_its_budget_and_resumes_where_it_was(tmp_path: Path) ->
     result = chosen(5.0, checkpoints=tmp_path, on_epoch=lambda epoch, metrics: told.append(metrics))
     assert [(each.name, each.seconds) for each in result.tried] == [
         (BASE, 1.0), ("statistics", 1.0), ("no history", 1.0), ("user id", 0.0), ("whole corpus", 0.0),
+        ("item prior", 1.0),
     ]  # fmt: skip
-    assert [each.score is None for each in result.tried] == [False] * 3 + [True] * 2
+    assert [each.score is None for each in result.tried] == [False] * 3 + [True] * 2 + [False]
     assert "validation" not in told[0] and [set(each) for each in told[1:3]] == [
         {"statistics/score"}, {"no history/score"},
     ]  # fmt: skip
@@ -92,8 +94,8 @@ def test_the_choice_reads_nothing_after_the_cut_and_decides_the_recipe() -> None
     events = frames()[0].events
     first, blind = (chosen(4.0, each) for each in (events, events.filter(pl.col("timestamp") < CUT)))
     assert blind.tried == first.tried and blind.epochs == first.epochs
-    taken = [each.name for each in first.tried if each.taken]
-    assert (first.config == SHORT) == (taken == [BASE])
+    taken = [each.name for each in first.tried if each.taken and each.name != PRIOR]
+    assert (replace(first.config, prior=False) == SHORT) == (taken == [BASE])
     assert first.epochs[0]["score"] == max(each.score for each in first.tried if each.name == taken[-1])
 
 
