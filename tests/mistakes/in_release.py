@@ -103,8 +103,8 @@ IN_RELEASE = [
     Mistake(
         name="moves of the champion side by side",
         module="serving.release.promotion",
-        right="lock.acquire()",
-        wrong="pass",
+        right='"promotion.lock"',
+        wrong='"other.lock"',
         test=f"{RELEASE}::test_promotions_wait_for_each_other",
     ),
     Mistake(

@@ -132,14 +132,14 @@ IN_SERVING = [
     ),
     Mistake(
         name="a filter's negation that matches missing values",
-        module="serving.index.milvus",
+        module="serving.index.milvus_reader",
         right='return "" if parsed is None else filters.to_milvus(parsed, stored)',
         wrong='return "" if parsed is None else str(where)',
         test=f"{INDEX}::TestContract::test_filters",
     ),
     Mistake(
         name="a build that lost rows called complete",
-        module="serving.index.milvus",
+        module="serving.index.milvus_reader",
         right="complete = str(rows) == declared.get(ROWS)",
         wrong="complete = True",
         test="tests/integration/test_milvus_lite.py::test_an_interrupted_build_starts_again",
