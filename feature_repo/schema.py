@@ -20,6 +20,7 @@ from feature_repo.granularity import DAY, Granularity
 __all__ = [
     "CREATED_TIME",
     "ENTITY_TIME",
+    "FEATURES_VERSION",
     "ITEM_ID",
     "RESERVED_ARRAYS",
     "RESERVED_COLUMNS",
@@ -32,6 +33,9 @@ __all__ = [
     "View",
     "stored_name",
 ]
+FEATURES_VERSION = 1
+"""Number of what the code computes of a declaration. Raise it with every change of a
+value in the feature tables or of its encoding; a test compares them with stored ones."""
 ENTITY_TIME = "event_timestamp"
 """Column of every feature table: time from which the row was true."""
 CREATED_TIME = "created"
@@ -104,6 +108,8 @@ class Schema:
     """Whether a seen item can be relevant to its user."""
     snapshots: str = DAY
     """Granularity of the user snapshots that training reads, see `granularity`."""
+    features_version: int = FEATURES_VERSION
+    """Version of the code that computes the features, part of the digest."""
 
     def __post_init__(self) -> None:
         name = self.dataset
@@ -160,8 +166,9 @@ class Schema:
         """JSON of the declaration, with sorted keys."""
         views = [asdict(view) | {"features": [each.to_dict() for each in view.features]} for view in self.views]
         raw = asdict(self) | {"views": views}
-        # A schema with the default has the digest of the time before there was a choice.
-        return json.dumps({k: v for k, v in raw.items() if (k, v) != ("snapshots", DAY)}, sort_keys=True)
+        # A schema with the first value has the digest of the time before there was a choice.
+        first = {"snapshots": DAY, "features_version": 1}
+        return json.dumps({k: v for k, v in raw.items() if first.get(k) != v}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Schema:
@@ -176,4 +183,4 @@ class Schema:
             )
             for view in raw["views"]
         )
-        return cls(**(raw | {"views": views}))
+        return cls(**({"features_version": 1} | raw | {"views": views}))

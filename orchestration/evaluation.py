@@ -20,14 +20,12 @@ from feature_repo.encode import asked_at
 from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID, USER_ID
 from orchestration.asset_values import Index
+from orchestration.champion import load_champion
 from orchestration.index_recall import sampled_index_recall
 from orchestration.served_search import served_search
 from serving.index.base import ItemIndex
 from serving.model.bundle import ModelBundle
-from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
-from serving.release.load import Release, check_may_serve
-from serving.release.manifest import ReleaseError
 from serving.settings import Settings
 from training.baselines import (
     BASELINES,
@@ -152,15 +150,16 @@ def evaluate_version(
     towers = ModelBundle.from_folder(registry.download(value.version.version))
     user_QD = towers.user.embed(window.asked)
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
-    number, champion, note = _champion(settings, registry, value, window)
+    champion = load_champion(settings, registry.dataset, value.version.version, tables, window.asked, window.corpus)
 
     def searches() -> Iterator[tuple[str, MakeSearch]]:
         log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
         yield TWO_TOWER, served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
         yield from _baselines([name for name in baselines if name not in large], window, seed, log)
-        if champion and not note:
-            log(f"evaluating the champion, version {champion.manifest.version}")
-            yield CHAMPION, _search_of(champion, window)
+        search = champion.search()
+        if search:
+            log(f"evaluating the champion, version {champion.version}")
+            yield CHAMPION, search
 
     core_N = _core(window.before)
     corpora = {"whole": None} | ({"core": core_N} if core_N.any() else {})
@@ -178,9 +177,9 @@ def evaluate_version(
         index_recall=recall,
         index_users=index_users,
         notes=_notes(baselines, large),
-        champion=number,
-        champion_cut=champion.manifest.cut if champion else None,
-        champion_note=note,
+        champion=champion.version,
+        champion_cut=champion.cut,
+        champion_note=champion.note,
     )
 
 
@@ -193,46 +192,11 @@ def _baselines(
         yield name, baseline_search(fit_baseline(name, window.before, seed=seed), window.holdout.users_Q)
 
 
-def _search_of(release: Release, window: Window) -> MakeSearch:
-    """Search of a release that is not the evaluated version."""
-    embedded = release.embed_users(window.asked), window.corpus[ITEM_ID], release.embed_items(window.corpus)
-    return served_search(release.towers, window.asked, *embedded)
-
-
 def _notes(baselines: Sequence[str], large: dict[str, str]) -> tuple[str, ...]:
     """Baselines that were not measured."""
     unasked = [name for name in BASELINES if name not in baselines]
     notes = [f"Baselines not asked for: {', '.join(unasked)}."] if unasked else []
     return (*notes, *(f"Baseline left out: {reason}." for reason in large.values()))
-
-
-def _champion(
-    settings: Settings, registry: Registry, value: Index, window: Window
-) -> tuple[int | None, Release | None, str | None]:
-    """The champion's number and release, if it is another version.
-
-    With a note if it cannot be measured on these users.
-    """
-    version = registry.champion()
-    if version is None or version == value.version.version:
-        return None, None, None
-    try:
-        release = Release.load(settings, registry.dataset, version)
-        check_may_serve(registry, release.manifest)
-    except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
-        return version, None, f"champion {version} cannot be measured: {error}"
-    encoders = (release.towers.user.encoder, window.asked), (release.towers.item.encoder, window.corpus)
-    absent = [
-        name
-        for encoder, frame in encoders
-        for feature in encoder.features
-        for name in feature.columns
-        if name not in frame.columns
-    ]
-    if absent:
-        note = f"champion {version} needs features that this schema no longer has: {', '.join(absent)}"
-        return version, release, note
-    return version, release, None
 
 
 def _core(log: Log) -> np.ndarray:

@@ -31,6 +31,7 @@ def seen_schema(dataset: str) -> Schema:
     return Schema(
         dataset=dataset,
         seen_items_may_return=False,
+        features_version=1,  # a set of ids: served by releases of every version
         views=(View(name="user_seen", entity=Entity.USER, features=(seen,)),),
     )
 
@@ -41,6 +42,7 @@ def withdrawn_schema(dataset: str) -> Schema:
     return Schema(
         dataset=dataset,
         seen_items_may_return=False,
+        features_version=1,  # a set of ids: served by releases of every version
         views=(View(name="item_withdrawn", entity=Entity.ITEM, features=(withdrawn,)),),
     )
 

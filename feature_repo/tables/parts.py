@@ -44,12 +44,13 @@ def feature_parts(
         yield feature_tables(part, entity, moments, log=log)
 
 
-def latest_parts(tables: Tables, moment: datetime) -> Iterator[dict[str, pl.DataFrame]]:
+def latest_parts(tables: Tables, moment: datetime, *, log: LogSpan | None = None) -> Iterator[dict[str, pl.DataFrame]]:
     """Compute the user tables of one moment in parts: a row of each user.
 
     Args:
         tables: canonical tables.
         moment: time of the rows.
+        log: span of the whole log where `tables` are a part; default: of their events.
 
     Yields:
         The tables of the next users, in the order of their ids.
@@ -57,7 +58,7 @@ def latest_parts(tables: Tables, moment: datetime) -> Iterator[dict[str, pl.Data
     Raises:
         ValueError: a view that nothing here computes.
     """
-    log = LogSpan.of(tables.events)
+    log = log or LogSpan.of(tables.events)
     for part in _parts(tables, Entity.USER, EVENTS_AT_ONCE):
         snapshots = part.users.select(USER_ID, pl.lit(moment, pl.Datetime("us")).alias(ENTITY_TIME))
         yield feature_tables(part, Entity.USER, snapshots=snapshots, log=log)

@@ -1,0 +1,73 @@
+"""The champion is measured on frames of its own schema, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.errors import InputError
+from feature_repo.schema import Entity, Feature, Kind, Schema
+from feature_repo.tables.build import feature_tables
+from feature_repo.tables.join import join_as_of
+from orchestration.champion import own_frames
+from tests.worlds import taste_groups
+from training.data.interactions import at
+
+CUT = datetime(2024, 2, 28)
+"""A Wednesday."""
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    """A log with a user and an item without events before the cut."""
+    tables = taste_groups(users=60, items=40, per_day=20)
+    late = (pl.col("user_id") == "u003") | (pl.col("item_id") == "i005")
+    return replace(tables, events=tables.events.filter((pl.col("timestamp") >= CUT) | ~late))
+
+
+def frames(tables: Tables) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Features of all users at the cut and of all items at its Monday, as the training set has them."""
+    found = []
+    for entity, ids, moment in (
+        (Entity.USER, tables.users["user_id"], CUT),
+        (Entity.ITEM, tables.items["item_id"], datetime(2024, 2, 26)),
+    ):
+        asked = pl.DataFrame({entity.key: ids}).with_columns(event_timestamp=pl.lit(moment, pl.Datetime("us")))
+        found.append(join_as_of(asked, feature_tables(tables, entity, (CUT,)), entity))
+    return at(found[0], CUT), at(found[1], CUT, week=True)
+
+
+def under(tables: Tables, **history: float) -> Schema:
+    """The schema with another history, and one more column of users, which the data has."""
+    views = []
+    for view in tables.schema.views:
+        features = tuple(replace(f, **history) if f.kind is Kind.HISTORY else f for f in view.features)
+        views.append(replace(view, features=features))
+    return replace(tables.schema, views=tuple(views))
+
+
+@pytest.mark.parametrize("history", [{"half_life_days": 3.0}, {"length": 2}])
+def test_they_are_those_that_its_own_training_set_has(tables: Tables, history: dict[str, float]) -> None:
+    former = under(tables, **history)
+    asked, corpus = frames(tables)
+    found = own_frames(former, tables, asked[::2], corpus)
+    wanted = frames(replace(tables, schema=former))
+    assert not wanted[0].equals(asked)
+    assert_frame_equal(found[0], wanted[0][::2])
+    assert_frame_equal(found[1], wanted[1])
+    assert found[1].filter(pl.col("item_id") == "i005")["popularity_all"].item() is None
+
+
+def test_what_cannot_be_computed_any_more_is_named(tables: Tables) -> None:
+    asked, corpus = frames(tables)
+    brand = Feature(name="brand", kind=Kind.CATEGORICAL)
+    views = [replace(v, features=(*v.features, brand)) if v.name == "item_profile" else v for v in tables.schema.views]
+    with pytest.raises(InputError, match=r"items, column 'brand' \(no such column"):
+        own_frames(replace(tables.schema, views=tuple(views)), tables, asked, corpus)
+    with pytest.raises(InputError, match="features of version 0, and this code computes version"):
+        own_frames(replace(tables.schema, features_version=0), tables, asked, corpus)
