@@ -162,8 +162,9 @@ def evaluate_version(
             yield CHAMPION, search
 
     core_N = _core(window.before)
-    corpora = {"whole": None} | ({"core": core_N} if core_N.any() else {})
-    measured = evaluate_systems(searches(), window.holdout, corpora=corpora, seed=seed, reference=TWO_TOWER)
+    measured = evaluate_systems(
+        searches(), window.holdout, corpora=corpora_of(window.holdout, core_N), seed=seed, reference=TWO_TOWER
+    )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
     recall, index_users = sampled_index_recall(
@@ -197,6 +198,12 @@ def _notes(baselines: Sequence[str], large: dict[str, str]) -> tuple[str, ...]:
     unasked = [name for name in BASELINES if name not in baselines]
     notes = [f"Baselines not asked for: {', '.join(unasked)}."] if unasked else []
     return (*notes, *(f"Baseline left out: {reason}." for reason in large.values()))
+
+
+def corpora_of(holdout: Holdout, core_N: np.ndarray) -> dict[str, np.ndarray | None]:
+    """Corpora to measure on: the core is left out where nobody takes an item of it after the cut."""
+    has_core = len(holdout.views(core_N)["all"].rows_V) > 0
+    return {"whole": None} | ({"core": core_N} if has_core else {})
 
 
 def _core(log: Log) -> np.ndarray:

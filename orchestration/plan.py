@@ -51,7 +51,7 @@ def plan_run(workspace: Workspace) -> Plan:
     from feature_repo.datasets import default_as_of, load
     from orchestration.data_page.keep import make_page
     from orchestration.data_page.profile import profile_tables
-    from training.data.split import temporal_split
+    from orchestration.split import checked_split
 
     workspace.check()
     data = Path(workspace.data) if workspace.data else None
@@ -59,7 +59,7 @@ def plan_run(workspace: Workspace) -> Plan:
     return Plan(
         tables=tables,
         as_of=workspace.moment or default_as_of(tables),
-        split=temporal_split(tables.events["timestamp"]),
+        split=checked_split(workspace, tables),
         config={name: getattr(workspace, name) for name in PLANNED},
         page=make_page(workspace.settings, profile_tables(tables, workspace.clock), accepted=workspace.accept_data),
     )

@@ -20,6 +20,8 @@ from feature_repo.schema import Entity, Feature, Schema
 
 MIN_USERS = 10
 """Fewest users: fewer cannot be split, trained on and evaluated."""
+MIN_ITEMS = 2
+"""Fewest items: of one there is nothing to choose."""
 MAX_UNKNOWN_SHARE = 0.01
 """Largest share of events, and of impressions, that are dropped for an unknown user or
 item."""
@@ -94,7 +96,7 @@ def canonicalise(
         InputError: a missing column, wrong type, empty table, null or duplicate id, a
             larger share of unknown ids, a time that is null, unreadable or after
             `as_of`, a number that is not finite, a vector of the wrong length, or fewer
-            than 10 users.
+            than 10 users or 2 items.
     """
     events, below = keep_positives(events, positive_from)
     log = _read_log(events, as_of)
@@ -108,6 +110,9 @@ def canonicalise(
         seen = log["user_id"].unique(maintain_order=True)
         problem = f"got {len(seen)} users; wanted at least {MIN_USERS}"
         raise bad_input(events.name, events.columns["user_id"], problem, log.height, seen)
+    if corpus.height < MIN_ITEMS:
+        name, column = (items or events).name, (items or events).columns["item_id"]
+        raise bad_input(name, column, f"got 1 item; wanted at least {MIN_ITEMS}", log.height, corpus["item_id"])
     shown = None
     if impressions is not None:
         shown, unknown, readings["impressions"] = _drop_unknown(

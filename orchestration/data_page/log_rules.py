@@ -20,6 +20,8 @@ BACK = timedelta(days=1)
 """Move back that a correction of the last day makes."""
 FAR, FEW, GAPPY = timedelta(days=30), 0.01, 0.1
 """A month ahead, under 1 % of the events and a tenth of the days filled: a wrong clock wrote these."""
+CLOSED = timedelta(days=3)
+"""Days by which the start of a moving window may move further than its end: shops are closed."""
 USUAL_WEEKDAY, WEEKS = 0.9, 4
 """A weekday that had events in nine of ten weeks, at least four, is one on which events are expected."""
 SPIKE, SPIKE_EVENTS, SPIKE_DAYS = 10, 100, 28
@@ -103,7 +105,7 @@ def history(new: Profile, old: Profile) -> Iterator[Finding]:
 
 def _rolls(new: Profile, old: Profile) -> bool:
     """Whether the log is a window whose start moved no further than its end."""
-    return timedelta() < new.first - old.first <= new.last - old.last + LATE
+    return timedelta() < new.first - old.first <= new.last - old.last + CLOSED
 
 
 def _new_days(new: Profile, old: Profile) -> pl.DataFrame:

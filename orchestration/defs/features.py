@@ -22,9 +22,9 @@ from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
 from orchestration.parent_version import parent_of
 from orchestration.reporting.markdown import preview
+from orchestration.split import checked_split
 from orchestration.workspace import Workspace, fill
 from serving.registry.sqlite import open_registry
-from training.data.split import temporal_split
 
 
 @dg.multi_asset(
@@ -48,7 +48,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
     as_of = workspace.moment or default_as_of(tables)
     found = fingerprint(tables)
-    split = temporal_split(tables.events["timestamp"])
+    split = checked_split(workspace, tables)
     folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
     workspace.note_begun(folder)
     fill(folder / "source", lambda partial: write_tables(tables, partial))

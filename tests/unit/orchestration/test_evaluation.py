@@ -14,11 +14,12 @@ import polars as pl
 
 from orchestration import evaluation
 from orchestration.asset_values import Index, Source, Version
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window
+from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window, corpora_of
 from orchestration.verdict import judge as verdict_on
 from serving.gate.policy import Margin, Policy, Regression
 from serving.gate.verdict import Outcome
 from training.baselines import BASELINES, Log
+from training.evaluation.holdout import Holdout
 from training.evaluation.result import Evaluation
 
 CUT = datetime(2024, 3, 1)
@@ -164,3 +165,12 @@ def test_baselines_that_were_not_measured_are_noted() -> None:
         "Baselines not asked for: als, tifu_knn.",
         "Baseline left out: too large.",
     )
+
+
+def test_a_core_that_nobody_takes_from_after_the_cut_is_left_out() -> None:
+    """It would end the evaluation, after the training."""
+    before, after = (np.array([0, 1, 1]), np.array([0, 0, 1])), (np.array([0, 1]), np.array([2, 2]))
+    holdout = Holdout.from_interactions(before=before, after=after, items=3, seen_items_may_return=True)
+    assert corpora_of(holdout, np.array([True, False, False])) == {"whole": None}
+    assert corpora_of(holdout, np.array([False, False, False])) == {"whole": None}
+    assert corpora_of(holdout, np.array([False, False, True])).keys() == {"whole", "core"}

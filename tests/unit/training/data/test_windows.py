@@ -1,0 +1,65 @@
+"""A log is refused before its features exactly where its training or its evaluation would find nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.errors import InputError
+from training.data.interactions import interactions
+from training.data.split import Split
+from training.data.windows import check_windows
+from training.evaluation.evaluate import _Protocol
+from training.evaluation.holdout import temporal_holdout
+
+START = datetime(2024, 1, 1)
+SPLIT = Split(
+    validation_start=START + timedelta(days=20), cut=START + timedelta(days=25), end=START + timedelta(days=30)
+)
+IDS = [str(n) for n in range(4)]
+
+
+def random_log(seed: int) -> pl.DataFrame:
+    """Few events of few users and items, some of which become known late."""
+    rng = np.random.default_rng(seed)
+    number = int(rng.integers(3, 14))
+    hours = rng.integers(0, 30 * 24, number)
+    late = np.where(rng.random(number) < rng.choice([0.1, 0.9]), rng.integers(0, 30 * 24, number), 0)
+    times = [START + timedelta(hours=int(each)) for each in hours]
+    known = [each + timedelta(hours=int(delay)) for each, delay in zip(times, late, strict=True)]
+    ids = rng.choice(IDS[: rng.integers(1, 4)], (2, number))
+    return pl.DataFrame({"user_id": ids[0], "item_id": ids[1], "timestamp": times, "created": known})
+
+
+def would_fail(events: pl.DataFrame, returning: bool, trial: bool) -> bool:
+    """Whether the training has no positive, or a window nothing to measure."""
+    learned = SPLIT.validation_start if trial else SPLIT.cut
+    if interactions(events, learned).is_empty():
+        return True
+    ids = pl.Series(IDS)
+    for start, end in [(SPLIT.cut, SPLIT.end)] + ([(SPLIT.validation_start, SPLIT.cut)] if trial else []):
+        try:
+            _Protocol.of(temporal_holdout(events, ids, ids, start, end, returning), None, (20,))
+        except ValueError as error:
+            assert "no query has a relevant item" in str(error)
+            return True
+    return False
+
+
+@pytest.mark.parametrize("returning", [True, False])
+@pytest.mark.parametrize("trial", [True, False])
+def test_it_is_refused_exactly_where_it_would_fail_later(returning: bool, trial: bool) -> None:
+    outcomes = set()
+    for seed in range(60):
+        events = random_log(seed)
+        late = would_fail(events, returning, trial)
+        outcomes.add(late)
+        if late:
+            with pytest.raises(InputError):
+                check_windows(events, SPLIT, seen_may_return=returning, trial=trial)
+        else:
+            check_windows(events, SPLIT, seen_may_return=returning, trial=trial)
+    assert outcomes == {True, False}
