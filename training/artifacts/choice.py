@@ -22,7 +22,7 @@ def write_choice(folder: Path, asked: TrainConfig, tried: Sequence[Tried]) -> No
         asked: recipe before the choice.
         tried: what was tried, in order.
     """
-    parts = {"asked": to_json(asked), "tried": [asdict(each) for each in tried]}
+    parts = {"asked": json.loads(to_json(asked)), "tried": [asdict(each) for each in tried]}
     (folder / FILE).write_text(json.dumps(parts, indent=1), encoding="utf-8")
 
 
@@ -39,7 +39,7 @@ def asked_recipe(folder: Path) -> TrainConfig:
     path = folder / FILE
     if not path.is_file():
         return stored_recipe(folder)
-    return from_json(json.loads(path.read_text(encoding="utf-8"))["asked"])
+    return from_json(json.dumps(json.loads(path.read_text(encoding="utf-8"))["asked"]))
 
 
 def stored_recipe(folder: Path) -> TrainConfig:
