@@ -120,7 +120,7 @@ def ids(new: Profile, old: Profile) -> Iterator[Finding]:
     """Users or items of whom hardly any was there before: ids of another form."""
     for name in (USER_ID, ITEM_ID):
         now, before = (each.tables["events"].columns[name] for each in (new, old))
-        known = _known(now, before)
+        known = known_share(now, before)
         if known < KNOWN:
             forms = _listed(list(now.commonest)), _listed(list(before.commonest))
             text = f"events: {known:.0%} of the former {name}s are still there; they look like {forms[0]}, before like "
@@ -128,7 +128,7 @@ def ids(new: Profile, old: Profile) -> Iterator[Finding]:
             yield Finding(rule="ids", fails=known < KNOWN_FAIL and new.first <= old.last, text=text)
 
 
-def _known(now: Column, before: Column) -> float:
+def known_share(now: Column, before: Column) -> float:
     """Share of the former ids that are still there, by the smallest hashes of both."""
     # Of a full sample, what is beyond its largest hash is unknown.
     ends = [max(each.sample) for each in (now, before) if len(each.sample) == SAMPLE]

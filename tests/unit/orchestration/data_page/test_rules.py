@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.feature import Feature, Kind
+from orchestration.data_page.column_rules import known_share
+from orchestration.data_page.columns import profile_column
 from orchestration.data_page.page import find
 from orchestration.data_page.profile import Profile
 from tests.unit.orchestration.data_page.data_world import DAYS, START, profile, shop
@@ -178,6 +180,16 @@ def test_an_ordinary_next_day_warns_of_nothing(
         new = without(pl.col("timestamp") < START + timedelta(days=more))(new)
     assert find(profile(old, days), None) == []
     assert find(profile(new, days + more), profile(old, days)) == []
+
+
+@pytest.mark.parametrize(("kept", "new"), [(3_000, 3_000), (3_000, 0), (1_500, 4_000), (0, 3_000)])
+def test_a_sample_of_hashes_tells_the_share_of_known_ids(kept: int, new: int) -> None:
+    """Of 3,000 ids, beside any number of new ones."""
+    before, now = (
+        profile_column(pl.Series([f"u{number}" for number in numbers]), Kind.ID)
+        for numbers in (range(3_000), [*range(kept), *range(3_000, 3_000 + new)])
+    )
+    assert known_share(now, before) == pytest.approx(kept / 3_000, abs=0.07)
 
 
 def test_the_same_data_again_warn_of_nothing(former: Profile) -> None:

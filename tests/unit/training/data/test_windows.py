@@ -63,3 +63,12 @@ def test_it_is_refused_exactly_where_it_would_fail_later(returning: bool, trial:
         else:
             check_windows(events, SPLIT, seen_may_return=returning, trial=trial)
     assert outcomes == {True, False}
+
+
+def test_events_that_all_became_known_at_the_export_teach_nothing() -> None:
+    events = pl.DataFrame(
+        {"user_id": IDS * 7, "item_id": IDS * 7, "timestamp": [START + timedelta(days=day) for day in range(28)]}
+    )
+    check_windows(events.with_columns(created="timestamp"), SPLIT, seen_may_return=True, trial=True)
+    with pytest.raises(InputError, match=r"no event was known before 2024-01-21.*leave `created` out"):
+        check_windows(events.with_columns(created=pl.lit(SPLIT.end)), SPLIT, seen_may_return=True, trial=True)
