@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from orchestration.data_page.profile import Profile
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8886; --soft: #8881; --warn: #b7791f; --fail: #c1121f; }
+:root { color-scheme: light dark; --line: #8886; --soft: #8881; --warn: #8a5a00; --fail: #b00d1a }
+@media (prefers-color-scheme: dark) { :root { --warn: #e5a93b; --fail: #ff7b7b } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 82rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { margin: 0; font-size: 1.7rem } h2 { margin: 2.2rem 0 .5rem; font-size: 1.2rem }
 p { margin: .4rem 0 } .dim { opacity: .72 }
