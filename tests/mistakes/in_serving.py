@@ -78,7 +78,7 @@ IN_SERVING = [
         module="serving.retriever",
         right="number + longest + len(self._withdrawn)",
         wrong="number",
-        test=f"{RETRIEVE}::test_everything_seen_stays_out_not_only_the_history",
+        test=f"{RETRIEVE}::test_seen_items_return_only_where_they_may",
     ),
     Mistake(
         name="withdrawn items answered",
