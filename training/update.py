@@ -20,7 +20,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from feature_repo.encode import RESERVED, Encoder, InputKind
+from feature_repo.encode import RESERVED, UNKNOWN, Encoder, InputKind
 from feature_repo.schema import ITEM_ID, USER_ID
 from training.artifacts.load import Released, read_release, with_behaviour
 from training.artifacts.warm_start import carry_over
@@ -29,7 +29,7 @@ from training.data.assemble import assemble
 from training.data.interactions import at, interactions
 from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
-from training.data.training_set import TrainingSet
+from training.data.training_set import Arrays, TrainingSet
 from training.fit import Fitted
 from training.recipes import TrainConfig
 from training.towers import TwoTower, codes_of, new_model
@@ -143,7 +143,7 @@ def update(
         ValueError: encoders whose codes are not those of the release.
     """
     config = _plain(released.config)
-    model = _grown(released, data, user_encoder, item_encoder)
+    model = grown(released, data.corpus, user_encoder, item_encoder)
     touched = _touched(model, data)
     # Dense weights are frozen: they serve all users and items, and new interactions are
     # few.
@@ -178,12 +178,12 @@ def _plain(config: TrainConfig) -> TrainConfig:
     return replace(plain, self_supervised=None, reranker=None)
 
 
-def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
+def grown(released: Released, corpus: Arrays, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:
     """Towers of the release with a row for every new id.
 
     Args:
         released: the release.
-        data: the new interactions.
+        corpus: the corpus, encoded.
         user_encoder: encoder of users.
         item_encoder: encoder of items.
     """
@@ -194,11 +194,15 @@ def _grown(released: Released, data: TrainingSet, user_encoder: Encoder, item_en
                     f"the codes of {name!r} are not those of {released.folder}: use the encoders of extended"
                 )
     inputs = with_behaviour(user_encoder, item_encoder, released.model.state_dict())
-    model = new_model(*inputs, codes_of(item_encoder, data.corpus), released.config, seed=0)
+    model = new_model(*inputs, codes_of(item_encoder, corpus), released.config, seed=0)
     carry_over(released, model, released.config, user_encoder, item_encoder)
     buffers = dict(released.model.named_buffers())
     for name, buffer in model.named_buffers():
         (buffer[: len(buffers[name])] if buffer.dim() else buffer).copy_(buffers[name])
+    if model.item.prior is not None:
+        # Until they are known, new items have the term of an item of which nothing is.
+        terms_V1 = buffers["item.prior.term_V1"]
+        model.item.prior.get_buffer("term_V1")[len(terms_V1) :] = terms_V1[UNKNOWN]
     # Sparse gradients name the rows that they move.
     for table in model.id_tables:
         table.sparse = True

@@ -46,4 +46,5 @@ def item_facts(events: pl.DataFrame, items: pl.Series, moment: datetime) -> tupl
     mean_F, std_F = raw_NF[:-1].mean(axis=0), raw_NF[:-1].std(axis=0)
     # A fact that is the same for all items ranks none above another.
     facts_NF = np.where(std_F > 1e-9, (raw_NF - mean_F) / np.maximum(std_F, 1e-9), 0.0)
-    return facts_NF[:-1], facts_NF[-1]
+    # Far outside the corpus the weights say nothing that was learned.
+    return facts_NF[:-1], facts_NF[-1].clip(facts_NF[:-1].min(axis=0), facts_NF[:-1].max(axis=0))

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from feature_repo.datasets.canonical import Tables
+from feature_repo.encode import UNKNOWN
 from feature_repo.schema import Entity
 from serving.model.bundle import ModelBundle
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, joined
@@ -28,7 +29,7 @@ from training.fit import Fitted, fit
 from training.recipes import SALES, RepeatTerm, TrainConfig
 from training.retrieval.exact import exact_search, score_search
 from training.towers import embed
-from training.update import fit_update
+from training.update import extended, fit_update, grown
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = replace(CONFIG, leave_out=SALES, optimisation=replace(CONFIG.optimisation, epochs=2))
@@ -126,6 +127,19 @@ def test_what_is_served_is_the_towers_score_and_the_term(tmp_path: Path) -> None
     np.testing.assert_allclose(scores_QN, wanted_QN, atol=1e-5)
     again = read_release(tmp_path).model
     np.testing.assert_array_equal(embed(again.item, arrays[1]), item_ND)
+
+
+def test_an_update_trains_new_items_beside_the_term_of_an_unknown_one(tmp_path: Path) -> None:
+    tables, result = fashionable()
+    export(
+        tmp_path, result.model, user_encoder=result.user_encoder, item_encoder=result.item_encoder,
+        schema=tables.schema, config=result.config, popular=[], examples=result.examples,
+    )  # fmt: skip
+    released = read_release(tmp_path)
+    encoders = extended(released, items=["new"])
+    corpus = encoders[1].encode(at(frames(tables)[1], CUT, week=True))
+    term_V1 = grown(released, corpus, *encoders).item.prior.get_buffer("term_V1")
+    assert term_V1[-1] == term_V1[UNKNOWN] != 0
 
 
 def test_an_update_brings_the_prior_to_its_own_moment_without_training_it(tmp_path: Path) -> None:

@@ -48,3 +48,8 @@ def test_no_fact_sees_what_became_known_at_the_moment_or_later() -> None:
 def test_facts_that_are_the_same_for_all_say_nothing() -> None:
     facts, nothing = item_facts(EVENTS, ITEMS, START - timedelta(days=1))
     assert not facts.any() and not nothing.any()
+
+
+def test_an_item_outside_the_corpus_lies_no_further_out_than_the_corpus() -> None:
+    facts, nothing = item_facts(EVENTS, ITEMS.filter(ITEMS != "new"), MOMENT)
+    assert (nothing >= facts.min(axis=0)).all() and (nothing <= facts.max(axis=0)).all()
