@@ -74,8 +74,8 @@ IN_DATA = [
     Mistake(
         name="a column of another type taken for that of a kept schema",
         module="feature_repo.tables.other_schema",
-        right='view.name == "user_profile" and found != dtype',
-        wrong='view.name == "user_profile" and name not in tables.users.columns',
+        right="if found != dtype:",
+        wrong="if table and name not in getattr(tables, table).columns:",
         test=f"{TABLES}/test_other_schema.py::test_what_the_data_lacks_is_named",
     ),
     Mistake(

@@ -99,9 +99,9 @@ IN_RUNS = [
     ),
     Mistake(
         name="the gate's own baselines not measured",
-        module="orchestration.workspace",
-        right="for margin in Policy.load(self.settings.gate_policy).margins}.union(more)",
-        wrong="for margin in ()}.union(more)",
+        module="orchestration.options",
+        right="for margin in Policy.load(policy).margins}",
+        wrong="for margin in ()}",
         test=f"{ORCHESTRATION}/test_workspace.py::TestBaselines::test_all_and_names_beside_those_of_the_gate",
     ),
     Mistake(
