@@ -29,7 +29,11 @@ def plain(value: object) -> str:
 
 def recommendations_text(answer: Recommendations) -> str:
     """Word an answer for people."""
-    until = f"features as of {answer.features_as_of}" if answer.features_as_of else "features of an unknown time"
+    until = (
+        f"features as of {answer.features_as_of:%Y-%m-%d %H:%M}"
+        if answer.features_as_of
+        else "features of an unknown time"
+    )
     lines = [f"user {plain(answer.user_id)}, version {answer.version}, from {answer.source}, {until}"]
     for rank, item in enumerate(answer.items, 1):
         shown = ", ".join(plain(value) for value in item.fields.values() if value is not None)

@@ -24,7 +24,7 @@ class Released:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def whole_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """On one thread: on a machine that has other work too, threads would only wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -33,7 +33,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def released(home: Home) -> Released:
-    folder = write_world(home.root / "world", world("world"))
-    judged = home.run(folder)
-    return Released(dataset="world", folder=folder, judged=judged, answers=home.answers("world"))
+def home(whole_home: Home) -> Home:
+    """The home of a module; one may have a lighter one in its place."""
+    return whole_home
+
+
+@pytest.fixture(scope="session")
+def released(whole_home: Home) -> Released:
+    folder = write_world(whole_home.root / "world", world("world"))
+    judged = whole_home.run(folder)
+    return Released(dataset="world", folder=folder, judged=judged, answers=whole_home.answers("world"))

@@ -78,8 +78,8 @@ def in_towers(home: Home, folder: Path) -> Left:
     """Ctrl-C at the worst moment: the version is registered, its run not yet finished."""
     register = Run.register
 
-    def interrupted(run: Run, *arguments: Any) -> int:
-        register(run, *arguments)
+    def interrupted(run: Run, *arguments: Any, **options: Any) -> int:
+        register(run, *arguments, **options)
         raise KeyboardInterrupt
 
     return cut_off(home, folder, Run, "register", interrupted)

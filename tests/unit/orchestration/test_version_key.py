@@ -41,7 +41,9 @@ class Inputs:
         patch.setattr(training, "code_digest", lambda: self.code)
         given = {"sha256": "data", "as_of": MOMENT, "validation_start": MOMENT, "cut": MOMENT}
         source = Source(dataset="tiny", folder=self.root, **given | self.source)
-        return training.input_key(Workspace(dataset="tiny", **self.options), source, self.parent)
+        # Without a choice, which the default recipe alone has and which is in the key too.
+        options = {"choice_seconds": 0.0} | self.options
+        return training.input_key(Workspace(dataset="tiny", **options), source, self.parent)
 
 
 def parent(kind: Training, version: int) -> Parent:
@@ -54,6 +56,7 @@ DECIDES: dict[str, Callable[[Inputs], Any]] = {
     "schema": lambda given: replace(given, schema=replace(given.schema, views=given.schema.views[1:])),
     "as_of": lambda given: replace(given, source={"as_of": datetime(2024, 4, 1)}),
     "recipe": lambda given: replace(given, options={"recipe": "with_statistics"}),
+    "choice": lambda given: replace(given, options={"choice_seconds": 5.0}),
     "seed": lambda given: replace(given, options={"seed": 1}),
     "code": lambda given: replace(given, code="other"),
     "update": lambda given: replace(given, parent=parent(Training.UPDATE, 1)),

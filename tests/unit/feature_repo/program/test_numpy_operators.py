@@ -26,7 +26,7 @@ def scalars(x_BD: Tensor) -> list[Tensor]:
         aten.clamp_min(x_BD, 0.1),
         aten.rsub(x_BD, 2, alpha=3),
     ]
-    functions = [aten.exp, aten.expm1, aten.log1p, aten.reciprocal, aten.relu]
+    functions = [aten.exp, aten.expm1, aten.log1p, aten.ones_like, aten.reciprocal, aten.relu]
     masked = [aten.masked_fill(x_BD, aten.lt(x_BD, 0.5), -torch.inf), aten.where(aten.ne(x_BD, 0.25), x_BD, 2)]
     return outcomes + [function(x_BD) for function in functions] + masked + [aten.where(aten.eq(x_BD, 0.25), 0, x_BD)]
 

@@ -241,8 +241,8 @@ IN_LOSSES = [
     Mistake(
         name="a window of days that is one day too long",
         module="training.data.repeat",
-        right="next_qL < keys_qL + days",
-        wrong="next_qL <= keys_qL + days",
+        right="next_qL < pair_qL + end_Q[rows, None]",
+        wrong="next_qL <= pair_qL + end_Q[rows, None]",
         test=labels.test_repeat_labels_are_a_search_through_the_days_that_follow,
         arguments=(1,),
     ),
