@@ -197,14 +197,26 @@ def _cut(text: pl.Expr) -> pl.Expr:
 
 
 def check_unit(vectors_ND: np.ndarray, names: Sequence[Any]) -> None:
-    """Raise ValueError unless every row is finite and of length 1 (to 1e-3)."""
-    norms_N = np.linalg.norm(vectors_ND.astype(np.float64), axis=1)
-    wrong = np.flatnonzero(~(np.abs(norms_N - 1) < 1e-3))  # NaN compares false
+    """Raise ValueError unless every row is finite and of length 1 (to 1e-3).
+
+    With an item prior, all rows are so without their last coordinate, the prior's.
+    """
+    without_N = _unit(vectors_ND[:, :-1]) & np.isfinite(vectors_ND[:, -1])
+    # One reading for all rows, so that a wrong one among right ones is noticed.
+    unit_N = max(_unit(vectors_ND), without_N, key=np.count_nonzero)
+    wrong, norms_N = np.flatnonzero(~unit_N), np.linalg.norm(vectors_ND, axis=1)
     if len(wrong):
         shown = ", ".join(f"{names[row]!r}: {norms_N[row]:.4g}" for row in wrong[:3])
         raise ValueError(
-            f"{len(wrong):,} vectors of {len(vectors_ND):,} are not finite and of length 1 (lengths of {shown})"
+            f"{len(wrong):,} vectors of {len(vectors_ND):,} are not finite and of length 1, whole or without an item "
+            f"prior's coordinate, the last (lengths of {shown})"
         )
+
+
+def _unit(vectors_ND: np.ndarray) -> np.ndarray:
+    """Whether each row is finite and of length 1: bool [N]."""
+    # NaN compares false.
+    return np.abs(np.linalg.norm(vectors_ND.astype(np.float64), axis=1) - 1) < 1e-3
 
 
 def checked_queries(vectors_QD: np.ndarray, k: int, info: CollectionInfo) -> np.ndarray:

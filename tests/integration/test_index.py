@@ -213,6 +213,18 @@ class TestContract:
             index.build("shop_items_v9", ITEMS, vectors_ND)
         assert index.info("shop_items_v9") is None
 
+    def test_the_coordinate_of_an_item_prior_lies_beside_unit_vectors(self, index: ItemIndex) -> None:
+        terms_N1 = np.random.default_rng(0).normal(size=(300, 1)).astype(np.float32)
+        vectors_ND = np.concatenate([unit(300, seed=4, dim=7), terms_N1], axis=1)
+        queries_QD = np.concatenate([unit(3, seed=5, dim=7), np.ones((3, 1), np.float32)], axis=1)
+        index.build("shop_items_v8", ITEMS, vectors_ND)
+        best_QK = np.argsort(-(queries_QD @ vectors_ND.T), axis=1)[:, :10]
+        wanted = [ITEMS["item_id"].gather(best_K).to_list() for best_K in best_QK]
+        assert index.search("shop_items_v8", queries_QD, 10).ids == wanted
+        vectors_ND[7, -1] = np.nan
+        with pytest.raises(ValueError, match="1 vectors of 300"):
+            index.build("shop_items_v9", ITEMS, vectors_ND)
+
     def test_refuses_bad_items(self, index: ItemIndex) -> None:
         with pytest.raises(ValueError, match="i001"):
             index.build("shop_items_v9", ITEMS[[0, 1, 1]], VECTORS_ND[:3])
