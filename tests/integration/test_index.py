@@ -38,7 +38,7 @@ def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with MilvusIndex(settings, Fields.of(SCHEMA)) as milvus:
         yield milvus
         if settings.milvus_server:
-            for name in ("shop_items", *(f"shop_items_v{number}" for number in range(1, 10))):
+            for name in ("shop_items", *(f"shop_items_v{number}" for number in range(1, 11))):
                 drop_whatever_points_there(milvus, name)
 
 
@@ -217,10 +217,10 @@ class TestContract:
         terms_N1 = np.random.default_rng(0).normal(size=(300, 1)).astype(np.float32)
         vectors_ND = np.concatenate([unit(300, seed=4, dim=7), terms_N1], axis=1)
         queries_QD = np.concatenate([unit(3, seed=5, dim=7), np.ones((3, 1), np.float32)], axis=1)
-        index.build("shop_items_v8", ITEMS, vectors_ND)
+        index.build("shop_items_v10", ITEMS, vectors_ND)
         best_QK = np.argsort(-(queries_QD @ vectors_ND.T), axis=1)[:, :10]
         wanted = [ITEMS["item_id"].gather(best_K).to_list() for best_K in best_QK]
-        assert index.search("shop_items_v8", queries_QD, 10).ids == wanted
+        assert index.search("shop_items_v10", queries_QD, 10).ids == wanted
         vectors_ND[7, -1] = np.nan
         with pytest.raises(ValueError, match="1 vectors of 300"):
             index.build("shop_items_v9", ITEMS, vectors_ND)

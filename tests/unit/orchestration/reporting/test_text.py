@@ -30,7 +30,7 @@ def test_an_item_is_one_line_whatever_its_fields_hold(value: object, shown: str)
     as_of = datetime(2024, 3, 1, 12)
     answer = Recommendations(user_id="u\n1", version=3, source="two_tower", items=(item,), features_as_of=as_of)
     first, line = recommendations_text(answer).split("\n")
-    assert first == r"user u\n1, version 3, from two_tower, features as of 2024-03-01 12:00:00"
+    assert first == r"user u\n1, version 3, from two_tower, features as of 2024-03-01 12:00"
     assert line == rf"   1    0.5000        i\n1  {shown}"
 
 
