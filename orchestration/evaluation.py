@@ -156,8 +156,7 @@ def evaluate_version(
         log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
         yield TWO_TOWER, served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
         yield from _baselines([name for name in baselines if name not in large], window, seed, log)
-        search = champion.search()
-        if search:
+        if search := champion.search():
             log(f"evaluating the champion, version {champion.version}")
             yield CHAMPION, search
 

@@ -41,7 +41,7 @@ RIDGE = 1e-2
 """Weight of the squared weights and of the squared change of log a in the loss: facts that
 say the same share it, and towers that say nothing keep a scale."""
 STEPS = 60
-"""Most steps of L-BFGS; the loss is convex."""
+"""Most steps of L-BFGS, for seven numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +96,7 @@ class Calibration:
         return learned
 
     def _window(self, rows: np.ndarray) -> tuple[csr_array, Tensor]:
-        """What queries took, and the pairs that no answer may hold."""
+        """Relevant items of queries, and the pairs that no answer may hold."""
         holdout = self.holdout
         relevant = holdout.relevant[rows]
         if holdout.seen_items_may_return:

@@ -106,13 +106,7 @@ def canonicalise(
     sources = {"events": events, "users": users, "items": items, "impressions": impressions}
     readings = {name: table.reading() for name, table in sources.items() if table}
     log, dropped, readings["events"] = _drop_unknown(log, events, known, "events")
-    if log["user_id"].n_unique() < MIN_USERS:
-        seen = log["user_id"].unique(maintain_order=True)
-        problem = f"got {len(seen)} users; wanted at least {MIN_USERS}"
-        raise bad_input(events.name, events.columns["user_id"], problem, log.height, seen)
-    if corpus.height < MIN_ITEMS:
-        name, column = (items or events).name, (items or events).columns["item_id"]
-        raise bad_input(name, column, f"got 1 item; wanted at least {MIN_ITEMS}", log.height, corpus["item_id"])
+    _refuse_few(log, events, corpus, items or events)
     shown = None
     if impressions is not None:
         shown, unknown, readings["impressions"] = _drop_unknown(
@@ -123,6 +117,24 @@ def canonicalise(
     return Tables(
         schema=schema, events=log, users=people, items=corpus, impressions=shown, notes=found, readings=readings
     )
+
+
+def _refuse_few(log: pl.DataFrame, events: RawTable, corpus: pl.DataFrame, items: RawTable) -> None:
+    """Raise InputError for fewer users or items than a run can be judged on.
+
+    Args:
+        log: canonical events.
+        events: raw table of the events.
+        corpus: canonical items.
+        items: raw table that the items come from.
+    """
+    if log["user_id"].n_unique() < MIN_USERS:
+        seen = log["user_id"].unique(maintain_order=True)
+        problem = f"got {len(seen)} users; wanted at least {MIN_USERS}"
+        raise bad_input(events.name, events.columns["user_id"], problem, log.height, seen)
+    if corpus.height < MIN_ITEMS:
+        problem = f"got 1 item; wanted at least {MIN_ITEMS}"
+        raise bad_input(items.name, items.columns["item_id"], problem, log.height, corpus["item_id"])
 
 
 def default_as_of(tables: Tables) -> datetime:

@@ -27,7 +27,7 @@ def write_choice(folder: Path, asked: TrainConfig, tried: Sequence[Tried]) -> No
 
 
 def read_choice(folder: Path) -> tuple[Tried, ...]:
-    """What was tried for a release; empty for one without a choice."""
+    """Trials of a release's choice; empty for one without a choice."""
     path = folder / FILE
     if not path.is_file():
         return ()
