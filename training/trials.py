@@ -57,6 +57,9 @@ class Trials:
             name: name of the trial.
             config: the recipe.
             seconds: time after which it ends, behind or not.
+
+        Raises:
+            FloatingPointError: the base diverged.
         """
         best = max(self.epochs.values(), key=_score, default=[])
         epochs = self.epochs[name] = []
@@ -77,10 +80,21 @@ class Trials:
                 raise _EndedError
 
         given: dict[str, Any] = {"config": config, "validate": measured, "on_epoch": told}
-        with suppress(_EndedError):
-            self.run(data, model, checkpoint=self._file(name), **given)
-        self.ended[name] = model, validate
-        return Trial(score=_score(epochs), epochs=len(epochs), seconds=_seconds(epochs))
+        problem, last = None, 0.0
+        try:
+            with suppress(_EndedError):
+                self.run(data, model, checkpoint=self._file(name), **given)
+        except FloatingPointError as error:
+            # Without the base there is no training; without another recipe there is one less to choose from.
+            if name == BASE:
+                raise
+            problem, last = str(error), lap() if lap else 0.0
+        found = Trial(score=_score(epochs), epochs=len(epochs), seconds=_seconds(epochs) + last, problem=problem)
+        if problem:
+            del self.epochs[name]  # no bar for those that follow
+        else:
+            self.ended[name] = model, validate
+        return found
 
     def _file(self, name: str) -> Path | None:
         suffix = "" if name == BASE else f"_{name.replace(' ', '_')}"

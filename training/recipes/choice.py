@@ -38,6 +38,8 @@ class Trial:
     """Epochs that it had."""
     seconds: float
     """Time that it took."""
+    problem: str | None = None
+    """Reason why it failed, if so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class Tried:
     name: str
     """BASE, or a name of SWITCHES."""
     score: float | None
-    """Validation score; None if the budget left no time."""
+    """Validation score; None if the budget left no time, or the trial failed."""
     gain: float | None
     """Relative gain over the best recipe before it; None for the base."""
     taken: bool
@@ -56,6 +58,8 @@ class Tried:
     """Epochs of the trial; few where it was behind."""
     seconds: float
     """Time of the trial."""
+    problem: str | None = None
+    """Reason why the trial failed, if so."""
 
 
 TryRecipe = Callable[[str, TrainConfig, float], Trial]
@@ -137,7 +141,11 @@ def choose(
             tried.append(Tried(name=name, score=None, gain=None, taken=False, epochs=0, seconds=0.0))
             continue
         found = trial(name, config, seconds - spent)
-        spent, slowest = spent + found.seconds, max(slowest, found.seconds / found.epochs)
+        spent, slowest = spent + found.seconds, max(slowest, found.seconds / max(found.epochs, 1))
+        if found.problem:
+            failed = Tried(name=name, score=None, gain=None, taken=False, epochs=found.epochs, seconds=found.seconds)
+            tried.append(replace(failed, problem=found.problem))
+            continue
         gain = found.score / max(top, 1e-12) - 1
         taken = gain >= LEAST_GAIN
         tried.append(
@@ -154,6 +162,8 @@ def choice_lines(tried: tuple[Tried, ...]) -> list[str]:
 
 
 def _line(each: Tried) -> str:
+    if each.problem:
+        return f"{each.name}: left out, the trial failed: {each.problem}"
     if each.score is None:
         return f"{each.name}: not tried, the budget was spent"
     if each.gain is None:

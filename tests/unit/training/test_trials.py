@@ -17,7 +17,7 @@ from training.artifacts.choice import asked_recipe, read_choice, stored_recipe, 
 from training.calibration import PRIOR
 from training.fit import Fitted, fit
 from training.recipes import SALES
-from training.recipes.choice import BASE
+from training.recipes.choice import BASE, Tried, choice_lines, choose
 from training.recipes.serialization import to_json
 from training.trials import Trials
 
@@ -106,3 +106,23 @@ def test_a_release_keeps_what_was_asked_beside_what_was_chosen(tmp_path: Path) -
     write_choice(tmp_path, SHORT, result.tried)
     assert (asked_recipe(tmp_path), stored_recipe(tmp_path)) == (SHORT, CONFIG)
     assert read_choice(tmp_path) == result.tried
+
+
+def test_a_trial_that_diverges_is_left_out_and_the_choice_goes_on() -> None:
+    def run(data: Any, name: Any, *, config: Any, on_epoch: Any, **given: Any) -> None:
+        on_epoch(1, given["validate"](None) | {"score": 0.5})
+        if config.tower.user_id or config is BROKEN:
+            raise FloatingPointError("the loss is inf: lower the learning rates")
+
+    def tried(base: Any) -> tuple[Tried, ...]:
+        start: Any = lambda config: (None, config, lambda towers: {})  # noqa: E731
+        trials = Trials(start, run, on_epoch=lambda *_: None, folder=None, clock=ticking())  # type: ignore[arg-type]
+        return choose(base, trials, items=10_000, seconds=99.0)[1]
+
+    BROKEN = replace(SHORT, dim=3)
+    told = {each.name: each for each in tried(SHORT)}
+    assert list(told) == [BASE, "statistics", "no history", "user id"]
+    assert told["user id"].problem and (told["user id"].taken, told["user id"].seconds) == (False, 2.0)
+    assert "user id: left out, the trial failed: the loss is inf" in "\n".join(choice_lines(tuple(told.values())))
+    with pytest.raises(FloatingPointError, match="the loss is inf"):
+        tried(BROKEN)
