@@ -65,7 +65,8 @@ class Recommended:
 
     item_id: str
     score: float
-    """Cosine of user and item, or the re-scorer's score (source two_tower); the item's count (source popular)."""
+    """Cosine of user and item, or the re-scorer's score (source two_tower); the item's count or prior (source
+    popular)."""
     fields: dict[str, Any]
     """Stored fields by name."""
 
@@ -234,7 +235,7 @@ class Retriever:
         return queries.join(seen, on=USER_ID).select(QUERY, ITEM_ID)
 
     def _popular(self, users: pl.DataFrame, k: int, where: str | None) -> pl.DataFrame:
-        """Answer unknown users by the most popular items that match the filter."""
+        """Answer unknown users by the items that are best for everybody and match the filter."""
         items: list[tuple[str, float]] = []
         for start in range(0, len(self.release.popular), POPULAR_AT_ONCE):
             part = self.release.popular[start : start + POPULAR_AT_ONCE]

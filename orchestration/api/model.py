@@ -20,7 +20,6 @@ from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from orchestration.api.dataset import Dataset
 from orchestration.api.frames import free_names
 from orchestration.api.storage import read_model, write_model
-from training.data.popularity import popular_items
 from training.evaluation.holdout import item_sets
 from training.fit import Fitted
 from training.fit import fit as fit_towers
@@ -29,6 +28,7 @@ from training.recipes import recipe as named_recipe
 from training.recipes.choice import CHOICE_SECONDS
 from training.recipes.named import DEFAULT
 from training.retrieval.model_search import served_scores, served_search
+from training.strangers import items_for_strangers
 from training.towers import embed
 
 TWO_TOWER, POPULAR = "two_tower", "popular"
@@ -57,7 +57,7 @@ class RetrievalModel:
     seen: pl.DataFrame
     """user_id, item_id of what was taken before the cut."""
     popular: pl.DataFrame
-    """item_id, score: the answer to unknown users, most popular first."""
+    """item_id, score: the answer to unknown users, best first."""
 
     @property
     def history(self) -> pl.DataFrame:
@@ -228,7 +228,7 @@ def fit(
         device=device,
         choice_seconds=choice_seconds if recipe == DEFAULT else 0.0,
     )
-    popular = popular_items(data.known, data.tables.items[ITEM_ID])
+    popular = items_for_strangers(fitted.model, fitted.item_encoder, data.tables.items[ITEM_ID], data.known)
     return RetrievalModel(
         fitted=fitted,
         config=fitted.config,

@@ -24,7 +24,6 @@ from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from training.artifacts.choice import asked_recipe, stored_recipe, write_choice
 from training.data.interactions import interactions, item_rows, query_rows
-from training.data.popularity import popular_items
 from training.recipes import TrainConfig, recipe
 from training.recipes.choice import choice_lines
 from training.recipes.serialization import to_flat, to_json
@@ -144,6 +143,7 @@ def _train(
     import torch
 
     from training.artifacts.export import export
+    from training.strangers import items_for_strangers
     from training.trainer.precision import precision_of
 
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
@@ -173,7 +173,7 @@ def _train(
                 item_encoder=fitted.item_encoder,
                 schema=tables.schema,
                 config=fitted.config,
-                popular=popular_items(tables.events, tables.items["item_id"]),
+                popular=items_for_strangers(fitted.model, fitted.item_encoder, tables.items["item_id"], tables.events),
                 examples=fitted.examples,
             )
             if fitted.tried:

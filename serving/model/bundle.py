@@ -58,7 +58,7 @@ class ModelBundle:
     schema: Schema
     user: Tower
     popular: tuple[tuple[str, float], ...]
-    """(item id, count), most popular first: the answer to unknown users."""
+    """(item id, score), best first: the answer to unknown users. The score is a count, or the term of an item prior."""
     rescorer: Rescorer | None = None
     """Repeat head or reranker, where the recipe has one."""
     files: Mapping[str, bytes] = field(repr=False)

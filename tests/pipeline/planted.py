@@ -85,6 +85,11 @@ def shown() -> TrainConfig:
     return replace(quick(), negatives=Negatives(hard=Impressions(number=2)))
 
 
+def leaning() -> TrainConfig:
+    """`quick` with an item prior."""
+    return replace(quick(), prior=True)
+
+
 def write_world(folder: Path, tables: Tables) -> Path:
     """The tables as a user would bring them: CSV and Parquet files, and the YAML that names their columns."""
     folder.mkdir(parents=True)
@@ -175,7 +180,7 @@ class Home:
         paths = {"GATEHOUSE_HOME": str(self.settings.home), "GATEHOUSE_POLICY": str(self.settings.gate_policy)}
         with (
             patch.dict(os.environ, paths),
-            patch.dict(RECIPES, quick=quick, repeating=repeating, scoring=scoring, shown=shown),
+            patch.dict(RECIPES, quick=quick, repeating=repeating, scoring=scoring, shown=shown, leaning=leaning),
             lightened() if self.is_light else nullcontext(),
         ):
             prepare_home(self.settings)

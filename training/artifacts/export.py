@@ -27,7 +27,7 @@ def export(
     item_encoder: Encoder,
     schema: Schema,
     config: TrainConfig,
-    popular: Sequence[tuple[str, int]],
+    popular: Sequence[tuple[str, float]],
     examples: tuple[Arrays, Arrays],
 ) -> None:
     """Write a model version's files into an empty folder.
@@ -36,8 +36,7 @@ def export(
     [B, D]. rescorer.pt2, with a repeat head or a reranker: see `RescorerModule`.
     rescorer.json: number of candidates that it ranks, 0 for a repeat head.
     user_encoder.json, item_encoder.json, schema.json, recipe.json. popular.json: item
-    id and count, most popular first, for unknown users. checkpoint.safetensors: all
-    weights.
+    id and score, best first, for unknown users. checkpoint.safetensors: all weights.
 
     Args:
         folder: created if need be.
@@ -46,7 +45,7 @@ def export(
         item_encoder: encoder of items.
         schema: schema of the feature tables.
         config: recipe of the training.
-        popular: item ids with counts, most popular first.
+        popular: item ids with scores, best first.
         examples: at least three encoded rows of each tower.
 
     Raises:

@@ -1,12 +1,15 @@
-"""Popular items: the answer to unknown users."""
+"""Popular items."""
 
 from __future__ import annotations
 
 import polars as pl
 
+MOST = 16_384
+"""Most items of a list: the most that a search gives."""
+
 
 def popular_items(
-    events: pl.DataFrame, corpus: pl.Series, *, days: int = 28, number: int = 16_384
+    events: pl.DataFrame, corpus: pl.Series, *, days: int = 28, number: int = MOST
 ) -> list[tuple[str, int]]:
     """Most popular items of the newest days with their event counts.
 
@@ -17,7 +20,7 @@ def popular_items(
         events: canonical events.
         corpus: ids of all items.
         days: length of the window before the newest event.
-        number: most items to return; the default is the most that a search gives.
+        number: most items to return.
 
     Returns:
         Item ids and events in the window, most first.

@@ -23,11 +23,13 @@ from training.baselines.log import Log
 from training.baselines.popular import recent_popularity
 from training.calibration import PRIOR
 from training.data.interactions import at, interactions, item_rows, query_rows
+from training.data.popularity import popular_items
 from training.evaluation.evaluate import evaluate
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.fit import Fitted, fit
 from training.recipes import SALES, RepeatTerm, TrainConfig
 from training.retrieval.exact import exact_search, score_search
+from training.strangers import items_for_strangers
 from training.towers import embed
 from training.update import extended, fit_update, grown
 
@@ -127,6 +129,30 @@ def test_what_is_served_is_the_towers_score_and_the_term(tmp_path: Path) -> None
     np.testing.assert_allclose(scores_QN, wanted_QN, atol=1e-5)
     again = read_release(tmp_path).model
     np.testing.assert_array_equal(embed(again.item, arrays[1]), item_ND)
+
+
+def test_strangers_get_the_items_by_their_term_and_new_ones_as_unknown_ones() -> None:
+    """In this world the term is all there is to know: strangers are served as well as anybody."""
+    tables, result = fashionable()
+    corpus = at(frames(tables)[1], CUT, week=True)
+    item_ND = embed(result.model.item, result.item_encoder.encode(corpus))
+    term = dict(zip(corpus["item_id"], item_ND[:, -1].tolist(), strict=True))
+    ids = pl.Series([*corpus["item_id"].sample(fraction=1.0, shuffle=True, seed=1), "never seen"])
+    listed = items_for_strangers(result.model, result.item_encoder, ids, tables.events)
+    assert {item: score for item, score in listed if item in term} == pytest.approx(term)
+    scores = [score for _, score in listed]
+    assert scores == sorted(scores, reverse=True) and len(listed) == len(ids)
+    unknown = float(result.model.item.prior.get_buffer("term_V1")[UNKNOWN])
+    assert dict(listed)["never seen"] == pytest.approx(unknown)
+    assert items_for_strangers(result.model, result.item_encoder, ids, tables.events, number=3) == listed[:3]
+
+
+def test_without_a_prior_strangers_get_popular_items() -> None:
+    tables, result = fashionable()
+    plain = trained(tables, replace(SHORT, prior=False), choice_seconds=0.0)
+    ids = pl.Series(result.item_encoder.vocabularies["item_id"])
+    listed = items_for_strangers(plain.model, plain.item_encoder, ids, tables.events, number=7)
+    assert listed == popular_items(tables.events, ids, number=7)
 
 
 def test_an_update_trains_new_items_beside_the_term_of_an_unknown_one(tmp_path: Path) -> None:
