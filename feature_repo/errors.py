@@ -45,5 +45,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     return f"no {kind} {name!r}; {hint}there are {', '.join(names)}"
 
 
+class OnlineStoreError(ConnectionError):
+    """Online store that cannot be read or written now: its address, and why."""
+
+
 class NewerOnlineError(InputError):
     """Online features of a later time than those that were to be loaded."""

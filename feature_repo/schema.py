@@ -13,6 +13,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from feature_repo.feature import Column, Feature, Kind
 from feature_repo.granularity import DAY, Granularity
@@ -90,7 +91,7 @@ class View:
             names = [feature.name for feature in self.features]
             raise ValueError(f"view {self.name!r} stores nothing: {names} have no column; put them beside a stored one")
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, Column]:
         """Stored value columns in order, without keys and times."""
         return {name: column for feature in self.features for name, column in feature.columns.items()}
@@ -157,7 +158,7 @@ class Schema:
                 return view
         raise KeyError(f"no view {name!r} in schema {self.dataset!r}; there are {[v.name for v in self.views]}")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Eight hex digits over the declaration, which names of views and services carry."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:8]

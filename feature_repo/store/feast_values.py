@@ -48,9 +48,14 @@ def encoder(column: Column) -> Callable[[Any], bytes]:
 
 
 def decode(content: bytes) -> Any:
-    """Stored value: None, a number, a text or a list."""
+    """Read stored bytes, see `plain`."""
     message = _messages().Value()
     message.ParseFromString(content)
+    return plain(message)
+
+
+def plain(message: Any) -> Any:
+    """Value of Feast's message: None, a number, a text or a list."""
     kind = message.WhichOneof("val")
     if kind is None or kind == "null_val":
         return None

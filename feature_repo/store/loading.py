@@ -143,8 +143,7 @@ class Loading(Connection):
         key, name = view.entity.key, view_name(self.schema, view)
         part = newest.filter(pl.col(key).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
         latest = read_rows(table_path(folder, view), view, part)
-        features = [f"{name}:{column}" for column in view.columns]
-        stored = self._read(features, (view,), latest[key].to_list())
+        stored = self._rows((view,), latest[key].to_list()).frame((view,))
         gone = online.intersection(ids) - set(part[key])
         return Change(view=view, name=name, rows=latest.filter(differs(latest, stored, view)), gone=gone)
 

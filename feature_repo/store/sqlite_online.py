@@ -5,25 +5,21 @@ Tables, keys and values are Feast's own; a test compares the frames of both read
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from feature_repo.schema import ENTITY_TIME, Entity, Schema
-from feature_repo.store.connection import unknown_if_empty
+from feature_repo.schema import Entity, Schema, View
 from feature_repo.store.definitions import table_name
 from feature_repo.store.feast_values import decode
-from feature_repo.store.sqlite_rows import connect, key_of, tables_in
-from feature_repo.store.store import Store, online_types
+from feature_repo.store.online_rows import Cell
+from feature_repo.store.sqlite_reader import SqliteReader
+from feature_repo.store.sqlite_rows import key_of, tables_in
+from feature_repo.store.store import Store
 
-IDS_PER_QUERY = 10_000
-
-Row = dict[str, Any]
+_EPOCH = datetime(1970, 1, 1)
 
 
 def open_store(schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> Store:
@@ -62,43 +58,23 @@ def features_as_of(
 class SqliteStore(Store):
     """Feature store whose online reads need no Feast.
 
-    Everything else imports Feast when it is used.
+    All views are read in one transaction: a load changes a user in all of them or in
+    none. Everything else imports Feast when it is used.
     """
 
-    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
-        """One row per id in the given order, as of `Store.read_online`.
+    @cached_property
+    def _reader(self) -> SqliteReader:
+        return SqliteReader(self.home / "online.db")
 
-        All views are read in one transaction: a load changes a user in all of them or
-        in none.
-        """
-        views = self.schema.views_of(entity)
-        keys = {id_: key_of(entity, id_) for id_ in ids}
-        rows: dict[bytes, Row] = {key: {} for key in keys.values()}
-        with closing(connect(self.home / "online.db")) as connection:
-            connection.execute("BEGIN")
-            for view in views:
-                for key, name, value, seconds in _stored(connection, table_name(self.schema, view), list(rows)):
-                    row = rows[key]
-                    # Feast stores times without a zone as this machine's clock would
-                    # read them.
-                    time = datetime.fromtimestamp(seconds)
-                    row[ENTITY_TIME] = max(time, row.get(ENTITY_TIME, time))
-                    row[name] = decode(value)
-        found = [{**rows[keys[id_]], entity.key: id_} for id_ in ids]
-        types = online_types(views)
-        return unknown_if_empty(pl.DataFrame({name: [row.get(name) for row in found] for name in types}, schema=types))
+    def _cells(self, views: Sequence[View], ids: Sequence[str]) -> Iterator[Cell]:
+        """Stored values of some views of one entity, by one query."""
+        id_of = {key_of(views[0].entity, id_): id_ for id_ in ids}
+        rows = self._reader.rows(tuple(table_name(self.schema, view) for view in views), list(id_of))
+        times = {seconds: _micros(seconds) for seconds in {row[-1] for row in rows}}
+        return ((id_of[key], name, decode(content), times[seconds]) for key, name, content, seconds in rows)
 
 
-def _stored(connection: sqlite3.Connection, table: str, keys: list[bytes]) -> Iterator[tuple[bytes, str, bytes, int]]:
-    """Key, feature, value and event time (seconds) of the rows of some keys.
-
-    Args:
-        connection: connection to the store.
-        table: name of the table.
-        keys: keys to read.
-    """
-    for start in range(0, len(keys), IDS_PER_QUERY):
-        part = keys[start : start + IDS_PER_QUERY]
-        marks = ",".join("?" * len(part))
-        query = f'SELECT entity_key, feature_name, value, event_ts FROM "{table}" WHERE entity_key IN ({marks})'
-        yield from connection.execute(query, part)
+def _micros(seconds: int) -> int:
+    """Microseconds (UTC) of a time that Feast stored."""
+    # Feast stores times without a zone as this machine's clock would read them.
+    return (datetime.fromtimestamp(seconds) - _EPOCH) // timedelta(microseconds=1)

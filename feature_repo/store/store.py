@@ -10,12 +10,9 @@ import polars as pl
 
 from feature_repo.progress import track
 from feature_repo.schema import ENTITY_TIME, Entity
-from feature_repo.store.connection import online_types
 from feature_repo.store.definitions import define, view_name
 from feature_repo.store.loading import Loading
 from feature_repo.tables.types import cells_of_row, check_query, column_types
-
-__all__ = ["Store", "online_types"]
 
 _CELLS_AT_ONCE = 8_000_000
 """Values that one part of a join holds, lists at their full length."""

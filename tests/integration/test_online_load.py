@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.schema import Entity
-from feature_repo.store import loading, sqlite_load, sqlite_online
+from feature_repo.store import loading, sqlite_load, sqlite_reader
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.sqlite_rows import LOADS, key_of, tables_in
 from feature_repo.store.store import Store
@@ -91,19 +91,21 @@ def test_a_reader_sees_a_user_before_a_load_or_after_it_in_all_views(
         assert all(each[n].equals(before[n]) or each[n].equals(after[n]) for n in range(len(USERS)))
 
 
-def test_a_load_between_the_views_of_a_read_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_between_the_queries_of_a_read_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.load_online(Entity.USER, hour(100))
     reader = open_store(SCHEMA, store.home)
-    before, stored = reader.read_online(Entity.USER, USERS), sqlite_online._stored
+    before, selected = reader.read_online(Entity.USER, USERS), sqlite_reader._selected
     load = Thread(target=store.load_online, args=(Entity.USER, hour(300)))
 
-    def interrupted(*arguments: Any) -> Iterator[tuple[bytes, str, bytes, int]]:
-        yield from stored(*arguments)
+    def interrupted(*arguments: Any) -> list[sqlite_reader.StoredRow]:
+        rows = selected(*arguments)
         if load.ident is None:
             load.start()
             load.join(timeout=1)
+        return rows
 
-    monkeypatch.setattr(sqlite_online, "_stored", interrupted)
+    monkeypatch.setattr(sqlite_reader, "KEYS_PER_QUERY", 4)
+    monkeypatch.setattr(sqlite_reader, "_selected", interrupted)
     assert_frame_equal(reader.read_online(Entity.USER, USERS), before)
     load.join()
     assert not reader.read_online(Entity.USER, USERS).equals(before)
