@@ -64,7 +64,7 @@ class ExactIndex:
         for start in range(0, len(queries_QD), QUERIES_AT_ONCE):
             scores_QN = queries_QD[start : start + QUERIES_AT_ONCE] @ vectors_ND.T
             for scores_N in scores_QN:
-                best_K = _best(scores_N, k)
+                best_K = best_rows(scores_N, k)
                 ids.append(stored.gather(best_K).to_list())
                 scores.append(scores_N[best_K])
         return Hits(ids, scores)
@@ -109,7 +109,7 @@ class ExactIndex:
         return self._collections[name]
 
 
-def _best(scores_N: np.ndarray, k: int) -> np.ndarray:
+def best_rows(scores_N: np.ndarray, k: int) -> np.ndarray:
     """Rows of the k highest scores, best first; of equal scores the first rows."""
     rows = np.arange(len(scores_N))
     if k < len(scores_N):

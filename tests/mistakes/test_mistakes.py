@@ -13,11 +13,12 @@ from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_moments import IN_MOMENTS
 from tests.mistakes.in_release import IN_RELEASE
 from tests.mistakes.in_runs import IN_RUNS
+from tests.mistakes.in_search import IN_SEARCH
 from tests.mistakes.in_serving import IN_SERVING
 from tests.mistakes.mistake import Mistake
 from tests.mistakes.named_test import check
 
-MISTAKES = [*IN_DATA, *IN_GATE, *IN_JUDGEMENT, *IN_MOMENTS, *IN_RELEASE, *IN_RUNS, *IN_SERVING]
+MISTAKES = [*IN_DATA, *IN_GATE, *IN_JUDGEMENT, *IN_MOMENTS, *IN_RELEASE, *IN_RUNS, *IN_SEARCH, *IN_SERVING]
 CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
 COSTLY = [each for each in MISTAKES if each not in CHEAP]
 

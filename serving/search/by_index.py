@@ -1,0 +1,59 @@
+"""A searcher that asks the item index, such as Milvus.
+
+Legend: Q queries, K results, D dimensions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from serving.index.base import Hits, ItemIndex
+from serving.search.base import Found, checked_queries, nothing_found
+
+FIRST_SPARE, GROWTH = 64, 4
+
+
+class IndexSearcher:
+    """A `Searcher` over one collection.
+
+    The index knows no masks by row, so it is asked for more items until enough of them are
+    allowed. If more items tie for the last rank than fit, the index chooses among them.
+
+    Args:
+        index: the item index, open.
+        name: its collection.
+    """
+
+    def __init__(self, index: ItemIndex, name: str) -> None:
+        self.ids = index.ids(name)
+        self._index, self._name = index, name
+        self._row_of = {id_: row for row, id_ in enumerate(self.ids)}
+
+    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
+        items = len(self.ids)
+        queries_QD = checked_queries(user_QD, k, allowed_N, items=items, dim=user_QD.shape[-1])
+        allowed_N = np.ones(items, bool) if allowed_N is None else allowed_N
+        allowed = int(np.count_nonzero(allowed_N))
+        wanted = min(k, allowed)
+        asked = wanted + min(items - allowed, FIRST_SPARE)
+        while wanted:
+            hits = self._index.search(self._name, queries_QD, asked)
+            found = self._allowed(hits, k, allowed_N)
+            if asked == items or (found[0][:, wanted - 1] >= 0).all():
+                return found
+            asked = min(items, GROWTH * asked)
+        return nothing_found(len(queries_QD), k)
+
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        ids = [self.ids[row] for row in rows]
+        stored = self._index.vectors(self._name, list(dict.fromkeys(ids)))
+        return np.array([stored[id_] for id_ in ids], np.float32)
+
+    def _allowed(self, hits: Hits, k: int, allowed_N: np.ndarray) -> Found:
+        """First k allowed items of each query."""
+        rows_QK, scores_QK = nothing_found(len(hits.ids), k)
+        for query, (ids, scores) in enumerate(zip(hits.ids, hits.scores, strict=True)):
+            rows = np.array([self._row_of[id_] for id_ in ids], np.int64)
+            best = np.flatnonzero(allowed_N[rows])[:k]
+            rows_QK[query, : len(best)], scores_QK[query, : len(best)] = rows[best], scores[best]
+        return rows_QK, scores_QK

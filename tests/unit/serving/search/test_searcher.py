@@ -1,0 +1,197 @@
+"""One contract of searchers: a scan in memory, a graph in memory, and the item index."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from serving.index.exact import ExactIndex
+from serving.search import IndexSearcher, Kind, MemorySearcher, Searcher, memory
+from serving.search.half_precision import HalfPrecisionIndex, load_faiss, omp_threads
+from tests.unit.serving.search.search_world import (
+    DIM,
+    FIELDS,
+    ITEMS,
+    QUERIES_QD,
+    VECTORS_ND,
+    items_of,
+    share_of,
+    unit,
+    wanted,
+)
+
+
+def build(kind: str, item_ND: np.ndarray, threads: int = 1) -> Searcher:
+    items = items_of(len(item_ND))
+    if kind == "index":
+        index = ExactIndex(FIELDS)
+        index.build("items", items, item_ND)
+        return IndexSearcher(index, "items")
+    return MemorySearcher.build(items, item_ND, FIELDS, kind=Kind(kind), threads=threads)
+
+
+@pytest.fixture(scope="module", params=["flat", "hnsw", "index"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def searcher(kind: str) -> Searcher:
+    return build(kind, VECTORS_ND)
+
+
+@pytest.fixture(autouse=True)
+def no_scan_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These corpora are small enough to be scored exactly, which would leave faiss untested."""
+    monkeypatch.setattr(memory, "EXACT_ITEMS", 0)
+
+
+@pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.005])
+@pytest.mark.parametrize("k", [1, 20, 220, 1_000])
+def test_the_best_allowed_items_are_found_in_order(kind: str, searcher: Searcher, k: int, share: float | None) -> None:
+    allowed_N = None if share is None else share_of(ITEMS, share)
+    rows_QK, scores_QK = searcher.search(QUERIES_QD, k, allowed_N)
+    wanted_QK, exact_QK = wanted(QUERIES_QD, VECTORS_ND, k, allowed_N)
+    assert (rows_QK.dtype, scores_QK.dtype) == (np.int32, np.float32)
+    if kind == "hnsw" and (share is None or share >= memory.GRAPH_SHARE):
+        check_mostly_found(rows_QK, scores_QK, wanted_QK)
+    else:
+        np.testing.assert_array_equal(rows_QK, wanted_QK)
+        np.testing.assert_allclose(scores_QK, exact_QK, atol=1e-5)
+
+
+def check_mostly_found(rows_QK: np.ndarray, scores_QK: np.ndarray, wanted_QK: np.ndarray) -> None:
+    """A graph may miss some items. What it finds has exact scores and the right order."""
+    shared = [len(np.intersect1d(found, exact)) for found, exact in zip(rows_QK, wanted_QK, strict=True)]
+    assert sum(shared) >= 0.8 * wanted_QK.size
+    products_QK = np.einsum("qkd,qd->qk", VECTORS_ND[rows_QK], QUERIES_QD)
+    np.testing.assert_allclose(scores_QK, products_QK, atol=1e-6)
+    np.testing.assert_array_equal(np.lexsort((rows_QK, -scores_QK), axis=-1), np.indices(rows_QK.shape)[1])
+
+
+@pytest.mark.parametrize("exact_items", [0, ITEMS])
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_equal_scores_are_ordered_by_row_also_across_the_last_rank(
+    kind: str, exact_items: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "EXACT_ITEMS", exact_items)
+    # Products that float32 rounds: a sum whose order depends on the row would show.
+    vectors_ND = np.random.default_rng(0).normal(size=(ITEMS, 33)).astype(np.float32)
+    vectors_ND[::2] = vectors_ND[0]
+    vectors_ND /= np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+    searcher = build(kind, vectors_ND)
+    exact = kind == "flat" or exact_items > 0
+    for k in (1, 10, 300, 1_500) if exact else (1, 10):  # a graph finds few of so many equal vectors
+        rows_QK, _ = searcher.search(vectors_ND[:1], k)
+        np.testing.assert_array_equal(rows_QK[0], np.arange(0, 2 * k, 2))
+
+
+@pytest.mark.parametrize("allowed_N", [None, share_of(ITEMS, 0.01)])
+def test_more_items_than_there_are_fill_the_ranks_with_none(searcher: Searcher, allowed_N: np.ndarray | None) -> None:
+    rows_QK, scores_QK = searcher.search(QUERIES_QD[:2], ITEMS + 7, allowed_N)
+    wanted_QK, exact_QK = wanted(QUERIES_QD[:2], VECTORS_ND, ITEMS + 7, allowed_N)
+    np.testing.assert_array_equal(rows_QK, wanted_QK)
+    np.testing.assert_allclose(scores_QK, exact_QK, atol=1e-5)
+    assert (rows_QK[:, -7:] == -1).all() and (scores_QK[:, -7:] == -np.inf).all()
+
+
+def test_a_filter_that_nothing_matches_finds_nothing(searcher: Searcher) -> None:
+    rows_QK, scores_QK = searcher.search(QUERIES_QD, 5, np.zeros(ITEMS, bool))
+    assert (rows_QK == -1).all() and (scores_QK == -np.inf).all() and rows_QK.shape == (len(QUERIES_QD), 5)
+
+
+def test_no_query_has_no_answer(searcher: Searcher) -> None:
+    rows_QK, scores_QK = searcher.search(QUERIES_QD[:0], 5)
+    assert rows_QK.shape == scores_QK.shape == (0, 5)
+
+
+def test_an_item_prior_counts(kind: str) -> None:
+    prior_N1 = np.round(np.random.default_rng(4).normal(size=(ITEMS, 1)) * 64).astype(np.float32) / 256
+    vectors_ND = np.concatenate([unit(ITEMS, seed=5), prior_N1], axis=1)
+    queries_QD = np.concatenate([unit(7, seed=6), np.ones((7, 1), np.float32)], axis=1)
+    rows_QK, scores_QK = build(kind, vectors_ND).search(queries_QD, 20)
+    wanted_QK, exact_QK = wanted(queries_QD, vectors_ND, 20)
+    np.testing.assert_array_equal(rows_QK, wanted_QK)
+    np.testing.assert_allclose(scores_QK, exact_QK, atol=1e-5)
+
+
+def test_vectors_are_those_of_the_items(searcher: Searcher) -> None:
+    rows = np.array([7, 3, 7])
+    np.testing.assert_array_equal(searcher.vectors(rows), VECTORS_ND[rows])
+    assert searcher.vectors(rows).dtype == np.float32
+    assert searcher.ids == items_of(ITEMS)["item_id"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("queries", "k", "allowed", "problem"),
+    [
+        (np.full((2, DIM), np.nan, np.float32), 3, None, "2 of 2 query vectors are not finite"),
+        (np.full((1, DIM), np.inf, np.float32), 3, None, "not finite"),
+        (unit(1, seed=0, dim=DIM - 1), 3, None, f"{DIM} dimensions"),
+        (unit(1, seed=0)[0], 3, None, "query vectors of shape"),
+        (unit(1, seed=0), 0, None, "wanted at least 1"),
+        (unit(1, seed=0), 3, np.ones(ITEMS - 1, bool), "wanted bool"),
+        (unit(1, seed=0), 3, np.ones(ITEMS, np.int8), "wanted bool"),
+    ],
+)
+def test_bad_requests_are_refused(
+    searcher: Searcher, queries: np.ndarray, k: int, allowed: np.ndarray | None, problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        searcher.search(queries, k, allowed)
+
+
+def test_vectors_that_half_precision_cannot_hold_are_refused() -> None:
+    vectors_ND = VECTORS_ND.copy()
+    vectors_ND[3, 2] = 1e6
+    with pytest.raises(ValueError, match="above 65,504"):
+        build("flat", vectors_ND)
+
+
+def test_the_scan_answers_where_the_graph_would_lose_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[int] = []
+
+    def walk(self: HalfPrecisionIndex, user_QD: np.ndarray, count: int, allowed: np.ndarray | None) -> object:
+        walked.append(count)
+        return self.scan(user_QD, count, allowed)
+
+    searcher = build("hnsw", VECTORS_ND)
+    monkeypatch.setattr(HalfPrecisionIndex, "walk", walk)
+    searcher.search(QUERIES_QD[:1], 5, share_of(ITEMS, memory.GRAPH_SHARE - 0.05))
+    assert not walked
+    searcher.search(QUERIES_QD[:1], 5, share_of(ITEMS, memory.GRAPH_SHARE + 0.05))
+    assert len(walked) == 1
+
+
+def test_items_that_the_graph_misses_are_found_by_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher = build("hnsw", VECTORS_ND)
+
+    def walk(self: HalfPrecisionIndex, user_QD: np.ndarray, count: int, allowed: np.ndarray | None) -> object:
+        rows_QC, scores_QC = (np.roll(each, -2, axis=1) for each in self.scan(user_QD, count, allowed))
+        rows_QC[:, -2:], scores_QC[:, -2:] = -1, np.finfo(np.float32).min
+        return rows_QC, scores_QC
+
+    monkeypatch.setattr(HalfPrecisionIndex, "walk", walk)
+    rows_QK, _ = searcher.search(QUERIES_QD, 20)
+    np.testing.assert_array_equal(rows_QK, wanted(QUERIES_QD, VECTORS_ND, 20)[0])
+
+
+def test_searches_at_the_same_time_do_not_disturb_each_other() -> None:
+    searchers = [build("flat", VECTORS_ND, threads=threads) for threads in (1, 2)]
+    wanted_QK, _ = wanted(QUERIES_QD, VECTORS_ND, 20)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: searchers[n % 2].search(QUERIES_QD, 20)[0], range(200)))
+    for rows_QK in found:
+        np.testing.assert_array_equal(rows_QK, wanted_QK)
+
+
+def test_a_number_of_threads_belongs_to_one_thread() -> None:
+    faiss = load_faiss()
+    before = faiss.omp_get_max_threads()
+    with omp_threads(3), ThreadPoolExecutor(1) as pool:
+        assert faiss.omp_get_max_threads() == 3
+        with omp_threads(5):
+            assert pool.submit(faiss.omp_get_max_threads).result() not in (3, 5)
+    assert faiss.omp_get_max_threads() == before
