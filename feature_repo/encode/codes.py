@@ -1,20 +1,18 @@
-"""Values as codes: by a vocabulary or by hashing; lists cut and padded.
+"""Values as codes: by a vocabulary or by hashing.
 
-Legend: N rows, V vocabulary size.
+Legend: N rows, n values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import polars as pl
 
-from feature_repo.encode.inputs import MISSING, RESERVED, UNKNOWN
+from feature_repo.encode.inputs import MISSING, RESERVED
 from feature_repo.feature import Feature, Kind
 
-Code = Callable[[pl.Series], np.ndarray]
-"""Values [N] to codes int32 [N]."""
+FACTORISED = 1_000
+"""Number of texts from which it is quicker to hash each distinct one once."""
 
 
 def vocabulary(frame: pl.DataFrame, key: str, feature: Feature) -> tuple[str, ...]:
@@ -36,49 +34,21 @@ def vocabulary(frame: pl.DataFrame, key: str, feature: Feature) -> tuple[str, ..
     return tuple(values.drop_nulls().unique().sort())
 
 
-def lookup(values: Sequence[str]) -> pl.DataFrame:
-    """`value` and `code` of a vocabulary [V]."""
-    return pl.DataFrame({"value": values}, schema={"value": pl.String}).with_columns(
-        code=pl.int_range(RESERVED, RESERVED + len(values), dtype=pl.Int32)
-    )
-
-
-def coded(values: pl.Series, known: pl.DataFrame) -> np.ndarray:
-    """Codes by a vocabulary: int32 [N], MISSING for null, UNKNOWN for other values."""
-    asked = values.to_frame("value")
-    codes = asked.join(known, on="value", how="left", maintain_order="left")["code"].fill_null(UNKNOWN)
-    return codes.set(values.is_null(), MISSING).to_numpy(writable=True)
-
-
-def hashed(values: pl.Series, buckets: int) -> np.ndarray:
-    """Codes by hashing: int32 [N], MISSING for null, never UNKNOWN.
+def hashed(texts: np.ndarray, there_n: np.ndarray, buckets: int) -> np.ndarray:
+    """Codes by hashing: int32 [n], MISSING for null, never UNKNOWN.
 
     A new value falls into a trained bucket. The hash is keyed and the same on every
     platform and version. [Weinberger et al., ICML 2009]
+
+    Args:
+        texts: values that are not null, as objects.
+        there_n: whether each value is not null.
+        buckets: number of codes.
     """
     from pandas.util import hash_array
 
-    codes: np.ndarray = np.full(len(values), MISSING, np.int32)
-    there = values.is_not_null().to_numpy()
-    if there.any():
-        texts = values.drop_nulls().to_numpy().astype(object)
-        numbers = hash_array(texts, hash_key="gatehouse0123456", categorize=True)
-        codes[there] = (numbers % buckets).astype(np.int32) + RESERVED
+    codes: np.ndarray = np.full(len(there_n), MISSING, np.int32)
+    if len(texts):
+        numbers = hash_array(texts, hash_key="gatehouse0123456", categorize=len(texts) >= FACTORISED)
+        codes[there_n] = (numbers % buckets).astype(np.int32) + RESERVED
     return codes
-
-
-def padded(lists: pl.Series, width: int, encode: Code, dtype: type = np.int32) -> np.ndarray:
-    """First elements of each list, encoded, then PAD: [N, width].
-
-    Args:
-        lists: the lists; a null one is empty.
-        width: elements kept.
-        encode: encoder of the flat elements.
-        dtype: type of the result.
-    """
-    kept = lists.list.head(width)
-    lengths = kept.list.len().fill_null(0).to_numpy()
-    result: np.ndarray = np.zeros((len(lists), width), dtype)
-    if lengths.any():
-        result[np.arange(width) < lengths[:, None]] = encode(kept.filter(pl.Series(lengths > 0)).explode())
-    return result

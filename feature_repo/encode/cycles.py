@@ -5,12 +5,12 @@ Legend: N rows, C cycles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import polars as pl
 
 from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
-from feature_repo.feature import Feature, Kind
-from feature_repo.schema import ENTITY_TIME
+from feature_repo.feature import Feature
 
 _MONDAY = 3 * MICROSECONDS_PER_DAY
 """Microseconds from a Monday to 1970-01-01, a Thursday."""
@@ -19,18 +19,21 @@ _EARLIEST, _LATEST = (int(np.datetime64(f"{year}-01-01", "us").astype(np.int64))
 calendar breaks down."""
 
 
-def circled(frame: pl.DataFrame, feature: Feature) -> np.ndarray:
+def circled(times_N: np.ndarray, there_N: np.ndarray, cycles: Sequence[str]) -> np.ndarray:
     """Sine and cosine of each cycle's angle: float32 [N, 2C]; (0, 0) for no time.
 
     A minute before midnight so is near a minute after it. The clock is UTC: another
     zone's is the same circle turned, which the tower's first linear layer can undo.
+
+    Args:
+        times_N: microseconds, int64.
+        there_N: whether there is a time.
+        cycles: names of the cycles.
     """
-    times = frame[ENTITY_TIME].dt.epoch("us") if feature.kind is Kind.MOMENT else frame[feature.name]
-    there = times.is_not_null().to_numpy()
-    moments = np.clip(times.fill_null(0).to_numpy(), _EARLIEST, _LATEST)
-    angles_NC = 2 * np.pi * np.stack([phase(moments, cycle) for cycle in feature.cycles], axis=1)
-    points_NC2 = np.stack([np.sin(angles_NC), np.cos(angles_NC)], axis=2) * there[:, None, None]
-    flat: np.ndarray = points_NC2.reshape(len(times), 2 * len(feature.cycles))
+    moments = np.clip(times_N, _EARLIEST, _LATEST)
+    angles_NC = 2 * np.pi * np.stack([phase(moments, cycle) for cycle in cycles], axis=1)
+    points_NC2 = np.stack([np.sin(angles_NC), np.cos(angles_NC)], axis=2) * there_N[:, None, None]
+    flat: np.ndarray = points_NC2.reshape(len(times_N), 2 * len(cycles))
     return flat.astype(np.float32)
 
 
@@ -49,11 +52,10 @@ def phase(moments: np.ndarray, cycle: str) -> np.ndarray:
     return (moments - start) / (end - start)
 
 
-def refuse_stopped_clock(frame: pl.DataFrame, feature: Feature) -> None:
+def refuse_stopped_clock(moments: np.ndarray, feature: Feature) -> None:
     """Raise ValueError if all training moments lie at one point of a cycle."""
     # User snapshots are taken at the start of a day, item snapshots at that of a week.
     # A query comes at any time, and would meet weights that no training has moved.
-    moments = frame[ENTITY_TIME].dt.epoch("us").to_numpy()
     for cycle in feature.cycles:
         if len(moments) > 1 and cycle != "year" and np.ptp(phase(moments, cycle)) == 0 and np.ptp(moments):
             raise ValueError(

@@ -7,7 +7,7 @@ It is fitted on training rows and then frozen; its tower's release holds it as J
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -15,16 +15,17 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from feature_repo.encode.codes import Code, coded, hashed, lookup, padded, vocabulary
-from feature_repo.encode.cycles import circled, refuse_stopped_clock
-from feature_repo.encode.history import HistoryLists, history
-from feature_repo.encode.inputs import RESERVED, Input, InputKind, derived, describe
+from feature_repo.encode.codes import vocabulary
+from feature_repo.encode.cycles import refuse_stopped_clock
+from feature_repo.encode.definition import Definition
+from feature_repo.encode.history import HistoryLists
+from feature_repo.encode.inputs import RESERVED, Input, InputKind, describe
 from feature_repo.encode.moment import asked_at
-from feature_repo.encode.numbers import Scale, fit_scale, scaled
+from feature_repo.encode.numbers import NUMBERS, Scale, fit_scale
 from feature_repo.encode.parts import ROWS_AT_ONCE, filled
-from feature_repo.encode.sentences import SentenceEncoder, content_hash, load_sentence_encoder, sentence_vectors
-from feature_repo.encode.text import WORD_RULE, token_codes
-from feature_repo.encode.vectors import vectors
+from feature_repo.encode.sentences import content_hash
+from feature_repo.encode.series import FrameValues, lookup
+from feature_repo.encode.text import WORD_RULE
 from feature_repo.feature import CODED, Feature, Kind
 from feature_repo.schema import ENTITY_TIME
 
@@ -86,15 +87,16 @@ class Encoder:
         used = tuple(feature for feature in features if feature.tower)
         own, shared = tuple(ids), tuple(rare)
         vocabularies, scales, sentences = {key: (*own, *shared)}, {}, {}
+        values = FrameValues(frame, {})
         for feature in used:
             if feature.kind in CODED and not feature.hashed:
                 vocabularies[feature.name] = vocabulary(frame, key, feature)
-            elif feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
-                scales[feature.name] = fit_scale(frame, feature)
+            elif feature.kind in NUMBERS:
+                scales[feature.name] = fit_scale(values, feature)
             elif feature.kind is Kind.HISTORY:
                 vocabularies[feature.name] = tuple(items)
             elif feature.kind is Kind.MOMENT:
-                refuse_stopped_clock(frame, feature)
+                refuse_stopped_clock(values.now_N, feature)
             elif feature.encoder:
                 sentences[feature.name] = content_hash(feature)
         return cls(
@@ -148,14 +150,11 @@ class Encoder:
                 moment, a vector that is not `dim` finite numbers, or another sentence
                 encoder than in training.
         """
-        absent = [name for name in self.columns if name not in frame.columns]
-        if absent:
-            raise ValueError(f"cannot encode: columns {absent} are missing; got {frame.columns}")
-        if frame[ENTITY_TIME].null_count():
-            raise ValueError(f"cannot encode: {ENTITY_TIME} is null in {frame[ENTITY_TIME].null_count():,} rows")
+        refuse_missing(self.columns, frame.columns)
+        refuse_unknown_times(frame[ENTITY_TIME].null_count())
         asked = frame if moment is None else asked_at(frame, moment)
         parts = asked.iter_slices(ROWS_AT_ONCE) if asked.height else iter([asked])
-        return filled(map(self._encode_rows, parts), frame.height)
+        return filled((self.definition.arrays(FrameValues(part, self._lookups)) for part in parts), frame.height)
 
     def encode_parts(
         self, parts: Iterable[pl.DataFrame], rows: int, moment: datetime | None = None
@@ -186,62 +185,24 @@ class Encoder:
 
     def read_history(self, feature: Feature, frame: pl.DataFrame) -> HistoryLists:
         """Read a history, coded but not aged."""
-        return HistoryLists.read(frame, feature, self._lookups[feature.name])
-
-    def _encode_rows(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-        arrays = {self.key: coded(frame[self.key], self._lookups[self.key])}
-        for feature in self.features:
-            arrays |= self._encode(feature, frame)
-            if feature.cycles:
-                arrays[derived(feature, "cycles", self._names)] = circled(frame, feature)
-        return arrays
-
-    def _encode(self, feature: Feature, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-        name = feature.name
-        match feature.kind:
-            case Kind.ID | Kind.CATEGORICAL:
-                return {name: self._code(feature)(frame[name])}
-            case Kind.MULTI_VALUED:
-                return {name: padded(frame[name], feature.length or 1, self._code(feature))}
-            case Kind.TEXT if feature.encoder:
-                return {name: sentence_vectors(frame[name], feature, self._sentence_encoders[name])}
-            case Kind.TEXT:
-                return {name: token_codes(frame[name], feature, self.word_rule)}
-            case Kind.NUMERIC | Kind.TIMESTAMP:
-                number, bucket = scaled(frame, feature, self.scales[name])
-                return {name: number, derived(feature, "bucket", self._names): bucket}
-            case Kind.MOMENT:
-                return {}
-            case Kind.VECTOR:
-                return {name: vectors(name, frame[name], feature.dim or 0)}
-            case Kind.HISTORY:
-                return history(frame, feature, self._lookups[name])
-
-    def _code(self, feature: Feature) -> Code:
-        buckets = feature.hashed
-        if buckets:
-            return lambda values: hashed(values, buckets)
-        return lambda values: coded(values, self._lookups[feature.name])
+        return HistoryLists.read(FrameValues(frame, self._lookups), feature)
 
     @cached_property
-    def _names(self) -> frozenset[str]:
-        """Names of the features."""
-        return frozenset(feature.name for feature in self.features)
+    def definition(self) -> Definition:
+        """Definition of the arrays, for whatever holds the values."""
+        return Definition(
+            key=self.key,
+            features=self.features,
+            scales=self.scales,
+            sentences=self.sentences,
+            word_rule=self.word_rule,
+        )
 
     @cached_property
     def _lookups(self) -> dict[str, pl.DataFrame]:
         """Vocabularies as frames, built once."""
         # The frame of a long vocabulary is too slow to build at every request.
         return {name: lookup(values) for name, values in self.vocabularies.items()}
-
-    @cached_property
-    def _sentence_encoders(self) -> dict[str, SentenceEncoder]:
-        """Sentence encoders, loaded and compared with those of training at first use."""
-        by_name = {feature.name: feature for feature in self.features}
-        return {
-            name: load_sentence_encoder(by_name[name], sha256, self.word_rule)
-            for name, sha256 in self.sentences.items()
-        }
 
     def to_json(self) -> str:
         """JSON of all fields, without optional ones that are empty."""
@@ -263,3 +224,15 @@ class Encoder:
             own_ids=raw.get("own_ids"),
             word_rule=raw.get("word_rule", 1),
         )
+
+
+def refuse_missing(wanted: Iterable[str], found: Collection[str]) -> None:
+    """Raise ValueError for columns that are not there."""
+    if absent := [name for name in wanted if name not in found]:
+        raise ValueError(f"cannot encode: columns {absent} are missing; got {list(found)}")
+
+
+def refuse_unknown_times(rows: int) -> None:
+    """Raise ValueError if rows have no time."""
+    if rows:
+        raise ValueError(f"cannot encode: {ENTITY_TIME} is null in {rows:,} rows")

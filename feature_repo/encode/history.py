@@ -6,15 +6,14 @@ Legend: N rows, L items kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import polars as pl
 
-from feature_repo.encode.codes import coded, padded
 from feature_repo.encode.inputs import PAD
 from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
+from feature_repo.encode.values import Encode, Values, padded
 from feature_repo.feature import Feature
-from feature_repo.schema import ENTITY_TIME
 
 LN_2 = float(np.log(2))
 FAINTEST = -10.0
@@ -40,20 +39,19 @@ class HistoryLists:
     """Moments of the decayed counts in microseconds, int64."""
 
     @classmethod
-    def read(cls, frame: pl.DataFrame, feature: Feature, known: pl.DataFrame) -> HistoryLists:
-        """Lists in the columns of a history.
+    def read(cls, values: Values[Any], feature: Feature) -> HistoryLists:
+        """Lists in the columns of a history."""
+        width = feature.length or 1
 
-        Args:
-            frame: columns of the history.
-            feature: the history.
-            known: `lookup` of the items.
-        """
-        name, width = feature.name, feature.length or 1
+        def part(name: str, encode: Encode[Any], dtype: type) -> np.ndarray:
+            flat, lengths_N = values.lists(f"{feature.name}_{name}", width)
+            return padded(flat, lengths_N, width, encode, dtype)
+
         return cls(
-            items=padded(frame[f"{name}_items"], width, lambda flat: coded(flat, known)),
-            times=padded(frame[f"{name}_times"], width, lambda flat: flat.to_numpy(), np.int64),
-            counts=padded(frame[f"{name}_counts"], width, lambda flat: flat.to_numpy(), np.float32),
-            moments=padded(frame[f"{name}_decayed"], width, lambda flat: flat.to_numpy(), np.int64),
+            items=part("items", lambda flat: values.codes(flat, feature.name), np.int32),
+            times=part("times", values.integers, np.int64),
+            counts=part("counts", values.integers, np.float32),
+            moments=part("decayed", values.integers, np.int64),
         )
 
     def aged(self, feature: Feature, now_N: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,22 +68,12 @@ class HistoryLists:
         # A query time read back in whole seconds may lie before the last event.
         days = np.maximum(now - self.times, 0) / MICROSECONDS_PER_DAY
         half_lives = (self.moments - now) / (feature.half_life_days * MICROSECONDS_PER_DAY)
-        decayed = np.where(self.items == PAD, 0.0, np.maximum(LN_2 * half_lives, FAINTEST))
-        ages = np.where(self.items == PAD, 0.0, np.log1p(days))
+        ages, decayed = np.log1p(days), np.maximum(LN_2 * half_lives, FAINTEST)
+        behind_end = self.items == PAD
+        ages[behind_end] = decayed[behind_end] = 0.0
         return {
             f"{name}_items": self.items,
             f"{name}_ages": ages.astype(np.float32),
             f"{name}_counts": np.log1p(self.counts),
             f"{name}_decayed": decayed.astype(np.float32),
         }
-
-
-def history(frame: pl.DataFrame, feature: Feature, known: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Arrays of a history at each row's time, see `HistoryLists.aged`.
-
-    Args:
-        frame: event_timestamp and the columns of the history.
-        feature: the history.
-        known: `lookup` of the items.
-    """
-    return HistoryLists.read(frame, feature, known).aged(feature, frame[ENTITY_TIME].dt.epoch("us").to_numpy())

@@ -11,8 +11,9 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from feature_repo.encode.codes import hashed, padded
 from feature_repo.encode.inputs import HASHED_TOKENS
+from feature_repo.encode.series import flattened, hashed_series
+from feature_repo.encode.values import padded
 from feature_repo.feature import Feature
 
 WORD_RULE = 2
@@ -31,8 +32,9 @@ def token_codes(texts: pl.Series, feature: Feature, rule: int) -> np.ndarray:
         feature: the feature.
         rule: rule that finds the words, see `WORD_RULE`.
     """
-    found = tokens(texts, feature.ngrams, rule)
-    return padded(found, feature.length or 1, lambda flat: hashed(flat, HASHED_TOKENS))
+    width = feature.length or 1
+    flat, lengths_N = flattened(tokens(texts, feature.ngrams, rule), width)
+    return padded(flat, lengths_N, width, lambda each: hashed_series(each, HASHED_TOKENS))
 
 
 def tokens(texts: pl.Series, ngrams: tuple[int, int] | None, rule: int = WORD_RULE) -> pl.Series:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mistakes.in_data import IN_DATA
+from tests.mistakes.in_encoding import IN_ENCODING
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_moments import IN_MOMENTS
@@ -18,7 +19,17 @@ from tests.mistakes.in_serving import IN_SERVING
 from tests.mistakes.mistake import Mistake
 from tests.mistakes.named_test import check
 
-MISTAKES = [*IN_DATA, *IN_GATE, *IN_JUDGEMENT, *IN_MOMENTS, *IN_RELEASE, *IN_RUNS, *IN_SEARCH, *IN_SERVING]
+MISTAKES = [
+    *IN_DATA,
+    *IN_ENCODING,
+    *IN_GATE,
+    *IN_JUDGEMENT,
+    *IN_MOMENTS,
+    *IN_RELEASE,
+    *IN_RUNS,
+    *IN_SEARCH,
+    *IN_SERVING,
+]
 CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
 COSTLY = [each for each in MISTAKES if each not in CHEAP]
 
