@@ -1,0 +1,1 @@
+"""Experiments: variants, assignment, interleaving, exposures, and statistics of them."""
