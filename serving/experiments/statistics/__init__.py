@@ -1,0 +1,4 @@
+"""Statistics of experiments, as functions of arrays.
+
+Legend: Q users, N answers.
+"""
