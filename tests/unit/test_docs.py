@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -18,6 +19,7 @@ import yaml
 from feature_repo.datasets.custom import config_schema
 from feature_repo.datasets.description import read_config
 from orchestration.cli import app
+from serving.experiments.read import read_experiments
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,6 +28,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:tmp|home|work|root|opt|mnt|Users)/")
 SETTING = re.compile(r"GATEHOUSE_[A-Z_]+")
 CLI = typer.main.get_command(app)
+EXPERIMENTS = ROOT / "docs" / "guide" / "experiments.md"
+"""The page whose YAML is an experiments.yaml; that of other pages is a gatehouse.yaml."""
 
 
 def name_of(page: Path) -> str:
@@ -70,8 +74,10 @@ def test_commands_parse(page: Path) -> None:
         program, *arguments = shlex.split(line, comments=True) or [""]
         if Path(program).name != "gatehouse":
             continue
-        command = CLI.commands[arguments[0]]  # type: ignore[attr-defined]
-        command.make_context(arguments[0], arguments[1:])
+        command = CLI.commands[arguments.pop(0)]  # type: ignore[attr-defined]
+        if commands := getattr(command, "commands", None):
+            command = commands[arguments.pop(0)]
+        command.make_context(command.name, arguments)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -96,7 +102,7 @@ def test_the_recipes_of_the_guide_can_be_made() -> None:
         exec(snippet, {})
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml") and page != EXPERIMENTS], ids=name_of)
 def test_yaml_of_a_dataset_is_accepted(page: Path, tmp_path: Path) -> None:
     for block in blocks(page, "yaml"):
         assert "events" in yaml.safe_load(block)
@@ -105,9 +111,22 @@ def test_yaml_of_a_dataset_is_accepted(page: Path, tmp_path: Path) -> None:
         config_schema(read_config(path))
 
 
+def test_yaml_of_experiments_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.yaml"
+    path.write_text("\n".join(blocks(EXPERIMENTS, "yaml")), encoding="utf-8")
+    assert len(read_experiments(path)) == 2
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield all commands; the name of a grouped one begins with that of its group."""
+    for name, command in CLI.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        yield from [(f"{name} {each}", inner[each]) for each in inner] if inner else [(name, command)]
+
+
 def test_every_command_and_option_is_documented() -> None:
     told = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
-    for name, command in CLI.commands.items():  # type: ignore[attr-defined]
+    for name, command in commands():
         section = re.split(r"^## ", told.partition(f"\n## {name}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
         assert section, f"docs/reference/cli.md has no section {name}"
         missing = [option for each in command.params for option in each.opts if f"`{option}" not in section]

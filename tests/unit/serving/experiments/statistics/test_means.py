@@ -46,9 +46,9 @@ def test_a_planted_effect_of_three_per_cent_is_found_with_the_stated_power() -> 
         plain, better = mean(rng.gamma(4, 0.25, users)), mean(rng.gamma(4, 0.25 * (1 + effect), users))
         low, high = relative_difference(better, plain).interval()
         found += low > 0 or high < 0
-    # The standard deviation of a gamma of shape 4 is half its mean.
-    stated = power_of(effect, 0.5 * np.sqrt((1 + 1.03**2) / users))
-    assert stated == pytest.approx(0.79, abs=0.02)
+    # The standard deviation of a gamma of shape 4 is half its mean, in both variants.
+    stated = power_of(effect, 0.5 * (1 + effect) * np.sqrt(2 / users))
+    assert stated == pytest.approx(0.78, abs=0.005)
     assert found / 600 == pytest.approx(stated, abs=3.3 * np.sqrt(0.8 * 0.2 / 600))
 
 

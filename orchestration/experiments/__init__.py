@@ -1,0 +1,1 @@
+"""Report on an experiment: from exposures and outcomes to effects with intervals."""
