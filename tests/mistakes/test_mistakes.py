@@ -9,6 +9,7 @@ import pytest
 
 from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
+from tests.mistakes.in_experiments import IN_EXPERIMENTS
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_moments import IN_MOMENTS
@@ -22,6 +23,7 @@ from tests.mistakes.named_test import check
 MISTAKES = [
     *IN_DATA,
     *IN_ENCODING,
+    *IN_EXPERIMENTS,
     *IN_GATE,
     *IN_JUDGEMENT,
     *IN_MOMENTS,

@@ -51,10 +51,22 @@ def test_estimates_have_the_truth_as_their_mean_and_in_their_intervals(name: str
     found = estimates(METHODS[name])
     values = [each.value for each in found]
     assert np.mean(values) == pytest.approx(TRUTH, abs=4 * np.std(values) / np.sqrt(WORLDS))
-    # The error is that of users: their answers share a mood.
     assert np.mean([each.error for each in found]) == pytest.approx(np.std(values), rel=0.15)
     held = np.mean([low <= TRUTH <= high for low, high in (each.interval() for each in found)])
     assert held == pytest.approx(0.95, abs=0.045)
+
+
+def test_an_answer_that_a_user_has_three_times_narrows_no_interval() -> None:
+    drawn = draw(600, np.random.default_rng(4))
+    row_N = np.repeat(np.arange(len(drawn.shown_N)), 3)
+    thrice = Drawn(
+        logged=Logged(**{name: values_N[row_N] for name, values_N in vars(drawn.logged).items()}),
+        shown_N=drawn.shown_N[row_N],
+        chosen_N=drawn.chosen_N[row_N],
+    )
+    for method in METHODS.values():
+        assert method(thrice).error == pytest.approx(method(drawn).error)
+    assert effective_users(thrice.logged) == pytest.approx(effective_users(drawn.logged))
 
 
 def test_right_predictions_mend_wrong_propensities_and_ips_does_not() -> None:
