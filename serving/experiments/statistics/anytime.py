@@ -1,7 +1,7 @@
 """Asymptotic confidence sequences: intervals that hold at all looks together.
 
 The boundary is that of Robbins' normal mixture [Howard et al., Annals of Statistics
-2021, eq. 14], with the variance estimated [Waudby-Smith et al., arXiv:2103.06476,
+2021], with the variance estimated [Waudby-Smith et al., arXiv:2103.06476,
 theorem 2.2]:
 
     estimate ± error · sqrt((2 (tρ² + 1) / (tρ²)) · log(sqrt(tρ² + 1) / α))

@@ -10,7 +10,7 @@ import numpy as np
 def adjusted(outcomes: Sequence[np.ndarray], before: Sequence[np.ndarray]) -> list[np.ndarray] | None:
     """Outcomes of each variant without the part that the time before explains.
 
-    y - θ(x - mean x), with one θ and one mean for all variants (eq. 4). The mean of a
+    y - θ(x - mean x), with one θ and one mean for all variants. The mean of a
     difference stays, and its variance shrinks by the squared correlation.
 
     Args:

@@ -26,7 +26,7 @@ def linearised(numerator_Q: np.ndarray, denominator_Q: np.ndarray) -> np.ndarray
     """One value for each user whose mean is a ratio of sums, and whose error is its error.
 
     Answers of one user resemble each other, so a rate over answers has the error of
-    users, not of answers: the delta method [Deng, Knoblich and Lu, KDD 2018, eq. 4],
+    users, not of answers: the delta method [Deng, Knoblich and Lu, KDD 2018],
     R + (n - R·d) / mean(d).
 
     Args:

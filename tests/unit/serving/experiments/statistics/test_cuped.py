@@ -43,5 +43,15 @@ def test_the_effect_stays_and_its_intervals_hold_it() -> None:
     assert held / 500 == pytest.approx(0.95, abs=0.035)
 
 
+def test_the_effect_is_that_of_a_regression_on_variant_and_time_before() -> None:
+    outcomes, before = world(0.6, 0.5, 300, np.random.default_rng(2))
+    found = adjusted(outcomes, before)
+    assert found is not None
+    variant_Q = np.repeat([0.0, 1.0], 300)
+    design = np.column_stack([np.ones(600), variant_Q, np.concatenate(before)])
+    coefficients = np.linalg.lstsq(design, np.concatenate(outcomes), rcond=None)[0]
+    assert difference(mean(found[1]), mean(found[0])).value == pytest.approx(coefficients[1])
+
+
 def test_users_who_do_not_differ_before_are_not_adjusted() -> None:
     assert adjusted([np.arange(3.0), np.arange(3.0)], [np.ones(3), np.ones(3)]) is None

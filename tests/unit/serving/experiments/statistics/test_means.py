@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from serving.experiments.statistics.estimate import Estimate, difference, power_of, relative_difference
 from serving.experiments.statistics.means import mean, ratio
@@ -24,6 +25,13 @@ def test_the_error_of_a_ratio_is_that_of_users_not_of_answers() -> None:
     assert found.error == pytest.approx((resampled_SM[:, 0] / resampled_SM[:, 1]).std(), rel=0.06)
     naive = np.sqrt(found.value * (1 - found.value) / answers_Q.sum())
     assert naive < 0.6 * found.error
+
+
+def test_the_interval_of_a_difference_is_that_of_welch() -> None:
+    rng = np.random.default_rng(3)
+    first_Q, second_Q = rng.exponential(1.0, 20_000), rng.gamma(4, 0.3, 5_000)
+    wanted = ttest_ind(second_Q, first_Q, equal_var=False).confidence_interval(0.95)
+    assert difference(mean(second_Q), mean(first_Q)).interval() == pytest.approx(tuple(wanted), rel=1e-3)
 
 
 def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
