@@ -1,18 +1,65 @@
-"""Exact search by the scores that a version serves.
+"""Exact search by the ranking that a version serves.
 
-Legend: Q queries, N items of the corpus, D dimensions, P pairs.
+Legend: Q queries, N items of the corpus, D dimensions, K ranks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
-from feature_repo.schema import ITEM_ID
 from serving.model.bundle import ModelBundle
-from serving.model.rescorer import QUERY
-from training.retrieval.exact import MakeSearch, exact_search, pair_products
-from training.retrieval.rescored import reranked_search, rescored_search
+from serving.model.rescorer import QUERIES_AT_ONCE
+from serving.ranking import NOTHING, Dropped, Ranked, Ranker, restricted
+from training.retrieval.exact import MakeSearch, Mask, exact_search
+
+
+@dataclass(frozen=True, eq=False)
+class ServedSearch(MakeSearch):
+    """Search by an exact index and the ranker of a version."""
+
+    ranker: Ranker
+    """Ranker over the corpus."""
+    users: Mapping[str, np.ndarray]
+    """Encoded queries; empty where the ranker does not read them."""
+    user_QD: np.ndarray
+    """Their embeddings."""
+    item_ND: np.ndarray
+    """Embeddings of the corpus."""
+
+    def lists(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[np.ndarray]:
+        """Lists under each mask, as of `MakeSearch`; each query is scored once."""
+        starts = range(0, len(rows), QUERIES_AT_ONCE)
+        blocks = [self._block(rows[start : start + QUERIES_AT_ONCE], k, masks) for start in starts]
+        lists = [np.full((len(rows), k), NOTHING, np.int32) for _ in masks]
+        for start, block in zip(starts, blocks, strict=True):
+            for list_QK, ranked_QK in zip(lists, block, strict=True):
+                list_QK[start : start + len(ranked_QK), : ranked_QK.shape[1]] = ranked_QK
+        return lists
+
+    def _block(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[np.ndarray]:
+        """Lists of a block of queries under each mask."""
+        user_QD = self.user_QD[rows]
+        own = self.ranker.own({name: array[rows] for name, array in self.users.items()}, user_QD)
+        found = exact_search(self.user_QD, self.item_ND).lists(rows, self.ranker.depth(k, own), masks)
+        lists = []
+        for rows_QK, mask in zip(found, masks, strict=True):
+            scores_QK = np.einsum("qd,qkd->qk", user_QD, self.item_ND[np.maximum(rows_QK, 0)])
+            hits = Ranked(rows_QK=rows_QK, scores_QK=np.where(rows_QK == NOTHING, -np.inf, scores_QK))
+            allowed = own and restricted(own, mask.corpus, dropped_of(mask, rows))
+            lists.append(self.ranker.merged(hits, allowed, user_QD, k).rows_QK)
+        return lists
+
+
+def dropped_of(mask: Mask, rows: np.ndarray) -> Dropped:
+    """Items that a mask excludes, of some queries alone."""
+    if mask.exclude is None:
+        return Dropped()
+    pairs = mask.exclude[rows].tocoo()
+    return Dropped(query_P=pairs.row.astype(np.int64), row_P=pairs.col.astype(np.int64))
 
 
 def served_search(
@@ -27,24 +74,6 @@ def served_search(
         corpus: item ids.
         item_ND: their embeddings.
     """
-    from scipy.sparse import csr_array
-
-    rescorer = towers.rescorer
-    if rescorer is None:
-        return exact_search(user_QD, item_ND)
-    vectors = dict(zip(corpus, item_ND, strict=True))
-    if rescorer.candidates:
-
-        def rescore(query_P: np.ndarray, item_P: np.ndarray) -> np.ndarray:
-            pairs = pl.DataFrame({QUERY: query_P.astype(np.int64), ITEM_ID: corpus.gather(item_P)})
-            pairs = pairs.with_columns(position=pl.int_range(pl.len(), dtype=pl.Int64).over(QUERY))
-            return rescorer.score(asked, user_QD, vectors, pairs)["score"].to_numpy()
-
-        return reranked_search(user_QD, item_ND, rescore, rescorer.candidates)
-    owned = rescorer.positions(asked, vectors if towers.schema.seen_items_may_return else {})
-    query_P = owned[QUERY].to_numpy()
-    item_P = owned[ITEM_ID].replace_strict(corpus, np.arange(len(corpus)), return_dtype=pl.Int64).to_numpy()
-    score_P = rescorer.score(asked, user_QD, vectors, owned)["score"].to_numpy()
-    added_P = (score_P - pair_products(user_QD, item_ND, query_P, item_P)).astype(np.float32)
-    repeat = csr_array((added_P, (query_P, item_P)), shape=(len(user_QD), len(item_ND)))
-    return rescored_search(user_QD, item_ND, repeat)
+    ranker = Ranker.of(towers, corpus.to_list(), lambda rows: item_ND[rows])
+    users = towers.user.encoder.encode(asked) if ranker.reads_histories else {}
+    return ServedSearch(ranker, users, user_QD, item_ND)

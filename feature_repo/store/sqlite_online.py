@@ -6,7 +6,7 @@ Tables, keys and values are Feast's own; a test compares the frames of both read
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,7 @@ from feature_repo.store.online_rows import Cell
 from feature_repo.store.sqlite_reader import SqliteReader
 from feature_repo.store.sqlite_rows import key_of, tables_in
 from feature_repo.store.store import Store
-
-_EPOCH = datetime(1970, 1, 1)
+from feature_repo.utc import microseconds
 
 
 def open_store(schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> Store:
@@ -77,4 +76,4 @@ class SqliteStore(Store):
 def _micros(seconds: int) -> int:
     """Microseconds (UTC) of a time that Feast stored."""
     # Feast stores times without a zone as this machine's clock would read them.
-    return (datetime.fromtimestamp(seconds) - _EPOCH) // timedelta(microseconds=1)
+    return microseconds(datetime.fromtimestamp(seconds))

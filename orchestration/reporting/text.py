@@ -9,8 +9,8 @@ from serving.registry import OVERRIDE, PARENT, TRAINING
 from serving.release.history import may_serve
 
 if TYPE_CHECKING:
+    from serving.answer import Recommendations
     from serving.registry import VersionSummary
-    from serving.retriever import Recommendations
 
 
 SHOWN = 80

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from feature_repo.encode import RESERVED, Encoder
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.store.online_rows import UNKNOWN_TIME, OnlineRows
 from serving.gate.verdict import Outcome, Verdict
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -95,9 +96,14 @@ class Online:
     def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame({entity.key: list(ids)}).join(self._users, on=entity.key, how="left", maintain_order="left")
 
-    def seen_items(self, ids: Sequence[str]) -> pl.DataFrame:
-        seen = self._users.filter(pl.col("user_id").is_in(list(ids))).select("user_id", item_id="history_items")
-        return seen.explode("item_id").drop_nulls()
+    def read_rows(self, entity: Entity, ids: Sequence[str]) -> OnlineRows:
+        frame = self.read_online(entity, ids)
+        times = frame["event_timestamp"].dt.epoch("us").fill_null(UNKNOWN_TIME).to_numpy()
+        names = [name for name in frame.columns if name not in (entity.key, "event_timestamp")]
+        return OnlineRows(ids=list(ids), times_B=times, columns={name: frame[name].to_list() for name in names})
+
+    def seen_rows(self, ids: Sequence[str]) -> list[list[str]]:
+        return [items or [] for items in self.read_online(Entity.USER, ids)["history_items"].to_list()]
 
     def withdrawn_items(self) -> list[str]:
         return self._withdrawn

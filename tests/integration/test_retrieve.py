@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.utc import microseconds
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.release.load import Release
@@ -42,19 +44,27 @@ def released(root: Path, *, seen_items_may_return: bool) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
-    """A dataset whose seen items do not return."""
-    settings = released(tmp_path_factory.mktemp("films"), seen_items_may_return=False)
-    release = Release.load(settings, DATASET)
-    with MilvusIndex(settings, Fields.of(release.schema)) as index:
-        yield Retriever(release, Online(), index)
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return released(tmp_path_factory.mktemp("films"), seen_items_may_return=False)
 
 
 @pytest.fixture(scope="module")
-def groceries(films: Retriever) -> Retriever:
+def index(settings: Settings) -> Iterator[MilvusIndex]:
+    with MilvusIndex(settings, Fields.of(schema())) as index:
+        yield index
+
+
+@pytest.fixture(scope="module")
+def films(settings: Settings, index: MilvusIndex) -> Retriever:
+    """A dataset whose seen items do not return."""
+    return Retriever(Release.load(settings, DATASET), Online(), index)
+
+
+@pytest.fixture(scope="module")
+def groceries(films: Retriever, index: MilvusIndex) -> Retriever:
     """The same, but seen items may return."""
     towers = replace(films.release.towers, schema=schema(seen_items_may_return=True))
-    return Retriever(replace(films.release, towers=towers), films._store, films._index)
+    return Retriever(replace(films.release, towers=towers), films._store, index)
 
 
 def ids(retriever: Retriever, user: str, k: int, where: str | None = None) -> list[str]:
@@ -81,19 +91,19 @@ def test_seen_items_return_only_where_they_may(groceries: Retriever, films: Retr
     assert without == [id_ for id_ in ids(groceries, "anna", 12) if id_ not in ("food00", "food03")][:10]
 
 
-def test_everything_seen_stays_out_not_only_the_history(films: Retriever) -> None:
+def test_everything_seen_stays_out_not_only_the_history(films: Retriever, index: MilvusIndex) -> None:
     """The history that a tower reads is cut at its last items; a user may have seen nearly all there is."""
     seen = [f"{department}{n:02}" for department in ("food", "toys") for n in range(19)]
     online = Online()
-    online.seen_items = lambda ids: pl.DataFrame({"user_id": ["anna"] * len(seen), "item_id": seen})
-    retriever = Retriever(films.release, online, films._index)
+    online.seen_rows = lambda ids: [seen if id_ == "anna" else [] for id_ in ids]  # type: ignore[method-assign]
+    retriever = Retriever(films.release, online, index)
     assert ids(retriever, "anna", 40) == ["food19", "toys19"]
     assert len(ids(retriever, "bert", 40)) == 40
 
 
-def test_withdrawn_items_are_not_answered(films: Retriever) -> None:
+def test_withdrawn_items_are_not_answered(films: Retriever, index: MilvusIndex) -> None:
     withdrawn = ["food01", "toys05", "toys00"]
-    retriever = Retriever(films.release, Online(withdrawn=withdrawn), films._index)
+    retriever = Retriever(films.release, Online(withdrawn=withdrawn), index)
     for user in ("anna", "bert", "nobody"):
         assert not set(withdrawn) & set(ids(retriever, user, 40))
         assert ids(retriever, user, 3) == [id_ for id_ in ids(films, user, 40) if id_ not in withdrawn][:3]
@@ -141,30 +151,32 @@ def test_a_batch_answers_like_single_requests(films: Retriever) -> None:
     assert films.recommend_all([], 3).is_empty()
 
 
-def test_only_the_judged_collection_is_searched(films: Retriever) -> None:
+def test_only_the_judged_collection_is_searched(films: Retriever, index: MilvusIndex) -> None:
     other = replace(films.release.manifest, collection=collection_name(DATASET, 2))
     with pytest.raises(ReleaseError, match="holds nothing"):
-        Retriever(replace(films.release, manifest=other), films._store, films._index)
+        Retriever(replace(films.release, manifest=other), films._store, index)
     other = replace(films.release.manifest, items_fingerprint="0" * 64)
     with pytest.raises(ReleaseError, match="other content"):
-        Retriever(replace(films.release, manifest=other), films._store, films._index)
+        Retriever(replace(films.release, manifest=other), films._store, index)
 
 
-def test_a_request_at_another_time_reads_the_same_features_with_other_ages(groceries: Retriever) -> None:
+def test_a_request_at_another_time_reads_the_same_features_with_other_ages(
+    groceries: Retriever, index: MilvusIndex
+) -> None:
     """The tower of the world sees no age, so its encoder is watched."""
-    asked: list[pl.DataFrame] = []
-    release = groceries.release
+    asked: list[int] = []
+    retriever = Retriever(groceries.release, Online(), index)
+    encode = retriever._lists._encoder.encode
 
-    class Watched(Release):
-        def embed_users(self, frame: pl.DataFrame) -> np.ndarray:
-            asked.append(frame)
-            return super().embed_users(frame)
+    def watched(columns: Mapping[str, Sequence[Any]], times_B: np.ndarray) -> dict[str, np.ndarray]:
+        asked.extend(times_B.tolist())
+        return encode(columns, times_B)
 
-    retriever = Retriever(Watched(manifest=release.manifest, towers=release.towers), Online(), groceries._index)
+    retriever._lists._encoder.encode = watched  # type: ignore[method-assign]
     at = NOW + timedelta(days=3)
     retriever.recommend("anna", 2, at=at)
     retriever.recommend_all(["anna", "bert"], 2, at=at)
     retriever.recommend("anna", 2)
-    assert [set(each["event_timestamp"]) for each in asked] == [{at}, {at}, {NOW}]
+    assert asked == [microseconds(at)] * 3 + [microseconds(NOW)]
     with pytest.raises(ValueError, match="newer than the request"):
         retriever.recommend("anna", 2, at=NOW - timedelta(seconds=1))

@@ -20,7 +20,7 @@ IN_MOMENTS = [
     Mistake(
         name="a row of the future read at a moment before it",
         module="feature_repo.encode.moment",
-        right="if isinstance(newest, datetime) and newest > moment:",
+        right="if len(newer):",
         wrong="if False:",
         test=f"{ENCODE}::test_a_row_newer_than_the_request_is_refused",
     ),
@@ -34,8 +34,8 @@ IN_MOMENTS = [
     Mistake(
         name="an answer with the ages of the loaded row",
         module="serving.retriever",
-        right="self._two_tower(asked_at(known, moment), k, where)",
-        wrong="self._two_tower(known, k, where)",
+        right="times_Q=asked_times(users.times_B, np.array([microseconds(each.moment) for each in times]))",
+        wrong="times_Q=users.times_B",
         test="tests/integration/test_retrieve.py"
         "::test_a_request_at_another_time_reads_the_same_features_with_other_ages",
     ),

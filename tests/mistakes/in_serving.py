@@ -7,7 +7,6 @@ from tests.mistakes.mistake import Mistake
 LISTING, FILTERS = "tests/unit/serving/registry/test_listing.py", "tests/unit/serving/index/test_filters.py"
 BY_HAND, RETRIEVE = "tests/integration/test_by_hand.py", "tests/integration/test_retrieve.py"
 REGISTRY, INDEX = "tests/integration/test_registry.py", "tests/integration/test_index.py"
-REPEATS, CANDIDATES = "tests/integration/test_repeat_retrieve.py", "tests/integration/test_candidate_retrieve.py"
 
 IN_SERVING = [
     Mistake(
@@ -69,66 +68,44 @@ IN_SERVING = [
     Mistake(
         name="seen items that return where they may not",
         module="serving.retriever",
-        right='return _best_first(found.join(dropped, on=[QUERY, ITEM_ID], how="anti"))',
-        wrong="return _best_first(found)",
+        right="return [self.corpus.rows({*each.exclude, *seen.get(each.user_id, ())}) for each in requests]",
+        wrong="return [self.corpus.rows(each.exclude) for each in requests]",
         test=f"{RETRIEVE}::test_seen_items_return_only_where_they_may",
     ),
     Mistake(
         name="a search not deep enough for what is left out",
-        module="serving.retriever",
-        right="number + longest + len(self._withdrawn)",
-        wrong="number",
+        module="serving.ranking.ranker",
+        right="self.depth(k, own) + dropped.most",
+        wrong="self.depth(k, own)",
         test=f"{RETRIEVE}::test_seen_items_return_only_where_they_may",
     ),
     Mistake(
         name="withdrawn items answered",
-        module="serving.retriever",
-        right="found = found.filter(~pl.col(ITEM_ID).is_in(self._withdrawn))",
+        module="serving.user_lists",
+        right="self._offered_N[corpus.rows(withdrawn)] = False",
         wrong="pass",
         test=f"{RETRIEVE}::test_withdrawn_items_are_not_answered",
     ),
     Mistake(
         name="withdrawn items answered to strangers",
-        module="serving.retriever",
-        right="if id_ in stored and id_ not in self._withdrawn]",
-        wrong="if id_ in stored]",
+        module="serving.user_lists",
+        right="offered_K = self._allowed(where)[self._popular_K]",
+        wrong="offered_K = np.ones(len(self._popular_K), bool)",
         test=f"{RETRIEVE}::test_withdrawn_items_are_not_answered",
     ),
     Mistake(
-        name="a filter that strangers are not answered by",
-        module="serving.retriever",
-        right="[id_ for id_, _ in part], where)",
-        wrong="[id_ for id_, _ in part])",
-        test=f"{RETRIEVE}::test_unknown_users_get_popular_items_that_are_still_there",
-    ),
-    Mistake(
-        name="the worst items of a batch first",
-        module="serving.retriever",
-        right='rows.sort("score", ITEM_ID, descending=[True, False])',
-        wrong='rows.sort("score", ITEM_ID)',
-        test=f"{RETRIEVE}::test_users_get_the_nearest_items_of_their_taste_first",
+        name="a filter that nobody is answered by",
+        module="serving.user_lists",
+        right="return self._offered_N if matches_N is None else self._offered_N & matches_N",
+        wrong="return self._offered_N",
+        test=f"{RETRIEVE}::test_filters_hold",
     ),
     Mistake(
         name="answers of a batch given to the neighbour",
-        module="serving.retriever",
-        right='on=USER_ID, maintain_order="left_right").select(*RESULT)',
-        wrong='on=USER_ID, maintain_order="left_right").select(*RESULT)'
-        ".with_columns(pl.col(USER_ID).shift(1).fill_null(pl.col(USER_ID)))",
+        module="serving.user_lists",
+        right="rows_QK[positions, :width], scores_QK[positions, :width] = found.rows_QK, found.scores_QK",
+        wrong="rows_QK[positions[::-1], :width], scores_QK[positions, :width] = found.rows_QK, found.scores_QK",
         test=f"{RETRIEVE}::test_a_batch_answers_like_single_requests",
-    ),
-    Mistake(
-        name="history items answered twice",
-        module="serving.retriever",
-        right="dropped = pl.concat([self._seen(users), history.select(QUERY, ITEM_ID)])",
-        wrong="dropped = self._seen(users)",
-        test=f"{REPEATS}::test_lists_are_those_of_a_sort_of_all_scores",
-    ),
-    Mistake(
-        name="candidates in the order of the index after the reranker",
-        module="serving.retriever",
-        right="return pl.concat([_best_first(reranked), rest])",
-        wrong="return pl.concat([best.select(*SCORED), rest])",
-        test=f"{CANDIDATES}::test_lists_are_those_of_a_sort_of_all_scores",
     ),
     Mistake(
         name="a filter's negation that matches missing values",

@@ -13,6 +13,7 @@ from tests.mistakes.in_experiments import IN_EXPERIMENTS
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_moments import IN_MOMENTS
+from tests.mistakes.in_ranking import IN_RANKING
 from tests.mistakes.in_release import IN_RELEASE
 from tests.mistakes.in_runs import IN_RUNS
 from tests.mistakes.in_search import IN_SEARCH
@@ -27,6 +28,7 @@ MISTAKES = [
     *IN_GATE,
     *IN_JUDGEMENT,
     *IN_MOMENTS,
+    *IN_RANKING,
     *IN_RELEASE,
     *IN_RUNS,
     *IN_SEARCH,

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from feature_repo.encode import RESERVED
 from orchestration.asset_values import Judged
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.served_search import served_search
@@ -45,8 +46,13 @@ def test_answers_merge_the_index_and_the_rescored_history(home: Home, judged: Ju
     assert release.rescorer is not None
     user_QD, items = release.embed_users(users), home.embeddings(judged)
     vectors = dict(zip(items["item_id"], items["embedding"].to_numpy(), strict=True))
-    positions = release.rescorer.positions(users, vectors)
-    anew = dict(release.rescorer.score(users, user_QD, vectors, positions).select("item_id", "score").iter_rows())
+    encoder, name = release.towers.user.encoder, release.rescorer.history
+    arrays = encoder.encode(users)
+    history = [encoder.vocabularies[name][code - RESERVED] for code in arrays[f"{name}_items"][0] if code >= RESERVED]
+    vectors_QLD = np.zeros((1, *arrays[f"{name}_items"].shape[1:], user_QD.shape[1]), np.float32)
+    vectors_QLD[0, : len(history)] = [vectors[id_] for id_ in history]
+    score_L = release.rescorer.of_histories(arrays, user_QD, vectors_QLD)[0]
+    anew = dict(zip(history, score_L[: len(history)].tolist(), strict=True))
     assert len(anew) > 10
     wanted = {id_: anew.get(id_, float(vector @ user_QD[0])) for id_, vector in vectors.items()}
     got = {item.item_id: item.score for item in answer.items}

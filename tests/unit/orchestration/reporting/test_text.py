@@ -9,7 +9,7 @@ import pytest
 
 from orchestration.reporting.markdown import preview
 from orchestration.reporting.text import recommendations_text
-from serving.retriever import Recommendations, Recommended
+from serving.answer import Recommendations, Recommended
 
 
 @pytest.mark.parametrize(
