@@ -1,7 +1,7 @@
 """Candidates by faiss from vectors in half precision: a scan of all items, or a walk on a graph (HNSW).
 
-Half precision reads half the memory. Its scores are off by at most `error` times the length of the query, so that the
-caller can tell which candidates are surely the best.
+Half precision reads half the memory. Its scores are off by at most `error` times the length of the query, and those of
+a product in float32 by at most `rounding` times, so that the caller can tell which candidates are surely the best.
 
 Legend: N items, Q queries, C candidates, D dimensions.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from serving.search.base import Found
 
 ROWS_AT_ONCE = 65_536
-NEIGHBOURS, BUILD_DEPTH, WALK_DEPTH = 16, 200, 256
+NEIGHBOURS, BUILD_DEPTH, WALK_DEPTH = 32, 400, 512
 """HNSW's M, efConstruction and least efSearch."""
 ROUNDING = 1e-6
 """Bound of the rounding of a float32 sum, relative to the lengths of both vectors."""
@@ -60,7 +60,7 @@ class HalfPrecisionIndex:
             if (self._graph.ntotal, self._graph.d) != item_ND.shape:
                 raise ValueError(f"a graph of {self._graph.ntotal:,} x {self._graph.d}, vectors {item_ND.shape}")
             self._graph.storage = self._flat
-        self.error = _rounding_error(self._flat, item_ND)
+        self.error, self.rounding = _errors(self._flat, item_ND)
 
     @property
     def has_graph(self) -> bool:
@@ -146,8 +146,8 @@ def _selector(allowed: np.ndarray | None) -> Any:
     return None if allowed is None else load_faiss().IDSelectorBitmap(allowed)
 
 
-def _rounding_error(flat: Any, item_ND: np.ndarray) -> float:
-    """Largest difference of an approximate score from the exact score, for a query of length 1.
+def _errors(flat: Any, item_ND: np.ndarray) -> tuple[float, float]:
+    """Largest error of a score in half precision, and in float32, for a query of length 1.
 
     ValueError for a number that half precision cannot hold.
     """
@@ -159,4 +159,4 @@ def _rounding_error(flat: Any, item_ND: np.ndarray) -> float:
         longest = max(longest, float(np.linalg.norm(rows_ND, axis=1).max()))
     if not np.isfinite(error):
         raise ValueError("vectors hold numbers that are not finite or above 65,504, the largest in half precision")
-    return error + ROUNDING * longest
+    return error + ROUNDING * longest, ROUNDING * longest

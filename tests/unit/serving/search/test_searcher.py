@@ -43,9 +43,9 @@ def searcher(kind: str) -> Searcher:
 
 
 @pytest.fixture(autouse=True)
-def no_scan_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These corpora are small enough to be scored exactly, which would leave faiss untested."""
-    monkeypatch.setattr(memory, "EXACT_ITEMS", 0)
+def no_product_for_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These corpora are small enough for matrix products, which would leave faiss untested."""
+    monkeypatch.setattr(memory, "FEW_ITEMS", 0)
 
 
 @pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.005])
@@ -55,7 +55,7 @@ def test_the_best_allowed_items_are_found_in_order(kind: str, searcher: Searcher
     rows_QK, scores_QK = searcher.search(QUERIES_QD, k, allowed_N)
     wanted_QK, exact_QK = wanted(QUERIES_QD, VECTORS_ND, k, allowed_N)
     assert (rows_QK.dtype, scores_QK.dtype) == (np.int32, np.float32)
-    if kind == "hnsw" and (share is None or share >= memory.GRAPH_SHARE):
+    if kind == "hnsw" and share is None:
         check_mostly_found(rows_QK, scores_QK, wanted_QK)
     else:
         np.testing.assert_array_equal(rows_QK, wanted_QK)
@@ -71,18 +71,18 @@ def check_mostly_found(rows_QK: np.ndarray, scores_QK: np.ndarray, wanted_QK: np
     np.testing.assert_array_equal(np.lexsort((rows_QK, -scores_QK), axis=-1), np.indices(rows_QK.shape)[1])
 
 
-@pytest.mark.parametrize("exact_items", [0, ITEMS])
+@pytest.mark.parametrize("few_items", [0, ITEMS])
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_equal_scores_are_ordered_by_row_also_across_the_last_rank(
-    kind: str, exact_items: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, few_items: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "EXACT_ITEMS", exact_items)
+    monkeypatch.setattr(memory, "FEW_ITEMS", few_items)
     # Products that float32 rounds: a sum whose order depends on the row would show.
     vectors_ND = np.random.default_rng(0).normal(size=(ITEMS, 33)).astype(np.float32)
     vectors_ND[::2] = vectors_ND[0]
     vectors_ND /= np.linalg.norm(vectors_ND, axis=1, keepdims=True)
     searcher = build(kind, vectors_ND)
-    exact = kind == "flat" or exact_items > 0
+    exact = kind == "flat" or few_items > 0
     for k in (1, 10, 300, 1_500) if exact else (1, 10):  # a graph finds few of so many equal vectors
         rows_QK, _ = searcher.search(vectors_ND[:1], k)
         np.testing.assert_array_equal(rows_QK[0], np.arange(0, 2 * k, 2))
@@ -159,9 +159,12 @@ def test_the_scan_answers_where_the_graph_would_lose_items(monkeypatch: pytest.M
 
     searcher = build("hnsw", VECTORS_ND)
     monkeypatch.setattr(HalfPrecisionIndex, "walk", walk)
-    searcher.search(QUERIES_QD[:1], 5, share_of(ITEMS, memory.GRAPH_SHARE - 0.05))
-    assert not walked
-    searcher.search(QUERIES_QD[:1], 5, share_of(ITEMS, memory.GRAPH_SHARE + 0.05))
+    allowed_N = np.ones(ITEMS, bool)
+    allowed_N[: memory.EXCLUDED_ITEMS] = False
+    searcher.search(QUERIES_QD[:1], 5, allowed_N)
+    assert len(walked) == 1
+    allowed_N[-1] = False
+    searcher.search(QUERIES_QD[:1], 5, allowed_N)
     assert len(walked) == 1
 
 
@@ -176,6 +179,27 @@ def test_items_that_the_graph_misses_are_found_by_the_scan(monkeypatch: pytest.M
     monkeypatch.setattr(HalfPrecisionIndex, "walk", walk)
     rows_QK, _ = searcher.search(QUERIES_QD, 20)
     np.testing.assert_array_equal(rows_QK, wanted(QUERIES_QD, VECTORS_ND, 20)[0])
+
+
+@pytest.mark.parametrize("share", [None, 0.3])
+def test_many_queries_are_answered_like_one(searcher: Searcher, share: float | None) -> None:
+    allowed_N = None if share is None else share_of(ITEMS, share)
+    many_QD = np.concatenate([QUERIES_QD, QUERIES_QD[::-1], unit(30, seed=8)])
+    rows_QK, scores_QK = searcher.search(many_QD, 20, allowed_N)
+    wanted_QK, exact_QK = wanted(many_QD, VECTORS_ND, 20, allowed_N)
+    np.testing.assert_array_equal(rows_QK, wanted_QK)
+    np.testing.assert_allclose(scores_QK, exact_QK, atol=1e-5)
+
+
+@pytest.mark.parametrize("queries", [1, memory.MANY_QUERIES])
+@pytest.mark.parametrize("share", [None, 0.3])
+def test_distinct_scores_need_no_exact_scan(queries: int, share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way that is always right would hide candidates that are wrong."""
+    item_ND, user_QD = unit(ITEMS, seed=5), unit(queries, seed=9)
+    allowed_N = None if share is None else share_of(ITEMS, share)
+    monkeypatch.setattr(memory, "scan", None)
+    rows_QK, _ = build("flat", item_ND).search(user_QD, 20, allowed_N)
+    np.testing.assert_array_equal(rows_QK, wanted(user_QD, item_ND, 20, allowed_N)[0])
 
 
 def test_searches_at_the_same_time_do_not_disturb_each_other() -> None:
