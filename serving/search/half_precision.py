@@ -18,7 +18,7 @@ import numpy as np
 from serving.search.base import Found
 
 ROWS_AT_ONCE = 65_536
-NEIGHBOURS, BUILD_DEPTH, WALK_DEPTH = 32, 400, 512
+NEIGHBOURS, BUILD_DEPTH, WALK_DEPTH = 32, 400, 1_024
 """HNSW's M, efConstruction and least efSearch."""
 ROUNDING = 1e-6
 """Bound of the rounding of a float32 sum, relative to the lengths of both vectors."""
