@@ -11,19 +11,22 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.errors import InputError
+from feature_repo.errors import InputError, OnlineStoreError
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema, View, stored_name
 from feature_repo.store.definitions import define, service_name, table_path, view_name
 from feature_repo.store.feast_import import plain_import
+from feature_repo.store.feast_reader import FeastReader
 from feature_repo.store.feast_rows import entity_keys, plain_cells
 from feature_repo.store.online_ids import OnlineIds
 from feature_repo.store.online_rows import Cell, OnlineRows
+from feature_repo.store.online_server import check_client, check_names, completed, reached
 from feature_repo.store.serving_state import SEEN, seen_schema, withdrawn_schema
 from feature_repo.tables.types import check_table
 
@@ -51,7 +54,8 @@ class Connection:
         """Feast's project."""
         self.home = home.absolute()
         self.home.mkdir(parents=True, exist_ok=True)
-        self._online = dict(online or {"type": "sqlite", "path": str(self.home / "online.db")})
+        self._online = completed(online or {"type": "sqlite", "path": str(self.home / "online.db")})
+        check_names(self._online, schema)
         self._ids = OnlineIds(self.home, self._online)
         self._views: dict[Entity, dict[str, feast.FeatureView]] = {}
         self._tables: Path | None = None
@@ -79,7 +83,8 @@ class Connection:
         # Before `define`, so that Feast is imported without its warnings.
         store = self._feast
         definitions = define(self.schema, folder)
-        store.apply([*definitions.entities, *definitions.views, *definitions.services])
+        with self._reached():
+            store.apply([*definitions.entities, *definitions.views, *definitions.services])
         self._tables = folder.absolute()
         self._views.clear()  # the former ones
 
@@ -132,7 +137,10 @@ class Connection:
 
     @cached_property
     def _feast(self) -> feast.FeatureStore:
+        check_client(self._online)
         os.environ["FEAST_USAGE"] = "False"
+        # Feast writes times to Postgres without a zone: those of the session, not UTC.
+        os.environ["PGTZ"] = "UTC"
         with plain_import():
             from feast import FeatureStore
             from feast.repo_config import RepoConfig
@@ -173,12 +181,30 @@ class Connection:
         """
         entity = views[0].entity
         registered, distinct = self._registered(entity), list(dict.fromkeys(ids))
+        columns = [(registered[view.name], list(view.columns)) for view in views]
         for part in (distinct[at : at + _IDS_PER_READ] for at in range(0, len(distinct), _IDS_PER_READ)):
-            keys = entity_keys(entity, part)
-            for view in views:
-                wanted = list(view.columns)  # a list of its own, to which Feast may add
-                rows = self._feast.provider.online_read(self._feast.config, registered[view.name], keys, wanted)
+            for rows in self._reader.read(columns, entity_keys(entity, part)):
                 yield from plain_cells(part, rows)
+
+    @cached_property
+    def _reader(self) -> FeastReader:
+        """Reader of the online store."""
+        return FeastReader(self._feast.config, self._online)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Name the address of the online store in the errors of a write.
+
+        Raises:
+            OnlineStoreError: the store does not answer.
+        """
+        try:
+            with reached(self._online):
+                yield
+        except OnlineStoreError:
+            # Feast would go on with its broken connection.
+            self.__dict__.pop("_feast", None)
+            raise
 
     def _registered(self, entity: Entity) -> dict[str, feast.FeatureView]:
         """Registered views of an entity by their names in the schema, looked up once."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -19,7 +21,11 @@ from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
 from feature_repo.store.connection import Connection
 from feature_repo.store.definitions import table_name, table_path, view_name
 from feature_repo.store.latest import differs, newest_rows, read_rows
+from feature_repo.store.online_server import reached
 from feature_repo.store.sqlite_load import Change, note_load, noted_loads, write_changes
+
+if TYPE_CHECKING:
+    from feast.infra.provider import Provider
 
 _IDS_PER_LOAD = 2_000
 """Entities of a write, whose lists of hundreds of strings are Python objects."""
@@ -32,8 +38,8 @@ class Loading(Connection):
         """Bring the online store to `as_of`: the values of `join` at that time.
 
         Only rows that differ from those online are written. Entities that vanished from
-        the tables vanish online too. Of several loads at once, one writes and the
-        others wait.
+        the tables vanish online too. A row that was pushed since, with a time after
+        `as_of`, stays. Of several loads at once, one writes and the others wait.
 
         Args:
             entity: the entity.
@@ -53,7 +59,7 @@ class Loading(Connection):
             raise InputError(f"got as_of {as_of}; wanted a UTC time without a time zone")
         folder = self._folder
         with FileLock(self.home / "online.lock"):
-            self._feast.refresh_registry()  # another process may have loaded more
+            self._refresh()  # another process may have loaded more
             loaded = self.loaded_until(entity)
             if loaded and loaded > as_of and not anew:
                 raise NewerOnlineError(
@@ -62,7 +68,7 @@ class Loading(Connection):
                 )
             if anew:
                 self._forget_loads(entity, folder)
-            written = self._load(entity, as_of, folder)
+            written = self._load(entity, as_of, folder, newest=None if anew else as_of)
             self._note(entity, as_of)
             return written
 
@@ -89,7 +95,7 @@ class Loading(Connection):
         """
         from filelock import FileLock
 
-        self._feast.refresh_registry()  # other processes may have added schemas
+        self._refresh()  # other processes may have added schemas
         names = [each.name for each in self._feast.list_feature_views() if each.entities == [entity.value]]
         kept = set(ids)
         with FileLock(self.home / "online.lock"):
@@ -112,52 +118,72 @@ class Loading(Connection):
             self._feast.registry.delete_feature_view(view_name(self.schema, view), self.project)
         self.apply(folder, (entity,))
 
-    def _load(self, entity: Entity, as_of: datetime, folder: Path) -> int:
-        """Write what differs at `as_of`, and return the number of rows."""
+    def _load(self, entity: Entity, as_of: datetime, folder: Path, *, newest: datetime | None) -> int:
+        """Write the rows that differ at a moment.
+
+        Args:
+            entity: the entity.
+            as_of: the moment.
+            folder: folder of the feature tables.
+            newest: time of the newest online row that may be overwritten; None for any.
+
+        Returns:
+            Number of written rows.
+        """
         views = self.schema.views_of(entity)
-        newest = {view.name: newest_rows(table_path(folder, view), view, as_of) for view in views}
+        latest = {view.name: newest_rows(table_path(folder, view), view, as_of) for view in views}
         online = {view.name: self._ids.of(self.project, view_name(self.schema, view), entity) for view in views}
         former = pl.Series(entity.key, sorted(set().union(*online.values())), dtype=pl.String)
-        ids = pl.concat([former, *(rows[entity.key] for rows in newest.values())]).unique().sort()
+        ids = pl.concat([former, *(rows[entity.key] for rows in latest.values())]).unique().sort()
         written = 0
         blocks = track(ids.to_frame().iter_slices(_IDS_PER_LOAD), "parts", -(-len(ids) // _IDS_PER_LOAD))
         for block in blocks:
             some = block.to_series()
-            changes = [self._change(view, some, newest[view.name], online[view.name], folder) for view in views]
-            self._write(changes, as_of)
+            changes = [self._change(view, some, latest[view.name], online[view.name], folder, newest) for view in views]
+            self._write(changes, as_of, newest)
             written += sum(each.rows.height for each in changes)
+            for each in changes:
+                online[each.view.name].difference_update(each.gone)
         for view in views:
-            self._ids.write(view_name(self.schema, view), set(newest[view.name][entity.key]))
+            self._ids.write(view_name(self.schema, view), online[view.name].union(latest[view.name][entity.key]))
         return written
 
-    def _change(self, view: View, ids: pl.Series, newest: pl.DataFrame, online: set[str], folder: Path) -> Change:
+    def _change(
+        self, view: View, ids: pl.Series, latest: pl.DataFrame, online: set[str], folder: Path, newest: datetime | None
+    ) -> Change:
         """Rows of some entities that differ from those online, and ids that vanish.
 
         Args:
             view: the view.
             ids: ids, sorted.
-            newest: key and times of the newest rows of all entities.
+            latest: key and times of the newest rows of all entities.
             online: ids with online rows.
             folder: folder of the feature tables.
+            newest: time of the newest online row that may be overwritten; None for any.
         """
         key, name = view.entity.key, view_name(self.schema, view)
-        part = newest.filter(pl.col(key).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
-        latest = read_rows(table_path(folder, view), view, part)
-        stored = self._rows((view,), latest[key].to_list()).frame((view,))
-        gone = online.intersection(ids) - set(part[key])
-        return Change(view=view, name=name, rows=latest.filter(differs(latest, stored, view)), gone=gone)
+        part = latest.filter(pl.col(key).is_between(pl.lit(ids[0]), pl.lit(ids[-1])))
+        rows = read_rows(table_path(folder, view), view, part)
+        gone = sorted(online.intersection(ids) - set(part[key]))
+        stored = self._rows((view,), [*rows[key], *gone]).frame((view,))
+        newer = set(stored.filter(pl.col(ENTITY_TIME) > newest)[key]) if newest else set()
+        rows = rows.filter(differs(rows, stored.head(rows.height), view) & ~pl.Series(rows[key]).is_in(newer))
+        return Change(view=view, name=name, rows=rows, gone=set(gone) - newer)
 
-    def _write(self, changes: Sequence[Change], as_of: datetime) -> None:
-        """Write the changes of some entities in all views, for a load of `as_of`."""
+    def _write(self, changes: Sequence[Change], as_of: datetime, newest: datetime | None) -> None:
+        """Write the changes of some entities in all views.
+
+        Args:
+            changes: the changes.
+            as_of: moment of the load.
+            newest: time of the newest online row that may be overwritten; None for any.
+        """
         if self._ids.sqlite:
-            write_changes(self._ids.sqlite, self.project, changes)
+            write_changes(self._ids.sqlite, self.project, changes, newest)
             return
         for each in changes:
             if each.rows.height:
-                # One chunk: Feast writes the first only. Not write_to_online_store, which
-                # skips rows that are all null.
-                rows = each.rows.rechunk().to_pandas(use_pyarrow_extension_array=True)
-                self._feast.provider.ingest_df(self._feast.get_feature_view(each.name), rows)
+                self._ingest(each.name, each.rows)
             self._empty(each.name, each.view.entity, each.gone, as_of)
 
     def _empty(self, name: str, entity: Entity, ids: Collection[str], as_of: datetime | None = None) -> None:
@@ -174,12 +200,33 @@ class Loading(Connection):
         view = self._feast.get_feature_view(name)
         loaded = view.most_recent_end_time or as_of
         assert loaded is not None, f"{name} has online rows and was never loaded"
-        moment = loaded + timedelta(seconds=1)  # Redis ignores a row that is not newer
+        moment = loaded + timedelta(seconds=1)  # some stores ignore a row that is not newer
         empty = {field.name: [None] * len(ids) for field in view.features}
         times = {ENTITY_TIME: [moment] * len(ids), CREATED_TIME: [moment] * len(ids)}
         rows = pl.DataFrame({entity.key: sorted(ids), **times, **empty})
-        self._feast.provider.ingest_df(view, rows.to_pandas(use_pyarrow_extension_array=True))
+        self._ingest(name, rows)
         self._ids.write(name, self._ids.of(self.project, name, entity).difference(ids))
+
+    def _ingest(self, name: str, rows: pl.DataFrame) -> None:
+        """Write rows to a Feast view by its name."""
+        # One chunk: Feast writes the first only. Not write_to_online_store, which skips
+        # rows that are all null.
+        frame = rows.rechunk().to_pandas(use_pyarrow_extension_array=True)
+        with reached(self._online):
+            self._provider.ingest_df(self._feast.get_feature_view(name), frame)
+
+    @cached_property
+    def _provider(self) -> Provider:
+        """Feast's writer of this load."""
+        from feast.infra.provider import get_provider
+
+        return get_provider(self._feast.config)
+
+    def _refresh(self) -> None:
+        """Forget what other processes or a server may have changed since."""
+        self._feast.refresh_registry()
+        # Feast would go on with a connection that the server has closed.
+        self.__dict__.pop("_provider", None)
 
     def _note(self, entity: Entity, as_of: datetime) -> None:
         """Note the moment that all rows of an entity stand for from now on."""

@@ -17,12 +17,13 @@ import polars as pl
 
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, View
 from feature_repo.store.feast_values import encoder
-from feature_repo.store.sqlite_rows import LOADS, connect, delete_keys, key_of, quoted, tables_in
+from feature_repo.store.sqlite_rows import ANY_TIME, LOADS, connect, delete_keys, key_of, quoted, tables_in
 
 UPSERT = """
 INSERT INTO {table} (entity_key, feature_name, value, value_text, event_ts, created_ts) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (entity_key, feature_name) DO UPDATE SET value = excluded.value,
 value_text = excluded.value_text, event_ts = excluded.event_ts, created_ts = excluded.created_ts
+WHERE event_ts <= ?
 """
 PLAIN = (Column.STRING, Column.INT, Column.FLOAT)
 """Columns of which Feast keeps the text too."""
@@ -42,33 +43,40 @@ class Change:
     """Ids whose rows vanish."""
 
 
-def write_changes(path: Path, project: str, changes: Sequence[Change]) -> None:
+def write_changes(path: Path, project: str, changes: Sequence[Change], newest: datetime | None) -> None:
     """Write the changes of some entities in all views, in one transaction.
 
     Args:
         path: the database.
         project: Feast's project.
         changes: changes by view.
+        newest: time of the newest row that may be overwritten or deleted; None for any.
     """
+    # A newer row may have been pushed since the changes were found.
+    limit = _seconds(newest) if newest else ANY_TIME
     with closing(connect(path, "rw")) as connection, connection:
         connection.execute("BEGIN IMMEDIATE")
         for each in changes:
             table = f"{project}_{each.name}"
-            delete_keys(connection, [table], each.view.entity, each.gone)
-            connection.executemany(UPSERT.format(table=quoted(table)), _stored(each))
+            delete_keys(connection, [table], each.view.entity, each.gone, newest=limit)
+            connection.executemany(UPSERT.format(table=quoted(table)), ((*row, limit) for row in _stored(each)))
 
 
 def _stored(change: Change) -> Iterator[tuple[Any, ...]]:
     """Rows of Feast's table: one per entity and feature."""
     rows, columns = change.rows, change.view.columns
     keys = [key_of(change.view.entity, id_) for id_ in rows[change.view.entity.key]]
-    # Feast keeps times as this machine's clock would read them.
-    times = [[int(time.timestamp()) for time in rows[name]] for name in (ENTITY_TIME, CREATED_TIME)]
+    times = [[_seconds(time) for time in rows[name]] for name in (ENTITY_TIME, CREATED_TIME)]
     for name, column in columns.items():
         encode = encoder(column)
         for key, value, *seconds in zip(keys, rows[name].to_list(), *times, strict=True):
             text = str(value) if column in PLAIN and value is not None else None
             yield key, name, encode(value), text, *seconds
+
+
+def _seconds(time: datetime) -> int:
+    """Time as Feast stores it: as this machine's clock would read it."""
+    return int(time.timestamp())
 
 
 def note_load(path: Path, tables: Collection[str], as_of: datetime) -> None:

@@ -62,13 +62,14 @@ class SqliteStore(Store):
     """
 
     @cached_property
-    def _reader(self) -> SqliteReader:
+    def _database(self) -> SqliteReader:
+        """Reader of the database."""
         return SqliteReader(self.home / "online.db")
 
     def _cells(self, views: Sequence[View], ids: Sequence[str]) -> Iterator[Cell]:
         """Stored values of some views of one entity, by one query."""
         id_of = {key_of(views[0].entity, id_): id_ for id_ in ids}
-        rows = self._reader.rows(tuple(table_name(self.schema, view) for view in views), list(id_of))
+        rows = self._database.rows(tuple(table_name(self.schema, view) for view in views), list(id_of))
         times = {seconds: _micros(seconds) for seconds in {row[-1] for row in rows}}
         return ((id_of[key], name, decode(content), times[seconds]) for key, name, content, seconds in rows)
 

@@ -14,6 +14,8 @@ from feature_repo.schema import Entity
 STRING = 2
 """Feast's number for the type of a key."""
 WAIT_SECONDS = 60
+ANY_TIME = 2**62
+"""Stored time after all others."""
 LOADS = "gatehouse_loads"
 """Table of the moments that the others were loaded for; Feast does not know it."""
 
@@ -62,7 +64,14 @@ def delete_ids(path: Path, tables: Collection[str], entity: Entity, ids: Collect
         delete_keys(connection, tables, entity, ids)
 
 
-def delete_keys(connection: sqlite3.Connection, tables: Collection[str], entity: Entity, ids: Collection[str]) -> None:
+def delete_keys(
+    connection: sqlite3.Connection,
+    tables: Collection[str],
+    entity: Entity,
+    ids: Collection[str],
+    *,
+    newest: int = ANY_TIME,
+) -> None:
     """Delete entities from several tables within a transaction.
 
     Args:
@@ -70,12 +79,13 @@ def delete_keys(connection: sqlite3.Connection, tables: Collection[str], entity:
         tables: names of the tables.
         entity: the entity.
         ids: ids to delete.
+        newest: stored time of the newest row that is deleted.
     """
     # Overwritten with zeros: a person who asked to be deleted leaves no bytes.
     connection.execute("PRAGMA secure_delete = ON")
-    keys = [(key_of(entity, id_),) for id_ in ids]
+    keys = [(key_of(entity, id_), newest) for id_ in ids]
     for table in tables:
-        connection.executemany(f"DELETE FROM {quoted(table)} WHERE entity_key = ?", keys)
+        connection.executemany(f"DELETE FROM {quoted(table)} WHERE entity_key = ? AND event_ts <= ?", keys)
 
 
 def quoted(table: str) -> str:

@@ -89,6 +89,22 @@ def test_a_row_in_one_view_only_is_known(tmp_path: Path, store: Store, tables: d
         assert (rows.times_B > UNKNOWN_TIME).all()
 
 
+def test_a_row_without_values_tells_no_time(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    """As an online store on a server has it of a user who vanished from one view."""
+    mine = pl.col("user_id") == "u3"
+    emptied = tables["user_history"].with_columns(pl.when(~mine).then(name).alias(name) for name in HISTORY.columns)
+    emptied = emptied.with_columns(
+        pl.when(mine).then(pl.lit(hour(HOURS + 100))).otherwise(name).alias(name)
+        for name in ("event_timestamp", "created")
+    )
+    full = tables["user_activity"].with_columns(city=pl.lit("somewhere"))
+    store.apply(write(tmp_path / "emptied", tables | {"user_history": emptied, "user_activity": full}))
+    store.load_online(Entity.USER, hour(HOURS + 200))
+    wanted = full.filter(mine)["event_timestamp"].max()
+    for reader in (open_store(SCHEMA, store.home), store):
+        assert reader.read_online(Entity.USER, ["u3"])["event_timestamp"].to_list() == [wanted]
+
+
 def test_no_id_and_more_ids_than_a_query_takes(reader: Store) -> None:
     rows = reader.read_rows(Entity.USER, [])
     assert (rows.ids, rows.times_B.shape, rows.columns) == ([], (0,), {name: [] for name in NAMES})
