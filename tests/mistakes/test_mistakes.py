@@ -9,6 +9,7 @@ import pytest
 
 from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
+from tests.mistakes.in_events import IN_EVENTS
 from tests.mistakes.in_experiments import IN_EXPERIMENTS
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_judgement import IN_JUDGEMENT
@@ -24,6 +25,7 @@ from tests.mistakes.named_test import check
 MISTAKES = [
     *IN_DATA,
     *IN_ENCODING,
+    *IN_EVENTS,
     *IN_EXPERIMENTS,
     *IN_GATE,
     *IN_JUDGEMENT,

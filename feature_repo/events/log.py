@@ -1,0 +1,87 @@
+"""Event log: the one place where events are kept, in the order of their arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from feature_repo.errors import InputError
+from feature_repo.events.event import Event
+
+
+class EventLogError(RuntimeError):
+    """Log that cannot be written or read; nothing of the call has been kept."""
+
+
+class LogBusyError(EventLogError):
+    """Log that has too much to do; the same call may succeed a little later."""
+
+
+class EventConflictError(InputError):
+    """Event whose id the log holds with another content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Event with its number."""
+
+    sequence: int
+    """Number in the log, from 1, ascending in the order of arrival."""
+    event: Event
+    """The event. Its arrival is that of the log, see `EventLog.append`."""
+
+
+class EventLog(Protocol):
+    """Log of events in one order, of which none is lost and none is kept twice.
+
+    A log on Kafka is one partition of a topic, keyed by user: order matters for each
+    user only, and a number is the offset. There is none yet.
+    """
+
+    def append(self, events: Sequence[Event]) -> list[int]:
+        """Keep events; they are on the disk when this returns.
+
+        An id that the log holds keeps its first number. Arrivals ascend with the
+        numbers, strictly from one commit to the next: an arrival that is not later than
+        those of earlier commits is moved behind them. So a reader who has read up to a
+        time will find no further event of that time.
+
+        Args:
+            events: the events.
+
+        Returns:
+            Their numbers, in the same order.
+
+        Raises:
+            EventConflictError: an id that the log holds with another content; none of
+                these events has been kept.
+            LogBusyError: too many events wait, or another process holds the log.
+            EventLogError: the disk is full or the log is damaged.
+        """
+        ...
+
+    def read(self, after: int, limit: int) -> list[Logged]:
+        """Events behind a number, in order.
+
+        Args:
+            after: number behind which they lie; 0 for the first.
+            limit: largest number of events.
+        """
+        ...
+
+    def newest(self) -> int:
+        """Number of the newest event; 0 for an empty log."""
+        ...
+
+    def committed(self, consumer: str) -> int:
+        """Number up to which a consumer has worked; 0 before its first commit."""
+        ...
+
+    def commit(self, consumer: str, sequence: int) -> None:
+        """Note the number up to which a consumer has worked. It never goes back."""
+        ...
+
+    def close(self) -> None:
+        """Close files and connections."""
+        ...

@@ -1,0 +1,231 @@
+"""Event log in an SQLite file.
+
+Commits are durable: WAL with `synchronous = FULL`, one fsync of the WAL each. With
+NORMAL a loss of power would take acknowledged events away. Group commit makes the
+fsync cheap: all that came during one shares the next.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from feature_repo.events.event import Event, EventKind
+from feature_repo.events.group_commit import GroupCommit
+from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError, Logged
+from feature_repo.utc import microseconds
+
+FORMAT = 1
+"""Number of the tables' layout, kept as `user_version`."""
+MAX_WAITING = 20_000
+"""Events that may wait for the disk, or come in one call."""
+WAIT_SECONDS = 5.0
+"""Longest wait for another process that writes."""
+CONTENT = (
+    *("event_id", "kind", "user_id", "item_id", "time"),
+    *("value", "basket_id", "request_id", "position", "propensity"),
+)
+"""Columns that make two events of one id the same."""
+_COLUMNS = ", ".join(CONTENT)
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, arrived INTEGER NOT NULL,
+event_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, user_id TEXT NOT NULL, item_id TEXT NOT NULL, time INTEGER NOT NULL,
+value REAL, basket_id TEXT, request_id TEXT, position INTEGER, propensity REAL);
+CREATE TABLE IF NOT EXISTS offsets (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL);
+PRAGMA user_version = {FORMAT};
+"""
+_INSERT = f"INSERT INTO events (sequence, arrived, {_COLUMNS}) VALUES (?, ?{', ?' * len(CONTENT)})"
+_KNOWN = f"SELECT sequence, {_COLUMNS} FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
+_READ = f"SELECT sequence, arrived, {_COLUMNS} FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
+_LAST = "SELECT sequence, arrived FROM events ORDER BY sequence DESC LIMIT 1"
+_COMMIT = """
+INSERT INTO offsets VALUES (?, ?) ON CONFLICT (consumer) DO UPDATE SET sequence = max(sequence, excluded.sequence)
+"""
+_EPOCH = datetime(1970, 1, 1)
+
+Row = tuple[Any, ...]
+
+
+class SqliteEventLog:
+    """Event log in one file, for many threads and processes.
+
+    Args:
+        path: the file; made if missing.
+        max_waiting: events that may wait for the disk.
+
+    Raises:
+        EventLogError: the file cannot be opened, or is no event log.
+    """
+
+    def __init__(self, path: Path, *, max_waiting: int = MAX_WAITING) -> None:
+        self.path = path
+        self._group: GroupCommit[Event, list[int]] = GroupCommit(self._write, max_waiting)
+        self._writer: sqlite3.Connection | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _explained(path):
+            _prepare(path)
+
+    def append(self, events: Sequence[Event]) -> list[int]:
+        """Keep events, as of `EventLog.append`."""
+        return self._group.submit(events) if events else []
+
+    def read(self, after: int, limit: int) -> list[Logged]:
+        """Events behind a number, as of `EventLog.read`."""
+        with self._reading() as connection:
+            return [Logged(row[0], _event(row)) for row in connection.execute(_READ, (after, limit))]
+
+    def newest(self) -> int:
+        """Number of the newest event, as of `EventLog.newest`."""
+        with self._reading() as connection:
+            return _last(connection)[0]
+
+    def committed(self, consumer: str) -> int:
+        """Number up to which a consumer has worked, as of `EventLog.committed`."""
+        with self._reading() as connection:
+            found = connection.execute("SELECT sequence FROM offsets WHERE consumer = ?", (consumer,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def commit(self, consumer: str, sequence: int) -> None:
+        """Note how far a consumer has worked, as of `EventLog.commit`."""
+        with self._reading() as connection:
+            connection.execute(_COMMIT, (consumer, sequence))
+
+    def close(self) -> None:
+        """Close the connection that writes."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Connection of its own, beside the one that writes events."""
+        with _explained(self.path), closing(_connect(self.path)) as connection:
+            yield connection
+
+    def _write(self, calls: list[Sequence[Event]]) -> list[list[int] | Exception]:
+        """Write the events of some calls in one transaction; one thread at a time."""
+        with _explained(self.path):
+            if self._writer is None:
+                self._writer = _connect(self.path)
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                outcomes, rows = _numbered(self._writer, calls)
+                self._writer.executemany(_INSERT, rows)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                self.close()  # takes the transaction back, whatever state it is in
+                raise
+        return outcomes
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Without transactions of its own: sqlite3 would begin them where it sees fit.
+    connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # on macOS, fsync alone does not reach the disk
+    return connection
+
+
+def _prepare(path: Path) -> None:
+    """Make the tables of a new file; refuse one of another layout."""
+    from filelock import FileLock
+
+    # SQLite does not wait for the lock that a change to WAL needs.
+    with FileLock(path.with_name(f"{path.name}.lock")), closing(_connect(path)) as connection:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found == FORMAT:
+            return
+        if found != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise EventLogError(
+                f"{path}: wanted an event log of format {FORMAT}; it is of format {found}, or no event log"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+
+
+def _numbered(
+    connection: sqlite3.Connection, calls: list[Sequence[Event]]
+) -> tuple[list[list[int] | Exception], list[Row]]:
+    """Outcome of each call, and the rows of the events that are new.
+
+    Args:
+        connection: connection in a transaction.
+        calls: events of each call.
+    """
+    known = _known(connection, {event.event_id for events in calls for event in events})
+    sequence, newest = _last(connection)
+    earliest = newest + 1
+    outcomes: list[list[int] | Exception] = []
+    rows: list[Row] = []
+    for events in calls:
+        found = {event.event_id: _content(event) for event in events}
+        conflict = next((e for e in events if known.get(e.event_id, (0, found[e.event_id]))[1] != _content(e)), None)
+        if conflict is not None:
+            outcomes.append(_conflict(conflict))
+            continue
+        for event in events:
+            if event.event_id not in known:
+                sequence, earliest = sequence + 1, max(earliest, microseconds(event.arrived))
+                known[event.event_id] = sequence, found[event.event_id]
+                rows.append((sequence, earliest, *found[event.event_id]))
+        outcomes.append([known[event.event_id][0] for event in events])
+    return outcomes, rows
+
+
+def _known(connection: sqlite3.Connection, ids: set[str]) -> dict[str, tuple[int, Row]]:
+    """Number and content of the events that the log holds, by id."""
+    rows = connection.execute(_KNOWN, (json.dumps(list(ids)),))
+    return {row[1]: (row[0], row[1:]) for row in rows}
+
+
+def _last(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Number and arrival of the newest event; zeros for an empty log."""
+    found: tuple[int, int] | None = connection.execute(_LAST).fetchone()
+    return found or (0, 0)
+
+
+def _content(event: Event) -> Row:
+    return (
+        *(event.event_id, event.kind.value, event.user_id, event.item_id, microseconds(event.time)),
+        *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
+    )
+
+
+def _event(row: Row) -> Event:
+    """Event of a row of `_READ`."""
+    fields = dict(zip(CONTENT, row[2:], strict=True))
+    kind, time = EventKind(fields.pop("kind")), _EPOCH + timedelta(microseconds=fields.pop("time"))
+    return Event(kind=kind, time=time, arrived=_EPOCH + timedelta(microseconds=row[1]), **fields)
+
+
+def _conflict(event: Event) -> EventConflictError:
+    return EventConflictError(
+        f"field 'event_id' is {event.event_id!a}, of which the log holds another content; wanted the same "
+        "content again, or an id of its own for each event"
+    )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into those of a log."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extension
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise LogBusyError(
+                f"event log {path}: another process has held it for {WAIT_SECONDS:g} seconds; nothing was written, "
+                "send it again"
+            ) from error
+        advice = {
+            sqlite3.SQLITE_FULL: "the disk is full; free some space, and send it again",
+            sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy, or move it away to begin a new log",
+            sqlite3.SQLITE_NOTADB: "the file is no database; restore a copy, or move it away to begin a new log",
+            sqlite3.SQLITE_READONLY: "the file may not be written; give this user the right to",
+        }.get(code, "see to the disk and the folder's rights, and send it again")
+        raise EventLogError(f"event log {path}: {error}: nothing was written: {advice}") from error

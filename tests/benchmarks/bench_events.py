@@ -1,0 +1,90 @@
+"""Event log and consumer: events a second that are durable, users a second that are reflected.
+
+    python -m tests.benchmarks.bench_events append [--callers 32] [--seconds 10] [--batch 1] [--folder DIR]
+
+`append`: callers that each send events one call after the other; prints events a second,
+the latency of a call, and the size of a commit. DIR lies on the disk that is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from feature_repo.events import sqlite_log
+from feature_repo.events.event import Event, parse_event
+from feature_repo.events.sqlite_log import SqliteEventLog
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    append = commands.add_parser("append")
+    append.add_argument("--callers", type=int, default=32)
+    append.add_argument("--seconds", type=float, default=10.0)
+    append.add_argument("--batch", type=int, default=1)
+    append.add_argument("--folder", type=Path)
+    append.set_defaults(run=measure_appends)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def measure_appends(arguments: argparse.Namespace) -> None:
+    """Print how many events a log takes, and how long a caller waits."""
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        log = SqliteEventLog(Path(folder) / "log.db")
+        commits, numbered = [], sqlite_log._numbered
+
+        def counted(connection: object, calls: list[object]) -> object:
+            commits.append(len(calls))
+            return numbered(connection, calls)  # type: ignore[arg-type]
+
+        sqlite_log._numbered = counted  # type: ignore[assignment]
+        end, cpu = time.perf_counter() + arguments.seconds, time.process_time()
+        with ThreadPoolExecutor(arguments.callers) as pool:
+            calls = [pool.submit(_send, log, number, arguments.batch, end) for number in range(arguments.callers)]
+        waits = np.concatenate([call.result() for call in calls])
+        cpu = time.process_time() - cpu
+        events = len(waits) * arguments.batch
+        assert log.newest() == events
+        p50, p95, p99 = np.percentile(waits, [50, 95, 99]) * 1e3
+        rate, wait = f"{events / arguments.seconds:,.0f} a second", f"{p50:.1f} ms, {p95:.1f} at p95, {p99:.1f} at p99"
+        print(
+            f"{arguments.callers} callers, {arguments.batch} events a call: {rate}, "
+            f"{1e6 * cpu / events:.0f} µs of CPU each; a call takes {wait}; {np.mean(commits):.1f} calls a commit"
+        )
+        log.close()
+
+
+def _send(log: SqliteEventLog, caller: int, batch: int, end: float) -> list[float]:
+    """Send events until the end, and return the seconds of each call."""
+    waits, number = [], 0
+    while time.perf_counter() < end:
+        events = [_event(caller, number + each) for each in range(batch)]
+        number, start = number + batch, time.perf_counter()
+        log.append(events)
+        waits.append(time.perf_counter() - start)
+    return waits
+
+
+def _event(caller: int, number: int) -> Event:
+    sent = {
+        "event_id": f"{caller:08x}-{number:012x}-0000-4000",
+        "kind": "click",
+        "user_id": f"user {caller * 31 + number % 997}",
+        "item_id": f"item {number % 5003}",
+        "time": "2024-05-31T18:00:00Z",
+        "value": 1.5,
+        "request_id": f"{number:032x}",
+    }
+    return parse_event(sent, datetime(2024, 5, 31, 18))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Event log in SQLite: order, one row for each id, group commit, and what happens when the disk fails."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from feature_repo.errors import InputError
+from feature_repo.events import sqlite_log
+from feature_repo.events.event import EventKind
+from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError
+from feature_repo.events.sqlite_log import SqliteEventLog
+from tests.unit.feature_repo.events.events_world import CLICK, NOW, click
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteEventLog]:
+    log = SqliteEventLog(tmp_path / "events" / "shop.db")
+    yield log
+    log.close()
+
+
+def test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers(log: SqliteEventLog) -> None:
+    shown = replace(CLICK, event_id="e4", kind=EventKind.IMPRESSION, position=3, propensity=0.25, request_id="r")
+    bought = click(3, kind=EventKind.PURCHASE, value=2.5, basket_id="b é 🙂", time=NOW - timedelta(days=2))
+    assert log.append([click(2), bought]) == [1, 2]
+    assert log.append([replace(shown, arrived=NOW + timedelta(minutes=1))]) == [3]
+    read = log.read(0, 10)
+    assert [each.sequence for each in read] == [1, 2, 3]
+    assert [each.event for each in read] == [click(2), bought, replace(shown, arrived=NOW + timedelta(minutes=1))]
+    assert log.read(1, 1) == read[1:2]
+    assert log.read(3, 10) == []
+    assert SqliteEventLog(log.path).newest() == 3
+
+
+def test_an_id_is_kept_once_whenever_it_comes_again(log: SqliteEventLog) -> None:
+    assert log.append([click(1), click(2), click(1)]) == [1, 2, 1]
+    later = [replace(click(number), arrived=NOW + timedelta(hours=1)) for number in (2, 3, 1)]
+    assert log.append(later) == [2, 3, 1]
+    assert [each.event.event_id for each in log.read(0, 10)] == ["e1", "e2", "e3"]
+
+
+@pytest.mark.parametrize("change", [{"item_id": "i2"}, {"value": 1.0}, {"time": NOW}, {"kind": EventKind.VIEW}])
+def test_an_id_of_another_content_is_refused_with_its_call(log: SqliteEventLog, change: dict[str, Any]) -> None:
+    log.append([click(1)])
+    with pytest.raises(EventConflictError, match="field 'event_id' is 'e1'"):
+        log.append([click(5), replace(click(1), **change)])
+    with pytest.raises(EventConflictError):
+        log.append([click(6), replace(click(6), **change)])
+    assert [each.event for each in log.read(0, 10)] == [click(1)]
+
+
+def test_arrivals_ascend_with_the_numbers_and_strictly_between_commits(log: SqliteEventLog) -> None:
+    """A run that has read the log up to a time has read every event of that time."""
+    log.append([click(1), click(5)])
+    log.append([click(4, time=NOW), click(5, event_id="same moment")])
+    arrivals = [each.event.arrived for each in log.read(0, 10)]
+    assert arrivals[:2] == [click(1).arrived, click(5).arrived]
+    assert arrivals[2] > arrivals[1]
+    assert arrivals == sorted(arrivals)
+
+
+def test_many_callers_share_a_commit_and_each_gets_its_own_numbers(
+    log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups, started, numbered = [], Barrier(16, timeout=5), sqlite_log._numbered
+
+    def slow(connection: sqlite3.Connection, calls: list[Any]) -> Any:
+        groups.append(len(calls))
+        time.sleep(0.05)
+        return numbered(connection, calls)
+
+    def call(number: int) -> list[int]:
+        started.wait()
+        wrong = [replace(click(number), item_id="other")] if number == 7 else []
+        return log.append([click(number), click(100 + number), *wrong])
+
+    monkeypatch.setattr(sqlite_log, "_numbered", slow)
+    with ThreadPoolExecutor(16) as pool:
+        calls = [pool.submit(call, number) for number in range(16)]
+    assert sum(groups) == 16
+    assert len(groups) < 8
+    assert isinstance(calls[7].exception(), EventConflictError)
+    stored = {each.event.event_id: each.sequence for each in log.read(0, 100)}
+    assert sorted(stored.values()) == list(range(1, 31))
+    for number in set(range(16)) - {7}:
+        assert calls[number].result() == [stored[f"e{number}"], stored[f"e{100 + number}"]]
+
+
+def test_a_commit_is_on_the_disk(log: SqliteEventLog) -> None:
+    """A loss of power cannot be tested here; what decides it can: 2 is FULL."""
+    log.append([click(1)])
+    assert log._writer is not None
+    pragmas = {name: log._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_two_processes_write_into_one_order(log: SqliteEventLog) -> None:
+    other = SqliteEventLog(log.path)
+    log.append([click(1)])
+    assert other.append([click(2)]) == [2]
+    assert log.append([click(2), click(3)]) == [2, 3]
+    other.close()
+
+
+def test_a_consumers_offset_is_kept_and_never_goes_back(log: SqliteEventLog) -> None:
+    assert log.committed("features") == 0
+    log.commit("features", 7)
+    log.commit("features", 5)
+    log.commit("other", 1)
+    assert (log.committed("features"), SqliteEventLog(log.path).committed("other")) == (7, 1)
+
+
+def test_more_than_may_wait_is_refused_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, numbered, started = (
+        SqliteEventLog(tmp_path / "log.db", max_waiting=3),
+        sqlite_log._numbered,
+        Barrier(2, timeout=5),
+    )
+    with pytest.raises(InputError, match="4 events at once; wanted at most 3"):
+        log.append([click(number) for number in range(4)])
+
+    def held(connection: sqlite3.Connection, calls: list[Any]) -> Any:
+        started.wait()
+        started.wait()
+        return numbered(connection, calls)
+
+    monkeypatch.setattr(sqlite_log, "_numbered", held)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(log.append, [click(1), click(2)])
+        started.wait()
+        with pytest.raises(LogBusyError, match="2 events wait"):
+            log.append([click(3), click(4)])
+        started.wait()
+        assert first.result() == [1, 2]
+    monkeypatch.undo()
+    assert log.append([click(3), click(4), click(5)]) == [3, 4, 5]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(log: SqliteEventLog) -> None:
+    log.append([click(1)])
+    assert log._writer is not None
+    log._writer.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(EventLogError, match="the disk is full; free some space"):
+        log.append([click(number, item_id="i" * 200) for number in range(2, 500)])
+    assert log.newest() == 1
+    assert log.append([click(2)]) == [2]
+
+
+def test_a_log_that_another_process_holds_is_told_as_busy(log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_log, "WAIT_SECONDS", 0.1)
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LogBusyError, match="another process has held it"):
+            log.append([click(1)])
+    assert log.append([click(1)]) == [1]
+
+
+def test_a_damaged_file_and_a_foreign_one_are_told(tmp_path: Path) -> None:
+    damaged, foreign = tmp_path / "damaged.db", tmp_path / "foreign.db"
+    damaged.write_bytes(b"no database" * 1_000)
+    with pytest.raises(EventLogError, match="the file is no database; restore a copy"):
+        SqliteEventLog(damaged)
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE events (a)")
+    with pytest.raises(EventLogError, match="or no event log"):
+        SqliteEventLog(foreign)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from feature_repo.events.sqlite_log import SqliteEventLog
+from tests.unit.feature_repo.events.events_world import click
+log = SqliteEventLog(Path(sys.argv[1]))
+for number in range(1_000_000):
+    print(*log.append([click(2 * number), click(2 * number + 1)]), flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    path, acknowledged = tmp_path / "log.db", 0
+    for pause in (0.0, 0.013, 0.05):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            told = [writer.stdout.readline()]
+            time.sleep(pause)
+            writer.kill()
+            told += writer.stdout.read().splitlines(keepends=True)
+        numbers = [int(number) for line in told if line.endswith("\n") for number in line.split()]
+        acknowledged = max(acknowledged, *numbers)
+        ids = [each.event.event_id for each in SqliteEventLog(path).read(0, 10**6)]
+        assert len(ids) >= acknowledged > 0
+        assert len(ids) % 2 == 0  # each call wholly or not at all
+        assert ids == [f"e{number}" for number in range(len(ids))]
