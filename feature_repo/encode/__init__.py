@@ -7,6 +7,7 @@ from feature_repo.encode.encoder import Encoder
 from feature_repo.encode.inputs import BUCKETS, HASHED_TOKENS, MISSING, PAD, RESERVED, UNKNOWN, Input, InputKind
 from feature_repo.encode.moment import asked_at
 from feature_repo.encode.numbers import Scale
+from feature_repo.encode.request import RequestEncoder
 
 __all__ = [
     "BUCKETS",
@@ -18,6 +19,7 @@ __all__ = [
     "Encoder",
     "Input",
     "InputKind",
+    "RequestEncoder",
     "Scale",
     "asked_at",
 ]

@@ -22,8 +22,8 @@ class RequestEncoder:
     """Encoder of requests, with the arrays of `Encoder.encode` of an equal frame.
 
     A value's code is looked up in a dict, which does not grow slower with the vocabulary.
-    The dict of a vocabulary is made at its first use and kept: about 85 bytes a value
-    beside the texts, which it shares with the encoder, and 0.1 µs a value.
+    The dict of a vocabulary is made at its first use and kept: about 110 bytes a value
+    beside the texts, which it shares with the encoder, and half a second a million.
 
     Args:
         encoder: the encoder that training has fitted.
