@@ -18,7 +18,20 @@ NOT_PROMOTED = 3
 """Exit code of a completed run whose version did not pass the gate."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C or SIGTERM."""
-ORDER = ("run", "init", "recommend", "releases", "promote", "rollback", "verify", "status", "up", "experiment", "clean")
+ORDER = (
+    "run",
+    "init",
+    "recommend",
+    "releases",
+    "promote",
+    "rollback",
+    "verify",
+    "serve",
+    "status",
+    "up",
+    "experiment",
+    "clean",
+)
 """Commands in the order of the help."""
 
 Dataset = Annotated[str | None, typer.Option(help="Dataset of the release. Default: that of the last run.")]

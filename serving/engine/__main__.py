@@ -1,0 +1,82 @@
+"""Process of one engine: `python -m serving.engine DATASET VERSION`.
+
+The first line on stdout says `ready` with the facts of the release, or `refused` with the reason. Then each line on
+stdin is a batch, and each line on stdout its answers, in the same order. The end of stdin ends the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import orjson
+
+from serving.engine.stages import Stages
+from serving.service_settings import ServiceSettings
+from serving.settings import Settings
+
+logger = logging.getLogger("serving.engine")
+
+
+def main(dataset: str, version: int, environ: Mapping[str, str]) -> int:
+    """Load a version, answer batches until stdin ends, and return the exit status.
+
+    Args:
+        dataset: name of the dataset.
+        version: number of the version.
+        environ: variables of the settings.
+    """
+    # Ctrl-C in a terminal reaches all processes; the front ends this one when its requests are done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    questions, answers = sys.stdin.buffer, _own_stdout()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s v{version} %(levelname)s %(message)s"
+    )
+    try:
+        _serve(dataset, version, environ, questions, answers)
+    except BrokenPipeError:
+        return 0  # the front has ended
+    except Exception as error:
+        logger.exception("version %d does not serve", version)
+        _write(answers, {"refused": str(error)})
+        return 1
+    return 0
+
+
+def _serve(dataset: str, version: int, environ: Mapping[str, str], questions: BinaryIO, answers: BinaryIO) -> None:
+    """Open the version, say so, and answer line by line."""
+    # After stdout is taken: these imports may print.
+    from serving.engine.facts import facts
+    from serving.engine.opening import open_answerer
+
+    settings, service, stages = Settings.from_environment(environ), ServiceSettings.from_environment(environ), Stages()
+    with open_answerer(settings, service, dataset, version, stages) as answerer:
+        stages.take()
+        _write(answers, {"ready": facts(answerer)})
+        for line in questions:
+            with stages.stage("engine"):
+                found = answerer.answer(orjson.loads(line))
+            _write(answers, {"version": version, "answers": found, "stages": stages.take()})
+
+
+def _own_stdout() -> BinaryIO:
+    """Take stdout for the answers; what a package prints goes to stderr."""
+    own = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return own
+
+
+def _write(answers: BinaryIO, line: Any) -> None:
+    answers.write(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE))
+    answers.flush()
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1], int(sys.argv[2]), os.environ)
+    sys.stderr.flush()
+    # Not `sys.exit`, which would wait for a read of the online store that hangs.
+    os._exit(status)

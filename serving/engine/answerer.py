@@ -1,0 +1,145 @@
+"""Answers of one release to the lines of the front.
+
+A batch holds questions of many clients. What is wrong with one of them, a filter that cannot be read or a user whose
+stored row breaks something, is the answer to that one alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from feature_repo.errors import InputError
+from feature_repo.utc import present_time
+from serving.answering import answer_many
+from serving.engine.guarded_store import GuardedStore, NoFeatures, StoreAwayError
+from serving.engine.stages import Stages
+from serving.index.base import Fields, ItemIndex
+from serving.index.filters import FilterError
+from serving.release.load import Release
+from serving.request import Request
+from serving.retriever import POPULAR, Recommendations, Recommended, Retriever
+from serving.similar import similar_items
+
+logger = logging.getLogger(__name__)
+ANSWER = "answer"
+"""Stage of everything that is not the feature read."""
+Answer = dict[str, Any]
+
+
+class Answerer:
+    """One release, its online features and its index.
+
+    Args:
+        release: the release.
+        store: its online features.
+        index: its index.
+        stages: time by stage.
+        stale_after: age of the features from which on an answer is flagged as stale.
+        now: present time, naive UTC.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        store: GuardedStore,
+        index: ItemIndex,
+        stages: Stages,
+        *,
+        stale_after: timedelta,
+        now: Callable[[], datetime] = present_time,
+    ) -> None:
+        self.release, self.index = release, index
+        self._store, self._stages = store, stages
+        self._stale_after, self._now = stale_after, now
+        self._fields = Fields.of(release.schema)
+        self._retriever = Retriever(release, store, index)
+        self.withdrawn = store.withdrawn_items()
+        self._nobody = NoFeatures(self.withdrawn)
+        self._popular = Retriever(release, self._nobody, index)
+
+    def answer(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """Answer the questions of a batch, in their order."""
+        found: dict[int, Answer] = {}
+        users: dict[int, Request] = {}
+        for number, question in enumerate(questions):
+            try:
+                self._fields.parse(question["where"])
+                if question["op"] == "similar":
+                    found[number] = self._similar(question)
+                else:
+                    users[number] = _request(question)
+            except (FilterError, LookupError) as error:
+                found[number] = _refusal(error)
+        found |= dict(zip(users, self._recommend(list(users.values())), strict=True))
+        return [found[number] for number in range(len(questions))]
+
+    def _recommend(self, requests: list[Request]) -> list[Answer]:
+        try:
+            return [self._told(each) for each in answer_many(self._retriever, self._store, requests)]
+        except StoreAwayError as error:
+            popular = answer_many(self._popular, self._nobody, requests)
+            return [{**self._told(each), "flags": {"degraded": f"{error}: popular items"}} for each in popular]
+        except InputError as error:
+            return [_refusal(error)] if len(requests) == 1 else self._one_by_one(requests)
+        except Exception:
+            logger.exception("a batch of %d requests failed", len(requests))
+            return [_broken()] if len(requests) == 1 else self._one_by_one(requests)
+
+    def _one_by_one(self, requests: list[Request]) -> list[Answer]:
+        return [answer for each in requests for answer in self._recommend([each])]
+
+    def _similar(self, question: Mapping[str, Any]) -> Answer:
+        left_out = {*self.withdrawn, *question["exclude"]}
+        manifest, id_ = self.release.manifest, question["item_id"]
+        items = similar_items(self.index, manifest, id_, question["k"], where=question["where"], left_out=left_out)
+        return {"version": manifest.version, "item_id": id_, "items": _items(items)}
+
+    def _told(self, answer: Recommendations) -> Answer:
+        """Answer as data, with its flags."""
+        as_of = answer.features_as_of
+        return {
+            "user_id": answer.user_id,
+            "version": answer.version,
+            "source": answer.source,
+            "items": _items(answer.items),
+            "notes": answer.notes,
+            "flags": self._flags(answer),
+            "features_as_of": as_of.isoformat() if as_of else None,
+        }
+
+    def _flags(self, answer: Recommendations) -> dict[str, str]:
+        """Reasons by flag; empty for an answer from fresh features of a known user."""
+        flags, as_of = {}, answer.features_as_of
+        if answer.source == POPULAR:
+            flags["unknown"] = "nothing is known of this user: popular items"
+        elif as_of is None or self._now() - as_of > self._stale_after:
+            days = self._stale_after.total_seconds() / 86_400
+            flags["stale"] = f"the features stand for {as_of}, wanted at most {days:g} days ago"
+        return flags
+
+
+def _request(question: Mapping[str, Any]) -> Request:
+    return Request(
+        user_id=question["user_id"],
+        k=question["k"],
+        where=question["where"],
+        exclude=tuple(question["exclude"]),
+        exclude_seen=question["exclude_seen"],
+    )
+
+
+def _items(items: Sequence[Recommended]) -> list[Answer]:
+    return [{"item_id": item.item_id, "score": item.score, "fields": item.fields} for item in items]
+
+
+def _refusal(error: Exception) -> Answer:
+    """Error of the client, with the position in the filter where there is one."""
+    refusal = {"status": 404 if isinstance(error, LookupError) else 422, "message": str(error)}
+    return {"error": refusal | ({"position": error.position} if isinstance(error, FilterError) else {})}
+
+
+def _broken() -> Answer:
+    return {"error": {"status": 500, "message": "the answer failed; the log of the engine says why"}}

@@ -1,0 +1,37 @@
+"""Facts on a release for the front, which has neither its manifest nor its index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.engine.answerer import Answerer
+
+POPULAR_HELD = 1_000
+"""Popular items that the front holds for the time without an engine."""
+
+
+def facts(answerer: Answerer) -> dict[str, Any]:
+    """Manifest in short, and the most popular items with their fields."""
+    manifest = answerer.release.manifest
+    return {
+        "dataset": manifest.dataset,
+        "version": manifest.version,
+        "created": manifest.created.isoformat(),
+        "data_until": manifest.as_of.isoformat(),
+        "holdout_from": manifest.cut.isoformat(),
+        "items": manifest.item_count,
+        "dimensions": manifest.dim,
+        "verdict": manifest.verdict.outcome.value,
+        "reasons": manifest.verdict.reasons,
+        "metrics": manifest.metrics,
+        "popular": _popular(answerer),
+    }
+
+
+def _popular(answerer: Answerer) -> list[dict[str, Any]]:
+    withdrawn = set(answerer.withdrawn)
+    # Some are not in the index; twice as many are enough.
+    counts = dict([each for each in answerer.release.popular if each[0] not in withdrawn][: 2 * POPULAR_HELD])
+    fields = answerer.index.fetch(answerer.release.manifest.collection, list(counts))
+    found = [{"item_id": id_, "score": float(counts[id_]), "fields": fields[id_]} for id_ in counts if id_ in fields]
+    return found[:POPULAR_HELD]

@@ -1,0 +1,62 @@
+"""Opening of one version: verified, allowed to serve, and warm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from feature_repo.schema import Entity
+from feature_repo.store.sqlite_online import open_store
+from serving.engine.answerer import Answerer
+from serving.engine.guarded_store import GuardedStore
+from serving.engine.stages import Stages
+from serving.index.base import Fields
+from serving.index.lite_files import open_index
+from serving.registry.sqlite import open_registry
+from serving.release.load import Release, check_may_serve
+from serving.service_settings import ServiceSettings
+from serving.settings import Settings
+
+WARM_USERS, WARM_ITEMS = 8, 20
+
+
+@contextmanager
+def open_answerer(
+    settings: Settings, service: ServiceSettings, dataset: str, version: int, stages: Stages
+) -> Iterator[Answerer]:
+    """Yield the answerer of one version, and close its index at the end.
+
+    Args:
+        settings: the home and its services.
+        service: limits of the service.
+        dataset: name of the dataset.
+        version: number of the version.
+        stages: time by stage.
+
+    Raises:
+        ReleaseError: the version does not verify, or may not serve.
+        StoreAwayError: the online store does not answer.
+    """
+    release = Release.load(settings, dataset, version)
+    check_may_serve(open_registry(settings, dataset), release.manifest)
+    store = GuardedStore(
+        lambda: open_store(release.schema, settings.feast_home, online=settings.online_store),
+        service.store_seconds,
+        stages,
+    )
+    stale_after = timedelta(days=settings.features_behind_days)
+    with open_index(settings, Fields.of(release.schema), release.manifest.collection) as index:
+        answerer = Answerer(release, store, index, stages, stale_after=stale_after)
+        _warm(answerer, store)
+        yield answerer
+
+
+def _warm(answerer: Answerer, store: GuardedStore) -> None:
+    """Answer some users, so that no client waits for a first call."""
+    users = [*store.known(Entity.USER)[:WARM_USERS], "nobody"]
+    empty = {"op": "recommend", "k": WARM_ITEMS, "where": None, "exclude": (), "exclude_seen": False}
+    for batch in ([users[0]], users):
+        broken = [each for each in answerer.answer([{**empty, "user_id": user} for user in batch]) if "error" in each]
+        if broken:
+            raise RuntimeError(f"the first answers fail: {broken[0]['error']['message']}")

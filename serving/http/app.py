@@ -1,0 +1,56 @@
+"""The application: routes and errors around one service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib import metadata
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from serving.http import errors
+from serving.http.access import Access
+from serving.http.edge import Edge
+from serving.http.routes import items, recommendations, state
+from serving.http.service import Service
+from serving.http.tracing import Tracing
+
+DESCRIPTION = "Recommendations of the release that passed the gate, from one version at a time."
+
+
+def make_app(service: Service, access: Access, tracing: Tracing | None = None) -> ASGIApp:
+    """Make the application of a service.
+
+    Args:
+        service: the service; its supervisor runs as long as the application.
+        access: check of the token.
+        tracing: makes a span of each request, where traces are wanted.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(service.supervisor.run())
+        yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await service.supervisor.close()
+        if tracing:
+            tracing.close()
+
+    # Their pages would load scripts from other sites; `/openapi.json` describes all the same.
+    app = FastAPI(
+        title="Gatehouse",
+        version=metadata.version("gatehouse"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    errors.install(app)
+    for router in (recommendations.router, items.router, state.router):
+        app.include_router(router)
+    return Edge(app, access, service.settings, service.metrics, tracing)

@@ -1,0 +1,110 @@
+"""Bodies of requests and answers, as OpenAPI describes them.
+
+Answers are written as they are: these classes describe them, and tests hold them to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FLAGS = "Reasons by flag: `unknown` (nothing is known of the user), `stale` (old features), `degraded` (popular items)."
+TIMINGS = "Milliseconds by stage. `queue` is this request's; the engine's stages are those of its whole batch."
+ITEM: dict[str, Any] = {"item_id": "1029743", "score": 0.8123, "fields": {"department": "GROCERY", "price_28d": 1.99}}
+EXAMPLE: dict[str, Any] = {
+    "user_id": "718",
+    "version": 3,
+    "source": "two_tower",
+    "items": [ITEM],
+    "notes": [],
+    "flags": {},
+    "features_as_of": "2017-12-31T00:00:00",
+}
+TIMES: dict[str, Any] = {"queue": 0.1, "features": 1.2, "engine": 4.9}
+WHOLE: dict[str, Any] = {
+    "request_id": "5f0c1f4e8d5b4f4aa3f1f4b7b0a6b1c2",
+    "timings_ms": {"queue": 0.1, "features": 1.2, "engine": 4.9},
+}
+
+
+def _with_example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+class Item(BaseModel):
+    """Item of an answer."""
+
+    item_id: str
+    score: float = Field(description="Cosine of user and item, or the re-scorer's score; the count of a popular item.")
+    fields: dict[str, Any] = Field(description="Stored fields by name.")
+
+
+class UserAnswer(BaseModel):
+    """Recommendations of one user."""
+
+    user_id: str
+    version: int = Field(description="Release that answered.")
+    source: str = Field(description="`two_tower`, or `popular`.")
+    items: list[Item]
+    notes: list[str] = Field(description="Remarks, such as fewer items than wanted.")
+    flags: dict[str, str] = Field(description=FLAGS)
+    features_as_of: str | None = Field(description="Time that the online features stand for, UTC.")
+
+
+class Recommended(UserAnswer):
+    """Answer to a request for one user."""
+
+    model_config = _with_example(EXAMPLE | WHOLE)
+    request_id: str
+    timings_ms: dict[str, float] = Field(description=TIMINGS)
+
+
+class Broken(BaseModel):
+    """User whose answer failed."""
+
+    user_id: str
+    error: dict[str, Any]
+
+
+class RecommendedToMany(BaseModel):
+    """Answer to a request for many users, all of one version."""
+
+    model_config = _with_example({"version": 3, "answers": [EXAMPLE], **WHOLE})
+    version: int
+    answers: list[UserAnswer | Broken] = Field(description="Answers in the order of `user_ids`.")
+    request_id: str
+    timings_ms: dict[str, float] = Field(description=TIMINGS)
+
+
+class ManyUsers(BaseModel):
+    """Request for the recommendations of many users."""
+
+    model_config = ConfigDict(extra="forbid") | _with_example(
+        {"user_ids": ["718", "1228"], "k": 10, "filter": 'department == "GROCERY"'}
+    )
+    user_ids: list[str]
+    k: int = 20
+    filter: str | None = None
+    exclude_seen: bool = False
+    exclude: list[str] = []
+
+
+class Similar(BaseModel):
+    """Items that are nearest to an item."""
+
+    model_config = _with_example({"item_id": "1029743", "version": 3, "items": [ITEM], **WHOLE})
+    item_id: str
+    version: int
+    items: list[Item]
+    request_id: str
+    timings_ms: dict[str, float] = Field(description=TIMINGS)
+
+
+class Failure(BaseModel):
+    """Every answer other than 200."""
+
+    model_config = _with_example({"error": "k is 0, wanted 1 to 1,000", "request_id": WHOLE["request_id"]})
+    error: str = Field(description="What was got and wanted.")
+    request_id: str
+    position: int | None = Field(None, description="Position in the filter, from 1, where it cannot be read.")

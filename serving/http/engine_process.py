@@ -1,0 +1,161 @@
+"""The front's end of an engine: its process, and one batch at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+LINE_BYTES = 256_000_000
+"""Longest line of an engine: a batch of the longest answers with all fields."""
+END_SECONDS = 10.0
+"""Time that an engine has to end by itself."""
+LOG_BYTES = 5_000_000
+"""Size from which on the log of the engines is put aside."""
+
+
+class EngineGoneError(RuntimeError):
+    """The engine has ended, or does not answer."""
+
+
+class EngineRefusedError(RuntimeError):
+    """The engine does not serve its release; the message is the reason."""
+
+
+class EngineProcess:
+    """A running engine.
+
+    Args:
+        process: the process.
+        facts: facts on its release, as of `serving.engine.facts`.
+        seconds: longest time of a batch.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, facts: Mapping[str, Any], seconds: float) -> None:
+        self.facts, self.version = facts, int(facts["version"])
+        self._process, self._seconds = process, seconds
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], log: Path, *, start_seconds: float, answer_seconds: float
+    ) -> EngineProcess:
+        """Start an engine and wait until it is ready.
+
+        Args:
+            command: command of the engine, from the program on.
+            log: file for what it writes on stderr.
+            start_seconds: longest time until it is ready.
+            answer_seconds: longest time of a batch.
+
+        Raises:
+            EngineRefusedError: it does not serve its release.
+            EngineGoneError: it has ended, or is not ready in time.
+        """
+        process = await _launch(command, log)
+        try:
+            return cls(process, await _ready(process, log, start_seconds), answer_seconds)
+        except BaseException:
+            await _kill(process)
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    async def ask(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Answer one batch. The next may only be asked after it.
+
+        EngineGoneError if the engine ends meanwhile or takes too long; it is then ended.
+        """
+        try:
+            return await asyncio.wait_for(self._ask(questions), self._seconds)
+        except TimeoutError as error:
+            await _kill(self._process)
+            raise EngineGoneError(f"the engine gave no answer within {self._seconds:g} s") from error
+        except EngineGoneError:
+            await _kill(self._process)  # it may live and write what is no answer
+            raise
+
+    async def _ask(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(orjson.dumps(questions, option=orjson.OPT_APPEND_NEWLINE))
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise EngineGoneError("the engine has ended") from error
+        return await _line(self._process)
+
+    async def ended(self) -> int:
+        """Wait for the end of the process and return its exit status."""
+        return await self._process.wait()
+
+    async def end(self) -> None:
+        """End the process: by the end of its input, and by force if it takes too long."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), END_SECONDS)
+        except TimeoutError:
+            await _kill(self._process)
+
+
+async def _launch(command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("ab") as file:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=file,
+            limit=LINE_BYTES,
+            # Ctrl-C in the terminal is for the front alone.
+            start_new_session=os.name == "posix",
+            # A folder of the user's that is named like a module must not be taken for it.
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+        )
+
+
+async def _ready(process: asyncio.subprocess.Process, log: Path, seconds: float) -> Mapping[str, Any]:
+    """Wait for the first line and return the facts in it."""
+    try:
+        line = await asyncio.wait_for(_line(process), seconds)
+    except TimeoutError as error:
+        raise EngineGoneError(f"the engine was not ready within {seconds:g} s; its log is {log}") from error
+    except EngineGoneError as error:
+        raise EngineGoneError(f"{error}, before it was ready; its log is {log}") from error
+    if "refused" in line:
+        raise EngineRefusedError(line["refused"])
+    facts: Mapping[str, Any] = line["ready"]
+    return facts
+
+
+async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdout is not None
+    try:
+        line = await process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise EngineGoneError("the engine has ended")
+        found: dict[str, Any] = orjson.loads(line)
+    except ValueError as error:  # no JSON, or too long
+        raise EngineGoneError(f"the engine wrote no answer: {error}") from error
+    return found
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def engine_command(dataset: str, version: int) -> tuple[str, ...]:
+    """Command that starts the engine of a version."""
+    return (sys.executable, "-m", "serving.engine", dataset, str(version))

@@ -1,0 +1,63 @@
+"""Recommendations of one user, and of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from serving.http.bodies import Failure, ManyUsers, Recommended, RecommendedToMany
+from serving.http.limits import check_filter, check_id, check_list, check_number
+from serving.http.service import Service, ask, ask_one, refuse, reply
+
+router = APIRouter(tags=["recommendations"])
+FAILURES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Failure, "description": "No token, or a wrong one"},
+    422: {"model": Failure, "description": "Something in the request cannot be used"},
+    503: {"model": Failure, "description": "Overload, or no release is loaded; Retry-After says when to ask again"},
+}
+WHERE = 'Filter on items, such as `department == "GROCERY" and price_28d < 5`.'
+K = Annotated[int, Query(description="Number of items.")]
+Filter = Annotated[str | None, Query(description=WHERE)]
+Exclude = Annotated[tuple[str, ...], Query(description="Item to leave out; may be repeated.")]
+Seen = Annotated[bool, Query(description="Leave out everything the user has seen, also where seen items may return.")]
+
+
+@router.get(
+    "/v1/recommendations/{user_id:path}", response_model=None, responses={200: {"model": Recommended}, **FAILURES}
+)
+async def recommend(
+    request: Request, user_id: str, k: K = 20, filter: Filter = None, exclude_seen: Seen = False, exclude: Exclude = ()
+) -> Response:
+    """Recommend items to a user. An unknown user gets popular items, flagged `unknown`."""
+    service: Service = request.app.state.service
+    check_id("user_id", user_id)
+    (question,) = _questions(service, [user_id], k, filter, exclude_seen, exclude)
+    return await ask_one(request, question)
+
+
+@router.post("/v1/recommendations", response_model=None, responses={200: {"model": RecommendedToMany}, **FAILURES})
+async def recommend_to_many(request: Request, body: ManyUsers) -> Response:
+    """Recommend items to many users, all by one release."""
+    service: Service = request.app.state.service
+    check_list("user_ids", body.user_ids, service.settings.max_users, fewest=1)
+    questions = _questions(service, body.user_ids, body.k, body.filter, body.exclude_seen, body.exclude)
+    answered = await ask(request, questions)
+    broken = [answer["error"] for answer in answered.answers if "error" in answer]
+    if len(broken) == len(questions):
+        raise refuse(broken[0])
+    told = [{"user_id": user} | answer for user, answer in zip(body.user_ids, answered.answers, strict=True)]
+    return reply(request, answered, {"version": answered.version, "answers": told})
+
+
+def _questions(
+    service: Service, user_ids: Sequence[str], k: int, where: str | None, exclude_seen: bool, exclude: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Check what is asked, and write a question for each user."""
+    check_number("k", k, service.settings.max_k)
+    check_list("exclude", exclude, service.settings.max_excluded)
+    check_filter(where)
+    asked = {"op": "recommend", "k": k, "where": where, "exclude": exclude, "exclude_seen": exclude_seen}
+    return [{**asked, "user_id": user_id} for user_id in user_ids]

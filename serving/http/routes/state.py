@@ -1,0 +1,56 @@
+"""State of the service: its release, its health, its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from serving.http.errors import LOADING_SECONDS, ApiError
+from serving.http.service import Service
+
+router = APIRouter(tags=["state"])
+
+
+@router.get("/v1/release", response_model=None)
+async def release(request: Request) -> Response:
+    """Describe the release that serves: version, data, verdict with reasons, metrics."""
+    supervisor = request.app.state.service.supervisor
+    if supervisor.facts is None:
+        raise ApiError(503, "; ".join(supervisor.problems.values()), retry_after=LOADING_SECONDS)
+    told = {name: value for name, value in supervisor.facts.items() if name != "popular"}
+    return _json(told | {"champion": supervisor.champion, "request_id": request.state.request_id})
+
+
+@router.get("/healthz", response_model=None)
+async def health() -> Response:
+    """Say that the process answers."""
+    return _json({"healthy": True})
+
+
+@router.get("/readyz", response_model=None)
+async def readiness(request: Request) -> Response:
+    """Say whether an engine answers, by 200 or 503, which version, and what is wrong."""
+    supervisor = request.app.state.service.supervisor
+    ready = supervisor.lane is not None
+    told: dict[str, Any] = {"ready": ready}
+    if request.state.trusted:
+        version = supervisor.lane.version if ready else None
+        told |= {"version": version, "champion": supervisor.champion, "problems": supervisor.problems}
+    return _json(told, 200 if ready else 503)
+
+
+@router.get("/metrics", response_model=None)
+async def metrics(request: Request) -> Response:
+    """Metrics for Prometheus."""
+    service: Service = request.app.state.service
+    lane = service.supervisor.lane
+    service.metrics.load.set(lane.batcher.load if lane else 0)
+    return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _json(told: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(told), status, media_type="application/json")

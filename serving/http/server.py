@@ -1,0 +1,117 @@
+"""`gatehouse serve`: the front process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from serving.http.access import Access, is_loopback
+from serving.http.app import make_app
+from serving.http.champion import ChampionReader, champion_read
+from serving.http.engine_process import EngineProcess, engine_command
+from serving.http.logs import log_to
+from serving.http.metrics import Metrics
+from serving.http.service import Service
+from serving.http.supervisor import Supervisor
+from serving.http.tracing import tracing_of
+from serving.service_settings import ServiceSettings, read_token
+from serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 512
+
+
+def serve(
+    settings: Settings,
+    dataset: str,
+    *,
+    host: str,
+    port: int,
+    token_file: Path | None,
+    environ: Mapping[str, str],
+    echo: Callable[[str], None],
+) -> None:
+    """Serve the champion of a dataset until Ctrl-C or SIGTERM; running requests are finished then.
+
+    Args:
+        settings: the home and its services.
+        dataset: name of the dataset.
+        host: address to listen on.
+        port: port; 0 for any free one.
+        token_file: file of the bearer token.
+        environ: variables of the service's settings.
+        echo: told the address, and what begins to serve.
+
+    Raises:
+        ValueError: a setting cannot be used, or another host than loopback is to be served without a token.
+        RuntimeError: the address cannot be listened on.
+    """
+    limits, token = ServiceSettings.from_environment(environ), read_token(environ, token_file)
+    if token is None and not is_loopback(host):
+        raise ValueError(
+            f"--host {host} can be reached from other machines: wanted a bearer token, by --token-file FILE,"
+            " GATEHOUSE_TOKEN_FILE or GATEHOUSE_TOKEN"
+        )
+    tracing, logs = tracing_of(environ), settings.home / "logs"
+    with _listen(host, port) as listening:
+        log_to(logs / "serve.log")
+        metrics = Metrics()
+
+        async def start(version: int) -> EngineProcess:
+            command, log = engine_command(dataset, version), logs / "engine.log"
+            times = {"start_seconds": limits.start_seconds, "answer_seconds": limits.answer_seconds}
+            return await EngineProcess.start(command, log, **times)
+
+        reader = ChampionReader(champion_read(settings, dataset))
+        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics)
+        config = uvicorn.Config(
+            make_app(service, Access(token), tracing),
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=round(limits.stop_seconds),
+        )
+        echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")
+        _Server(config).run([listening])
+    echo("ended")
+
+
+def address(listening: socket.socket) -> str:
+    """Address of a listening socket, for a browser."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Server whose end by a signal is an end like any other."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()  # or the signal would be raised again
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen on an address. RuntimeError if that cannot be."""
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(where)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        raise RuntimeError(
+            f"cannot listen on {host}, port {port} ({error.strerror}): another service may run there; choose"
+            " another port with --port"
+        ) from error
+    return listening

@@ -1,0 +1,177 @@
+"""Batches of an engine in this process: equal to `Retriever.recommend`, and each question for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from feature_repo.errors import InputError
+from serving.engine.answerer import Answerer
+from serving.engine.facts import facts
+from serving.engine.guarded_store import GuardedStore
+from serving.engine.stages import Stages
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.release.load import Release
+from serving.retriever import Retriever
+from tests.integration.release_world import (
+    DATASET,
+    NOW,
+    Online,
+    empty_database,
+    fresh_home,
+    register,
+    schema,
+    seal_as,
+    write_artifacts,
+)
+from tests.integration.users_world import random_users
+
+WITHDRAWN = ["food07", "toys05"]
+
+
+class Store(Online):
+    """Online features that can go away; one user's row breaks what reads it."""
+
+    def __init__(self) -> None:
+        super().__init__(random_users(), WITHDRAWN)
+        self.is_away = False
+
+    def read_online(self, entity: Any, ids: Sequence[str]) -> pl.DataFrame:
+        if self.is_away:
+            raise ConnectionError("refused")
+        return pl.DataFrame() if "poison" in ids else super().read_online(entity, ids)
+
+
+class World:
+    def __init__(self, release: Release, index: MilvusIndex) -> None:
+        self.store, self.clock = Store(), 0.0
+        self.stages = Stages()
+        guarded = GuardedStore(lambda: self.store, 5.0, self.stages, clock=lambda: self.clock)
+        stale_after = timedelta(days=7)
+        self.now = NOW + timedelta(days=1)
+        self.answerer = Answerer(release, guarded, index, self.stages, stale_after=stale_after, now=self._now)
+        self.retriever = Retriever(release, self.store, index)
+
+    def _now(self) -> datetime:
+        return self.now
+
+    def ask(self, *users: str, k: int = 5, where: str | None = None, **options: Any) -> list[dict[str, Any]]:
+        asked = {"op": "recommend", "k": k, "where": where, "exclude": [], "exclude_seen": False, **options}
+        return self.answerer.answer([asked | {"user_id": user} for user in users])
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, MilvusIndex]]:
+    root = tmp_path_factory.mktemp("engine")
+    settings = fresh_home(root / "home", empty_database(root / "template"))
+    seal_as(settings, register(settings, write_artifacts(root / "artifacts", schema(seen_items_may_return=False))))
+    release = Release.load(settings, DATASET, 1)
+    with MilvusIndex(settings, Fields.of(release.schema)) as index:
+        yield release, index
+
+
+@pytest.fixture
+def world(opened: tuple[Release, MilvusIndex]) -> World:
+    return World(*opened)
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+@pytest.mark.parametrize("where", [None, 'department == "food" and price < 9', "price > 100"])
+def test_answers_are_those_of_the_retriever(world: World, where: str | None) -> None:
+    users = ["user03", "nobody", "user11", "user03"]
+    for user, answer in zip(users, world.ask(*users, where=where), strict=True):
+        wanted = world.retriever.recommend(user, 5, where)
+        items = [{"item_id": item.item_id, "score": item.score, "fields": item.fields} for item in wanted.items]
+        assert (answer["user_id"], answer["items"], answer["notes"]) == (user, items, wanted.notes)
+        assert (answer["version"], answer["source"]) == (1, wanted.source)
+
+
+def test_excluded_items_are_replaced_by_the_next(world: World) -> None:
+    (whole,) = world.ask("user03", k=10)
+    left_out = ids(whole)[1:4]
+    (answer,) = world.ask("user03", k=7, exclude=left_out)
+    assert ids(answer) == [id_ for id_ in ids(whole) if id_ not in left_out]
+    (few,) = world.ask("user03", k=3, where="price == 3", exclude=["food03", "toys03"])
+    assert (ids(few), few["notes"][1:]) == ([], ("only 0 of 3 items match and are not left out",))
+
+
+def test_seen_items_are_left_out_where_asked(opened: tuple[Release, MilvusIndex]) -> None:
+    release, index = opened
+    returning = replace(release, towers=replace(release.towers, schema=schema(seen_items_may_return=True)))
+    world = World(returning, index)
+    user = next(row["user_id"] for row in random_users().iter_rows(named=True) if len(row["history_items"]) > 3)
+    seen = set(world.store.seen_items([user])["item_id"])
+    (with_seen,), (without,) = world.ask(user, k=38), world.ask(user, k=38, exclude_seen=True)
+    assert ids(without) == [id_ for id_ in ids(with_seen) if id_ not in seen]
+    assert len(ids(without)) < len(ids(with_seen))
+
+    def never(_: Any) -> Any:
+        raise InputError("the seen items of shop are not online")
+
+    world.store.seen_items = never  # type: ignore[method-assign]
+    (refused,) = world.ask(user, exclude_seen=True)
+    assert refused["error"] == {"status": 422, "message": "the seen items of shop are not online"}
+    assert world.ask(user)[0]["source"] == "two_tower"
+
+
+def test_a_filter_that_cannot_be_read_is_the_answer_to_that_question_alone(world: World) -> None:
+    asked = {"op": "recommend", "k": 2, "exclude": [], "exclude_seen": False, "user_id": "user03"}
+    good, bad, unknown = world.answerer.answer([asked | {"where": each} for each in (None, "price <", "colour == 1")])
+    assert len(good["items"]) == 2
+    assert (bad["error"]["status"], bad["error"]["position"]) == (422, 8)
+    assert "the filterable fields are department, price" in unknown["error"]["message"]
+
+
+def test_a_user_whose_row_breaks_something_fails_alone(world: World) -> None:
+    first, broken, last = world.ask("user03", "poison", "user11")
+    assert broken["error"]["status"] == 500
+    assert "ColumnNotFound" not in str(broken)
+    assert [first, last] == world.ask("user03", "user11")
+
+
+def test_without_the_store_popular_items_answer_and_filters_hold(world: World) -> None:
+    before = world.ask("user03")
+    world.store.is_away = True
+    answer, other = world.ask("user03", "user11", where='department == "food"')
+    assert (answer["source"], ids(answer)) == ("popular", ["food01"])
+    assert other["flags"] == {"degraded": "the online store does not answer (ConnectionError): popular items"}
+    assert ids(world.ask("user03", exclude=["food01"])[0]) == ["toys00"]  # the withdrawn stay away
+    world.store.is_away = False
+    world.clock += 60
+    assert world.ask("user03") == before
+
+
+def test_old_features_and_unknown_users_are_flagged(world: World) -> None:
+    known, unknown = world.ask("user03", "nobody")
+    assert (known["flags"], list(unknown["flags"])) == ({}, ["unknown"])
+    world.now = NOW + timedelta(days=7, seconds=1)
+    known, unknown = world.ask("user03", "nobody")
+    reason = "the features stand for 2024-03-01 00:00:00, wanted at most 7 days ago"
+    assert (known["flags"], list(unknown["flags"])) == ({"stale": reason}, ["unknown"])
+    assert known["features_as_of"] == NOW.isoformat()
+
+
+def test_similar_items_are_the_nearest_without_itself_and_the_withdrawn(world: World) -> None:
+    asked = {"op": "similar", "item_id": "food06", "k": 3, "where": None, "exclude": ["food05"]}
+    filtered, plain, missing = world.answerer.answer(
+        [asked | {"where": 'department == "toys"'}, asked, asked | {"item_id": "gone"}]
+    )
+    assert ids(plain) == ["food08", "food04", "food09"]
+    assert [item["score"] for item in plain["items"]] == sorted((i["score"] for i in plain["items"]), reverse=True)
+    assert {item["fields"]["department"] for item in filtered["items"]} == {"toys"}
+    assert missing["error"] == {"status": 404, "message": "version 1 has no item 'gone'"}
+
+
+def test_facts_hold_the_popular_items_that_may_be_answered(world: World) -> None:
+    told = facts(world.answerer)
+    assert [(item["item_id"], item["score"]) for item in told["popular"]] == [("food01", 7.0), ("toys00", 1.0)]
+    assert (told["version"], told["items"], told["verdict"]) == (1, 40, "passed")

@@ -1,0 +1,180 @@
+"""A service over engines that are not processes, and requests to it without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.http.champion import ChampionReader
+from serving.http.engine_process import EngineGoneError, EngineRefusedError
+from serving.http.metrics import Metrics
+from serving.http.service import Service
+from serving.http.supervisor import Supervisor
+from serving.service_settings import ServiceSettings
+
+ITEMS = [{"item_id": f"item{n}", "score": 9.0 - n, "fields": {}} for n in range(5)]
+
+
+def facts_of(version: int) -> dict[str, Any]:
+    return {"dataset": "shop", "version": version, "popular": ITEMS}
+
+
+@dataclass
+class FakeEngine:
+    """An engine that answers with the ids of its users. Held, it answers nobody."""
+
+    version: int
+    batches: list[list[str]] = field(default_factory=list)
+    is_ended: bool = False
+
+    def __post_init__(self) -> None:
+        self.facts, self.pid = facts_of(self.version), 0
+        self._free, self._dead = asyncio.Event(), asyncio.Event()
+        self._free.set()
+
+    def hold(self) -> None:
+        self._free.clear()
+
+    def release(self) -> None:
+        self._free.set()
+
+    def die(self) -> None:
+        self._dead.set()
+        self._free.set()
+
+    async def ask(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        self.batches.append([str(each.get("user_id")) for each in questions])
+        await self._free.wait()
+        await asyncio.sleep(0)
+        if self._dead.is_set():
+            raise EngineGoneError("the engine has ended")
+        return {"version": self.version, "answers": [self._answer(each) for each in questions], "stages": {"engine": 1}}
+
+    def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        if question.get("user_id") == "broken":
+            return {"error": {"status": 422, "message": "cannot read the filter", "position": 7}}
+        own = {"version": self.version, "items": ITEMS[: question["k"]]}
+        if question["op"] == "similar":
+            return own | {"item_id": question["item_id"]}
+        told = {"source": "two_tower", "notes": [], "flags": {}, "features_as_of": "2024-03-01T00:00:00"}
+        return {"user_id": question["user_id"]} | own | told
+
+    async def ended(self) -> int:
+        await self._dead.wait()
+        return -9
+
+    async def end(self) -> None:
+        self.is_ended = True
+        self._dead.set()
+
+
+class World:
+    """A supervised service. Make it in a running event loop."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.champion: int | None = 1
+        self.registry_away = False
+        self.refused: dict[int, str] = {}
+        self.loading: Callable[[int], Awaitable[None]] | None = None
+        self.engines: list[FakeEngine] = []
+        self.said: list[str] = []
+        self.settings = ServiceSettings(**{"poll_seconds": 0.01, **settings})
+        self.metrics = Metrics()
+        reader = ChampionReader(self._read)
+        self.supervisor = Supervisor(reader, self._start, self.settings, self.metrics, self.said.append)  # type: ignore[arg-type]
+        self.service = Service(self.supervisor, self.settings, self.metrics)
+
+    def _read(self) -> int | None:
+        if self.registry_away:
+            raise OSError("no route to the registry")
+        return self.champion
+
+    async def _start(self, version: int) -> FakeEngine:
+        if version in self.refused:
+            raise EngineRefusedError(self.refused[version])
+        if self.loading:
+            await self.loading(version)
+        self.engines.append(FakeEngine(version))
+        return self.engines[-1]
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until something holds."""
+        for _ in range(500):
+            if holds():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"it never holds; problems {self.supervisor.problems}, said {self.said}")
+
+    async def serves(self, version: int) -> None:
+        """Wait until a version serves."""
+        await self.until(lambda: self.supervisor.lane and self.supervisor.lane.version == version)
+
+
+def in_world(story: Callable[[World], Awaitable[None]], **settings: Any) -> None:
+    """Tell a story in a world whose supervisor runs."""
+
+    async def told() -> None:
+        world = World(**settings)
+        running = asyncio.create_task(world.supervisor.run())
+        try:
+            await asyncio.wait_for(story(world), 20)
+        finally:
+            running.cancel()
+            for engine in world.engines:
+                engine.release()
+            await asyncio.wait_for(world.supervisor.close(), 5)
+
+    asyncio.run(told())
+
+
+@dataclass
+class Reply:
+    """Answer of an application."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.body)
+
+
+async def call(
+    app: Any, path: str, *, body: Sequence[bytes] | None = None, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Ask an application: GET, or POST with the parts of a body."""
+    plain, _, query = path.partition("?")
+    given = {"host": "127.0.0.1:8000", "content-type": "application/json", **(headers or {})}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET" if body is None else "POST",
+        "scheme": "http",
+        "path": plain,
+        "raw_path": plain.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 1),
+    }
+    parts = list(body or [b""])
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not parts:
+            await asyncio.sleep(3600)
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Reply(sent[0]["status"], found, b"".join(each.get("body", b"") for each in sent[1:]))
