@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 
 from feature_repo.schema import CREATED_TIME, Entity
 from feature_repo.store.definitions import table_path
@@ -36,6 +37,7 @@ from tests.integration.release_world import (
 from tests.integration.users_world import random_users
 
 ROOT = Path(__file__).parents[2]
+SERVE = (sys.executable, "-m", "orchestration.cli", "serve", "--dataset", DATASET)
 SECONDS = 60
 """Longest wait for anything."""
 
@@ -93,6 +95,10 @@ class Served:
             lines = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#")
         return float(lines[series])
 
+    def engines(self) -> list[psutil.Process]:
+        """Engine processes of the service."""
+        return psutil.Process(self.process.pid).children()
+
     def wait(self, version: int) -> dict[str, Any]:
         """Wait until a version serves."""
         return self.until(lambda state: state.get("version") == version)
@@ -107,13 +113,23 @@ class Served:
         return state
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """Environment of a command on a home."""
+    return {**os.environ, "GATEHOUSE_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `gatehouse serve` to its end."""
+    line = [*SERVE, *arguments]
+    return subprocess.run(line, env=environment(settings), capture_output=True, text=True, timeout=SECONDS)
+
+
 @contextmanager
 def serving(settings: Settings, *arguments: str, **service: float) -> Iterator[Served]:
     """Run `gatehouse serve` on a free port."""
-    environment = {**os.environ, "GATEHOUSE_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    environment["GATEHOUSE_SERVE"] = json.dumps({"poll_seconds": 0.1, **service})
-    command = [sys.executable, "-m", "orchestration.cli", "serve", "--dataset", DATASET, "--port", "0", *arguments]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    own = environment(settings) | {"GATEHOUSE_SERVE": json.dumps({"poll_seconds": 0.1, **service})}
+    line = [*SERVE, "--port", "0", *arguments]
+    process = subprocess.Popen(line, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -122,4 +138,7 @@ def serving(settings: Settings, *arguments: str, **service: float) -> Iterator[S
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=SECONDS)
+        try:
+            process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()

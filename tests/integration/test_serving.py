@@ -2,18 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from itertools import count, groupby
+from threading import Event, Thread
+from typing import Any
 from urllib.parse import urlencode
 
+import psutil
 import pytest
 
 from serving.open import open_retriever
+from serving.registry import Registry
+from serving.release.promotion import promote, rollback
 from serving.settings import Settings
 from tests.integration.release_world import DATASET
-from tests.integration.serving_world import Served, released_home, serving
+from tests.integration.serving_world import ROOT, Served, command, released_home, serving
 
 pytestmark = pytest.mark.timeout(240)
 USERS = [f"user{n:02}" for n in range(6)]
+
+
+class Client(Thread):
+    """A client that asks in a loop over one connection that it keeps."""
+
+    def __init__(self, served: Served, number: int) -> None:
+        super().__init__()
+        self._connection = HTTPConnection(served.address.removeprefix("http://"), timeout=60)
+        self._number, self._stop_asking = number, Event()
+        self.answers: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+
+    def run(self) -> None:
+        self._connection.connect()
+        opened = self._connection.sock
+        for turn in count(self._number):
+            if self._stop_asking.is_set():
+                break
+            try:
+                self._ask(turn)
+            except (OSError, HTTPException, ValueError) as error:
+                self.problems.append(repr(error))
+            if self._connection.sock is not opened:
+                self.problems.append("the connection was closed")
+                break
+
+    def _ask(self, turn: int) -> None:
+        if turn % 8:
+            self._connection.request("GET", f"/v1/recommendations/{USERS[turn % len(USERS)]}?k=5")
+        else:
+            asked = json.dumps({"user_ids": USERS, "k": 5})
+            self._connection.request("POST", "/v1/recommendations", asked, {"Content-Type": "application/json"})
+        reply = self._connection.getresponse()
+        told = json.loads(reply.read())
+        if reply.status != 200:
+            self.problems.append(str(told))
+        elif {each["version"] for each in told.get("answers", [told])} != {told["version"]}:
+            self.problems.append(f"mixed: {told}")
+        else:
+            self.answers.append(told)
+
+    def stop(self) -> None:
+        self._stop_asking.set()
+        self.join()
+        self._connection.close()
+
+
+@contextmanager
+def background(work: Callable[[], Any]) -> Iterator[Future[Any]]:
+    """Do something beside a block."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work)
+
+
+def holding(served: Served) -> psutil.Process:
+    """Stop the engine, so that requests wait."""
+    (engine,) = served.engines()
+    engine.suspend()
+    return engine
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +96,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def served(home: Settings) -> Iterator[Served]:
-    with serving(home) as served:
+    with serving(home, queue_users=40, wait_seconds=30) as served:
         served.wait(1)
         yield served
 
@@ -41,3 +114,115 @@ def test_answers_are_those_of_the_retriever(served: Served, home: Settings) -> N
             assert one["request_id"] == headers["X-Request-Id"]
             assert {name: one[name] for name in told} == told
             assert one["timings_ms"].keys() == {"queue", "features", "engine"}
+
+
+def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, home: Settings) -> None:
+    clients = [Client(served, number) for number in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        for move, version in ((lambda: promote(home, DATASET, 2), 2), (lambda: rollback(home, DATASET), 1)):
+            move()
+            served.wait(version)
+            time.sleep(0.3)
+    finally:
+        for client in clients:
+            client.stop()
+    assert [problem for client in clients for problem in client.problems] == []
+    lists: dict[tuple[int, str], set[str]] = {}
+    for client in clients:
+        assert [version for version, _ in groupby(client.answers, lambda told: told["version"])] == [1, 2, 1]
+        for told in (each for whole in client.answers for each in whole.get("answers", [whole])):
+            lists.setdefault((told["version"], told["user_id"]), set()).add(json.dumps(told["items"]))
+    assert {len(found) for found in lists.values()} == {1}
+    assert all(lists[1, user] != lists[2, user] for user in USERS)
+    assert len(served.engines()) == 1  # the old ones have ended
+
+
+def test_a_release_that_was_changed_is_refused_while_the_former_serves(served: Served, home: Settings) -> None:
+    registry = Registry(home, DATASET)
+    file = registry.download(2) / "user_encoder.json"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b" ")
+    registry.set_champion(2)
+    problem = served.until(lambda state: "release" in state["problems"])["problems"]["release"]
+    assert "version 2 is refused" in problem
+    assert "user_encoder.json" in problem
+    assert served.get(f"/v1/recommendations/{USERS[0]}")[1]["version"] == served.state()["version"] == 1
+    assert served.metric("gatehouse_release_refusals_total") >= 1
+    assert (served.metric("gatehouse_release_version"), served.metric("gatehouse_champion_version")) == (1, 2)
+    assert "version 2 is refused" in (home.home / "logs" / "serve.log").read_text()
+    registry.set_champion(1)
+    served.until(lambda state: not state["problems"])
+    file.write_bytes(whole)
+
+
+def test_an_engine_that_is_killed_leaves_flagged_answers_and_comes_back(served: Served) -> None:
+    (engine,) = served.engines()
+    engine.kill()
+    answers = [served.get(f"/v1/recommendations/{USERS[0]}?k=2") for _ in range(3)]
+    for status, told, _ in answers:
+        assert (status, told["source"], told["version"]) == (200, "popular", 1)
+        assert told["flags"].keys() == {"degraded"}
+        assert [item["item_id"] for item in told["items"]] == ["toys05", "food01"]
+    status, told, headers = served.get(f"/v1/recommendations/{USERS[0]}?filter=price%3C3")
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert served.get("/readyz")[0] == 503
+    served.wait(1)
+    assert served.get(f"/v1/recommendations/{USERS[0]}")[1]["source"] == "two_tower"
+    assert served.metric('gatehouse_flagged_answers_total{flag="degraded"}') == 3
+
+
+def test_an_overloaded_service_refuses_at_once_and_answers_what_it_took(served: Served) -> None:
+    asked = {"user_ids": USERS * 3, "k": 1}
+    engine = holding(served)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            taken = [pool.submit(served.get, "/v1/recommendations", asked) for _ in range(2)]
+            while served.metric("gatehouse_load_users") < 36:
+                time.sleep(0.01)
+            started = time.monotonic()
+            refused = [served.get("/v1/recommendations", asked) for _ in range(5)]
+            assert time.monotonic() - started < 5
+        finally:
+            engine.resume()
+        assert {(status, headers["Retry-After"]) for status, _, headers in refused} == {(503, "1")}
+        assert [each.result()[0] for each in taken] == [200, 200]
+    assert served.metric("gatehouse_load_users") == 0
+    assert served.get("/v1/recommendations", asked)[0] == 200
+
+
+def test_a_second_service_on_the_port_ends_with_one_line(served: Served, home: Settings) -> None:
+    port = served.address.rpartition(":")[2]
+    done = command(home, "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert f"cannot listen on 127.0.0.1, port {port}" in done.stderr
+
+
+def test_other_hosts_need_a_token(home: Settings) -> None:
+    done = command(home, "--host", "0.0.0.0", "--port", "0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "wanted a bearer token" in done.stderr
+
+
+def test_the_front_imports_nothing_that_computes() -> None:
+    code = "import sys, serving.http.server; print({'torch', 'numpy', 'polars', 'mlflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_an_end_in_the_middle_of_a_request_finishes_it(served: Served) -> None:
+    """The last test on this service."""
+    engine = holding(served)
+    with background(lambda: served.get(f"/v1/recommendations/{USERS[0]}")) as asked:
+        try:
+            while served.metric("gatehouse_load_users") < 1:
+                time.sleep(0.01)
+            served.process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        finally:
+            engine.resume()
+        assert (asked.result()[0], asked.result()[1]["source"]) == (200, "two_tower")
+    assert served.process.wait(30) == 0
+    assert not engine.is_running()
