@@ -14,11 +14,6 @@ def present_time() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def microseconds(moment: datetime) -> int:
-    """Microseconds from 1970 to a time, naive UTC."""
-    return (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-
-
 def utc_time(name: str, text: str) -> datetime:
     """Convert an ISO time with a zone to UTC; one without is UTC.
 

@@ -14,7 +14,9 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID
+from serving.answer import Recommended
 from serving.index.base import Fields, ItemIndex
+from serving.ranking import NOTHING
 from serving.search import MemorySearcher
 
 
@@ -62,6 +64,17 @@ class Corpus:
     def row(self, id_: str) -> int | None:
         """Row of an item; None if it is not there."""
         return self._row_of.get(id_)
+
+    def recommended(self, rows_K: np.ndarray, scores_K: np.ndarray) -> tuple[Recommended, ...]:
+        """Items of one list, without its empty ranks.
+
+        Args:
+            rows_K: rows of the items, best first.
+            scores_K: their scores.
+        """
+        rows_K, scores_K = rows_K[rows_K != NOTHING], scores_K[rows_K != NOTHING]
+        found = zip(rows_K.tolist(), scores_K.tolist(), self.stored(rows_K), strict=True)
+        return tuple(Recommended(item_id=self.ids[row], score=score, fields=fields) for row, score, fields in found)
 
     def stored(self, rows_K: np.ndarray) -> list[dict[str, Any]]:
         """Stored fields of items by name."""

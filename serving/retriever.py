@@ -8,6 +8,7 @@ Legend: Q users, K ranks, P items of all lists.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from feature_repo.encode.moment import asked_times
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 from feature_repo.store.online_rows import OnlineRows
 from feature_repo.utc import microseconds, present_time
-from serving.answer import AS_OF, POPULAR, RESULT, TWO_TOWER, Recommendations, Recommended
+from serving.answer import AS_OF, POPULAR, RESULT, TWO_TOWER, Recommendations
 from serving.corpus import Corpus
 from serving.index.base import Fields, ItemIndex
 from serving.ranking import NOTHING, Ranked
@@ -61,6 +62,12 @@ class Retriever:
         self.corpus = Corpus.of(index, release.manifest.collection, Fields.of(release.schema))
         self._lists = UserLists(release.towers, self.corpus, store.withdrawn_items(), stage)
 
+    def with_store(self, store: OnlineFeatures) -> Retriever:
+        """Retriever of the same release and items with other online features."""
+        other = copy(self)
+        other._store = store
+        return other
+
     def known_users(self) -> list[str]:
         """List every user in the online features of the release, sorted."""
         return self._store.known(Entity.USER)
@@ -101,8 +108,8 @@ class Retriever:
         answers = []
         for n, (request, time) in enumerate(zip(requests, times, strict=True)):
             source = TWO_TOWER if users.known_B[n] else POPULAR
-            items = self._items(ranked.rows_QK[n, : request.k], ranked.scores_QK[n, : request.k])
-            notes = self._notes(source, len(items), request.k)
+            items = self.corpus.recommended(ranked.rows_QK[n, : request.k], ranked.scores_QK[n, : request.k])
+            notes = self._notes(source, len(items), request)
             answers.append(
                 Recommendations(
                     user_id=request.user_id,
@@ -193,20 +200,13 @@ class Retriever:
         seen = dict(zip(asking, self._store.seen_rows(asking), strict=True)) if asking else {}
         return [self.corpus.rows({*each.exclude, *seen.get(each.user_id, ())}) for each in requests]
 
-    def _items(self, rows_K: np.ndarray, scores_K: np.ndarray) -> tuple[Recommended, ...]:
-        """Items of one list."""
-        rows_K, scores_K = rows_K[rows_K != NOTHING], scores_K[rows_K != NOTHING]
-        stored = zip(rows_K.tolist(), scores_K.tolist(), self.corpus.stored(rows_K), strict=True)
-        return tuple(
-            Recommended(item_id=self.corpus.ids[row], score=score, fields=fields) for row, score, fields in stored
-        )
-
-    def _notes(self, source: str, found: int, k: int) -> tuple[str, ...]:
-        notes = []
+    def _notes(self, source: str, found: int, request: Request) -> tuple[str, ...]:
+        notes, k = [], request.k
         if source == POPULAR:
             notes.append("nothing is known of this user: these are the most popular items")
         if k > self.release.manifest.item_count:
             notes.append(f"{k:,} items were asked for, the corpus has {self.release.manifest.item_count:,}")
         elif found < k:
-            notes.append(f"only {found:,} of {k:,} items match")
+            also = " and are not left out" if request.exclude or request.exclude_seen else ""
+            notes.append(f"only {found:,} of {k:,} items match{also}")
         return tuple(notes)

@@ -1,6 +1,6 @@
 """Items whose embeddings are nearest to that of an item.
 
-Legend: D dimensions.
+Legend: D dimensions, N items.
 """
 
 from __future__ import annotations
@@ -9,25 +9,17 @@ from collections.abc import Collection
 
 import numpy as np
 
-from serving.index.base import ItemIndex
-from serving.release.manifest import Manifest
-from serving.retriever import Recommended
+from serving.answer import Recommended
+from serving.corpus import Corpus
 
 
 def similar_items(
-    index: ItemIndex,
-    manifest: Manifest,
-    item_id: str,
-    k: int,
-    *,
-    where: str | None = None,
-    left_out: Collection[str] = (),
+    corpus: Corpus, item_id: str, k: int, *, where: str | None = None, left_out: Collection[str] = ()
 ) -> tuple[Recommended, ...]:
     """Find the items of the highest cosine with an item, best first.
 
     Args:
-        index: index of the release.
-        manifest: manifest of the release.
+        corpus: items of the release.
         item_id: the item, which is not in the answer.
         k: number of items.
         where: filter, in the grammar of `serving.index.filters`; None for all items.
@@ -37,17 +29,15 @@ def similar_items(
         LookupError: the release does not have the item.
         FilterError: the filter cannot be used.
     """
-    name = manifest.collection
-    stored = index.vectors(name, [item_id])
-    if item_id not in stored:
-        raise LookupError(f"version {manifest.version} has no item {item_id!r}")
-    unwanted = {item_id, *left_out}
-    wanted = min(k + len(unwanted), manifest.item_count)
-    hits = index.search(name, _direction(stored[item_id])[np.newaxis], wanted, where)
-    found = zip(hits.ids[0], hits.scores[0].tolist(), strict=True)
-    best = [(id_, score) for id_, score in found if id_ not in unwanted][:k]
-    fields = index.fetch(name, [id_ for id_, _ in best])
-    return tuple(Recommended(item_id=id_, score=score, fields=fields[id_]) for id_, score in best)
+    row = corpus.row(item_id)
+    if row is None:
+        raise LookupError(f"the release has no item {item_id!r}")
+    matches_N = corpus.matches(where)
+    allowed_N = np.ones(len(corpus.ids), bool) if matches_N is None else matches_N.copy()
+    allowed_N[corpus.rows({item_id, *left_out})] = False
+    query_D = _direction(corpus.searcher.vectors(np.array([row]))[0])
+    rows_1K, scores_1K = corpus.searcher.search(query_D[None], k, allowed_N)
+    return corpus.recommended(rows_1K[0], scores_1K[0])
 
 
 def _direction(vector_D: np.ndarray) -> np.ndarray:

@@ -13,19 +13,17 @@ from typing import Any
 
 from feature_repo.errors import InputError
 from feature_repo.utc import present_time
-from serving.answering import answer_many
+from serving.answer import POPULAR, Recommendations, Recommended
 from serving.engine.guarded_store import GuardedStore, NoFeatures, StoreAwayError
 from serving.engine.stages import Stages
-from serving.index.base import Fields, ItemIndex
+from serving.index.base import ItemIndex
 from serving.index.filters import FilterError
 from serving.release.load import Release
 from serving.request import Request
-from serving.retriever import POPULAR, Recommendations, Recommended, Retriever
+from serving.retriever import Retriever
 from serving.similar import similar_items
 
 logger = logging.getLogger(__name__)
-ANSWER = "answer"
-"""Stage of everything that is not the feature read."""
 Answer = dict[str, Any]
 
 
@@ -51,14 +49,12 @@ class Answerer:
         stale_after: timedelta,
         now: Callable[[], datetime] = present_time,
     ) -> None:
-        self.release, self.index = release, index
-        self._store, self._stages = store, stages
+        self.release = release
         self._stale_after, self._now = stale_after, now
-        self._fields = Fields.of(release.schema)
-        self._retriever = Retriever(release, store, index)
+        self._retriever = Retriever(release, store, index, stage=stages.stage)
+        self.corpus = self._retriever.corpus
         self.withdrawn = store.withdrawn_items()
-        self._nobody = NoFeatures(self.withdrawn)
-        self._popular = Retriever(release, self._nobody, index)
+        self._popular = self._retriever.with_store(NoFeatures(self.withdrawn))
 
     def answer(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Answer the questions of a batch, in their order."""
@@ -66,7 +62,7 @@ class Answerer:
         users: dict[int, Request] = {}
         for number, question in enumerate(questions):
             try:
-                self._fields.parse(question["where"])
+                self.corpus.matches(question["where"])
                 if question["op"] == "similar":
                     found[number] = self._similar(question)
                 else:
@@ -78,9 +74,9 @@ class Answerer:
 
     def _recommend(self, requests: list[Request]) -> list[Answer]:
         try:
-            return [self._told(each) for each in answer_many(self._retriever, self._store, requests)]
+            return [self._told(each) for each in self._retriever.answer(requests)]
         except StoreAwayError as error:
-            popular = answer_many(self._popular, self._nobody, requests)
+            popular = self._popular.answer(requests)
             return [{**self._told(each), "flags": {"degraded": f"{error}: popular items"}} for each in popular]
         except InputError as error:
             return [_refusal(error)] if len(requests) == 1 else self._one_by_one(requests)
@@ -93,9 +89,9 @@ class Answerer:
 
     def _similar(self, question: Mapping[str, Any]) -> Answer:
         left_out = {*self.withdrawn, *question["exclude"]}
-        manifest, id_ = self.release.manifest, question["item_id"]
-        items = similar_items(self.index, manifest, id_, question["k"], where=question["where"], left_out=left_out)
-        return {"version": manifest.version, "item_id": id_, "items": _items(items)}
+        id_ = question["item_id"]
+        items = similar_items(self.corpus, id_, question["k"], where=question["where"], left_out=left_out)
+        return {"version": self.release.manifest.version, "item_id": id_, "items": _items(items)}
 
     def _told(self, answer: Recommendations) -> Answer:
         """Answer as data, with its flags."""

@@ -32,6 +32,9 @@ def _popular(answerer: Answerer) -> list[dict[str, Any]]:
     withdrawn = set(answerer.withdrawn)
     # Some are not in the index; twice as many are enough.
     counts = dict([each for each in answerer.release.popular if each[0] not in withdrawn][: 2 * POPULAR_HELD])
-    fields = answerer.index.fetch(answerer.release.manifest.collection, list(counts))
-    found = [{"item_id": id_, "score": float(counts[id_]), "fields": fields[id_]} for id_ in counts if id_ in fields]
-    return found[:POPULAR_HELD]
+    corpus = answerer.corpus
+    there = [id_ for id_ in counts if corpus.row(id_) is not None][:POPULAR_HELD]
+    fields = corpus.stored(corpus.rows(there))
+    return [
+        {"item_id": id_, "score": float(counts[id_]), "fields": each} for id_, each in zip(there, fields, strict=True)
+    ]

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-import polars as pl
+import numpy as np
 
 from feature_repo.errors import InputError
-from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity
+from feature_repo.schema import Entity
+from feature_repo.store.online_rows import UNKNOWN_TIME, OnlineRows
 from serving.engine.stages import Stages
 from serving.retriever import OnlineFeatures
 
@@ -59,11 +60,11 @@ class GuardedStore:
     def known(self, entity: Entity) -> list[str]:
         return self._read("known", entity, limit=OPEN_SECONDS)
 
-    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
-        return self._read("read_online", entity, ids)
+    def read_rows(self, entity: Entity, ids: Sequence[str]) -> OnlineRows:
+        return self._read("read_rows", entity, ids)
 
-    def seen_items(self, ids: Sequence[str]) -> pl.DataFrame:
-        return self._read("seen_items", ids)
+    def seen_rows(self, ids: Sequence[str]) -> list[list[str]]:
+        return self._read("seen_rows", ids)
 
     def withdrawn_items(self) -> list[str]:
         return self._read("withdrawn_items", limit=OPEN_SECONDS)
@@ -128,13 +129,11 @@ class NoFeatures:
     def known(self, entity: Entity) -> list[str]:
         return []
 
-    def read_online(self, entity: Entity, ids: Sequence[str]) -> pl.DataFrame:
-        return pl.DataFrame({entity.key: list(ids)}, schema={entity.key: pl.String}).with_columns(
-            pl.lit(None, pl.Datetime("us")).alias(ENTITY_TIME)
-        )
+    def read_rows(self, entity: Entity, ids: Sequence[str]) -> OnlineRows:
+        return OnlineRows(ids=list(ids), times_B=np.full(len(ids), UNKNOWN_TIME), columns={})
 
-    def seen_items(self, ids: Sequence[str]) -> pl.DataFrame:
-        return pl.DataFrame(schema={USER_ID: pl.String, ITEM_ID: pl.String})
+    def seen_rows(self, ids: Sequence[str]) -> list[list[str]]:
+        return [[] for _ in ids]
 
     def withdrawn_items(self) -> list[str]:
         return self._withdrawn

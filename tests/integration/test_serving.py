@@ -113,7 +113,9 @@ def test_answers_are_those_of_the_retriever(served: Served, home: Settings) -> N
             assert (status, one["items"], one["source"], one["version"]) == (200, items, wanted.source, 1)
             assert one["request_id"] == headers["X-Request-Id"]
             assert {name: one[name] for name in told} == told
-            assert one["timings_ms"].keys() == {"queue", "features", "engine"}
+            stages = {"queue", "features", "engine"}
+            stages |= {"encode", "tower", "search", "rank"} if one["source"] == "two_tower" else set()
+            assert one["timings_ms"].keys() == stages
 
 
 def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, home: Settings) -> None:
