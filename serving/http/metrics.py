@@ -53,12 +53,6 @@ class Metrics:
             "gatehouse_registry_failures", "Looks for the champion that failed.", registry=own
         )
 
-    def names(self) -> set[str]:
-        """Names of all exported series."""
-        described = [each for collector in self._collectors() for each in collector.describe()]
-        suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-        return {f"{each.name}{suffix}" for each in described for suffix in suffixes[each.type]}
-
     def count_answer(self, answer: Mapping[str, object]) -> None:
         """Count an answer to a user by its source and its flags."""
         self.answers.labels(answer["source"]).inc()
@@ -73,6 +67,3 @@ class Metrics:
     def exposition(self) -> bytes:
         """Metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
-
-    def _collectors(self) -> list[Counter | Gauge | Histogram]:
-        return [each for each in vars(self).values() if isinstance(each, Counter | Gauge | Histogram)]
