@@ -15,11 +15,15 @@ from feature_repo.store.online_rows import OnlineRows
 from serving.engine.answerer import Answerer
 from serving.engine.facts import facts
 from serving.engine.guarded_store import GuardedStore
+from serving.engine.opening import open_answerer
 from serving.engine.stages import Stages
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
+from serving.registry import Registry
 from serving.release.load import Release
+from serving.release.manifest import ReleaseError
 from serving.retriever import Retriever
+from serving.service_settings import ServiceSettings
 from tests.integration.release_world import (
     DATASET,
     NOW,
@@ -177,3 +181,14 @@ def test_facts_hold_the_popular_items_that_may_be_answered(world: World) -> None
     told = facts(world.answerer)
     assert [(item["item_id"], item["score"]) for item in told["popular"]] == [("food01", 7.0), ("toys00", 1.0)]
     assert (told["version"], told["items"], told["verdict"]) == (1, 40, "passed")
+
+
+def test_a_version_that_did_not_pass_is_refused(opened: tuple[Release, MilvusIndex]) -> None:
+    settings = opened[1].settings
+    failed = register(settings, Registry(settings, DATASET).download(1), input_key="another")
+    seal_as(settings, failed, "failed")
+    with (
+        pytest.raises(ReleaseError, match=f"version {failed} does not serve: its verdict is failed"),
+        open_answerer(settings, ServiceSettings(), DATASET, failed, Stages()),
+    ):
+        pass

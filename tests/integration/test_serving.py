@@ -24,7 +24,7 @@ from serving.registry import Registry
 from serving.release.promotion import promote, rollback
 from serving.settings import Settings
 from tests.integration.release_world import DATASET
-from tests.integration.serving_world import ROOT, Served, command, released_home, serving
+from tests.integration.serving_world import ROOT, SECONDS, Served, command, released_home, serving
 
 pytestmark = pytest.mark.timeout(240)
 USERS = [f"user{n:02}" for n in range(6)]
@@ -68,6 +68,14 @@ class Client(Thread):
             self.problems.append(f"mixed: {told}")
         else:
             self.answers.append(told)
+
+    def wait(self, version: int) -> None:
+        """Wait for an answer of a version."""
+        deadline = time.monotonic() + SECONDS
+        while not self.answers or self.answers[-1]["version"] != version:
+            assert time.monotonic() < deadline
+            assert not self.problems
+            time.sleep(0.01)
 
     def stop(self) -> None:
         self._stop_asking.set()
@@ -126,7 +134,8 @@ def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, 
         for move, version in ((lambda: promote(home, DATASET, 2), 2), (lambda: rollback(home, DATASET), 1)):
             move()
             served.wait(version)
-            time.sleep(0.3)
+            for client in clients:
+                client.wait(version)
     finally:
         for client in clients:
             client.stop()

@@ -18,6 +18,7 @@ from tests.mistakes.in_ranking import IN_RANKING
 from tests.mistakes.in_release import IN_RELEASE
 from tests.mistakes.in_runs import IN_RUNS
 from tests.mistakes.in_search import IN_SEARCH
+from tests.mistakes.in_service import IN_SERVICE
 from tests.mistakes.in_serving import IN_SERVING
 from tests.mistakes.mistake import Mistake
 from tests.mistakes.named_test import check
@@ -34,6 +35,7 @@ MISTAKES = [
     *IN_RELEASE,
     *IN_RUNS,
     *IN_SEARCH,
+    *IN_SERVICE,
     *IN_SERVING,
 ]
 CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
