@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import uuid
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -63,20 +64,14 @@ class Edge:
             if refused := self._refused(scope, headers, trusted):
                 await error_response(refused, request_id)(scope, receive, sent)
             else:
-                await self._inside(scope, self._limited(receive), sent, headers)
+                with self._tracing.span(scope, headers, lambda: status) if self._tracing else nullcontext():
+                    await self._app(scope, self._limited(receive), sent)
         except Exception:
             logger.exception("request failed", extra={"request_id": request_id})
             if not is_whole:  # half an answer must not look like a whole one
                 raise
         finally:
             self._told(scope, request_id, status, perf_counter() - started)
-
-    async def _inside(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
-        if self._tracing is None:
-            return await self._app(scope, receive, send)
-        with self._tracing.span(scope, headers):
-            await self._app(scope, receive, send)
-        return None
 
     def _refused(self, scope: Scope, headers: dict[bytes, bytes], trusted: bool) -> ApiError | None:
         """Error of a request that is not looked into."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,16 @@ class Tracing:
         self._tracer = self._provider.get_tracer("gatehouse")
 
     @contextmanager
-    def span(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> Iterator[None]:
-        """Trace a block as one request."""
+    def span(
+        self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], status: Callable[[], int]
+    ) -> Iterator[None]:
+        """Trace a block as one request.
+
+        Args:
+            scope: ASGI scope of the request.
+            headers: its headers.
+            status: returns the HTTP status at the end.
+        """
         from opentelemetry.trace import SpanKind
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -40,9 +48,10 @@ class Tracing:
             yield
             route = getattr(scope.get("route"), "path", "other")
             span.update_name(f"{scope['method']} {route}")
-            span.set_attributes({"http.route": route, "gatehouse.request_id": scope["state"]["request_id"]})
-            told = scope["state"].get("answered")
-            if told is not None:
+            span.set_attribute("http.route", route)
+            span.set_attribute("http.response.status_code", status())
+            span.set_attribute("gatehouse.request_id", scope["state"]["request_id"])
+            if (told := scope["state"].get("answered")) is not None:
                 stages = {f"gatehouse.{stage}_ms": value for stage, value in told.timings.items()}
                 span.set_attributes({"gatehouse.version": told.version, **stages})
 
