@@ -35,7 +35,8 @@ class NumpyOperators:
         version = _VERSIONS[target.removeprefix(ATEN)]
         if dtype is None:
             return version
-        return lambda *args, **kwargs: np.asarray(version(*args, **kwargs), dtype=dtype)
+        declared = np.dtype(dtype)
+        return lambda *args, **kwargs: np.asarray(version(*args, **kwargs), declared)
 
     def option(self, kind: str, value: Any) -> Any:
         """Name of a type; other options concern PyTorch only."""

@@ -11,55 +11,39 @@ from __future__ import annotations
 
 import io
 import json
-import operator
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from feature_repo.program.numpy_operators import NumpyOperators
-from feature_repo.program.operators import BY_KEYWORD, DTYPES, Operators
+from feature_repo.program.operators import DTYPES, Operators
+from feature_repo.program.steps import Values, steps_of
 from feature_repo.program.torch_operators import TorchOperators
 from feature_repo.pt2 import refuse_code
 
 SCHEMA_MAJOR = 8
 """Version of PyTorch's archive format that this module reads."""
-PLAIN = ("as_int", "as_bool", "as_string", "as_ints", "as_bools", "as_strings")
-NUMBERS = {f"_operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "mod", "neg")}
-"""Arithmetic on sizes, the only calls that are no ATen operators."""
-Values = dict[str, Any]
-Argument = Callable[[Values], Any]
-"""Lookup of an argument among the values computed so far."""
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One node of the graph."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One input of a program."""
 
-    call: Callable[..., Any]
-    """Operator."""
-    args: tuple[Argument, ...]
-    """Positional arguments."""
-    kwargs: Mapping[str, Argument]
-    """Keyword arguments."""
-    outputs: tuple[tuple[str | None, ...] | str | None, ...]
-    """Names of the results: None for an unused one, a tuple for a list of tensors."""
+    position: int
+    """Position of its value."""
+    dtype: str
+    """Type that it was exported with."""
+    sizes: tuple[int | None, ...]
+    """Sizes that it was exported with; None for any."""
 
-    def run(self, values: Values) -> None:
-        """Compute the node from earlier values and add its results to them."""
-        kwargs = {name: argument(values) for name, argument in self.kwargs.items()}
-        result = self.call(*(argument(values) for argument in self.args), **kwargs)
-        # A node without results is an assertion.
-        if not self.outputs:
-            return
-        results = (result,) if len(self.outputs) == 1 else result
-        for names, given in zip(self.outputs, results, strict=True):
-            if isinstance(names, tuple):
-                values.update((name, each) for name, each in zip(names, given, strict=True) if name)
-            elif names:
-                values[names] = given
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether an array has the exported type and fixed sizes."""
+        if array.dtype != self.dtype or array.ndim != len(self.sizes):
+            return False
+        return all(wanted is None or wanted == size for wanted, size in zip(self.sizes, array.shape, strict=True))
 
 
 class Program:
@@ -92,22 +76,25 @@ class Program:
             graph = module["graph"]
             in_numpy = quick_start and NumpyOperators.know(graph)
             self.operators: Operators = NumpyOperators() if in_numpy else TorchOperators()
-            tensors: Values = {}
+            tensors: dict[str, Any] = {}
             for kind in ("weights", "constants"):
                 tensors |= _tensors(archive, f"{root}/data/{kind}", f"model_{kind}_config.json", self.operators)
-        self._fixed, inputs = _inputs(module["signature"], tensors)
+        stored, inputs = _inputs(module["signature"], tensors)
         names = _input_names(module["module_call_graph"])
         if len(names) != len(inputs):
             raise ValueError(
                 f"{name}: {len(inputs)} inputs for the names {', '.join(names)}; wanted one dict of arrays"
             )
+        values = Values(stored)
         self.inputs = {
-            given: (inside, graph["tensor_values"][inside]) for given, inside in zip(names, inputs, strict=True)
+            given: _given(values.add(name=inside), graph["tensor_values"][inside])
+            for given, inside in zip(names, inputs, strict=True)
         }
-        """Value in the graph, and its declared type, by name of the input."""
-        self._steps = [_step(node, graph["tensor_values"], self.operators) for node in graph["nodes"]]
+        """Inputs by name."""
+        self._steps = steps_of(graph, values, self.operators)
+        self._start = values.start
         (output,) = graph["outputs"]
-        self._output: str = output["as_tensor"]["name"]
+        self._output = values.position(output["as_tensor"]["name"])
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Run the program.
@@ -119,17 +106,19 @@ class Program:
         if inputs.keys() != self.inputs.keys():
             differing = sorted(inputs.keys() ^ self.inputs.keys())
             raise ValueError(f"{self.name}: missing or unexpected inputs: {', '.join(differing)}")
-        values = dict(self._fixed)
+        values = self._start.copy()
         with self.operators.running():
-            for given, (inside, declared) in self.inputs.items():
-                _check(inputs[given], declared, f"{self.name}, input {given!r}")
-                values[inside] = self.operators.given(inputs[given])
-            for step in self._steps:
-                step.run(values)
+            for name, given in self.inputs.items():
+                array = inputs[name]
+                if not given.fits(array):
+                    raise ValueError(f"{self.name}, input {name!r}: {_misfit(array, given)}")
+                values[given.position] = self.operators.given(array)
+            for call, arguments, result in self._steps:
+                values[result] = call(*arguments(values))
             return self.operators.array(values[self._output])
 
 
-def _tensors(archive: zipfile.ZipFile, folder: str, config: str, operators: Operators) -> Values:
+def _tensors(archive: zipfile.ZipFile, folder: str, config: str, operators: Operators) -> dict[str, Any]:
     """Stored tensors of a folder, by name.
 
     Args:
@@ -145,9 +134,9 @@ def _tensors(archive: zipfile.ZipFile, folder: str, config: str, operators: Oper
     }
 
 
-def _inputs(signature: Mapping[str, Any], tensors: Values) -> tuple[Values, list[str]]:
+def _inputs(signature: Mapping[str, Any], tensors: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Stored values of the graph, and names of the given ones in order."""
-    fixed: Values = {}
+    fixed: dict[str, Any] = {}
     given: list[str] = []
     for spec in signature["input_specs"]:
         ((kind, entry),) = spec.items()
@@ -170,86 +159,12 @@ def _input_names(calls: list[dict[str, Any]]) -> list[str]:
     return names
 
 
-def _check(array: np.ndarray, declared: Mapping[str, Any], where: str) -> None:
-    """Raise ValueError unless an array has the exported type and fixed sizes.
-
-    Args:
-        array: the input.
-        declared: its description in the graph.
-        where: its name, for the message.
-    """
-    sizes = [size.get("as_int") for size in declared["sizes"]]
-    fits = len(sizes) == array.ndim and all(
-        wanted in (None, size) for wanted, size in zip(sizes, array.shape, strict=True)
-    )
-    dtype = DTYPES[declared["dtype"]]
-    if not fits or array.dtype.name != dtype:
-        shape = ["any" if size is None else size for size in sizes]
-        raise ValueError(f"{where}: got {array.dtype} {list(array.shape)}, wanted {dtype} {shape}")
+def _given(position: int, declared: Mapping[str, Any]) -> Given:
+    """Input at a position, of its description in the graph."""
+    sizes = tuple(size.get("as_int") for size in declared["sizes"])
+    return Given(position=position, dtype=str(DTYPES[declared["dtype"]]), sizes=sizes)
 
 
-def _step(node: Mapping[str, Any], declared: Mapping[str, Any], operators: Operators) -> _Step:
-    """Step of a node.
-
-    Args:
-        node: node of the graph.
-        declared: descriptions of the graph's tensors by name.
-        operators: the library.
-    """
-    arguments = [(each["name"], each.get("kind"), _argument(each["arg"], operators)) for each in node["inputs"]]
-    target, outputs = node["target"], tuple(_result(output) for output in node["outputs"])
-    single = declared.get(outputs[0]) if len(outputs) == 1 and isinstance(outputs[0], str) else None
-    dtype = DTYPES[single["dtype"]] if single else None
-    return _Step(
-        call=NUMBERS[target] if target in NUMBERS else operators.operator(target, dtype),
-        args=tuple(argument for _, kind, argument in arguments if kind != BY_KEYWORD),
-        kwargs={name: argument for name, kind, argument in arguments if kind == BY_KEYWORD},
-        outputs=outputs,
-    )
-
-
-def _argument(arg: Mapping[str, Any], operators: Operators) -> Argument:
-    """Source of an argument.
-
-    Raises:
-        ValueError: a kind that towers do not have.
-    """
-    ((kind, value),) = arg.items()
-    if kind in ("as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool"):
-        return _named(value, operators)
-    if kind in ("as_tensors", "as_sym_ints", "as_optional_tensors"):
-        parts = [_named(each, operators) for each in value]
-        return lambda values: [part(values) for part in parts]
-    if kind == "as_none":
-        return _constant(None)
-    if kind in PLAIN:
-        return _constant(value)
-    if kind == "as_float":  # "Infinity" and "NaN" are stored as text
-        return _constant(float(value))
-    if kind == "as_floats":
-        return _constant([float(each) for each in value])
-    return _constant(operators.option(kind, value))
-
-
-def _named(value: Mapping[str, Any], operators: Operators) -> Argument:
-    """Argument by its name, or a constant number instead."""
-    for kind in ("name", "as_name"):
-        if kind in value:
-            name = value[kind]
-            return lambda values: values[name]
-    ((kind, content),) = value.items()
-    return _argument({kind: {"name": content["name"]} if kind == "as_tensor" else content}, operators)
-
-
-def _constant(value: Any) -> Argument:
-    return lambda values: value
-
-
-def _result(output: Mapping[str, Any]) -> tuple[str | None, ...] | str | None:
-    ((kind, value),) = output.items()
-    if kind == "as_tensors":
-        return tuple(each["name"] for each in value)
-    if kind == "as_none":
-        return None
-    name: str = value["name"] if kind == "as_tensor" else value["as_name"]
-    return name
+def _misfit(array: np.ndarray, given: Given) -> str:
+    shape = ["any" if size is None else size for size in given.sizes]
+    return f"got {array.dtype} {list(array.shape)}, wanted {given.dtype} {shape}"

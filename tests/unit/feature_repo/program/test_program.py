@@ -130,3 +130,19 @@ def test_a_function_that_is_no_operator_is_not_called(archive: bytes, target: st
 def test_another_format_is_named(archive: bytes) -> None:
     with pytest.raises(ValueError, match=r"written by torch 2\..* wanted format 8"):
         Program(rewritten(archive, lambda model: model["schema_version"].update(major=9)), "tower")
+
+
+def test_a_value_that_no_earlier_node_computes_is_named(archive: bytes) -> None:
+    def change(model: dict[str, Any]) -> None:
+        nodes = model["graph_module"]["graph"]["nodes"]
+        nodes.insert(0, nodes.pop())
+
+    with pytest.raises(ValueError, match=r"reads '\w+' before it is computed"):
+        Program(rewritten(archive, change), "tower")
+
+
+def test_a_run_leaves_no_values_for_one_beside_it(archive: bytes) -> None:
+    program = Program(archive, "tower")
+    before = list(program._start)
+    program(example(3))
+    assert all(value is one for value, one in zip(program._start, before, strict=True))
