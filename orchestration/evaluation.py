@@ -23,9 +23,9 @@ from orchestration.asset_values import Index
 from orchestration.champion import load_champion
 from orchestration.index_recall import sampled_index_recall
 from orchestration.served_search import served_search
-from serving.index.base import ItemIndex
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
+from serving.search import ItemFields, Searcher
 from serving.settings import Settings
 from training.baselines import (
     BASELINES,
@@ -62,7 +62,7 @@ class Evaluated:
     items: int
     """Items of the whole corpus."""
     index_recall: float
-    """Share of the exact top INDEX_K that the built index returns, under serving's filters."""
+    """Share of the exact top INDEX_K that the searcher returns, under serving's filters and without seen items."""
     index_users: int
     """Users that index recall was measured on."""
     notes: tuple[str, ...] = ()
@@ -122,7 +122,8 @@ class Window:
 
 def evaluate_version(
     settings: Settings,
-    index: ItemIndex,
+    searcher: Searcher,
+    fields: ItemFields,
     value: Index,
     tables: Tables,
     vectors_ND: np.ndarray,
@@ -136,7 +137,8 @@ def evaluate_version(
 
     Args:
         settings: home and services.
-        index: the item index, open.
+        searcher: the searcher of its collection that serves.
+        fields: filterable fields of the searcher's items.
         value: version and collection to measure.
         tables: canonical tables of the version's source.
         vectors_ND: embeddings of the corpus, by item id.
@@ -166,8 +168,10 @@ def evaluate_version(
     )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
+    holdout = window.holdout
+    seen = None if holdout.seen_items_may_return else holdout.seen
     recall, index_users = sampled_index_recall(
-        index, value.collection, tables.schema, tables.items, user_QD, vectors_ND, k=k, seed=seed
+        searcher, fields, tables.schema, tables.items, user_QD, vectors_ND, seen, k=k, seed=seed
     )
     return Evaluated(
         systems=measured["whole"],

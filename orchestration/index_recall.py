@@ -1,46 +1,54 @@
-"""Recall of the built index against exact search, under serving's filters.
+"""Recall of the searcher that serves against exact search, under serving's filters and seen items.
 
 Legend: Q queries, N items of the corpus, D dimensions, K ranks.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
-from serving.index.base import QUERIES_AT_ONCE, Hits, ItemIndex
+from serving.index.base import QUERIES_AT_ONCE
 from serving.index.filters import MAX_LENGTH, quoted
+from serving.search import ItemFields, Searcher
 from training.evaluation.metrics import index_recall
 from training.retrieval.exact import Mask, exact_search
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 USERS = QUERIES_AT_ONCE
-"""Users that the index is asked for: one call a filter. The index's recall varies little between users."""
+"""Users that are asked for: one call a filter. Recall varies little between users."""
 
 
 def sampled_index_recall(
-    index: ItemIndex,
-    name: str,
+    searcher: Searcher,
+    fields: ItemFields,
     schema: Schema,
     items: pl.DataFrame,
     user_QD: np.ndarray,
     item_ND: np.ndarray,
+    seen: csr_array | None,
     *,
     k: int,
     seed: int,
 ) -> tuple[float, int]:
-    """Measure the index on a seeded sample of users.
+    """Measure the searcher that serves on a seeded sample of users.
 
-    The index is searched without a filter and with one for each field that serving may
-    filter on, by the most frequent value that a filter can name.
+    It is asked without a filter and with one for each field that serving may filter on,
+    by the most frequent value that a filter can name.
 
     Args:
-        index: the item index.
-        name: its collection.
+        searcher: the searcher.
+        fields: filterable fields of its items.
         schema: declares which fields may be filtered on.
         items: item_id and the fields, in the order of `item_ND`.
         user_QD: embeddings of the users to draw from.
-        item_ND: embeddings that the index was built from.
+        item_ND: embeddings that the searcher was built from.
+        seen: items that must not return, sparse [users, N]; None where they may.
         k: length of the lists.
         seed: random seed of the sample.
 
@@ -48,15 +56,17 @@ def sampled_index_recall(
         The lowest share of the exact top k that a search returned, and how many users
         were asked for.
     """
-    rows = np.random.default_rng(seed).permutation(len(user_QD))[:USERS]
-    asked_QD = user_QD[np.sort(rows)]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(user_QD))[:USERS])
+    asked_QD, dropped = user_QD[rows], None if seen is None else seen[rows]
     filters = _filters(schema, items)
-    masks = [Mask(corpus=matches_N) for matches_N in filters.values()]
-    exact = exact_search(asked_QD, item_ND).lists(np.arange(len(asked_QD)), k, masks)
-    found = [_rows(index.search(name, asked_QD, k, where), items[ITEM_ID], k) for where in filters]
+    masks = [Mask(exclude=dropped, corpus=matches_N) for matches_N in filters.values()]
+    exact = exact_search(asked_QD, item_ND).lists(np.arange(len(rows)), k, masks)
+    row_of = _corpus_rows(searcher, items[ITEM_ID])
+    found = [_found(searcher, asked_QD, k, fields.matching(where), row_of, dropped) for where in filters]
     # The lowest, not the mean: a graph index that loses items under one filter must
-    # show.
-    return min(map(index_recall, exact, found)), len(asked_QD)
+    # show. Where users have seen all that match, nothing can be lost.
+    pairs = [(best, got) for best, got in zip(exact, found, strict=True) if (best >= 0).any()]
+    return min((index_recall(best, got) for best, got in pairs), default=1.0), len(rows)
 
 
 def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
@@ -73,10 +83,39 @@ def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray
     return found
 
 
-def _rows(hits: Hits, corpus: pl.Series, k: int) -> np.ndarray:
-    """Item rows of the hits, int32 [Q, K], -1 where there are fewer."""
-    found_QK = np.full((len(hits.ids), k), -1, np.int32)
-    row_of = dict(zip(corpus, range(len(corpus)), strict=True))
-    for rows_K, ids in zip(found_QK, hits.ids, strict=True):
-        rows_K[: len(ids)] = [row_of[item] for item in ids]
+def _corpus_rows(searcher: Searcher, corpus: pl.Series) -> np.ndarray:
+    """Row in the corpus of each item of a searcher. ValueError if it holds other items."""
+    order = corpus.arg_sort()
+    if corpus.gather(order).to_list() != searcher.ids:
+        raise ValueError(f"the searcher holds {len(searcher.ids):,} items, not the {len(corpus):,} that were embedded")
+    return order.to_numpy()
+
+
+def _found(
+    searcher: Searcher,
+    user_QD: np.ndarray,
+    k: int,
+    allowed_N: np.ndarray | None,
+    row_of: np.ndarray,
+    dropped: csr_array | None,
+) -> np.ndarray:
+    """Corpus rows of the answers, int32 [Q, K], -1 where there are fewer.
+
+    Args:
+        searcher: the searcher.
+        user_QD: embeddings of the users.
+        k: length of the lists.
+        allowed_N: items that match the filter; None for all.
+        row_of: row in the corpus of each of the searcher's items.
+        dropped: items that must not return, which serving leaves out after the search.
+    """
+    longest = 0 if dropped is None else int(np.diff(dropped.indptr).max(initial=0))
+    rows_QK, _ = searcher.search(user_QD, min(k + longest, len(searcher.ids)), allowed_N)
+    rows_QK = np.where(rows_QK < 0, -1, row_of[rows_QK])
+    found_QK = np.full((len(user_QD), k), -1, np.int32)
+    for query, rows_K in enumerate(rows_QK):
+        kept = rows_K[rows_K >= 0]
+        if dropped is not None:
+            kept = kept[~np.isin(kept, dropped.indices[dropped.indptr[query] : dropped.indptr[query + 1]])]
+        found_QK[query, : len(kept[:k])] = kept[:k]
     return found_QK

@@ -36,6 +36,7 @@ most 1,800 items.
 """
 GRAPH = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 256})
 """Default for a Milvus server."""
+MEMORY, MILVUS = "memory", "milvus"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ class Settings:
     """File of the gate's policy; None for the shipped policy."""
     features_behind_days: float = 7.0
     """Longest time by which a version's online features may be older than the newest ones, to be promoted."""
+    search: str = MEMORY
+    """Searcher of the service and the gate: MEMORY, or MILVUS, which is the store of record in any case."""
     lite_wait_seconds: float = 60.0
     """Longest wait for a Milvus Lite folder that another process holds."""
 
@@ -71,6 +74,7 @@ class Settings:
         GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
         GATEHOUSE_POLICY: path of a policy file.
         GATEHOUSE_FEATURES_BEHIND_DAYS: a number of days; default 7.
+        GATEHOUSE_SEARCH: memory or milvus; default memory.
 
         Raises:
             ValueError: a variable cannot be used; the message names it.
@@ -87,6 +91,7 @@ class Settings:
             online_store=_online_store(environ.get("GATEHOUSE_ONLINE_STORE")),
             gate_policy=Path(policy) if policy else None,
             features_behind_days=_days(behind) if behind else 7.0,
+            search=_search(environ.get("GATEHOUSE_SEARCH") or MEMORY),
         )
         settings.check_format()
         return settings
@@ -165,6 +170,12 @@ def _days(text: str) -> float:
     if days is None:
         raise ValueError(f"GATEHOUSE_FEATURES_BEHIND_DAYS={text!r}: wanted a number of days, such as 7 or 0.5")
     return days
+
+
+def _search(text: str) -> str:
+    if text not in (MEMORY, MILVUS):
+        raise ValueError(f"GATEHOUSE_SEARCH={text!r}: wanted {MEMORY} or {MILVUS}")
+    return text
 
 
 def _online_store(text: str | None) -> Mapping[str, Any] | None:

@@ -18,10 +18,10 @@ from orchestration.verdict import seal_verdict
 from orchestration.workspace import Workspace, fill
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
-from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.release.manifest import MANIFEST_SHA256, read
 from serving.release.promotion import PROMOTED, promote_challenger
+from serving.search.opening import open_collection
 
 
 @dg.asset(group_name="release", compute_kind="pytorch")
@@ -35,10 +35,12 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
     def build(partial: Path) -> None:
         tables = read_tables(version.source)
         _, vectors = read_embeddings(item_index.embeddings)
-        with MilvusIndex(workspace.settings, Fields.of(tables.schema)) as index:
+        stored = Fields.of(tables.schema)
+        with open_collection(workspace.settings, stored, item_index.collection) as (searcher, fields):
             measured = evaluate_version(
                 workspace.settings,
-                index,
+                searcher,
+                fields,
                 item_index,
                 tables,
                 vectors,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -29,6 +30,7 @@ from serving.index.base import Fields
 from serving.index.filters import MAX_LENGTH, quoted
 from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
+from serving.search.opening import open_collection
 from tests.integration.index_world import settings_in
 from training.data.interactions import at, interactions, item_rows, query_rows
 from training.fit import untrained
@@ -172,9 +174,11 @@ def check_index(folder: Path, tables: Tables, corpus: pl.DataFrame, item_ND: np.
     fields, settings = Fields.of(tables.schema), settings_in(folder / "index")
     with MilvusIndex(settings, fields) as index:
         index.build("shop_items_v1", corpus, item_ND)
-        assert sampled_index_recall(
-            index, "shop_items_v1", tables.schema, corpus, user_QD, item_ND, k=5, seed=0
-        ) == (1.0, 3)  # fmt: skip
+    for kind in ("memory", "milvus"):
+        with open_collection(replace(settings, search=kind), fields, "shop_items_v1") as (searcher, item_fields):
+            assert sampled_index_recall(
+                searcher, item_fields, tables.schema, corpus, user_QD, item_ND, None, k=5, seed=0
+            ) == (1.0, 3)  # fmt: skip
     with MilvusIndex(settings, fields) as index, open_index(settings, fields, "shop_items_v1") as files:
         for reader, name in product((index, files), sorted(fields.filterable)):
             for value in corpus[name].drop_nulls().unique():

@@ -19,9 +19,23 @@ IN_JUDGEMENT = [
     Mistake(
         name="the best index recall of the filters",
         module="orchestration.index_recall",
-        right="min(map(index_recall, exact, found))",
-        wrong="max(map(index_recall, exact, found))",
+        right="return min((index_recall",
+        wrong="return max((index_recall",
         test=f"{RECALL}::test_the_lowest_recall_of_the_filters_counts",
+    ),
+    Mistake(
+        name="index recall measured with seen items",
+        module="orchestration.index_recall",
+        right="None if seen is None else seen[rows]",
+        wrong="None",
+        test=f"{RECALL}::test_seen_items_are_left_out_as_serving_leaves_them_out",
+    ),
+    Mistake(
+        name="index recall measured on a shallower search than serving's",
+        module="orchestration.index_recall",
+        right="min(k + longest, len(searcher.ids))",
+        wrong="k",
+        test=f"{RECALL}::test_seen_items_are_left_out_as_serving_leaves_them_out",
     ),
     Mistake(
         name="a filter by a value that no filter can name",

@@ -1,16 +1,17 @@
-"""Recall of an index that loses items, against exact search."""
+"""Recall of a searcher that loses items, against exact search."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from orchestration import index_recall
 from orchestration.index_recall import sampled_index_recall
-from serving.index.base import Fields, Hits
-from serving.index.exact import ExactIndex
+from serving.index.base import Fields
+from serving.search import Found, MemorySearcher
 
 NUMBER, USERS = 60, 40
 ITEMS = pl.DataFrame(
@@ -21,55 +22,95 @@ PROFILE = View(name="item_profile", entity=Entity.ITEM, features=(GROUP,))
 SCHEMA = Schema(dataset="shop", views=(PROFILE,), seen_items_may_return=True)
 
 
-class LossyIndex(ExactIndex):
-    """Loses the second half of the lists of filtered searches; keeps the calls."""
+class LossySearcher(MemorySearcher):
+    """Loses the second half of the lists of filtered searches, and ranks below `deepest`; keeps the calls."""
 
-    def __init__(self) -> None:
-        super().__init__(Fields.of(SCHEMA))
-        self.calls: list[tuple[int, str | None]] = []
+    deepest = NUMBER
 
-    def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
-        self.calls.append((len(vectors_QD), where))
-        found = super().search(name, vectors_QD, k, where)
-        kept = k // 2 if where else k
-        return Hits([ids[:kept] for ids in found.ids], [scores[:kept] for scores in found.scores])
+    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
+        self.calls = [*getattr(self, "calls", []), (len(user_QD), None if allowed_N is None else allowed_N.tolist())]
+        rows_QK, scores_QK = super().search(user_QD, k, allowed_N)
+        rows_QK[:, (k if allowed_N is None else k // 2) :] = -1
+        rows_QK[:, self.deepest :] = -1
+        return rows_QK, scores_QK
 
 
-def measured(index: ExactIndex, users: int, seed: int = 0, items: pl.DataFrame = ITEMS) -> tuple[float, int]:
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(USERS + NUMBER, 4)).astype(np.float32)
+def vectors_of(items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of the users, and of the items."""
+    vectors = np.random.default_rng(0).normal(size=(USERS + items, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index.build("shop_1", items, vectors[USERS:])
-    return sampled_index_recall(index, "shop_1", SCHEMA, items, vectors[:users], vectors[USERS:], k=10, seed=seed)
+    return vectors[:USERS], vectors[USERS:]
+
+
+def searcher_of(kind: type[MemorySearcher], items: pl.DataFrame = ITEMS) -> MemorySearcher:
+    return kind.build(items, vectors_of(NUMBER)[1], Fields.of(SCHEMA))
+
+
+def measured(
+    searcher: MemorySearcher, users: int, items: pl.DataFrame = ITEMS, seen: csr_array | None = None
+) -> tuple[float, int]:
+    user_QD, item_ND = vectors_of(NUMBER)
+    seen = None if seen is None else seen[:users]
+    return sampled_index_recall(
+        searcher, searcher.fields, SCHEMA, items, user_QD[:users], item_ND, seen, k=10, seed=0
+    )  # fmt: skip
 
 
 def test_the_lowest_recall_of_the_filters_counts() -> None:
-    assert measured(ExactIndex(Fields.of(SCHEMA)), USERS) == (1.0, USERS)
-    assert measured(LossyIndex(), USERS) == (0.5, USERS)
+    assert measured(searcher_of(MemorySearcher), USERS) == (1.0, USERS)
+    assert measured(searcher_of(LossySearcher), USERS) == (0.5, USERS)
 
 
 def test_a_seeded_sample_of_users_is_asked_for_once_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_recall, "USERS", 16)
-    index = LossyIndex()
-    assert measured(index, USERS) == (0.5, 16)
-    assert index.calls == [(16, None), (16, 'group == "a"')]
-    assert measured(index, 9) == (0.5, 9)
+    searcher = searcher_of(LossySearcher)
+    assert measured(searcher, USERS) == (0.5, 16)
+    assert searcher.calls == [(16, None), (16, (ITEMS["group"] == "a").to_list())]
+    assert measured(searcher, 9) == (0.5, 9)
+
+
+def test_seen_items_are_left_out_as_serving_leaves_them_out() -> None:
+    """Serving searches deeper by the longest list of seen items, so that is where a loss counts."""
+    user_QD, item_ND = vectors_of(NUMBER)
+    seen = np.zeros((USERS, NUMBER), np.int8)
+    np.put_along_axis(seen, np.argsort(-(user_QD @ item_ND.T), axis=1)[:, [0, 2, 5]], 1, axis=1)
+    searcher = searcher_of(LossySearcher)
+    assert measured(searcher_of(MemorySearcher), USERS, seen=csr_array(seen)) == (1.0, USERS)
+    searcher.deepest = 10
+    with_losses, _ = measured(searcher, USERS, seen=csr_array(seen))
+    assert with_losses < 0.5  # by the filter alone it would be half
+    assert measured(searcher_of(MemorySearcher), USERS, seen=csr_array(np.ones_like(seen))) == (1.0, USERS)
+
+
+def test_a_corpus_in_another_order_has_the_same_recall() -> None:
+    shuffled = np.random.default_rng(1).permutation(NUMBER)
+    user_QD, item_ND = vectors_of(NUMBER)
+    searcher = searcher_of(MemorySearcher)
+    more = {"k": 10, "seed": 0}
+    found = sampled_index_recall(
+        searcher, searcher.fields, SCHEMA, ITEMS[shuffled], user_QD, item_ND[shuffled], None, **more
+    )  # fmt: skip
+    assert found == (1.0, USERS)
+    with pytest.raises(ValueError, match="holds 60 items, not the 59"):
+        sampled_index_recall(searcher, searcher.fields, SCHEMA, ITEMS[:-1], user_QD, item_ND[:-1], None, **more)
 
 
 @pytest.mark.parametrize(
     ("values", "where"),
     [
-        (["🛒"] * 40 + ["b"] * 20, 'group == "🛒"'),
-        (['a\u0001"\\\n'] * 60, 'group == "a\u0001\\"\\\\\\n"'),
-        (["x" * 70_000] * 40 + ["b"] * 20, 'group == "b"'),
+        (["🛒"] * 40 + ["b"] * 20, "🛒"),
+        (['a\u0001"\\\n'] * 60, 'a\u0001"\\\n'),
+        (["x" * 70_000] * 40 + ["b"] * 20, "b"),
         (["x" * 70_000] * 60, None),
         ([None] * 60, None),
     ],
 )
 def test_the_most_frequent_value_that_fits_a_filter_is_asked_for(values: list[str | None], where: str | None) -> None:
-    items, index = ITEMS.with_columns(group=pl.Series(values, dtype=pl.String)), LossyIndex()
-    assert measured(index, USERS, items=items) == (0.5 if where else 1.0, USERS)
-    assert index.calls == [(USERS, None)] + ([(USERS, where)] if where else [])
+    items = ITEMS.with_columns(group=pl.Series(values, dtype=pl.String))
+    searcher = searcher_of(LossySearcher, items)
+    assert measured(searcher, USERS, items=items) == (0.5 if where else 1.0, USERS)
+    filtered = [(USERS, [value == where for value in values])] if where else []
+    assert searcher.calls == [(USERS, None), *filtered]
 
 
 def test_a_field_named_as_the_column_of_counts_is_asked_for() -> None:

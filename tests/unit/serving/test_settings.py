@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.settings import EXACT, GRAPH, Settings
+from serving.settings import EXACT, GRAPH, MEMORY, MILVUS, Settings
 
 
 def read(home: Path, **variables: str) -> Settings:
@@ -23,6 +23,7 @@ def test_everything_lies_in_the_home_by_default(tmp_path: Path) -> None:
     assert settings.milvus_uri == str(tmp_path / "milvus" / "items.db")
     assert settings.feast_home == tmp_path / "feast"
     assert (settings.index, settings.online_store, settings.gate_policy) == (EXACT, None, None)
+    assert settings.search == MEMORY
     assert list(tmp_path.iterdir()) == []  # reading makes nothing
     assert Settings.from_environment({}).home == Path.cwd() / ".gatehouse"
 
@@ -47,6 +48,11 @@ def test_the_online_store_may_be_a_file(tmp_path: Path) -> None:
     assert read(tmp_path, GATEHOUSE_ONLINE_STORE=str(path)).online_store == {"type": "postgres", "host": "127.0.0.1"}
 
 
+def test_the_searcher_may_be_chosen(tmp_path: Path) -> None:
+    assert read(tmp_path, GATEHOUSE_SEARCH="milvus").search == MILVUS
+    assert read(tmp_path, GATEHOUSE_SEARCH="").search == MEMORY
+
+
 def test_the_index_may_be_chosen(tmp_path: Path) -> None:
     settings = read(tmp_path, GATEHOUSE_MILVUS_INDEX='{"index_type": "IVF_FLAT", "search": {"nprobe": 8}}')
     assert (settings.index.index_type, settings.index.build, settings.index.search) == ("IVF_FLAT", {}, {"nprobe": 8})
@@ -55,6 +61,7 @@ def test_the_index_may_be_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
+        ("GATEHOUSE_SEARCH", "faiss"),
         ("GATEHOUSE_MILVUS_INDEX", "HNSW"),
         ("GATEHOUSE_MILVUS_INDEX", '{"typ": "HNSW"}'),
         ("GATEHOUSE_ONLINE_STORE", '{"host": "x"}'),
