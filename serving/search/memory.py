@@ -20,8 +20,8 @@ from serving.search.ranking import best_first, by_product, rescored, scan
 
 FLAT_ITEMS = 1_000_000
 """Most items that are scanned by default; above, a graph is built."""
-FEW_ITEMS, MANY_QUERIES = 8_192, 16
-"""Allowed items up to which, and queries from which on, a matrix product costs less than a scan."""
+FEW_SHARE, MANY_QUERIES = 0.1, 16
+"""Share of allowed items up to which, and queries from which on, a matrix product costs less than a scan."""
 EXCLUDED_ITEMS = WALK_DEPTH // 4
 """Most items that a mask may exclude for a walk on the graph.
 
@@ -138,7 +138,7 @@ class MemorySearcher:
         allowed = items if rows is None else len(rows)
         count = k + max(16, k // 4)
         counts = [each for each in (count, DEEPER * count) if each <= allowed // 4]
-        if allowed <= FEW_ITEMS or queries >= MANY_QUERIES:
+        if allowed <= FEW_SHARE * items or queries >= MANY_QUERIES:
             for each in counts:
                 yield partial(by_product, item_ND=self.item_ND, rows_M=rows, count=each), index.rounding
             return
