@@ -66,8 +66,7 @@ class FeastReader:
             except self._errors as error:
                 if isinstance(error, TimeoutError):
                     raise
-                # Of a server that was started anew, all former connections are broken.
-                self._drop_idle()
+                # The server may have been started anew, and this connection be broken.
                 return self._call(_Client(self._config), rows, seconds)
 
     def _take(self) -> _Client | None:
@@ -76,10 +75,6 @@ class FeastReader:
             return self._idle.pop()
         except IndexError:
             return None
-
-    def _drop_idle(self) -> None:
-        while client := self._take():
-            client.stop()
 
     def _call(self, client: _Client, job: Callable[[OnlineStore], list[Any]], seconds: float) -> list[Any]:
         """Result of a job; a client that fails is not used again.

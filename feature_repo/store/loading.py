@@ -23,6 +23,7 @@ from feature_repo.store.definitions import table_name, table_path, view_name
 from feature_repo.store.latest import differs, newest_rows, read_rows
 from feature_repo.store.online_server import reached
 from feature_repo.store.sqlite_load import Change, note_load, noted_loads, write_changes
+from feature_repo.store.sqlite_rows import number_of_writes
 
 if TYPE_CHECKING:
     from feast.infra.provider import Provider
@@ -107,10 +108,17 @@ class Loading(Connection):
         return len(everyone)
 
     def _registered_until(self, views: Sequence[View]) -> datetime | None:
-        """Latest moment that Feast's registry has for some views."""
-        names = {view_name(self.schema, view) for view in views}
-        times = [each.most_recent_end_time for each in self._feast.list_feature_views() if each.name in names]
-        return max((time.astimezone(UTC).replace(tzinfo=None) for time in times if time), default=None)
+        """Latest moment that Feast's registry has for some views.
+
+        A service asks with every answer: the registry is only read again after a write.
+        """
+        names = frozenset(view_name(self.schema, view) for view in views)
+        state = number_of_writes(self.home / "registry.db")
+        if self._until.get(names, (None, None))[0] != state:
+            times = [each.most_recent_end_time for each in self._feast.list_feature_views() if each.name in names]
+            latest = max((time.astimezone(UTC).replace(tzinfo=None) for time in times if time), default=None)
+            self._until[names] = state, latest
+        return self._until[names][1]
 
     def _forget_loads(self, entity: Entity, folder: Path) -> None:
         """Register the views of an entity as never loaded; their rows stay."""
@@ -214,6 +222,11 @@ class Loading(Connection):
         frame = rows.rechunk().to_pandas(use_pyarrow_extension_array=True)
         with reached(self._online):
             self._provider.ingest_df(self._feast.get_feature_view(name), frame)
+
+    @cached_property
+    def _until(self) -> dict[frozenset[str], tuple[bytes, datetime | None]]:
+        """Moments by names of views, each with the writes that the registry had then."""
+        return {}
 
     @cached_property
     def _provider(self) -> Provider:

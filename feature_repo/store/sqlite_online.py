@@ -66,15 +66,19 @@ class SqliteStore(Store):
         """Reader of the database."""
         return SqliteReader(self.home / "online.db")
 
+    def loaded_until(self, entity: Entity) -> datetime | None:
+        """Moment that the online rows of an entity stand for; None before a load."""
+        tables = self._tables_of(self.schema.views_of(entity))
+        noted = self._database.loads(tables)
+        return min(noted) if len(noted) == len(tables) else super().loaded_until(entity)
+
+    def _tables_of(self, views: Sequence[View]) -> tuple[str, ...]:
+        return tuple(table_name(self.schema, view) for view in views)
+
     def _cells(self, views: Sequence[View], ids: Sequence[str]) -> Iterator[Cell]:
         """Stored values of some views of one entity, by one query."""
         id_of = {key_of(views[0].entity, id_): id_ for id_ in ids}
-        rows = self._database.rows(tuple(table_name(self.schema, view) for view in views), list(id_of))
-        times = {seconds: _micros(seconds) for seconds in {row[-1] for row in rows}}
+        rows = self._database.rows(self._tables_of(views), list(id_of))
+        # Feast stores times without a zone as this machine's clock would read them.
+        times = {seconds: microseconds(datetime.fromtimestamp(seconds)) for seconds in {row[-1] for row in rows}}
         return ((id_of[key], name, decode(content), times[seconds]) for key, name, content, seconds in rows)
-
-
-def _micros(seconds: int) -> int:
-    """Microseconds (UTC) of a time that Feast stored."""
-    # Feast stores times without a zone as this machine's clock would read them.
-    return microseconds(datetime.fromtimestamp(seconds))

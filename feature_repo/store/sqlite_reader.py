@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from feature_repo.errors import OnlineStoreError
-from feature_repo.store.sqlite_rows import connect, quoted
+from feature_repo.store.sqlite_rows import LOADS, connect, quoted
 
 KEYS_PER_QUERY = 8_192
 """A power of two; SQLite takes at most 32,766 variables in a query."""
@@ -54,6 +55,20 @@ class SqliteReader:
             raise OnlineStoreError(f"{self._path}: {error}; `gatehouse run` loads the online features") from error
         finally:
             connection.rollback()
+
+    def loads(self, tables: tuple[str, ...]) -> list[datetime]:
+        """Moments that some tables were loaded for, of those that have a note.
+
+        Raises:
+            OnlineStoreError: the database is missing.
+        """
+        marks = ",".join("?" * len(tables))
+        query = f"SELECT as_of FROM {quoted(LOADS)} WHERE loaded IN ({marks})"
+        connection = self._connection()
+        try:
+            return [datetime.fromisoformat(as_of) for (as_of,) in connection.execute(query, tables)]
+        except sqlite3.OperationalError:  # a store without notes
+            return []
 
     def _connection(self) -> sqlite3.Connection:
         """Connection of this thread to the file that lies at the path now."""

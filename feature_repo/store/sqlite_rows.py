@@ -25,6 +25,14 @@ def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=WAIT_SECONDS)
 
 
+def number_of_writes(path: Path) -> bytes:
+    """Count of the writes to a database, which SQLite keeps in the file's head."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(28)[24:]
+
+
 def key_of(entity: Entity, id_: str) -> bytes:
     """Key of one entity in version 3 of Feast's serialisation."""
     name, value = entity.key.encode(), id_.encode()

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.schema import Entity
 from feature_repo.store import loading, sqlite_load, sqlite_reader
+from feature_repo.store.definitions import view_name
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.sqlite_rows import LOADS, key_of, tables_in
 from feature_repo.store.store import Store
@@ -137,6 +138,25 @@ def test_a_home_without_notes_has_feasts_own(store: Store) -> None:
     with closing(sqlite3.connect(store.home / "online.db")) as connection:
         connection.execute(f"DROP TABLE {LOADS}")
     assert open_store(SCHEMA, store.home).loaded_until(Entity.USER) == hour(200)
+
+
+def test_a_row_that_is_pushed_while_a_load_finds_its_changes_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.load_online(Entity.USER, hour(200))
+    now = {"user_id": ["u2"], "event_timestamp": [hour(350)], "created": [hour(350)]}
+    pushed = pl.DataFrame(now | {"count": [7.0], "last": [1], "city": ["pushed"]})
+    written = loading.write_changes
+
+    def late(*arguments: Any) -> None:
+        store._feast.write_to_online_store(view_name(SCHEMA, ACTIVITY), pushed.to_pandas())
+        written(*arguments)
+
+    monkeypatch.setattr(loading, "write_changes", late)
+    store.load_online(Entity.USER, hour(300))
+    assert store.read_rows(Entity.USER, ["u2"]).columns["city"] == ["pushed"]
+    store.load_online(Entity.USER, hour(300), anew=True)
+    assert store.read_rows(Entity.USER, ["u2"]).columns["city"] != ["pushed"]
 
 
 def rows_of(store: Store, user: str) -> int:
