@@ -38,7 +38,8 @@ def open_answerer(
         ReleaseError: the version does not verify, or may not serve.
         StoreAwayError: the online store does not answer.
     """
-    release = Release.load(settings, dataset, version)
+    # NumPy answers batches of the service's sizes as fast as PyTorch, and is there seconds sooner.
+    release = Release.load(settings, dataset, version, quick_start=True)
     check_may_serve(open_registry(settings, dataset), release.manifest)
     store = GuardedStore(
         lambda: open_store(release.schema, settings.feast_home, online=settings.online_store),

@@ -15,6 +15,9 @@ LINE_BYTES = 256_000_000
 """Longest line of an engine: a batch of the longest answers with all fields."""
 END_SECONDS = 10.0
 """Time that an engine has to end by itself."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+"""Environment of an engine where nothing else is set: its arrays are small, and on a busy machine threads that wait for
+each other took a hundred times as long."""
 LOG_BYTES = 5_000_000
 """Size from which on the log of the engines is put aside."""
 
@@ -120,7 +123,7 @@ async def _launch(command: Sequence[str], log: Path) -> asyncio.subprocess.Proce
             # Ctrl-C in the terminal is for the front alone.
             start_new_session=os.name == "posix",
             # A folder of the user's that is named like a module must not be taken for it.
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            env={**ONE_THREAD, **os.environ, "PYTHONSAFEPATH": "1"},
         )
 
 
