@@ -23,9 +23,9 @@ from orchestration.asset_values import Index
 from orchestration.champion import load_champion
 from orchestration.index_recall import sampled_index_recall
 from orchestration.served_search import served_search
+from serving.corpus import Corpus
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
-from serving.search import ItemFields, Searcher
 from serving.settings import Settings
 from training.baselines import (
     BASELINES,
@@ -122,8 +122,7 @@ class Window:
 
 def evaluate_version(
     settings: Settings,
-    searcher: Searcher,
-    fields: ItemFields,
+    corpus: Corpus,
     value: Index,
     tables: Tables,
     vectors_ND: np.ndarray,
@@ -137,8 +136,7 @@ def evaluate_version(
 
     Args:
         settings: home and services.
-        searcher: the searcher of its collection that serves.
-        fields: filterable fields of the searcher's items.
+        corpus: items of its collection, with the searcher that serves.
         value: version and collection to measure.
         tables: canonical tables of the version's source.
         vectors_ND: embeddings of the corpus, by item id.
@@ -171,7 +169,7 @@ def evaluate_version(
     holdout = window.holdout
     seen = None if holdout.seen_items_may_return else holdout.seen
     recall, index_users = sampled_index_recall(
-        searcher, fields, tables.schema, tables.items, user_QD, vectors_ND, seen, k=k, seed=seed
+        corpus, tables.schema, tables.items, user_QD, vectors_ND, seen, k=k, seed=seed
     )
     return Evaluated(
         systems=measured["whole"],

@@ -5,15 +5,17 @@ Legend: Q queries, N items of the corpus, D dimensions, K ranks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, Entity, Kind, Schema
+from serving.corpus import Corpus
 from serving.index.base import QUERIES_AT_ONCE
 from serving.index.filters import MAX_LENGTH, quoted
-from serving.search import ItemFields, Searcher
+from serving.search import Searcher
 from training.evaluation.metrics import index_recall
 from training.retrieval.exact import Mask, exact_search
 
@@ -25,8 +27,7 @@ USERS = QUERIES_AT_ONCE
 
 
 def sampled_index_recall(
-    searcher: Searcher,
-    fields: ItemFields,
+    corpus: Corpus,
     schema: Schema,
     items: pl.DataFrame,
     user_QD: np.ndarray,
@@ -42,8 +43,7 @@ def sampled_index_recall(
     by the most frequent value that a filter can name.
 
     Args:
-        searcher: the searcher.
-        fields: filterable fields of its items.
+        corpus: the items that are served, with the searcher.
         schema: declares which fields may be filtered on.
         items: item_id and the fields, in the order of `item_ND`.
         user_QD: embeddings of the users to draw from.
@@ -61,8 +61,8 @@ def sampled_index_recall(
     filters = _filters(schema, items)
     masks = [Mask(exclude=dropped, corpus=matches_N) for matches_N in filters.values()]
     exact = exact_search(asked_QD, item_ND).lists(np.arange(len(rows)), k, masks)
-    row_of = _corpus_rows(searcher, items[ITEM_ID])
-    found = [_found(searcher, asked_QD, k, fields.matching(where), row_of, dropped) for where in filters]
+    row_of = _embedded_rows(corpus.ids, items[ITEM_ID])
+    found = [_found(corpus.searcher, asked_QD, k, corpus.matches(where), row_of, dropped) for where in filters]
     # The lowest, not the mean: a graph index that loses items under one filter must
     # show. Where users have seen all that match, nothing can be lost.
     pairs = [(best, got) for best, got in zip(exact, found, strict=True) if (best >= 0).any()]
@@ -83,11 +83,11 @@ def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray
     return found
 
 
-def _corpus_rows(searcher: Searcher, corpus: pl.Series) -> np.ndarray:
-    """Row in the corpus of each item of a searcher. ValueError if it holds other items."""
-    order = corpus.arg_sort()
-    if corpus.gather(order).to_list() != searcher.ids:
-        raise ValueError(f"the searcher holds {len(searcher.ids):,} items, not the {len(corpus):,} that were embedded")
+def _embedded_rows(served: Sequence[str], embedded: pl.Series) -> np.ndarray:
+    """Row among the embeddings of each item that is served. ValueError if these are other items."""
+    order = embedded.arg_sort()
+    if embedded.gather(order).to_list() != served:
+        raise ValueError(f"the searcher holds {len(served):,} items, not the {len(embedded):,} that were embedded")
     return order.to_numpy()
 
 
@@ -99,14 +99,14 @@ def _found(
     row_of: np.ndarray,
     dropped: csr_array | None,
 ) -> np.ndarray:
-    """Corpus rows of the answers, int32 [Q, K], -1 where there are fewer.
+    """Rows of the answers among the embeddings, int32 [Q, K], -1 where there are fewer.
 
     Args:
         searcher: the searcher.
         user_QD: embeddings of the users.
         k: length of the lists.
         allowed_N: items that match the filter; None for all.
-        row_of: row in the corpus of each of the searcher's items.
+        row_of: row among the embeddings of each of the searcher's items.
         dropped: items that must not return, which serving leaves out after the search.
     """
     longest = 0 if dropped is None else int(np.diff(dropped.indptr).max(initial=0))

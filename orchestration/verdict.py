@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from feature_repo.schema import Entity, Schema
+from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_schema, version_folder
 from orchestration.asset_values import Judged
@@ -13,9 +13,10 @@ from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from serving.gate.policy import Policy
 from serving.gate.rules import Facts, decide
 from serving.gate.verdict import Verdict
-from serving.index.base import CollectionInfo, Fields
+from serving.index.base import CollectionInfo, Fields, ItemIndex
 from serving.index.lite_files import open_index
 from serving.registry import Registry
+from serving.release.collection import store_collection
 from serving.release.index_proof import IndexProof, embeddings_problem, prove
 from serving.release.manifest import ReleaseError, collection_name, seal
 from serving.settings import Settings
@@ -38,13 +39,18 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
     measured = Evaluated.from_json(evaluation.path.read_text())
     schema, name = read_schema(source), collection_name(source.dataset, version.version)
     store = Store(schema, settings.feast_home, online=settings.online_store)
-    info, proof = _proven(settings, schema, name, version_folder(version) / EMBEDDINGS)
+    registry = Registry(settings, source.dataset)
+    # By the files of this home where it has them: the engine takes a minute for 92,000 items.
+    with open_index(settings, Fields.of(schema), name) as index:
+        info, proof = _proven(index, name, version_folder(version) / EMBEDDINGS)
+        stored = store_collection(registry, version.version, index, info)
     seal(
-        Registry(settings, source.dataset),
+        registry,
         version.version,
         judge(measured, source.cut, Policy.load(settings.gate_policy)),
         index=info,
         proof=proof,
+        collection_sha256=stored,
         services={entity: store.service(entity) for entity in Entity},
         created=now,
         as_of=source.as_of,
@@ -79,12 +85,11 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
     )
 
 
-def _proven(settings: Settings, schema: Schema, name: str, embeddings: Path) -> tuple[CollectionInfo, IndexProof]:
+def _proven(index: ItemIndex, name: str, embeddings: Path) -> tuple[CollectionInfo, IndexProof]:
     """Describe a collection and prove that it holds what was evaluated.
 
     Args:
-        settings: the home and its services.
-        schema: schema of the version.
+        index: the item index.
         name: the collection.
         embeddings: file of the evaluated embeddings.
 
@@ -92,14 +97,10 @@ def _proven(settings: Settings, schema: Schema, name: str, embeddings: Path) -> 
         LookupError: the collection is gone.
         ReleaseError: it holds other vectors.
     """
-    # By the files of this home where it has them: the engine takes a minute for 92,000 items.
-    with open_index(settings, Fields.of(schema), name) as index:
-        info = index.info(name)
-        if info is None:
-            raise LookupError(f"the collection {name} is gone: materialise item_index again")
-        problem = embeddings_problem(index, name, *read_embeddings(embeddings))
-        if problem:
-            raise ReleaseError(
-                f"the collection {name} is not sealed: {problem}; drop it and materialise item_index again"
-            )
-        return info, prove(index, name)
+    info = index.info(name)
+    if info is None:
+        raise LookupError(f"the collection {name} is gone: materialise item_index again")
+    problem = embeddings_problem(index, name, *read_embeddings(embeddings))
+    if problem:
+        raise ReleaseError(f"the collection {name} is not sealed: {problem}; drop it and materialise item_index again")
+    return info, prove(index, name)

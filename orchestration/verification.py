@@ -7,15 +7,16 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.schema import Schema
+from feature_repo.schema import ITEM_ID, Schema
 from orchestration.asset_files import EMBEDDINGS
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError, refuse_code
 from serving.registry import Registry
+from serving.release.collection import load_collection
 from serving.release.history import may_serve
-from serving.release.index_proof import embeddings_problem
+from serving.release.index_proof import embeddings_problem, vectors_hash
 from serving.release.load import check_contents
 from serving.release.manifest import Manifest, ReleaseError, read, verified_files
 from serving.settings import Settings
@@ -53,6 +54,7 @@ def verify_version(settings: Settings, dataset: str, version: int) -> dict[str, 
         "files": _checked(lambda: verified_files(folder, manifest)),
         "programs": _checked(lambda: _refuse_programs(folder)),
         "index": _checked(lambda: _check_index(settings, manifest, folder)),
+        "collection file": _checked(lambda: _check_file(registry, manifest)),
         "embeddings": _embeddings(settings, manifest, folder),
     }
 
@@ -73,6 +75,16 @@ def _refuse_programs(folder: Path) -> None:
 def _check_index(settings: Settings, manifest: Manifest, folder: Path) -> None:
     with open_index(settings, _fields(folder), manifest.collection) as index:
         check_contents(index, manifest)
+
+
+def _check_file(registry: Registry, manifest: Manifest) -> None:
+    """Compare the collection's file with the manifest, and its vectors with the proof."""
+    if manifest.collection_sha256 is None:
+        return  # a release from before there were such files
+    stored = load_collection(registry, manifest)
+    hash_ = vectors_hash(stored.items[ITEM_ID].to_list(), stored.vectors_ND)
+    if manifest.index_proof and hash_ != manifest.index_proof.vectors:
+        raise ReleaseError("the collection's file holds other vectors than were judged")
 
 
 def _fields(folder: Path) -> Fields:

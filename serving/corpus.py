@@ -5,7 +5,8 @@ Legend: N items, K results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -16,8 +17,29 @@ import polars as pl
 from feature_repo.schema import ITEM_ID
 from serving.answer import Recommended
 from serving.index.base import Fields, ItemIndex
+from serving.index.exact import ExactIndex
+from serving.index.lite_files import open_index
+from serving.index.milvus import MilvusIndex
 from serving.ranking import NOTHING
-from serving.search import MemorySearcher
+from serving.search import IndexSearcher, ItemFields, MemorySearcher, Searcher
+from serving.settings import MILVUS, Settings
+
+
+@contextmanager
+def open_corpus(settings: Settings, fields: Fields, name: str) -> Iterator[Corpus]:
+    """Yield the items of a collection of the store of record, with the searcher that the settings choose.
+
+    Args:
+        settings: the home, its services and the searcher.
+        fields: the stored fields.
+        name: the collection.
+
+    Raises:
+        LookupError: there is no such collection.
+    """
+    by_milvus = settings.search == MILVUS
+    with MilvusIndex(settings, fields) if by_milvus else open_index(settings, fields, name) as index:
+        yield Corpus.of(index, name, fields)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,12 +50,14 @@ class Corpus:
     """item_id and the stored fields."""
     fields: Fields
     """The stored fields, some of which a filter may name."""
-    searcher: MemorySearcher
+    searcher: Searcher
     """Search among their vectors."""
+    filterable: ItemFields
+    """The fields that a filter may name, as arrays."""
 
     @classmethod
     def of(cls, index: ItemIndex, name: str, fields: Fields) -> Self:
-        """Read a collection of the index.
+        """Read a collection of the index. Milvus searches itself where the settings say so.
 
         Args:
             index: the item index.
@@ -41,7 +65,12 @@ class Corpus:
             fields: the stored fields.
         """
         items, vectors_ND = index.contents(name)
-        return cls(items=items, fields=fields, searcher=MemorySearcher.build(items, vectors_ND, fields))
+        if isinstance(index, MilvusIndex) and index.settings.search == MILVUS:
+            searcher = IndexSearcher(index, name)
+            return cls(items=items, fields=fields, searcher=searcher, filterable=ItemFields.of(items, fields))
+        graph = index.graph(name) if isinstance(index, ExactIndex) else None
+        memory = MemorySearcher.build(items, vectors_ND, fields, graph=graph)
+        return cls(items=items, fields=fields, searcher=memory, filterable=memory.fields)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -54,7 +83,7 @@ class Corpus:
         Raises:
             FilterError: a filter that cannot be used.
         """
-        return self.searcher.fields.matching(where)
+        return self.filterable.matching(where)
 
     def rows(self, ids: Iterable[str]) -> np.ndarray:
         """Rows of items, int64; ids that are not there are left out."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from feature_repo.store.sqlite_online import open_store
 from serving.index.base import Fields
-from serving.index.lite_files import open_index
+from serving.release.collection import open_served_index
 from serving.release.load import Release
 from serving.retriever import Retriever
 from serving.settings import Settings
@@ -21,5 +21,5 @@ def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
     """
     release = Release.load(settings, dataset, quick_start=True)
     store = open_store(release.schema, settings.feast_home, online=settings.online_store)
-    with open_index(settings, Fields.of(release.schema), release.manifest.collection) as index:
+    with open_served_index(settings, release.manifest, Fields.of(release.schema)) as index:
         yield Retriever(release, store, index)

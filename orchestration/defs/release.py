@@ -16,12 +16,12 @@ from orchestration.reporting.plots import evaluation_figures
 from orchestration.reporting.report import metrics_markdown
 from orchestration.verdict import seal_verdict
 from orchestration.workspace import Workspace, fill
+from serving.corpus import open_corpus
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.registry import Registry
 from serving.release.manifest import MANIFEST_SHA256, read
 from serving.release.promotion import PROMOTED, promote_challenger
-from serving.search.opening import open_collection
 
 
 @dg.asset(group_name="release", compute_kind="pytorch")
@@ -36,11 +36,10 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
         tables = read_tables(version.source)
         _, vectors = read_embeddings(item_index.embeddings)
         stored = Fields.of(tables.schema)
-        with open_collection(workspace.settings, stored, item_index.collection) as (searcher, fields):
+        with open_corpus(workspace.settings, stored, item_index.collection) as corpus:
             measured = evaluate_version(
                 workspace.settings,
-                searcher,
-                fields,
+                corpus,
                 item_index,
                 tables,
                 vectors,

@@ -12,8 +12,8 @@ from serving.engine.answerer import Answerer
 from serving.engine.guarded_store import GuardedStore
 from serving.engine.stages import Stages
 from serving.index.base import Fields
-from serving.index.lite_files import open_index
 from serving.registry.sqlite import open_registry
+from serving.release.collection import open_served_index
 from serving.release.load import Release, check_may_serve
 from serving.service_settings import ServiceSettings
 from serving.settings import Settings
@@ -47,7 +47,7 @@ def open_answerer(
         stages,
     )
     stale_after = timedelta(days=settings.features_behind_days)
-    with open_index(settings, Fields.of(release.schema), release.manifest.collection) as index:
+    with open_served_index(settings, release.manifest, Fields.of(release.schema)) as index:
         answerer = Answerer(release, store, index, stages, stale_after=stale_after)
         _warm(answerer, store)
         yield answerer

@@ -27,6 +27,7 @@ class ExactIndex:
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
         self._collections: dict[str, tuple[CollectionInfo, pl.DataFrame, np.ndarray]] = {}
+        self._graphs: dict[str, np.ndarray] = {}
         self._aliases: dict[str, str] = {}
 
     def build(self, name: str, items: pl.DataFrame, vectors_ND: np.ndarray) -> CollectionInfo:
@@ -39,15 +40,24 @@ class ExactIndex:
         self._collections[name] = (info, items, vectors_ND)
         return info
 
-    def hold(self, info: CollectionInfo, items: pl.DataFrame, vectors_ND: np.ndarray) -> None:
+    def hold(
+        self, info: CollectionInfo, items: pl.DataFrame, vectors_ND: np.ndarray, graph: np.ndarray | None = None
+    ) -> None:
         """Take a collection that was checked when it was stored.
 
         Args:
             info: its description.
             items: item_id and the fields, in order of id.
             vectors_ND: their vectors.
+            graph: search graph that was stored with it.
         """
         self._collections[info.name] = (info, items, vectors_ND)
+        if graph is not None:
+            self._graphs[info.name] = graph
+
+    def graph(self, name: str) -> np.ndarray | None:
+        """Return the search graph that was stored with a collection; None if there is none."""
+        return self._graphs.get(name)
 
     def info(self, name: str) -> CollectionInfo | None:
         return self._collections[name][0] if name in self._collections else None

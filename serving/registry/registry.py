@@ -56,6 +56,26 @@ class Registry(Runs, Versions):
         """
         self._client.log_text(run_id(self._version(version)), text, name)
 
+    def write_file(self, version: int, path: Path) -> None:
+        """Copy a file into the version's run; a file of the same name is replaced."""
+        self._client.log_artifact(run_id(self._version(version)), str(path))
+
+    def run_file(self, version: int, name: str) -> Path:
+        """Return a file of the version's run.
+
+        It is used in place if it is on this machine, else downloaded. FileNotFoundError if it is not there.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        run = self._run(run_id(self._version(version)))
+        try:
+            if run is None:
+                raise FileNotFoundError("its run was deleted in MLflow for good")
+            return Path(mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/{name}"))
+        except (MlflowException, OSError) as error:
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
+
     def read_text(self, version: int, name: str) -> str:
         """Read a text file of the version's run. FileNotFoundError if it is not there."""
         import mlflow

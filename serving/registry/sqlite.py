@@ -130,6 +130,19 @@ class SqliteRegistry(Registry):
         except OSError as error:
             raise FileNotFoundError(f"{self.dataset} version {version} has no {name}: {error}") from error
 
+    def run_file(self, version: int, name: str) -> Path:
+        """Return a file of the version's run.
+
+        In place if it is on this machine, else a downloaded copy. FileNotFoundError if it is not there.
+        """
+        run, _, uri = self._stored(version)
+        local = _local(uri) if run else None
+        if local is None:
+            return super().run_file(version, name)
+        if not (local / name).is_file():
+            raise FileNotFoundError(f"{self.dataset} version {version} has no {name} in {local}")
+        return local / name
+
     def read_file(self, version: int, name: str) -> str:
         """Read a text file of the version's artifact folder.
 

@@ -68,6 +68,8 @@ class Manifest:
     """Base version of an update or a warm start; None after a full training."""
     index_proof: IndexProof | None = None
     """Proof of the collection's content; None in releases from before there was one."""
+    collection_sha256: str | None = None
+    """SHA-256 of the file of the collection in the run; None in releases from before there was one."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat, indent=1, sort_keys=True, allow_nan=False)
@@ -106,6 +108,7 @@ def seal(
     *,
     index: CollectionInfo,
     proof: IndexProof,
+    collection_sha256: str | None = None,
     services: Mapping[Entity, str],
     created: datetime,
     as_of: datetime,
@@ -123,6 +126,7 @@ def seal(
         verdict: the gate's decision.
         index: the version's complete collection.
         proof: proof of its content.
+        collection_sha256: hash of the collection's file, which is in the run already; None without one.
         services: name of the feature service by entity.
         created: time of the seal.
         as_of: time of the newest data.
@@ -147,6 +151,7 @@ def seal(
         cut=cut,
         against=against,
         index_proof=proof,
+        collection_sha256=collection_sha256,
         metrics={name: value if math.isfinite(value) else None for name, value in metrics.items()},
         verdict=verdict,
     )

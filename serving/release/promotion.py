@@ -21,6 +21,7 @@ from serving.index.milvus import MilvusIndex
 from serving.pt2 import UnsafeArchiveError, refuse_code
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
+from serving.release.collection import load_collection
 from serving.release.freshness import check_fresh
 from serving.release.history import predecessors, record
 from serving.release.load import check_collection, check_contents, check_may_serve
@@ -154,6 +155,8 @@ def _check_release(settings: Settings, registry: Registry, manifest: Manifest) -
     check_fresh(settings, manifest, schema)
     with open_index(settings, Fields.of(schema), manifest.collection) as index:
         check_contents(index, manifest)
+    if manifest.collection_sha256:
+        load_collection(registry, manifest)
 
 
 def _move(settings: Settings, registry: Registry, manifest: Manifest, lock: RegistryLock) -> None:

@@ -3,7 +3,6 @@
 from serving.search.base import Found, Searcher
 from serving.search.by_index import IndexSearcher
 from serving.search.fields import ItemFields
-from serving.search.half_precision import Kind
 from serving.search.memory import MemorySearcher
 
-__all__ = ["Found", "IndexSearcher", "ItemFields", "Kind", "MemorySearcher", "Searcher"]
+__all__ = ["Found", "IndexSearcher", "ItemFields", "MemorySearcher", "Searcher"]

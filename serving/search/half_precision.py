@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -22,15 +21,6 @@ NEIGHBOURS, BUILD_DEPTH, WALK_DEPTH = 32, 400, 1_024
 """HNSW's M, efConstruction and least efSearch."""
 ROUNDING = 1e-6
 """Bound of the rounding of a float32 sum, relative to the lengths of both vectors."""
-
-
-class Kind(StrEnum):
-    """Kind of an index."""
-
-    FLAT = "flat"
-    """A scan of all items."""
-    HNSW = "hnsw"
-    """A graph beside the scan, which answers where the graph would lose items."""
 
 
 class HalfPrecisionIndex:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from feature_repo.schema import ITEM_ID
 from serving.index.base import Fields
 from serving.search.base import Found, checked_queries, nothing_found
 from serving.search.fields import ItemFields
-from serving.search.half_precision import WALK_DEPTH, HalfPrecisionIndex, Kind, graph_bytes, packed
+from serving.search.half_precision import WALK_DEPTH, HalfPrecisionIndex, graph_bytes, packed
 from serving.search.ranking import best_first, by_product, rescored, scan
 
 FLAT_ITEMS = 1_000_000
@@ -34,6 +35,11 @@ DEEPER = 8
 
 Attempt = tuple[Callable[[np.ndarray], Found], float]
 """Queries [Q, D] -> candidate rows and approximate scores [Q, C], the least last; error of these scores."""
+
+
+def default_graph(item_ND: np.ndarray) -> np.ndarray | None:
+    """Build the graph of more than `FLAT_ITEMS` vectors; None for fewer, which are scanned."""
+    return graph_bytes(item_ND) if len(item_ND) > FLAT_ITEMS else None
 
 
 class MemorySearcher:
@@ -68,20 +74,25 @@ class MemorySearcher:
 
     @classmethod
     def build(
-        cls, items: pl.DataFrame, item_ND: np.ndarray, fields: Fields, *, kind: Kind | None = None, threads: int = 1
-    ) -> MemorySearcher:
+        cls,
+        items: pl.DataFrame,
+        item_ND: np.ndarray,
+        fields: Fields,
+        *,
+        graph: np.ndarray | None = None,
+        threads: int = 1,
+    ) -> Self:
         """Build from the contents of a collection.
 
         Args:
             items: item_id and the fields, in order of id.
             item_ND: their vectors.
             fields: declares the filterable fields.
-            kind: kind of the index; None for a graph above `FLAT_ITEMS`.
-            threads: OpenMP threads of the build and of searches; the bytes of a graph repeat with one thread only.
+            graph: graph of the vectors; None for `default_graph`.
+            threads: OpenMP threads of a search of several queries.
         """
-        kind = kind or (Kind.HNSW if len(items) > FLAT_ITEMS else Kind.FLAT)
         item_ND = np.ascontiguousarray(item_ND, dtype=np.float32)
-        graph = graph_bytes(item_ND, threads=threads) if kind is Kind.HNSW else None
+        graph = default_graph(item_ND) if graph is None else graph
         return cls(items[ITEM_ID].to_list(), item_ND, ItemFields.of(items, fields), graph, threads=threads)
 
     def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:

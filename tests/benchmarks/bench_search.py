@@ -21,13 +21,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from serving.search import MemorySearcher
-from serving.search.fields import Column, ItemFields
+from feature_repo.schema import ITEM_ID
+from serving.index.base import CollectionInfo, Fields
+from serving.index.collection_file import FILE, StoredCollection, load, save
+from serving.search import ItemFields, MemorySearcher
 from serving.search.half_precision import graph_bytes, packed
-from serving.search.stored import FILE, load, save
 
 CLUSTERS, SPREAD = 400, 0.5
 QUERIES, SEED = 100, 0
+FIELDS = Fields(types={"cluster": pl.String()}, filterable=frozenset({"cluster"}))
 SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.005)
 Search = Callable[[np.ndarray], np.ndarray]
 """Query [1, D] -> rows of the best items."""
@@ -54,9 +56,10 @@ def compare(items: int, dim: int, ks: Sequence[int], threads: int) -> None:
     graph = graph_bytes(item_ND, threads=threads)
     seconds = time.thread_time() - started
     ids = [f"item-{row:07}" for row in range(items)]
-    fields = ItemFields({"cluster": cluster_column(cluster_N)}, items)
+    clusters = [str(each) for each in cluster_N.tolist()]
+    fields = ItemFields.of(pl.DataFrame({"cluster": clusters}), FIELDS)
     flat, hnsw = MemorySearcher(ids, item_ND, fields), MemorySearcher(ids, item_ND, fields, graph)
-    print(f"\n{items:,} x {dim}: graph built in {seconds:.1f} s. {storage(flat)}\n")
+    print(f"\n{items:,} x {dim}: graph built in {seconds:.1f} s. {storage(flat, clusters)}\n")
     print("| k | kept | NumPy ms | scan ms | recall | walk ms | recall | flat ms | recall | hnsw ms | recall |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for k in ks:
@@ -80,11 +83,6 @@ def clustered(items: int, dim: int, rng: np.random.Generator) -> tuple[np.ndarra
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows of length 1, float32."""
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-def cluster_column(cluster_N: np.ndarray) -> Column:
-    """The cluster as a filterable field."""
-    return Column.of(pl.Series("cluster", cluster_N).cast(pl.String))
 
 
 def masks(share: float, cluster_N: np.ndarray, rng: np.random.Generator) -> list[tuple[str, np.ndarray | None]]:
@@ -144,20 +142,22 @@ def measured(searches: Sequence[Search], user_QD: np.ndarray) -> list[str]:
     return cells
 
 
-def storage(flat: MemorySearcher) -> str:
-    """CPU seconds to make a scan's half-precision vectors, and to store and load the whole."""
+def storage(flat: MemorySearcher, clusters: Sequence[str]) -> str:
+    """CPU milliseconds to make a scan's half-precision vectors, and to read the whole from a release's file."""
+    rows, dim = flat.item_ND.shape
+    info = CollectionInfo(name="bench", rows=rows, dim=dim, fingerprint="", complete=True)
+    items = pl.DataFrame({ITEM_ID: flat.ids, "cluster": clusters})
     with tempfile.TemporaryDirectory() as folder:
-        sha256 = save(flat, Path(folder))
-        megabytes = (Path(folder) / FILE).stat().st_size / 1e6
-        started = time.thread_time()
-        load(Path(folder), sha256=sha256, rows=len(flat.ids))
-        whole = time.thread_time() - started
-    started = time.thread_time()
-    MemorySearcher(flat.ids, flat.item_ND, flat.fields)
-    made = time.thread_time() - started
-    return (
-        f"Flat: {megabytes:.1f} MB, loaded and verified in {1e3 * whole:.0f} ms, of which {1e3 * made:.0f} ms to make."
-    )
+        sha256 = save(StoredCollection(info=info, items=items, vectors_ND=flat.item_ND), Path(folder))
+        path = Path(folder) / FILE
+        megabytes = path.stat().st_size / 1e6
+        started = time.process_time()
+        stored = load(path, sha256=sha256, rows=rows)
+        read = time.process_time() - started
+    started = time.process_time()
+    MemorySearcher.build(stored.items, stored.vectors_ND, FIELDS)
+    made = time.process_time() - started
+    return f"Flat: a file of {megabytes:.1f} MB, read and verified in {1e3 * read:.0f} ms, made in {1e3 * made:.0f} ms."
 
 
 if __name__ == "__main__":

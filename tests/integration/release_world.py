@@ -27,6 +27,7 @@ from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.model.bundle import ModelBundle
 from serving.registry import INPUT_KEY, Registry
+from serving.release.collection import store_collection
 from serving.release.index_proof import prove
 from serving.release.manifest import Manifest, collection_name, seal
 from serving.settings import Settings
@@ -203,6 +204,10 @@ def register(settings: Settings, folder: Path, *, input_key: str = "key") -> int
     return version
 
 
+def _schema_of(registry: Registry, version: int) -> Schema:
+    return Schema.from_json((registry.download(version) / "schema.json").read_text(encoding="utf-8"))
+
+
 def seal_as(
     settings: Settings,
     version: int,
@@ -211,17 +216,19 @@ def seal_as(
     against: int | None = None,
 ) -> Manifest:
     """Seal a registered version with a verdict, compared with the champion `against`."""
-    name = collection_name(DATASET, version)
-    with MilvusIndex(settings, Fields(types={})) as index:
+    name, registry = collection_name(DATASET, version), Registry(settings, DATASET)
+    with MilvusIndex(settings, Fields.of(_schema_of(registry, version))) as index:
         info = index.info(name)
         assert info is not None
         proof = prove(index, name)
+        sha256 = store_collection(registry, version, index, info)
     return seal(
-        Registry(settings, DATASET),
+        registry,
         version,
         Verdict(Outcome(outcome), (f"{outcome}: all/recall@20 0.5000 against popularity 0.4000",)),
         index=info,
         proof=proof,
+        collection_sha256=sha256,
         services={Entity.USER: "shop_user_1", Entity.ITEM: "shop_item_1"},
         created=NOW,
         as_of=NOW,

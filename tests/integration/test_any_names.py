@@ -26,11 +26,11 @@ from feature_repo.store.store import Store
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from orchestration.index_recall import sampled_index_recall
+from serving.corpus import open_corpus
 from serving.index.base import Fields
 from serving.index.filters import MAX_LENGTH, quoted
 from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
-from serving.search.opening import open_collection
 from tests.integration.index_world import settings_in
 from training.data.interactions import at, interactions, item_rows, query_rows
 from training.fit import untrained
@@ -175,10 +175,9 @@ def check_index(folder: Path, tables: Tables, corpus: pl.DataFrame, item_ND: np.
     with MilvusIndex(settings, fields) as index:
         index.build("shop_items_v1", corpus, item_ND)
     for kind in ("memory", "milvus"):
-        with open_collection(replace(settings, search=kind), fields, "shop_items_v1") as (searcher, item_fields):
-            assert sampled_index_recall(
-                searcher, item_fields, tables.schema, corpus, user_QD, item_ND, None, k=5, seed=0
-            ) == (1.0, 3)  # fmt: skip
+        with open_corpus(replace(settings, search=kind), fields, "shop_items_v1") as served:
+            found = sampled_index_recall(served, tables.schema, corpus, user_QD, item_ND, None, k=5, seed=0)
+            assert found == (1.0, 3)
     with MilvusIndex(settings, fields) as index, open_index(settings, fields, "shop_items_v1") as files:
         for reader, name in product((index, files), sorted(fields.filterable)):
             for value in corpus[name].drop_nulls().unique():

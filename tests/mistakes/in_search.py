@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 
 FIELDS, SEARCHER = "tests/unit/serving/search/test_fields.py", "tests/unit/serving/search/test_searcher.py"
-STORED = "tests/unit/serving/search/test_stored.py"
+RELEASE = "tests/integration/test_release_collection.py"
+STORED = "tests/unit/serving/index/test_collection_file.py"
 
 IN_SEARCH = [
     Mistake(
@@ -100,17 +101,38 @@ IN_SEARCH = [
         test=f"{SEARCHER}::test_the_best_allowed_items_are_found_in_order",
     ),
     Mistake(
-        name="a changed searcher loaded",
-        module="serving.search.stored",
+        name="a changed collection loaded",
+        module="serving.index.collection_file",
         right="if found != sha256:",
         wrong="if False:",
         test=f"{STORED}::test_a_changed_file_is_refused",
     ),
     Mistake(
-        name="a searcher of another number of items loaded",
-        module="serving.search.stored",
-        right="if len(searcher.ids) != rows:",
+        name="a collection of another number of items loaded",
+        module="serving.index.collection_file",
+        right="if shapes != (rows, rows, rows):",
         wrong="if False:",
         test=f"{STORED}::test_another_number_of_items_is_refused",
+    ),
+    Mistake(
+        name="the file of a release left unused",
+        module="serving.release.collection",
+        right="elif manifest.collection_sha256:",
+        wrong="elif False:",
+        test=f"{RELEASE}::test_a_release_serves_where_milvus_is_away",
+    ),
+    Mistake(
+        name="a release with a changed file promoted",
+        module="serving.release.promotion",
+        right="        load_collection(registry, manifest)",
+        wrong="        pass",
+        test=f"{RELEASE}::test_a_collection_that_differs_from_the_file_is_not_promoted",
+    ),
+    Mistake(
+        name="the setting of the searcher left unread",
+        module="serving.corpus",
+        right="and index.settings.search == MILVUS",
+        wrong="and False",
+        test=f"{RELEASE}::test_milvus_and_the_file_give_the_same_answers",
     ),
 ]

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from orchestration import index_recall
 from orchestration.index_recall import sampled_index_recall
+from serving.corpus import Corpus
 from serving.index.base import Fields
 from serving.search import Found, MemorySearcher
 
@@ -42,31 +43,31 @@ def vectors_of(items: int) -> tuple[np.ndarray, np.ndarray]:
     return vectors[:USERS], vectors[USERS:]
 
 
-def searcher_of(kind: type[MemorySearcher], items: pl.DataFrame = ITEMS) -> MemorySearcher:
-    return kind.build(items, vectors_of(NUMBER)[1], Fields.of(SCHEMA))
+def corpus_of(kind: type[MemorySearcher], items: pl.DataFrame = ITEMS) -> Corpus:
+    fields = Fields.of(SCHEMA)
+    searcher = kind.build(items, vectors_of(NUMBER)[1], fields)
+    return Corpus(items=items, fields=fields, searcher=searcher, filterable=searcher.fields)
 
 
 def measured(
-    searcher: MemorySearcher, users: int, items: pl.DataFrame = ITEMS, seen: csr_array | None = None
+    corpus: Corpus, users: int, items: pl.DataFrame = ITEMS, seen: csr_array | None = None
 ) -> tuple[float, int]:
     user_QD, item_ND = vectors_of(NUMBER)
     seen = None if seen is None else seen[:users]
-    return sampled_index_recall(
-        searcher, searcher.fields, SCHEMA, items, user_QD[:users], item_ND, seen, k=10, seed=0
-    )  # fmt: skip
+    return sampled_index_recall(corpus, SCHEMA, items, user_QD[:users], item_ND, seen, k=10, seed=0)
 
 
 def test_the_lowest_recall_of_the_filters_counts() -> None:
-    assert measured(searcher_of(MemorySearcher), USERS) == (1.0, USERS)
-    assert measured(searcher_of(LossySearcher), USERS) == (0.5, USERS)
+    assert measured(corpus_of(MemorySearcher), USERS) == (1.0, USERS)
+    assert measured(corpus_of(LossySearcher), USERS) == (0.5, USERS)
 
 
 def test_a_seeded_sample_of_users_is_asked_for_once_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_recall, "USERS", 16)
-    searcher = searcher_of(LossySearcher)
-    assert measured(searcher, USERS) == (0.5, 16)
-    assert searcher.calls == [(16, None), (16, (ITEMS["group"] == "a").to_list())]
-    assert measured(searcher, 9) == (0.5, 9)
+    corpus = corpus_of(LossySearcher)
+    assert measured(corpus, USERS) == (0.5, 16)
+    assert corpus.searcher.calls == [(16, None), (16, (ITEMS["group"] == "a").to_list())]
+    assert measured(corpus, 9) == (0.5, 9)
 
 
 def test_seen_items_are_left_out_as_serving_leaves_them_out() -> None:
@@ -74,25 +75,25 @@ def test_seen_items_are_left_out_as_serving_leaves_them_out() -> None:
     user_QD, item_ND = vectors_of(NUMBER)
     seen = np.zeros((USERS, NUMBER), np.int8)
     np.put_along_axis(seen, np.argsort(-(user_QD @ item_ND.T), axis=1)[:, [0, 2, 5]], 1, axis=1)
-    searcher = searcher_of(LossySearcher)
-    assert measured(searcher_of(MemorySearcher), USERS, seen=csr_array(seen)) == (1.0, USERS)
-    searcher.deepest = 10
-    with_losses, _ = measured(searcher, USERS, seen=csr_array(seen))
+    corpus = corpus_of(LossySearcher)
+    assert measured(corpus_of(MemorySearcher), USERS, seen=csr_array(seen)) == (1.0, USERS)
+    corpus.searcher.deepest = 10
+    with_losses, _ = measured(corpus, USERS, seen=csr_array(seen))
     assert with_losses < 0.5  # by the filter alone it would be half
-    assert measured(searcher_of(MemorySearcher), USERS, seen=csr_array(np.ones_like(seen))) == (1.0, USERS)
+    assert measured(corpus_of(MemorySearcher), USERS, seen=csr_array(np.ones_like(seen))) == (1.0, USERS)
 
 
 def test_a_corpus_in_another_order_has_the_same_recall() -> None:
     shuffled = np.random.default_rng(1).permutation(NUMBER)
     user_QD, item_ND = vectors_of(NUMBER)
-    searcher = searcher_of(MemorySearcher)
+    corpus = corpus_of(MemorySearcher)
     more = {"k": 10, "seed": 0}
     found = sampled_index_recall(
-        searcher, searcher.fields, SCHEMA, ITEMS[shuffled], user_QD, item_ND[shuffled], None, **more
+        corpus, SCHEMA, ITEMS[shuffled], user_QD, item_ND[shuffled], None, **more
     )  # fmt: skip
     assert found == (1.0, USERS)
     with pytest.raises(ValueError, match="holds 60 items, not the 59"):
-        sampled_index_recall(searcher, searcher.fields, SCHEMA, ITEMS[:-1], user_QD, item_ND[:-1], None, **more)
+        sampled_index_recall(corpus, SCHEMA, ITEMS[:-1], user_QD, item_ND[:-1], None, **more)
 
 
 @pytest.mark.parametrize(
@@ -107,10 +108,10 @@ def test_a_corpus_in_another_order_has_the_same_recall() -> None:
 )
 def test_the_most_frequent_value_that_fits_a_filter_is_asked_for(values: list[str | None], where: str | None) -> None:
     items = ITEMS.with_columns(group=pl.Series(values, dtype=pl.String))
-    searcher = searcher_of(LossySearcher, items)
-    assert measured(searcher, USERS, items=items) == (0.5 if where else 1.0, USERS)
+    corpus = corpus_of(LossySearcher, items)
+    assert measured(corpus, USERS, items=items) == (0.5 if where else 1.0, USERS)
     filtered = [(USERS, [value == where for value in values])] if where else []
-    assert searcher.calls == [(USERS, None), *filtered]
+    assert corpus.searcher.calls == [(USERS, None), *filtered]
 
 
 def test_a_field_named_as_the_column_of_counts_is_asked_for() -> None:

@@ -126,7 +126,7 @@ def test_an_evaluation_that_is_not_judged_is_made_again(
         "read_tables": lambda _: nothing,
         "read_embeddings": lambda _: (None, None),
         "Fields": SimpleNamespace(of=lambda _: None),
-        "open_collection": lambda *_: nullcontext((None, None)),
+        "open_corpus": lambda *_: nullcontext(),
         "evaluate_version": evaluate,
         "Evaluated": SimpleNamespace(from_json=lambda _: measured),
         "evaluation_figures": lambda _: {},

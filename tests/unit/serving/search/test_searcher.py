@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from serving.index.exact import ExactIndex
-from serving.search import IndexSearcher, Kind, MemorySearcher, Searcher, memory
-from serving.search.half_precision import HalfPrecisionIndex, load_faiss, omp_threads
+from serving.search import IndexSearcher, MemorySearcher, Searcher, memory
+from serving.search.half_precision import HalfPrecisionIndex, graph_bytes, load_faiss, omp_threads
 from tests.unit.serving.search.search_world import (
     DIM,
     FIELDS,
@@ -29,7 +29,8 @@ def build(kind: str, item_ND: np.ndarray, threads: int = 1) -> Searcher:
         index = ExactIndex(FIELDS)
         index.build("items", items, item_ND)
         return IndexSearcher(index, "items")
-    return MemorySearcher.build(items, item_ND, FIELDS, kind=Kind(kind), threads=threads)
+    graph = graph_bytes(item_ND) if kind == "hnsw" else None
+    return MemorySearcher.build(items, item_ND, FIELDS, graph=graph, threads=threads)
 
 
 @pytest.fixture(scope="module", params=["flat", "hnsw", "index"])
@@ -148,6 +149,20 @@ def test_vectors_that_half_precision_cannot_hold_are_refused() -> None:
     vectors_ND[3, 2] = 1e6
     with pytest.raises(ValueError, match="above 65,504"):
         build("flat", vectors_ND)
+
+
+def test_a_graph_of_other_vectors_is_refused() -> None:
+    with pytest.raises(ValueError, match="a graph of 50 x 16"):
+        MemorySearcher.build(items_of(40), VECTORS_ND[:40], FIELDS, graph=graph_bytes(VECTORS_ND[:50]))
+    with pytest.raises(ValueError, match="wanted as many"):
+        MemorySearcher.build(items_of(41), VECTORS_ND[:40], FIELDS)
+
+
+def test_a_graph_is_built_above_a_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "FLAT_ITEMS", 40)
+    graphs = [MemorySearcher.build(items_of(n), VECTORS_ND[:n], FIELDS).graph for n in (40, 41)]
+    assert graphs[0] is None
+    np.testing.assert_array_equal(graphs[1], graph_bytes(VECTORS_ND[:41]))
 
 
 def test_the_scan_answers_where_the_graph_would_lose_items(monkeypatch: pytest.MonkeyPatch) -> None:
