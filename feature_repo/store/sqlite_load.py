@@ -17,7 +17,7 @@ import polars as pl
 
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, View
 from feature_repo.store.feast_values import encoder
-from feature_repo.store.sqlite_rows import ANY_TIME, LOADS, connect, delete_keys, key_of, quoted, tables_in
+from feature_repo.store.sqlite_rows import ANY_TIME, LOADS, connect, delete_keys, key_of, quoted, tables_in, written
 
 UPSERT = """
 INSERT INTO {table} (entity_key, feature_name, value, value_text, event_ts, created_ts) VALUES (?, ?, ?, ?, ?, ?)
@@ -54,7 +54,7 @@ def write_changes(path: Path, project: str, changes: Sequence[Change], newest: d
     """
     # A newer row may have been pushed since the changes were found.
     limit = _seconds(newest) if newest else ANY_TIME
-    with closing(connect(path, "rw")) as connection, connection:
+    with written(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         for each in changes:
             table = f"{project}_{each.name}"
@@ -87,7 +87,7 @@ def note_load(path: Path, tables: Collection[str], as_of: datetime) -> None:
         tables: names of the tables.
         as_of: the moment, naive UTC.
     """
-    with closing(connect(path, "rw")) as connection, connection:
+    with written(path, settle=True) as connection:
         connection.execute(f'CREATE TABLE IF NOT EXISTS "{LOADS}" (loaded TEXT PRIMARY KEY, as_of TEXT NOT NULL)')
         rows = [(table, as_of.isoformat()) for table in tables]
         connection.executemany(f'INSERT OR REPLACE INTO "{LOADS}" VALUES (?, ?)', rows)
@@ -105,5 +105,5 @@ def noted_loads(path: Path, tables: Collection[str]) -> list[datetime]:
 def forget_loads(path: Path, tables: Collection[str]) -> None:
     """Delete the notes of tables that are dropped."""
     if path.is_file() and LOADS in tables_in(path, own=True):
-        with closing(connect(path, "rw")) as connection, connection:
+        with written(path) as connection:
             connection.executemany(f'DELETE FROM "{LOADS}" WHERE loaded = ?', [(table,) for table in tables])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +23,26 @@ LOADS = "gatehouse_loads"
 def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
     """Open a database that exists; `mode` is ro to read, rw to write."""
     return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=WAIT_SECONDS)
+
+
+@contextmanager
+def written(path: Path, *, settle: bool = False) -> Iterator[sqlite3.Connection]:
+    """Connection to write over; what it wrote is committed at the end of this context.
+
+    Readers go on with the former rows meanwhile. With SQLite's own journal they would
+    wait, for seconds of a large load.
+
+    Args:
+        path: the database.
+        settle: whether to move all changes into the database file at the end, so that
+            no byte of a deleted row is left beside it.
+    """
+    with closing(connect(path, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with connection:
+            yield connection
+        if settle:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def number_of_writes(path: Path) -> bytes:
@@ -68,7 +88,7 @@ def delete_ids(path: Path, tables: Collection[str], entity: Entity, ids: Collect
         entity: the entity.
         ids: ids to delete.
     """
-    with closing(connect(path, "rw")) as connection, connection:
+    with written(path, settle=True) as connection:
         delete_keys(connection, tables, entity, ids)
 
 

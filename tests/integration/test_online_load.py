@@ -16,8 +16,9 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.schema import Entity
-from feature_repo.store import loading, sqlite_load, sqlite_reader
+from feature_repo.store import loading, sqlite_load, sqlite_reader, sqlite_rows
 from feature_repo.store.definitions import view_name
+from feature_repo.store.online_rows import UNKNOWN_TIME
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.sqlite_rows import LOADS, key_of, tables_in
 from feature_repo.store.store import Store
@@ -92,7 +93,7 @@ def test_a_reader_sees_a_user_before_a_load_or_after_it_in_all_views(
         assert all(each[n].equals(before[n]) or each[n].equals(after[n]) for n in range(len(USERS)))
 
 
-def test_a_load_between_the_queries_of_a_read_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_between_the_queries_of_a_read_is_not_seen(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.load_online(Entity.USER, hour(100))
     reader = open_store(SCHEMA, store.home)
     before, selected = reader.read_online(Entity.USER, USERS), sqlite_reader._selected
@@ -110,6 +111,15 @@ def test_a_load_between_the_queries_of_a_read_waits(store: Store, monkeypatch: p
     assert_frame_equal(reader.read_online(Entity.USER, USERS), before)
     load.join()
     assert not reader.read_online(Entity.USER, USERS).equals(before)
+
+
+def test_a_load_keeps_no_reader_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.load_online(Entity.USER, hour(100))
+    monkeypatch.setattr(sqlite_rows, "WAIT_SECONDS", 0.2)
+    reader = open_store(SCHEMA, store.home)
+    with closing(sqlite3.connect(store.home / "online.db", isolation_level=None)) as load:
+        load.execute("BEGIN EXCLUSIVE")  # as a load whose changes are more than SQLite keeps in memory
+        assert (reader.read_rows(Entity.USER, USERS).times_B > UNKNOWN_TIME).sum() > 5
 
 
 def test_the_moment_of_the_features_is_that_of_the_last_whole_load(
@@ -199,6 +209,21 @@ def test_a_deleted_user_vanishes_from_the_views_of_all_schemas(
     assert "u3" in films.known(Entity.USER)
     assert (rows_of(films, "u4"), len(films.known(Entity.USER))) == of_others
     assert newer.forget_all_but(Entity.USER, pl.Series(USERS)) == 0
+
+
+def test_no_byte_of_a_deleted_user_stays(tmp_path: Path, store: Store, tables: dict[str, pl.DataFrame]) -> None:
+    city = pl.when(pl.col("user_id") == "u3").then(pl.lit("Atlantis under the sea")).otherwise("city")
+    store.apply(write(tmp_path / "named", {**tables, "user_activity": tables["user_activity"].with_columns(city=city)}))
+    store.load_online(Entity.USER, hour(HOURS + 200))
+    reader = open_store(SCHEMA, store.home)
+    assert reader.read_rows(Entity.USER, ["u3"]).columns["city"] == ["Atlantis under the sea"]
+
+    def bytes_on_disk() -> bytes:
+        return b"".join(path.read_bytes() for path in sorted(store.home.glob("online.db*")))
+
+    assert b"Atlantis" in bytes_on_disk()
+    store.forget_all_but(Entity.USER, pl.Series(USERS).filter(pl.Series(USERS) != "u3"))
+    assert b"Atlantis" not in bytes_on_disk()
 
 
 def test_on_a_server_an_empty_row_takes_the_place_of_a_deleted_user(
