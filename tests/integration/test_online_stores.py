@@ -23,6 +23,7 @@ from feature_repo.errors import InputError, NewerOnlineError, OnlineStoreError
 from feature_repo.schema import Entity
 from feature_repo.store import feast_reader, loading
 from feature_repo.store.definitions import view_name
+from feature_repo.store.online_rows import UNKNOWN_TIME
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.store import Store
 from tests.integration.online_servers import Server, postgres_programs, postgres_server, redis_binary, redis_server
@@ -208,6 +209,16 @@ def test_a_server_that_is_away_is_named_and_found_again(
     store.load_online(Entity.USER, hour(300))  # Redis kept nothing
     found, wanted = store.read_online(Entity.USER, USERS), as_joined(store, 300)
     assert_frame_equal(found.drop("event_timestamp"), wanted.drop("event_timestamp"))
+
+
+def test_a_server_that_was_started_anew_is_read_at_once(
+    tmp_path: Path, tables: dict[str, pl.DataFrame], fragile: Server
+) -> None:
+    store = opened(tmp_path, tables, fragile.online)
+    assert (store.read_rows(Entity.USER, USERS).times_B == UNKNOWN_TIME).all()
+    fragile.stop()
+    fragile.start()
+    assert (store.read_rows(Entity.USER, USERS).times_B == UNKNOWN_TIME).all()
 
 
 def test_a_server_that_hangs_is_not_waited_for(
