@@ -10,6 +10,7 @@ tests. Feast's calls include `to_dict`, without which there is no value to use.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +26,7 @@ import polars as pl
 from feature_repo.feature import Feature, Kind
 from feature_repo.schema import Entity, Schema, View
 from feature_repo.standard_views import user_activity_view, user_history_view
+from feature_repo.store.feast_rows import entity_keys, plain_cells
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.store import Store
 from feature_repo.tables.types import table_types
@@ -110,8 +113,31 @@ def ways_of(folder: Path, kind: str, online: dict[str, object] | None) -> Iterat
         reader = open_store(schema, home, online=online)
         yield f"read_rows, {name}", lambda ids, reader=reader: reader.read_rows(Entity.USER, ids)
         yield f"get_online_features, {name}", feast_read(store, precompute=False)
+        if kind != "SQLite":  # which has no such call
+            yield f"online_read_async, {name}", async_read(store)
         if kind == "Redis":  # the others cannot list their entities, and have no table for the vectors
             yield f"get_online_features, precompute_online, {name}", feast_read(store, precompute=True)
+
+
+def async_read(store: Store) -> Read:
+    """Read all views at once by Feast's asynchronous call, over a loop that goes on."""
+    loop = asyncio.new_event_loop()
+    client, config = get_client(store), store._feast.config
+    views = store._registered(Entity.USER).values()
+
+    async def rows(ids: list[str]) -> list[list[Any]]:
+        keys = entity_keys(Entity.USER, ids)
+        reads = (client.online_read_async(config, each, keys, [f.name for f in each.features]) for each in views)
+        return await asyncio.gather(*reads)
+
+    return lambda ids: [list(plain_cells(ids, each)) for each in loop.run_until_complete(rows(ids))]
+
+
+def get_client(store: Store) -> Any:
+    """Feast's client of the online store of its own."""
+    from feast.infra.online_stores.helpers import get_online_store_from_config
+
+    return get_online_store_from_config(store._feast.config.online_store)
 
 
 def feast_read(store: Store, *, precompute: bool) -> Read:
