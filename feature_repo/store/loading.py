@@ -22,7 +22,7 @@ from feature_repo.store.connection import Connection
 from feature_repo.store.definitions import table_name, table_path, view_name
 from feature_repo.store.latest import differs, newest_rows, read_rows
 from feature_repo.store.online_server import reached
-from feature_repo.store.sqlite_load import Change, note_load, noted_loads, write_changes
+from feature_repo.store.sqlite_load import Change, forget_pushed, note_load, noted_loads, write_changes
 from feature_repo.store.sqlite_rows import number_of_writes
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ class Loading(Connection):
 
     def _forget_loads(self, entity: Entity, folder: Path) -> None:
         """Register the views of an entity as never loaded; their rows stay."""
+        if self._ids.sqlite:
+            forget_pushed(self._ids.sqlite, [table_name(self.schema, view) for view in self.schema.views_of(entity)])
         for view in self.schema.views_of(entity):
             self._feast.registry.delete_feature_view(view_name(self.schema, view), self.project)
         self.apply(folder, (entity,))
@@ -148,8 +150,7 @@ class Loading(Connection):
         for block in blocks:
             some = block.to_series()
             changes = [self._change(view, some, latest[view.name], online[view.name], folder, newest) for view in views]
-            self._write(changes, as_of, newest)
-            written += sum(each.rows.height for each in changes)
+            written += self._write(changes, as_of, newest)
             for each in changes:
                 online[each.view.name].difference_update(each.gone)
         for view in views:
@@ -178,8 +179,8 @@ class Loading(Connection):
         rows = rows.filter(differs(rows, stored.head(rows.height), view) & ~pl.Series(rows[key]).is_in(newer))
         return Change(view=view, name=name, rows=rows, gone=set(gone) - newer)
 
-    def _write(self, changes: Sequence[Change], as_of: datetime, newest: datetime | None) -> None:
-        """Write the changes of some entities in all views.
+    def _write(self, changes: Sequence[Change], as_of: datetime, newest: datetime | None) -> int:
+        """Write the changes of some entities in all views, and count the written rows.
 
         Args:
             changes: the changes.
@@ -187,12 +188,12 @@ class Loading(Connection):
             newest: time of the newest online row that may be overwritten; None for any.
         """
         if self._ids.sqlite:
-            write_changes(self._ids.sqlite, self.project, changes, newest)
-            return
+            return write_changes(self._ids.sqlite, self.project, changes, as_of, newest)
         for each in changes:
             if each.rows.height:
                 self._ingest(each.name, each.rows)
             self._empty(each.name, each.view.entity, each.gone, as_of)
+        return sum(each.rows.height for each in changes)
 
     def _empty(self, name: str, entity: Entity, ids: Collection[str], as_of: datetime | None = None) -> None:
         """Write empty rows where an online store on a server has no call to delete.

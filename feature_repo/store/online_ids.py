@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.schema import Entity
-from feature_repo.store.sqlite_rows import delete_ids, ids_in, tables_in
+from feature_repo.store.sqlite_rows import PUSHED, delete_ids, ids_in, tables_in
 
 
 class OnlineIds:
@@ -68,6 +68,6 @@ class OnlineIds:
         """
         if self.sqlite is None:
             return False
-        tables = {f"{project}_{view}" for view in views}
-        delete_ids(self.sqlite, tables & tables_in(self.sqlite), entity, ids)
+        tables = {PUSHED, *(f"{project}_{view}" for view in views)}
+        delete_ids(self.sqlite, tables & tables_in(self.sqlite, own=True), entity, ids)
         return True

@@ -56,10 +56,15 @@ def write_seen(events: pl.DataFrame, users: pl.Series, moment: datetime, folder:
         moment: time of the rows.
         folder: folder of the tables.
     """
-    pairs = known_before(events, moment).select(USER_ID, ITEM_ID).unique()
-    lists = pairs.group_by(USER_ID).agg(pl.col(ITEM_ID).sort().alias(SEEN))
+    lists = seen_lists(known_before(events, moment))
     rows = users.alias(USER_ID).to_frame().join(lists, on=USER_ID, how="left").with_columns(pl.col(SEEN).fill_null([]))
     _write(rows.sort(USER_ID), seen_schema("any").views[0], moment, folder)
+
+
+def seen_lists(events: pl.DataFrame) -> pl.DataFrame:
+    """Distinct items of each user with events, sorted."""
+    pairs = events.select(USER_ID, ITEM_ID).unique()
+    return pairs.group_by(USER_ID).agg(pl.col(ITEM_ID).sort().alias(SEEN))
 
 
 def write_withdrawn(items: Collection[str], moment: datetime, folder: Path) -> None:

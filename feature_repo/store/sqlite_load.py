@@ -6,9 +6,10 @@ history beside old statistics.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,20 @@ import polars as pl
 
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Column, View
 from feature_repo.store.feast_values import encoder
-from feature_repo.store.sqlite_rows import ANY_TIME, LOADS, connect, delete_keys, key_of, quoted, tables_in, written
+from feature_repo.store.push_notes import forget_pushes, pushed_moments
+from feature_repo.store.sqlite_rows import (
+    ANY_TIME,
+    LOADS,
+    PUSHED,
+    connect,
+    delete_keys,
+    id_of,
+    key_of,
+    quoted,
+    tables_in,
+    written,
+)
+from feature_repo.utc import microseconds
 
 UPSERT = """
 INSERT INTO {table} (entity_key, feature_name, value, value_text, event_ts, created_ts) VALUES (?, ?, ?, ?, ?, ?)
@@ -43,23 +57,66 @@ class Change:
     """Ids whose rows vanish."""
 
 
-def write_changes(path: Path, project: str, changes: Sequence[Change], newest: datetime | None) -> None:
+def write_changes(path: Path, project: str, changes: Sequence[Change], as_of: datetime, newest: datetime | None) -> int:
     """Write the changes of some entities in all views, in one transaction.
+
+    Entities that were pushed for a later time stay as they are.
 
     Args:
         path: the database.
         project: Feast's project.
         changes: changes by view.
+        as_of: time of the values, naive UTC.
         newest: time of the newest row that may be overwritten or deleted; None for any.
+
+    Returns:
+        Number of written rows, over all views.
     """
-    # A newer row may have been pushed since the changes were found.
+    # A newer row may have been written since the changes were found.
     limit = _seconds(newest) if newest else ANY_TIME
     with written(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for each in changes:
-            table = f"{project}_{each.name}"
-            delete_keys(connection, [table], each.view.entity, each.gone, newest=limit)
-            connection.executemany(UPSERT.format(table=quoted(table)), ((*row, limit) for row in _stored(each)))
+        left = [_not_pushed(connection, project, each, as_of) for each in changes]
+        return sum(write_rows(connection, project, each, limit) for each in left)
+
+
+def write_rows(connection: sqlite3.Connection, project: str, change: Change, limit: int = ANY_TIME) -> int:
+    """Write the changes of one view within a transaction.
+
+    Args:
+        connection: connection that is open for writing.
+        project: Feast's project.
+        change: the changes.
+        limit: stored time of the newest row that may be overwritten or deleted.
+
+    Returns:
+        Number of written rows.
+    """
+    table = f"{project}_{change.name}"
+    if change.gone:
+        delete_keys(connection, [table], change.view.entity, change.gone, newest=limit)
+        delete_keys(connection, [PUSHED], change.view.entity, change.gone)
+    connection.executemany(UPSERT.format(table=quoted(table)), ((*row, limit) for row in _stored(change)))
+    return change.rows.height
+
+
+def _not_pushed(connection: sqlite3.Connection, project: str, change: Change, as_of: datetime) -> Change:
+    """Changes without those of entities that were pushed for a later time.
+
+    Args:
+        connection: connection that is open for writing.
+        project: Feast's project.
+        change: changes of one view.
+        as_of: time of the load, naive UTC.
+    """
+    entity, moment = change.view.entity, microseconds(as_of)
+    ids = [*change.rows[entity.key], *change.gone]
+    pushed = pushed_moments(connection, f"{project}_{change.name}", [key_of(entity, id_) for id_ in ids])
+    newer = {id_of(entity, key) for key, pushed_for in pushed.items() if pushed_for > moment}
+    if not newer:
+        return change
+    rows = change.rows.filter(~pl.col(entity.key).is_in(newer))
+    return replace(change, rows=rows, gone=set(change.gone) - newer)
 
 
 def _stored(change: Change) -> Iterator[tuple[Any, ...]]:
@@ -95,11 +152,17 @@ def note_load(path: Path, tables: Collection[str], as_of: datetime) -> None:
 
 def noted_loads(path: Path, tables: Collection[str]) -> list[datetime]:
     """Read the noted moments of some tables; empty for a store without notes."""
-    if not path.is_file() or LOADS not in tables_in(path, own=True):
+    if not path.is_file():
         return []
     with closing(connect(path)) as connection:
-        rows = connection.execute(f'SELECT loaded, as_of FROM "{LOADS}"').fetchall()
-    return [datetime.fromisoformat(as_of) for table, as_of in rows if table in tables]
+        return list(read_notes(connection, tables).values())
+
+
+def read_notes(connection: sqlite3.Connection, tables: Collection[str]) -> dict[str, datetime]:
+    """Read the noted moments of some tables, by table."""
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [LOADS]).fetchone()
+    rows = connection.execute(f'SELECT loaded, as_of FROM "{LOADS}"').fetchall() if known else []
+    return {table: datetime.fromisoformat(as_of) for table, as_of in rows if table in tables}
 
 
 def forget_loads(path: Path, tables: Collection[str]) -> None:
@@ -107,3 +170,11 @@ def forget_loads(path: Path, tables: Collection[str]) -> None:
     if path.is_file() and LOADS in tables_in(path, own=True):
         with written(path) as connection:
             connection.executemany(f'DELETE FROM "{LOADS}" WHERE loaded = ?', [(table,) for table in tables])
+            forget_pushes(connection, tables)
+
+
+def forget_pushed(path: Path, tables: Collection[str]) -> None:
+    """Delete the notes of pushes to some tables: the next load replaces their rows."""
+    if path.is_file():
+        with closing(connect(path, "rw")) as connection, connection:
+            forget_pushes(connection, tables)

@@ -18,6 +18,8 @@ ANY_TIME = 2**62
 """Stored time after all others."""
 LOADS = "gatehouse_loads"
 """Table of the moments that the others were loaded for; Feast does not know it."""
+PUSHED = "gatehouse_pushed"
+"""Table of the moments that single entities were pushed for; nor does it know this."""
 
 
 def connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
@@ -69,7 +71,7 @@ def tables_in(path: Path, *, own: bool = False) -> set[str]:
     """Names of Feast's tables in a database; `own` for those of this package too."""
     with closing(connect(path)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return names if own else names - {LOADS}
+    return names if own else names - {LOADS, PUSHED}
 
 
 def ids_in(path: Path, table: str, entity: Entity) -> set[str]:
@@ -107,13 +109,14 @@ def delete_keys(
         tables: names of the tables.
         entity: the entity.
         ids: ids to delete.
-        newest: stored time of the newest row that is deleted.
+        newest: stored time of the newest row that is deleted; notes of pushes have none.
     """
     # Overwritten with zeros: a person who asked to be deleted leaves no bytes.
     connection.execute("PRAGMA secure_delete = ON")
-    keys = [(key_of(entity, id_), newest) for id_ in ids]
+    keys = [(key_of(entity, id_),) if newest == ANY_TIME else (key_of(entity, id_), newest) for id_ in ids]
+    condition = "entity_key = ?" if newest == ANY_TIME else "entity_key = ? AND event_ts <= ?"
     for table in tables:
-        connection.executemany(f"DELETE FROM {quoted(table)} WHERE entity_key = ? AND event_ts <= ?", keys)
+        connection.executemany(f"DELETE FROM {quoted(table)} WHERE {condition}", keys)
 
 
 def quoted(table: str) -> str:
