@@ -49,6 +49,8 @@ class Tables:
     """Findings for people ("17 ids missing from products: 4,836 events dropped")."""
     readings: Mapping[str, Reading] = field(default_factory=dict)
     """Account of the files by table: events, users, items, impressions."""
+    log_until: int = 0
+    """Number of the newest event of the event log in the tables; 0 without any."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Files of the folder that were not read, with the reason."""
 
