@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 
 EVENT, LOG = "tests/unit/feature_repo/events/test_event.py", "tests/unit/feature_repo/events/test_sqlite_log.py"
+HISTORY, PUSH = "tests/unit/feature_repo/events/test_history.py", "tests/unit/feature_repo/store/test_push.py"
+CONSUMER = "tests/integration/test_consumer.py"
 
 IN_EVENTS = [
     Mistake(
@@ -69,5 +71,124 @@ IN_EVENTS = [
         right="connection.execute(_COMMIT, (consumer, sequence))",
         wrong='connection.execute("INSERT OR REPLACE INTO offsets VALUES (?, ?)", (consumer, sequence))',
         test=f"{LOG}::test_a_consumers_offset_is_kept_and_never_goes_back",
+    ),
+    Mistake(
+        name="an older push over a newer one",
+        module="feature_repo.store.push",
+        right="if moment >= pushed.get(key, moment)}",
+        wrong="}",
+        test=f"{PUSH}::test_a_push_of_an_older_moment_leaves_the_newer_row",
+    ),
+    Mistake(
+        name="a nightly load over what was pushed since",
+        module="feature_repo.store.sqlite_load",
+        right="if pushed_for > moment}",
+        wrong="if False}",
+        test=f"{PUSH}::test_a_load_leaves_those_who_were_pushed_for_a_later_time",
+    ),
+    Mistake(
+        name="a load that leaves everybody who was ever pushed",
+        module="feature_repo.store.sqlite_load",
+        right="if pushed_for > moment}",
+        wrong="}",
+        test=f"{PUSH}::test_a_load_leaves_those_who_were_pushed_for_a_later_time",
+    ),
+    Mistake(
+        name="features of older data over those of a newer load",
+        module="feature_repo.store.push",
+        right="if newest > base:",
+        wrong="if False:",
+        test=f"{PUSH}::test_a_push_from_older_data_than_was_loaded_is_refused",
+    ),
+    Mistake(
+        name="a load anew that leaves what was pushed",
+        module="feature_repo.store.sqlite_load",
+        right='"rw")) as connection, connection:\n            forget_pushes(connection, tables)',
+        wrong='"rw")):\n            pass',
+        test=f"{PUSH}::test_a_load_anew_replaces_what_was_pushed",
+    ),
+    Mistake(
+        name="a deleted user who stays in the notes of pushes",
+        module="feature_repo.store.online_ids",
+        right="tables = {PUSHED, *(",
+        wrong="tables = {*(",
+        test=f"{PUSH}::test_a_deleted_user_leaves_no_note",
+    ),
+    Mistake(
+        name="events that the files hold too counted twice",
+        module="feature_repo.events.history",
+        right='rows.join(near, on=[*key, _COPY], how="anti", maintain_order="left")',
+        wrong="rows",
+        test=f"{HISTORY}::test_an_event_of_both_counts_once_to_the_second",
+    ),
+    Mistake(
+        name="the second of two equal events taken for a copy of the first",
+        module="feature_repo.events.history",
+        right="on=[*key, _COPY]",
+        wrong="on=key",
+        test=f"{HISTORY}::test_an_event_of_both_counts_once_to_the_second",
+    ),
+    Mistake(
+        name="ids of events that are not compared",
+        module="feature_repo.events.history",
+        right="if ID in events.columns:\n        rows",
+        wrong="if False:\n        rows",
+        test=f"{HISTORY}::test_files_with_ids_hold_an_event_by_its_id_alone",
+    ),
+    Mistake(
+        name="events taken that arrived after the run's time",
+        module="feature_repo.events.history",
+        right='log.filter(pl.col("created") <= until)',
+        wrong="log",
+        test=f"{HISTORY}::test_the_log_is_taken_up_to_a_time_and_the_number_is_kept",
+    ),
+    Mistake(
+        name="impressions that count as interactions",
+        module="feature_repo.events.history",
+        right="[kind.value for kind in kinds]",
+        wrong="[kind.value for kind in EventKind]",
+        test=f"{HISTORY}::test_impressions_are_no_events_and_kinds_are_chosen",
+    ),
+    Mistake(
+        name="the offset committed before the features are written",
+        module="feature_repo.events.consumer",
+        right="        if moments:\n",
+        wrong="        self._log.commit(self.name, logged[-1].sequence)\n        if moments:\n",
+        test=f"{CONSUMER}::test_a_step_that_breaks_is_done_again",
+    ),
+    Mistake(
+        name="events of a step that broke counted twice",
+        module="feature_repo.events.user_events",
+        right="each.sequence > self._until and",
+        wrong="",
+        test=f"{CONSUMER}::test_a_step_that_breaks_is_done_again",
+    ),
+    Mistake(
+        name="a consumer that starts again without the events it had brought online",
+        module="feature_repo.events.consumer",
+        right="            self._events.add(logged)\n            self._position",
+        wrong="            self._position",
+        test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
+    ),
+    Mistake(
+        name="features as of the base, without the newest event",
+        module="feature_repo.events.consumer",
+        right="max(arrived, as_of) + timedelta(microseconds=1)",
+        wrong="max(arrived, as_of)",
+        test=f"{CONSUMER}::test_a_new_user_is_known_after_the_first_event",
+    ),
+    Mistake(
+        name="events of items that the tables do not have counted online",
+        module="feature_repo.events.user_events",
+        right="and (self._items is None or event.item_id in self._items)",
+        wrong="",
+        test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
+    ),
+    Mistake(
+        name="events of the files counted online again",
+        module="feature_repo.events.user_events",
+        right="not_held(since, base)",
+        wrong="since",
+        test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
     ),
 ]

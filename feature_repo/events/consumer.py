@@ -1,0 +1,169 @@
+"""Consumer of the event log: new events become online features within moments.
+
+It computes the features of the users who did something with the code of the offline
+tables, from all their events at that moment. A row is so the one that a point-in-time
+join finds at its moment, and computing it again changes nothing. The offset is
+committed after the rows are written: whatever is cut off is done again, and no event is
+lost or counted twice.
+
+Moments are those of the recorded arrivals, never of a clock, so a replay gives the same
+rows. They lie behind the data of the base, which a row must not be older than.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.events.event import INTERACTIONS, EventKind
+from feature_repo.events.log import EventLog
+from feature_repo.events.user_events import UserEvents, touched
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, USER_ID, Entity, Schema, View, stored_name
+from feature_repo.store.definitions import view_name
+from feature_repo.store.push import check_base, push_rows
+from feature_repo.store.serving_state import seen_lists, seen_schema
+from feature_repo.store.sqlite_load import Change
+from feature_repo.tables.build import feature_tables
+from feature_repo.tables.other_schema import PROFILES, under_schema
+from feature_repo.tables.types import TIME
+
+EVENTS_AT_ONCE = 2_000
+"""Most events of a micro-batch."""
+_RESTORED_AT_ONCE = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """Data of a run, from which a consumer goes on."""
+
+    key: str
+    """Hash of the tables. Each base has an offset of its own."""
+    tables: Tables
+    """Canonical tables, with the log up to `log_until`."""
+    as_of: datetime
+    """Time for which the online features were loaded from them."""
+
+
+class Consumer:
+    """Consumer of a log that keeps the online features of some schemas fresh.
+
+    Args:
+        log: the log.
+        base: data of the run whose features were loaded last.
+        online: Feast's SQLite store.
+        schemas: schemas of the kept releases.
+        seen: whether the items that each user has seen are kept online.
+        kinds: kinds of events that are interactions of this dataset.
+
+    Raises:
+        NewerOnlineError: the online features are of a newer run than the base.
+        InputError: the features of a schema cannot be computed from the base, or were
+            never loaded.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        base: Base,
+        online: Path,
+        *,
+        schemas: Sequence[Schema],
+        seen: bool = True,
+        kinds: Collection[EventKind] = INTERACTIONS,
+    ) -> None:
+        self._log, self._online, self._as_of = log, online, base.as_of
+        self._tables = [under_schema(base.tables, _of_events(schema)) for schema in schemas]
+        self._seen = seen_schema(base.tables.schema.dataset) if seen else None
+        views = [(schema, view) for schema in schemas for view in _of_events(schema).views]
+        views += [(self._seen, view) for view in self._seen.views] if self._seen else []
+        self._views = [(view, view_name(schema, view)) for schema, view in views]
+        self.project = stored_name(base.tables.schema.dataset)
+        self.name = f"online features of {self.project}, from {base.key}"
+        """Name of the offset in the log."""
+        self._stored = [f"{self.project}_{name}" for _, name in self._views]
+        self.check()
+        self._events = UserEvents(base.tables, kinds)
+        self._position = base.tables.log_until
+        self._restore()
+
+    @property
+    def lag(self) -> int:
+        """Events of the log that the online features do not have yet."""
+        return self._log.newest() - self._position
+
+    def check(self) -> None:
+        """Raise NewerOnlineError if the online features are of a newer run."""
+        check_base(self._online, self._stored, self._as_of)
+
+    def step(self, limit: int = EVENTS_AT_ONCE) -> int:
+        """Bring the features of the next events online, and commit the offset.
+
+        Args:
+            limit: most events to take.
+
+        Returns:
+            Number of events that were taken; 0 where there were none.
+
+        Raises:
+            NewerOnlineError: the online features are of a newer run than the base: go
+                on with a new consumer from that run's data.
+            EventLogError: the log cannot be read or written; a further step takes the
+                same events again.
+        """
+        logged = self._log.read(self._position, limit)
+        if not logged:
+            return 0
+        self._events.add(logged)
+        moments = touched([each for each in logged if self._events.counts(each)])
+        if moments:
+            push_rows(self._online, self.project, self._changes(moments), self._as_of)
+        self._log.commit(self.name, logged[-1].sequence)
+        self._position = logged[-1].sequence
+        return len(logged)
+
+    def _restore(self) -> None:
+        """Take the events that an earlier consumer of this base has brought online."""
+        committed = self._log.committed(self.name)
+        while self._position < committed:
+            logged = self._log.read(self._position, min(_RESTORED_AT_ONCE, committed - self._position))
+            self._events.add(logged)
+            self._position = logged[-1].sequence
+
+    def _changes(self, arrivals: Mapping[str, datetime]) -> list[Change]:
+        """Rows of some users in all views, as of the arrival of each one's newest event."""
+        snapshots = _snapshots(arrivals, self._as_of)
+        events = self._events.of(snapshots[USER_ID].to_list())
+        rows: list[pl.DataFrame] = []
+        for tables in self._tables:
+            part = replace(tables, events=events)
+            rows += feature_tables(part, Entity.USER, snapshots=snapshots).values()
+        if self._seen:
+            rows.append(_with_times(seen_lists(events), snapshots, self._seen.views[0]))
+        return [
+            Change(view=view, name=name, rows=each, gone=())
+            for (view, name), each in zip(self._views, rows, strict=True)
+        ]
+
+
+def _of_events(schema: Schema) -> Schema:
+    """Schema with the user views that events change; loads alone write profiles."""
+    return replace(schema, views=tuple(view for view in schema.views_of(Entity.USER) if view.name not in PROFILES))
+
+
+def _snapshots(arrivals: Mapping[str, datetime], as_of: datetime) -> pl.DataFrame:
+    """Moment of each user: just behind the newest event and the data of the base."""
+    rows = [(user, max(arrived, as_of) + timedelta(microseconds=1)) for user, arrived in sorted(arrivals.items())]
+    return pl.DataFrame(rows, schema={USER_ID: pl.String, ENTITY_TIME: TIME}, orient="row")
+
+
+def _with_times(lists: pl.DataFrame, snapshots: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Rows of the seen items, in the form of a feature table."""
+    rows = snapshots.join(lists, on=USER_ID, maintain_order="left")
+    return rows.with_columns(pl.col(ENTITY_TIME).alias(CREATED_TIME)).select(
+        USER_ID, ENTITY_TIME, CREATED_TIME, *view.columns
+    )
