@@ -19,6 +19,8 @@ IMPRESSIONS = "impressions.parquet"
 """Beside the tables, where a dataset has impressions. Only a training that wants them reads the file."""
 DATA_PAGE, DATA_JSON = "data.html", "data.json"
 """Page on the data of a run, in the folder of its tables and in the MLflow run of a version."""
+EVENT_LOG = "event_log.json"
+"""Beside the tables, where they have events of the event log: the number of the newest one."""
 EMBEDDING = "embedding"
 EMBEDDINGS = Path("item_embeddings", "embeddings.parquet")
 """Item embeddings in the folder of a version."""
@@ -32,6 +34,8 @@ def write_tables(tables: Tables, folder: Path) -> None:
         tables.impressions.write_parquet(folder / IMPRESSIONS)
     (folder / "schema.json").write_text(tables.schema.to_json())
     (folder / "notes.json").write_text(json.dumps(tables.notes))
+    if tables.log_until:
+        (folder / EVENT_LOG).write_text(json.dumps({"until": tables.log_until}))
 
 
 def read_tables(source: Source) -> Tables:
@@ -40,7 +44,9 @@ def read_tables(source: Source) -> Tables:
     frames: dict[str, Any] = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
     path = source.folder / IMPRESSIONS
     impressions = pl.read_parquet(path) if path.exists() else None
-    return Tables(schema=read_schema(source), notes=notes, impressions=impressions, **frames)
+    log = source.folder / EVENT_LOG
+    until = json.loads(log.read_text())["until"] if log.exists() else 0
+    return Tables(schema=read_schema(source), notes=notes, impressions=impressions, log_until=until, **frames)
 
 
 def count_events(source: Source) -> int:

@@ -48,14 +48,14 @@ def plan_run(workspace: Workspace) -> Plan:
         InputError: data or options that `gatehouse run` would refuse.
         ValueError: an unknown recipe, or a gate policy with mistakes.
     """
-    from feature_repo.datasets import default_as_of, load
+    from feature_repo.datasets import default_as_of
     from orchestration.data_page.keep import make_page
     from orchestration.data_page.profile import profile_tables
+    from orchestration.run_tables import run_tables
     from orchestration.split import checked_split
 
     workspace.check()
-    data = Path(workspace.data) if workspace.data else None
-    tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
+    tables = run_tables(workspace)
     return Plan(
         tables=tables,
         as_of=workspace.moment or default_as_of(tables),

@@ -120,6 +120,10 @@ class Settings:
         """Folder of the feature registry and the default online store."""
         return self.home / "feast"
 
+    def event_log(self, dataset: str) -> Path:
+        """Return the file of a dataset's event log."""
+        return self.home / "events" / f"{dataset}.db"
+
     def running(self, service: str) -> str | None:
         """Return the address of a service of `gatehouse up`.
 

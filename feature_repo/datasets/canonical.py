@@ -36,8 +36,9 @@ class Tables:
     events: pl.DataFrame
     """user_id and item_id (String, never null), timestamp and created (Datetime[us],
     UTC without a zone), and if the source has them value (Float64: money, rating,
-    watch time) and basket_id (String). `created` is the time when the event became
-    known, timestamp if the source has none. Sorted by timestamp, user_id, item_id."""
+    watch time), basket_id and event_id (String). `created` is the time when the event
+    became known, timestamp if the source has none. Sorted by timestamp, user_id,
+    item_id."""
     users: pl.DataFrame
     """user_id (unique) and the columns of the view `user_profile`. Sorted by user_id."""
     items: pl.DataFrame
@@ -74,9 +75,10 @@ def canonicalise(
     """Checked canonical tables of raw files.
 
     Raw tables map canonical names to their columns. Events have user_id, item_id and
-    timestamp, and optionally created, value, basket_id and rating. Impressions have the
-    first three, and optionally created. Users and items have the key and every feature
-    of the profile view. Events equal in user, item and time are kept and noted.
+    timestamp, and optionally created, value, basket_id, event_id and rating.
+    Impressions have the first three, and optionally created. Users and items have the
+    key and every feature of the profile view. Events equal in user, item and time are
+    kept and noted.
 
     Args:
         schema: features of the dataset.
@@ -160,8 +162,7 @@ def _read_log(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
     columns = [read_ids(table, "user_id"), read_ids(table, "item_id"), timestamp, known.alias("created")]
     if "value" in table.columns:
         columns.append(read_numbers(table, "value"))
-    if "basket_id" in table.columns:
-        columns.append(read_strings(table, "basket_id"))
+    columns += [read_strings(table, name) for name in ("basket_id", "event_id") if name in table.columns]
     log = pl.DataFrame(columns)
     # The columns behind the first three make the order of equal rows independent of the
     # file's.

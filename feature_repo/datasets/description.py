@@ -63,6 +63,7 @@ EVENT_COLUMNS: Mapping[str, str] = {
     "value": "value",
     "basket": "basket_id",
     "rating": "rating",
+    "event": "event_id",
 }
 """Canonical column by key of the section `events`."""
 _LOG = ("user", "item", "timestamp")

@@ -28,6 +28,7 @@ EVENT_KINDS = {
     "created": Kind.TIMESTAMP,
     "value": Kind.NUMERIC,
     "basket_id": Kind.ID,
+    "event_id": Kind.ID,
 }
 """Kinds of the columns of events and impressions."""
 

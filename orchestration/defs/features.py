@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from feature_repo.datasets import Tables, default_as_of, load
+from feature_repo.datasets import Tables, default_as_of
 from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.datasets.identity import Identity
 from feature_repo.schema import Entity
@@ -22,6 +22,7 @@ from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
 from orchestration.parent_version import parent_of
 from orchestration.reporting.markdown import preview
+from orchestration.run_tables import run_tables
 from orchestration.split import checked_split
 from orchestration.workspace import Workspace, fill
 from serving.registry.sqlite import open_registry
@@ -44,8 +45,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     The content hash of the tables names everything that is derived from them.
     """
     workspace.check()
-    data = Path(workspace.data) if workspace.data else None
-    tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
+    tables = run_tables(workspace)
     as_of = workspace.moment or default_as_of(tables)
     found = fingerprint(tables)
     split = checked_split(workspace, tables)
@@ -60,7 +60,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         validation_start=split.validation_start,
         cut=split.cut,
         notes=tables.notes,
-        data=str(data.absolute()) if data else None,
+        data=str(Path(workspace.data).absolute()) if workspace.data else None,
         identity=Identity.of(tables).to_text(),
     )
     if not workspace.same_dataset:

@@ -31,9 +31,9 @@ def source(folder: Path) -> Source:
 @pytest.mark.parametrize("with_impressions", [False, True])
 def test_tables_are_read_as_they_were_written(tables: Tables, tmp_path: Path, with_impressions: bool) -> None:
     impressions = tables.events.select("user_id", "item_id", "timestamp") if with_impressions else None
-    write_tables(replace(tables, impressions=impressions), tmp_path)
+    write_tables(replace(tables, impressions=impressions, log_until=7 * with_impressions), tmp_path)
     found = read_tables(source(tmp_path))
-    assert (found.schema, found.notes) == (tables.schema, tables.notes)
+    assert (found.schema, found.notes, found.log_until) == (tables.schema, tables.notes, 7 * with_impressions)
     for name in TABLES:
         assert_frame_equal(getattr(found, name), getattr(tables, name))
     assert (found.impressions is not None) == with_impressions

@@ -92,7 +92,7 @@ def test_data_schema_and_moment_name_the_folder_of_what_is_derived(
     monkeypatch.setattr(features, "write_tables", lambda *_: None)
     folders, later = [], "2024-06-01"
     for given, as_of in ((tables, None), (fewer, None), (other, None), (tables, later), (tables, None)):
-        monkeypatch.setattr(features, "load", lambda *_, given=given, **more: given)
+        monkeypatch.setattr(features, "run_tables", lambda _, given=given: given)
         workspace = Workspace(dataset="tiny", as_of=as_of, same_dataset=True)
         values = [each.value for each in undecorated(features.source)(Mock(), workspace)]
         folders.append(values[0].folder)

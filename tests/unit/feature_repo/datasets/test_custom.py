@@ -193,3 +193,9 @@ class TestYaml:
         shop.joinpath(custom.YAML_NAME).write_text(CONFIG + "#" * 1_000_001)
         with pytest.raises(InputError, match="wanted at most"):
             custom.load(shop)
+
+
+def test_ids_of_events_are_kept_where_they_are_named(shop: Path) -> None:
+    tables = custom.load(with_config(shop, "  basket: basket_id\n", "  event: basket_id\n"))
+    assert "basket_id" not in tables.events.columns
+    assert set(tables.events["event_id"]) == set(pl.read_csv(shop / "events.csv")["basket_id"])

@@ -1,0 +1,32 @@
+"""Tables of a run: the files, and the event log of the home."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from feature_repo.datasets import tiny
+from feature_repo.events.event import Event, EventKind
+from feature_repo.events.sqlite_log import SqliteEventLog
+from orchestration.run_tables import run_tables
+from orchestration.workspace import Workspace
+
+FILES = tiny.generate(seed=0)
+NEWEST = FILES.events["created"].max()
+
+
+def test_a_run_reads_the_log_of_its_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
+    workspace = Workspace(dataset="tiny", now=NEWEST.isoformat())
+    assert run_tables(workspace).events.equals(FILES.events)
+    log = SqliteEventLog(workspace.settings.event_log("tiny"))
+    for number in (1, 2, 3):
+        at = NEWEST + timedelta(hours=12 * number)
+        ids = {"event_id": str(number), "user_id": "u1", "item_id": "i1"}
+        log.append([Event(kind=EventKind.CLICK, time=at, arrived=at, **ids)])
+    found = run_tables(workspace)  # the third is more than a day ahead of the clock
+    assert (found.events.height, found.log_until) == (FILES.events.height + 2, 2)
+    before = Workspace(dataset="tiny", now=NEWEST.isoformat(), as_of=(NEWEST + timedelta(hours=13)).isoformat())
+    assert (run_tables(before).events.height, run_tables(before).log_until) == (FILES.events.height + 1, 1)
