@@ -69,8 +69,12 @@ def not_held(rows: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     if ID in events.columns:
         rows = rows.join(events.drop_nulls(ID), on=ID, how="anti", maintain_order="left")
         events = events.filter(pl.col(ID).is_null())
-    near = events.join(rows.select(USER_ID).unique(), on=USER_ID, how="semi", maintain_order="left")
+    if rows.is_empty():
+        return rows
     dates = (events["timestamp"] == events["timestamp"].dt.truncate("1d")).all()
+    # Most events of the files are older than all of the log.
+    near = events.filter(pl.col("timestamp") >= rows["timestamp"].dt.truncate("1d").min())
+    near = near.join(rows, on=[USER_ID, ITEM_ID], how="semi", maintain_order="left")
     key = [USER_ID, ITEM_ID, _MOMENT]
     rows, near = (
         frame.with_columns(pl.col("timestamp").dt.truncate("1d" if dates else "1s").alias(_MOMENT)).with_columns(

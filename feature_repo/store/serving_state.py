@@ -63,8 +63,7 @@ def write_seen(events: pl.DataFrame, users: pl.Series, moment: datetime, folder:
 
 def seen_lists(events: pl.DataFrame) -> pl.DataFrame:
     """Distinct items of each user with events, sorted."""
-    pairs = events.select(USER_ID, ITEM_ID).unique()
-    return pairs.group_by(USER_ID).agg(pl.col(ITEM_ID).sort().alias(SEEN))
+    return events.group_by(USER_ID).agg(pl.col(ITEM_ID).unique().sort().alias(SEEN))
 
 
 def write_withdrawn(items: Collection[str], moment: datetime, folder: Path) -> None:

@@ -30,3 +30,17 @@ def decayed_moments(times: np.ndarray, position: np.ndarray, half_life: float) -
         excess[rows] = np.logaddexp2(excess[rows], excess[rows - step] - age)
         step *= 2
     return times + np.rint(excess * half_life).astype(np.int64)
+
+
+def running_max(values: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Largest value of each row and its run before it, by the scan of `decayed_moments`.
+
+    Args:
+        values: values [n].
+        position: number of earlier rows of the same run [n]; runs lie together.
+    """
+    largest, step = values.copy(), 1
+    while (rows := np.flatnonzero(position >= step)).size:
+        largest[rows] = np.maximum(largest[rows], largest[rows - step])
+        step *= 2
+    return largest

@@ -107,6 +107,10 @@ def _first_after(events: pl.DataFrame, snapshots: pl.DataFrame, entity: Entity, 
         entity: users or items.
         moment: the time.
     """
+    if snapshots[entity.key].is_unique().all():  # a single look-up, without a sort of all events
+        alone = snapshots.select(entity.key, snapshot=ENTITY_TIME).with_row_index("row")
+        found = events.select(entity.key, moment=moment).join(alone, on=entity.key, how="left", maintain_order="left")
+        return found.select(row=pl.when(pl.col("snapshot") > pl.col("moment")).then("row"))["row"]
     asked = events.select(pl.col(entity.key), moment.alias(ENTITY_TIME)).with_row_index("event").sort(ENTITY_TIME)
     rows = snapshots.select(entity.key, ENTITY_TIME).with_row_index("row").sort(ENTITY_TIME)
     found = asked.join_asof(

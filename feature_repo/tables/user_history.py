@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
 from feature_repo.schema import Feature
-from feature_repo.tables.decay import decayed_moments
+from feature_repo.tables.decay import decayed_moments, running_max
 
 COLUMNS = ("item", "time", "count", "decayed")
 PARTS = ("items", "times", "counts", "decayed")
@@ -65,15 +66,26 @@ def _stays(seen: pl.DataFrame, snapshots: pl.DataFrame, half_life_days: float) -
         seen.select("enter", "known", item=pl.col("item_id").cast(items), time=pl.col("timestamp").cast(pl.Int64))
         .with_columns(end=pl.lit(ends).gather("enter"))
         .sort(*pair, "known", "time")
-        .with_columns(count=pl.int_range(1, pl.len() + 1).over(pair), last=pl.col("time").cum_max().over(pair))
     )
-    decayed = decayed_moments(events["time"].to_numpy(), events["count"].to_numpy() - 1, half_life)
-    return (
-        events.select(*pair, "enter", "count", time="last", decayed=pl.lit(decayed))
-        .unique([*pair, "enter"], keep="last", maintain_order=True)
-        .with_columns(leave=pl.col("enter").shift(-1).over(pair).fill_null(pl.col("end")))
-        .sort("time", "item", descending=[True, False])
-    )
+    # Events of a pair lie together, so neighbours say what a window over pairs would.
+    position, time = _positions(events.select(pair)), events["time"].to_numpy()
+    facts = {
+        "time": running_max(time, position),
+        "count": position + 1,
+        "decayed": decayed_moments(time, position, half_life),
+    }
+    known = events.select(*pair, "enter", **{name: pl.lit(pl.Series(fact)) for name, fact in facts.items()})
+    last = known.filter(pl.struct(*pair, "enter").ne_missing(pl.struct(*pair, "enter").shift(-1)))
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in pair)
+    leave = pl.when(same).then(pl.col("enter").shift(-1)).otherwise("end")
+    return last.with_columns(leave=leave).sort("time", "item", descending=[True, False])
+
+
+def _positions(pairs: pl.DataFrame) -> np.ndarray:
+    """Number of rows before each that are equal to it, where equal rows lie together."""
+    row = np.arange(pairs.height)
+    new = pairs.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift()))).to_series().to_numpy()
+    return row - np.maximum.accumulate(np.where(new, row, 0))
 
 
 def _blocks(stays: pl.DataFrame) -> Iterator[pl.DataFrame]:
