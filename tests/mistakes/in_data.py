@@ -179,7 +179,7 @@ IN_DATA = [
     Mistake(
         name="a vanished user left online",
         module="feature_repo.store.loading",
-        right="gone = online.intersection(ids) - set(part[key])",
+        right="gone = sorted(online.intersection(ids) - set(part[key]))",
         wrong="gone = set()",
         test=f"{STORE}/test_online_load.py::test_a_user_who_vanished_from_the_tables_vanishes_online",
     ),
