@@ -16,12 +16,13 @@ import polars as pl
 
 from feature_repo.schema import ITEM_ID
 from serving.answer import Recommended
+from serving.guard import Guard
 from serving.index.base import Fields, ItemIndex
 from serving.index.exact import ExactIndex
 from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
 from serving.ranking import NOTHING
-from serving.search import IndexSearcher, ItemFields, MemorySearcher, Searcher
+from serving.search import GuardedSearcher, IndexSearcher, ItemFields, MemorySearcher, Searcher
 from serving.settings import MILVUS, Settings
 
 
@@ -66,8 +67,8 @@ class Corpus:
         """
         items, vectors_ND = index.contents(name)
         if isinstance(index, MilvusIndex) and index.settings.search == MILVUS:
-            searcher = IndexSearcher(index, name)
-            return cls(items=items, fields=fields, searcher=searcher, filterable=ItemFields.of(items, fields))
+            filterable = ItemFields.of(items, fields)
+            return cls(items=items, fields=fields, searcher=_by_milvus(index, name), filterable=filterable)
         graph = index.graph(name) if isinstance(index, ExactIndex) else None
         memory = MemorySearcher.build(items, vectors_ND, fields, graph=graph)
         return cls(items=items, fields=fields, searcher=memory, filterable=memory.fields)
@@ -118,3 +119,13 @@ class Corpus:
     @cached_property
     def _row_of(self) -> dict[str, int]:
         return {id_: row for row, id_ in enumerate(self.ids)}
+
+
+def _by_milvus(index: MilvusIndex, name: str) -> Searcher:
+    """Search by Milvus, behind a guard where the settings give it a limit."""
+    searcher, seconds = IndexSearcher(index, name), index.settings.search_seconds
+    if seconds is None:
+        return searcher
+    from pymilvus.exceptions import MilvusException
+
+    return GuardedSearcher(searcher, Guard("Milvus", seconds, errors=(OSError, MilvusException)))

@@ -33,6 +33,8 @@ class ServiceSettings:
     """Longest time of a batch; then the engine is started again."""
     store_seconds: float = 0.5
     """Longest read of the online store; then popular items."""
+    search_seconds: float = 2.0
+    """Longest search of Milvus, where it searches; then popular items."""
     poll_seconds: float = 1.0
     """Time between two looks for a new champion."""
     start_seconds: float = 240.0

@@ -60,6 +60,8 @@ class Settings:
     """Longest time by which a version's online features may be older than the newest ones, to be promoted."""
     search: str = MEMORY
     """Searcher of the service and the gate: MEMORY, or MILVUS, which is the store of record in any case."""
+    search_seconds: float | None = None
+    """Longest search of Milvus, where it searches; None for no limit."""
     lite_wait_seconds: float = 60.0
     """Longest wait for a Milvus Lite folder that another process holds."""
 

@@ -14,8 +14,9 @@ from typing import Any
 from feature_repo.errors import InputError
 from feature_repo.utc import present_time
 from serving.answer import POPULAR, Recommendations, Recommended
-from serving.engine.guarded_store import GuardedStore, NoFeatures, StoreAwayError
+from serving.engine.guarded_store import GuardedStore, NoFeatures
 from serving.engine.stages import Stages
+from serving.guard import AwayError
 from serving.index.base import ItemIndex
 from serving.index.filters import FilterError
 from serving.release.load import Release
@@ -67,7 +68,7 @@ class Answerer:
                     found[number] = self._similar(question)
                 else:
                     users[number] = _request(question)
-            except (FilterError, LookupError) as error:
+            except (FilterError, LookupError, AwayError) as error:
                 found[number] = _refusal(error)
         found |= dict(zip(users, self._recommend(list(users.values())), strict=True))
         return [found[number] for number in range(len(questions))]
@@ -75,7 +76,7 @@ class Answerer:
     def _recommend(self, requests: list[Request]) -> list[Answer]:
         try:
             return [self._told(each) for each in self._retriever.answer(requests)]
-        except StoreAwayError as error:
+        except AwayError as error:
             popular = self._popular.answer(requests)
             return [{**self._told(each), "flags": {"degraded": f"{error}: popular items"}} for each in popular]
         except InputError as error:
@@ -132,8 +133,9 @@ def _items(items: Sequence[Recommended]) -> list[Answer]:
 
 
 def _refusal(error: Exception) -> Answer:
-    """Error of the client, with the position in the filter where there is one."""
-    refusal = {"status": 404 if isinstance(error, LookupError) else 422, "message": str(error)}
+    """Error that the client gets, with the position in the filter where there is one."""
+    status = 404 if isinstance(error, LookupError) else 503 if isinstance(error, AwayError) else 422
+    refusal = {"status": status, "message": str(error)}
     return {"error": refusal | ({"position": error.position} if isinstance(error, FilterError) else {})}
 
 

@@ -1,44 +1,33 @@
-"""The online store with a time limit, and what stands in for it while it is away.
-
-A store that does not answer must delay one batch at most. So each read has a limit, and after a failure no read is
-tried for a while.
-"""
+"""The online store with a time limit, and what stands in for it while it is away."""
 
 from __future__ import annotations
 
-import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from feature_repo.errors import InputError
 from feature_repo.schema import Entity
 from feature_repo.store.online_rows import UNKNOWN_TIME, OnlineRows
 from serving.engine.stages import Stages
+from serving.guard import AwayError, Guard
 from serving.retriever import OnlineFeatures
 
-logger = logging.getLogger(__name__)
 FEATURES = "features"
 """Stage of the reads."""
-LONGEST_PAUSE = 8.0
-"""Most seconds without a try after a failure."""
 OPEN_SECONDS = 60.0
 """Limit for the first read, which opens the store."""
 
 
-class StoreAwayError(RuntimeError):
-    """The online store does not answer."""
-
-
 class GuardedStore:
-    """Online features read in a thread of their own, with a time limit.
+    """Online features behind a guard.
 
     Args:
-        make: makes the store; called in that thread, since a connection may belong to a thread.
+        make: makes the store; called in the guard's thread, since a connection may belong to a thread.
         seconds: limit of a read.
         stages: told the time of the reads.
         clock: seconds from any start.
@@ -52,10 +41,10 @@ class GuardedStore:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._make, self._seconds, self._stages, self._clock = make, seconds, stages, clock
-        self._pause, self._until, self._reason = 0.0, 0.0, ""
+        self._make, self._stages = make, stages
+        self._guard = Guard("the online store", seconds, errors=(OSError, sqlite3.Error), clock=clock)
+        self._store: OnlineFeatures | None = None
         self._opened = False
-        self._open()
 
     def known(self, entity: Entity) -> list[str]:
         return self._read("known", entity, limit=OPEN_SECONDS)
@@ -72,11 +61,6 @@ class GuardedStore:
     def loaded_until(self, entity: Entity) -> datetime | None:
         return self._read("loaded_until", entity)
 
-    def _open(self) -> None:
-        """Start a thread; the former one, if it hangs in a read, is left to itself."""
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="online-store")
-        self._store: OnlineFeatures | None = None
-
     def _call(self, name: str, *arguments: Any) -> Any:
         if self._store is None:
             self._store = self._make()
@@ -86,34 +70,17 @@ class GuardedStore:
         """Read, within the limit.
 
         Raises:
-            StoreAwayError: no answer, an error of the store, or the pause after one.
-            InputError: what is asked for was never loaded.
+            AwayError: the store does not answer.
         """
-        if self._clock() < self._until:
-            raise StoreAwayError(self._reason)
-        seconds = limit or (self._seconds if self._opened else OPEN_SECONDS)
+        limit = limit or (None if self._opened else OPEN_SECONDS)
         with self._stages.stage(FEATURES):
-            future = self._pool.submit(self._call, name, *arguments)
             try:
-                found = future.result(seconds)
-            except InputError:
-                raise
-            except TimeoutError as error:
-                self._pool.shutdown(wait=False, cancel_futures=True)
-                self._open()
-                raise self._away(f"no answer within {seconds:g} s") from error
-            except Exception as error:
+                found = self._guard.call(partial(self._call, name, *arguments), seconds=limit)
+            except AwayError:
                 self._store = None  # made again at the next try
-                raise self._away(type(error).__name__) from error
-        self._pause, self._opened = 0.0, True
+                raise
+        self._opened = True
         return found
-
-    def _away(self, problem: str) -> StoreAwayError:
-        self._pause = min(LONGEST_PAUSE, 2 * self._pause or 0.5)
-        self._until = self._clock() + self._pause
-        self._reason = f"the online store does not answer ({problem})"
-        logger.warning("%s; the next try is in %s s", self._reason, self._pause, exc_info=True)
-        return StoreAwayError(self._reason)
 
 
 class NoFeatures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from feature_repo.schema import Entity
@@ -36,7 +37,7 @@ def open_answerer(
 
     Raises:
         ReleaseError: the version does not verify, or may not serve.
-        StoreAwayError: the online store does not answer.
+        AwayError: the online store does not answer.
     """
     # NumPy answers batches of the service's sizes as fast as PyTorch, and is there seconds sooner.
     release = Release.load(settings, dataset, version, quick_start=True)
@@ -47,7 +48,8 @@ def open_answerer(
         stages,
     )
     stale_after = timedelta(days=settings.features_behind_days)
-    with open_served_index(settings, release.manifest, Fields.of(release.schema)) as index:
+    limited = replace(settings, search_seconds=service.search_seconds)
+    with open_served_index(limited, release.manifest, Fields.of(release.schema)) as index:
         answerer = Answerer(release, store, index, stages, stale_after=stale_after)
         _warm(answerer, store)
         yield answerer

@@ -3,6 +3,7 @@
 from serving.search.base import Found, Searcher
 from serving.search.by_index import IndexSearcher
 from serving.search.fields import ItemFields
+from serving.search.guarded import GuardedSearcher
 from serving.search.memory import MemorySearcher
 
-__all__ = ["Found", "IndexSearcher", "ItemFields", "MemorySearcher", "Searcher"]
+__all__ = ["Found", "GuardedSearcher", "IndexSearcher", "ItemFields", "MemorySearcher", "Searcher"]

@@ -17,6 +17,7 @@ from serving.engine.facts import facts
 from serving.engine.guarded_store import GuardedStore
 from serving.engine.opening import open_answerer
 from serving.engine.stages import Stages
+from serving.guard import AwayError
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
@@ -154,6 +155,18 @@ def test_without_the_store_popular_items_answer_and_filters_hold(world: World) -
     world.store.is_away = False
     world.clock += 60
     assert world.ask("user03") == before
+
+
+def test_without_the_search_popular_items_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> Any:
+        raise AwayError("Milvus does not answer (MilvusException)")
+
+    monkeypatch.setattr(type(world.answerer.corpus.searcher), "search", away)
+    similar = {"op": "similar", "item_id": "food06", "k": 3, "where": None, "exclude": []}
+    (answer,), (refused,) = world.ask("user03"), world.answerer.answer([similar])
+    assert (answer["source"], ids(answer)) == ("popular", ["food01", "toys00"])
+    assert answer["flags"] == {"degraded": "Milvus does not answer (MilvusException): popular items"}
+    assert refused["error"] == {"status": 503, "message": "Milvus does not answer (MilvusException)"}
 
 
 def test_old_features_and_unknown_users_are_flagged(world: World) -> None:

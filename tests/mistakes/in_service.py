@@ -81,7 +81,7 @@ IN_SERVICE = [
     ),
     Mistake(
         name="a store that is away asked by every request",
-        module="serving.engine.guarded_store",
+        module="serving.guard",
         right="if self._clock() < self._until:",
         wrong="if False:",
         test=f"{STORE}::test_after_an_error_no_read_is_tried_for_a_growing_while",
@@ -106,5 +106,19 @@ IN_SERVICE = [
         right="return [_broken()] if len(requests) == 1 else self._one_by_one(requests)",
         wrong="return [_broken() for _ in requests]",
         test=f"{ENGINE}::test_a_user_whose_row_breaks_something_fails_alone",
+    ),
+    Mistake(
+        name="an item similar to itself",
+        module="serving.similar",
+        right="allowed_N[corpus.rows({item_id, *left_out})] = False",
+        wrong="allowed_N[corpus.rows(left_out)] = False",
+        test=f"{ENGINE}::test_similar_items_are_the_nearest_without_itself_and_the_withdrawn",
+    ),
+    Mistake(
+        name="a caller's mistake taken for a service that is away",
+        module="serving.guard",
+        right="except self._errors as error:",
+        wrong="except Exception as error:",
+        test=f"{STORE}::test_a_row_that_cannot_be_read_is_no_failure_of_the_store",
     ),
 ]

@@ -11,8 +11,9 @@ import pytest
 
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity
-from serving.engine.guarded_store import GuardedStore, StoreAwayError
+from serving.engine.guarded_store import GuardedStore
 from serving.engine.stages import Stages
+from serving.guard import AwayError
 
 SECONDS = 0.05
 
@@ -55,7 +56,7 @@ def world() -> Iterator[World]:
     world = World()
     assert world.read() == ["anna"]
     yield world
-    world.store._pool.shutdown()
+    world.store._guard._pool.shutdown()
 
 
 def test_reads_have_one_store_and_are_a_stage(world: World) -> None:
@@ -71,22 +72,22 @@ def test_after_an_error_no_read_is_tried_for_a_growing_while(world: World) -> No
         raise ConnectionError("refused")
 
     world.answer = broken
-    with pytest.raises(StoreAwayError, match=r"does not answer \(ConnectionError\)"):
+    with pytest.raises(AwayError, match=r"does not answer \(ConnectionError\)"):
         world.read()
-    with pytest.raises(StoreAwayError):
+    with pytest.raises(AwayError):
         world.read()
     assert world.reads == 2  # the second failure was not a read
     world.now = 0.6
-    with pytest.raises(StoreAwayError):
+    with pytest.raises(AwayError):
         world.read()
     world.now = 1.5  # the second pause takes a second
-    with pytest.raises(StoreAwayError):
+    with pytest.raises(AwayError):
         world.read()
     assert world.reads == 3
     world.now, world.answer = 2, lambda: ["anna"]
     assert world.read() == ["anna"]
     world.answer = broken
-    with pytest.raises(StoreAwayError):
+    with pytest.raises(AwayError):
         world.read()
     world.now, world.answer = 2.5, lambda: ["anna"]  # the first pause again
     assert world.read() == ["anna"]
@@ -96,9 +97,9 @@ def test_a_read_that_hangs_delays_one_batch_and_recovery_has_a_thread_of_its_own
     hanging = threading.Event()
     world.answer = lambda: hanging.wait(5)
     started = time.monotonic()
-    with pytest.raises(StoreAwayError, match=r"no answer within 0\.05 s"):
+    with pytest.raises(AwayError, match=r"no answer within 0\.05 s"):
         world.read()
-    with pytest.raises(StoreAwayError):
+    with pytest.raises(AwayError):
         world.read()
     assert time.monotonic() - started < 1
     world.now, world.answer = 1, lambda: ["anna"]
@@ -114,5 +115,13 @@ def test_what_was_never_loaded_is_no_failure_of_the_store(world: World) -> None:
     world.answer = missing
     for _ in range(2):
         with pytest.raises(InputError, match="not online"):
+            world.read()
+    assert world.reads == 3
+
+
+def test_a_row_that_cannot_be_read_is_no_failure_of_the_store(world: World) -> None:
+    world.answer = lambda: {}["broken"]
+    for _ in range(2):
+        with pytest.raises(KeyError):
             world.read()
     assert world.reads == 3
