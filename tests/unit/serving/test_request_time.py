@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from feature_repo.store.online_rows import UNKNOWN_TIME, micros
+from feature_repo.store.online_rows import UNKNOWN_TIME
+from feature_repo.utc import microseconds
 from serving.request_time import STOPPED, RequestTime
 
 NOW, HOUR = datetime(2024, 6, 1, 9), timedelta(hours=1)
@@ -37,7 +38,7 @@ def test_a_named_time_always_holds() -> None:
 
 
 def stale(rows: list[datetime | None], loaded: datetime | None, at: datetime = NOW) -> list[bool]:
-    times_B = np.array([UNKNOWN_TIME if row is None else micros(row) for row in rows])
+    times_B = np.array([UNKNOWN_TIME if row is None else microseconds(row) for row in rows])
     found: list[bool] = RequestTime(moment=at).stale(times_B, loaded=loaded, limit=7 * 24 * HOUR).tolist()
     return found
 
