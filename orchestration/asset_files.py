@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -10,43 +9,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from feature_repo.datasets import stored
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import ITEM_ID, USER_ID, Schema
 from orchestration.asset_values import Source, Version
 
-TABLES = ("events", "users", "items")
-IMPRESSIONS = "impressions.parquet"
-"""Beside the tables, where a dataset has impressions. Only a training that wants them reads the file."""
 DATA_PAGE, DATA_JSON = "data.html", "data.json"
 """Page on the data of a run, in the folder of its tables and in the MLflow run of a version."""
-EVENT_LOG = "event_log.json"
-"""Beside the tables, where they have events of the event log: the number of the newest one."""
 EMBEDDING = "embedding"
 EMBEDDINGS = Path("item_embeddings", "embeddings.parquet")
 """Item embeddings in the folder of a version."""
 
 
-def write_tables(tables: Tables, folder: Path) -> None:
-    """Write canonical tables, their schema and their notes into a folder."""
-    for name in TABLES:
-        getattr(tables, name).write_parquet(folder / f"{name}.parquet")
-    if tables.impressions is not None:
-        tables.impressions.write_parquet(folder / IMPRESSIONS)
-    (folder / "schema.json").write_text(tables.schema.to_json())
-    (folder / "notes.json").write_text(json.dumps(tables.notes))
-    if tables.log_until:
-        (folder / EVENT_LOG).write_text(json.dumps({"until": tables.log_until}))
-
-
 def read_tables(source: Source) -> Tables:
     """Read the canonical tables behind a value."""
-    notes = tuple(json.loads((source.folder / "notes.json").read_text()))
-    frames: dict[str, Any] = {name: pl.read_parquet(source.folder / f"{name}.parquet") for name in TABLES}
-    path = source.folder / IMPRESSIONS
-    impressions = pl.read_parquet(path) if path.exists() else None
-    log = source.folder / EVENT_LOG
-    until = json.loads(log.read_text())["until"] if log.exists() else 0
-    return Tables(schema=read_schema(source), notes=notes, impressions=impressions, log_until=until, **frames)
+    return stored.read_tables(source.folder)
 
 
 def count_events(source: Source) -> int:

@@ -20,6 +20,7 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.clock import TOLERANCE
 from feature_repo.errors import InputError, NewerOnlineError
+from feature_repo.events.base import write_base
 from feature_repo.schema import ITEM_ID, Entity, Schema
 from feature_repo.store.serving_state import seen_schema, withdrawn_schema, write_seen, write_withdrawn
 from feature_repo.store.store import Store
@@ -75,6 +76,7 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
     note = features.folder.with_suffix(".online.json")
     state = online_state(features, settings, record, others)
     if state and not workspace.reset_online and note.exists() and json.loads(note.read_text()) == state:
+        _note_base(settings, source)
         return []
     done = []
     # Before the histories: an item that a user has just seen must not return meanwhile.
@@ -97,9 +99,17 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
     vanished = store.forget_all_but(Entity.USER, read_users(source))
     if vanished:
         warn(f"{vanished:,} users are not in the data any more: their online features are deleted")
+    if not any(each.problem for each in done if each.schema == own.digest):
+        _note_base(settings, source)
     if not any(each.problem for each in done):
         note.write_text(json.dumps(online_state(features, settings, record, others)))
     return done
+
+
+def _note_base(settings: Settings, source: Source) -> None:
+    """Note the data that the consumer of the event log goes on from."""
+    home, folder = settings.feast_home, source.folder
+    write_base(home, source.dataset, key=source.sha256, folder=folder, as_of=source.as_of)
 
 
 def kept_schemas(

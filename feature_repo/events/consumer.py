@@ -13,21 +13,21 @@ rows. They lie behind the data of the base, which a row must not be older than.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from feature_repo.datasets.canonical import Tables
+from feature_repo.events.base import Base, read_base
 from feature_repo.events.event import INTERACTIONS, EventKind
 from feature_repo.events.log import EventLog
 from feature_repo.events.user_events import UserEvents, touched
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, USER_ID, Entity, Schema, View, stored_name
-from feature_repo.store.definitions import view_name
+from feature_repo.store.definitions import table_name, view_name
 from feature_repo.store.push import check_base, push_rows
 from feature_repo.store.serving_state import seen_lists, seen_schema
-from feature_repo.store.sqlite_load import Change
+from feature_repo.store.sqlite_load import Change, noted_loads
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.other_schema import PROFILES, under_schema
 from feature_repo.tables.types import TIME
@@ -35,18 +35,6 @@ from feature_repo.tables.types import TIME
 EVENTS_AT_ONCE = 2_000
 """Most events of a micro-batch."""
 _RESTORED_AT_ONCE = 100_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Base:
-    """Data of a run, from which a consumer goes on."""
-
-    key: str
-    """Hash of the tables. Each base has an offset of its own."""
-    tables: Tables
-    """Canonical tables, with the log up to `log_until`."""
-    as_of: datetime
-    """Time for which the online features were loaded from them."""
 
 
 class Consumer:
@@ -90,6 +78,33 @@ class Consumer:
         self._events = UserEvents(base.tables, kinds)
         self._position = base.tables.log_until
         self._restore()
+
+    @classmethod
+    def open(
+        cls,
+        log: EventLog,
+        home: Path,
+        dataset: str,
+        *,
+        schemas: Sequence[Schema],
+        kinds: Collection[EventKind] = INTERACTIONS,
+    ) -> Consumer:
+        """Open a consumer on what the newest run has loaded into a home.
+
+        Args:
+            log: the log.
+            home: folder of the feature registry and of SQLite's online store.
+            dataset: name of the dataset.
+            schemas: schemas of the kept releases.
+            kinds: kinds of events that are interactions of this dataset.
+
+        Raises:
+            NewerOnlineError: a run is loading newer data at this moment.
+            InputError: nothing was loaded, or not for these schemas.
+        """
+        online, seen = home / "online.db", seen_schema(dataset)
+        has_seen = bool(noted_loads(online, [table_name(seen, seen.views[0])]))
+        return cls(log, read_base(home, dataset), online, schemas=schemas, seen=has_seen, kinds=kinds)
 
     @property
     def lag(self) -> int:

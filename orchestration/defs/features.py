@@ -11,10 +11,11 @@ import polars as pl
 from feature_repo.datasets import Tables, default_as_of
 from feature_repo.datasets.fingerprint import fingerprint
 from feature_repo.datasets.identity import Identity
+from feature_repo.datasets.stored import TABLES, write_tables
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from orchestration.asset_files import TABLES, data_folder, read_tables, write_tables
+from orchestration.asset_files import data_folder, read_tables
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables

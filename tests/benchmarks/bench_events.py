@@ -23,7 +23,8 @@ import numpy as np
 
 from feature_repo.datasets import default_as_of, load
 from feature_repo.events import sqlite_log
-from feature_repo.events.consumer import Base, Consumer
+from feature_repo.events.base import Base
+from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind, parse_event
 from feature_repo.events.sqlite_log import SqliteEventLog
 from tests.integration.consumer_world import load as load_features

@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, default_as_of
-from feature_repo.events.consumer import Base, Consumer
+from feature_repo.events.base import Base
+from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind
 from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity

@@ -7,9 +7,12 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from feature_repo.datasets.stored import write_tables
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.events import consumer as consumer_module
+from feature_repo.events import follow as follow_module
+from feature_repo.events.base import write_base
+from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind
+from feature_repo.events.follow import follow
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
@@ -212,6 +220,50 @@ def test_features_that_were_never_loaded_are_not_pushed(world: World, log: Sqlit
     changed = replace(world.base, tables=replace(world.base.tables, schema=other))
     with pytest.raises(InputError, match="were never loaded"):
         replace(world, base=changed).consumer(log)
+
+
+def note(world: World, folder: Path) -> None:
+    """Write the base of a world as a run does."""
+    folder.mkdir()
+    write_tables(world.base.tables, folder)
+    write_base(world.home, "world", key=world.base.key, folder=folder, as_of=world.base.as_of)
+
+
+def wait_until(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_loop_goes_on_from_the_data_of_a_new_load(
+    world: World, log: SqliteEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even before the next event: the new data lacks what came while its run was at work."""
+    monkeypatch.setattr(follow_module, "CHECK_SECONDS", 0.05)
+    schemas, stop = [world.base.tables.schema], threading.Event()
+    told: list[str] = []
+    note(world, tmp_path / "first")
+    make = partial(Consumer.open, log, world.home, "world", schemas=schemas)
+    loop = threading.Thread(target=follow, args=(make, stop, told.append))
+    loop.start()
+    try:
+        replay(log, DAY[:10])
+        wait_until(lambda: log.committed(world.consumer(log).name) == log.newest())
+        whole = with_log(world.base.tables, read_frame(log), DAY["created"][4])
+        newer = replace(world.base, key="newer", tables=whole, as_of=DAY["created"][4] + timedelta(microseconds=1))
+        later = replace(world, base=newer)
+        load(whole, newer.as_of, world.home, tmp_path / "newer")
+        note(later, tmp_path / "second")
+        for events in (DAY[10:10], DAY[10:]):
+            replay(log, events)
+            wait_until(lambda: log.committed(later.consumer(log).name) == log.newest())
+    finally:
+        stop.set()
+        loop.join()
+    assert told
+    assert all("go on from the data of that load" in each for each in told)
+    assert_no_skew(later, log)
 
 
 CALLS = 200_000

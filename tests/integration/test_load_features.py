@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from feature_repo.datasets.canonical import default_as_of
+from feature_repo.datasets.stored import write_tables
 from feature_repo.errors import InputError
 from feature_repo.schema import Entity
 from feature_repo.store.sqlite_online import SqliteStore, features_as_of, open_store
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from orchestration.asset_files import write_tables
 from orchestration.asset_values import Features, Source
 from orchestration.online import load_features
 from orchestration.workspace import Workspace

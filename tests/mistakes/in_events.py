@@ -191,4 +191,19 @@ IN_EVENTS = [
         wrong="since",
         test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
     ),
+    Mistake(
+        name="a consumer that goes on from data that was not loaded",
+        module="orchestration.online",
+        right="if not any(each.problem for each in done if each.schema == own.digest):",
+        wrong="if True:",
+        test="tests/unit/orchestration/test_online_loads.py"
+        "::test_the_consumer_of_the_event_log_goes_on_from_what_was_loaded",
+    ),
+    Mistake(
+        name="an idle consumer that does not look for the data of a new load",
+        module="feature_repo.events.follow",
+        right="consumer.check()",
+        wrong="pass",
+        test=f"{CONSUMER}::test_the_loop_goes_on_from_the_data_of_a_new_load",
+    ),
 ]

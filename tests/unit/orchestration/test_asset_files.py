@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 
 from feature_repo.datasets import tiny
 from feature_repo.datasets.canonical import Tables
-from orchestration.asset_files import TABLES, read_embeddings, read_schema, read_tables, write_embeddings, write_tables
+from feature_repo.datasets.stored import TABLES, write_tables
+from orchestration.asset_files import read_embeddings, read_schema, read_tables, write_embeddings
 from orchestration.asset_values import Source
 
 MOMENT = datetime(2024, 3, 1)

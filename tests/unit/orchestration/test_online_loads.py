@@ -120,6 +120,20 @@ def test_what_could_not_be_loaded_is_tried_again_by_the_next_run(loads: Loads) -
     assert loads.run() == []
 
 
+def test_the_consumer_of_the_event_log_goes_on_from_what_was_loaded(
+    loads: Loads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases: list[Path] = []
+    monkeypatch.setattr(online, "write_base", lambda home, dataset, **note: bases.append(note["folder"]))
+    loads.problem = "a later time is loaded"
+    loads.run()
+    assert bases == []
+    loads.problem = None
+    loads.run()
+    loads.run()  # nothing to load: what is online is of this data
+    assert bases == [tmp_path / "source"] * 2
+
+
 def test_a_schema_that_the_data_does_not_fill_leaves_the_others_loaded(loads: Loads) -> None:
     loads.lacking = True
     found = loads.run()
