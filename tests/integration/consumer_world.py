@@ -101,10 +101,11 @@ def moments_of(world: World, log: SqliteEventLog) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={USER_ID: pl.String, ENTITY_TIME: pl.Datetime("us")}, orient="row")
 
 
-def joined(tables: Tables, asked: pl.DataFrame) -> pl.DataFrame:
-    """Point-in-time join of the tables that a run would make of the whole history."""
-    days = tables.events.select(USER_ID, pl.col("timestamp").dt.truncate("1d").alias(ENTITY_TIME))
-    snapshots = pl.concat([asked, days]).unique().sort(USER_ID, ENTITY_TIME)
+def joined(tables: Tables, asked: pl.DataFrame, days: int = 40) -> pl.DataFrame:
+    """Point-in-time join of tables that a run would make of the whole history, with snapshots of its last days."""
+    recent = tables.events.filter(pl.col("timestamp") > pl.col("timestamp").max() - timedelta(days=days))
+    snapshots = recent.select(USER_ID, pl.col("timestamp").dt.truncate("1d").alias(ENTITY_TIME))
+    snapshots = pl.concat([asked, snapshots]).unique().sort(USER_ID, ENTITY_TIME)
     return join_as_of(asked, feature_tables(tables, Entity.USER, snapshots=snapshots), Entity.USER)
 
 

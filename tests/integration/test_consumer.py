@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from feature_repo import datasets
 from feature_repo.datasets.stored import write_tables
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.events import consumer as consumer_module
@@ -35,6 +36,7 @@ from feature_repo.schema import ENTITY_TIME, USER_ID
 from feature_repo.store import sqlite_load
 from tests.integration.consumer_world import (
     World,
+    before,
     joined,
     load,
     make_world,
@@ -67,11 +69,11 @@ def log(tmp_path: Path) -> Iterator[SqliteEventLog]:
     log.close()
 
 
-def assert_no_skew(world: World, log: SqliteEventLog) -> None:
+def assert_no_skew(world: World, log: SqliteEventLog, days: int = 40) -> None:
     """Every online row is the one of a point-in-time join over files and log, at the time of the row."""
-    whole = with_log(world.base.tables, read_frame(log), CUT + timedelta(days=9))
+    whole = with_log(world.base.tables, read_frame(log), datetime.max)
     asked = moments_of(world, log)
-    online, wanted = online_rows(world, asked[USER_ID].to_list()), joined(whole, asked)
+    online, wanted = online_rows(world, asked[USER_ID].to_list()), joined(whole, asked, days)
     assert_frame_equal(online.select(pl.exclude(ENTITY_TIME)), wanted.select(pl.exclude(ENTITY_TIME)), rel_tol=1e-12)
     assert (online[ENTITY_TIME] == asked[ENTITY_TIME].dt.truncate("1s")).all()
     items = {user: sorted(set(found)) for user, found in whole.events.group_by(USER_ID).agg("item_id").iter_rows()}
@@ -96,6 +98,19 @@ def test_a_replayed_day_equals_the_point_in_time_join(world: World, log: SqliteE
     online = online_rows(world, asked[USER_ID].to_list())
     wanted = joined(WHOLE, asked)  # the files of a run that has the day, made without the log
     assert_frame_equal(online.select(pl.exclude(ENTITY_TIME)), wanted.select(pl.exclude(ENTITY_TIME)), rel_tol=1e-12)
+
+
+@pytest.mark.slow
+def test_a_replayed_day_of_completejourney_equals_the_point_in_time_join(tmp_path: Path, log: SqliteEventLog) -> None:
+    cut = datetime(2017, 12, 30)
+    whole = before(datasets.load("completejourney"), cut + timedelta(days=1))
+    world = make_world(whole, cut, tmp_path)
+    replay(log, whole.events.filter(pl.col("timestamp") >= cut))
+    consumer = world.consumer(log)
+    while consumer.step(limit=100):
+        pass
+    assert log.newest() > 1_000
+    assert_no_skew(world, log, days=1)
 
 
 def odd(number: int, **changes: Any) -> Event:
