@@ -18,6 +18,7 @@ import polars as pl
 from feature_repo.encode.moment import asked_times
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 from feature_repo.store.online_rows import OnlineRows
+from feature_repo.store.session_rows import with_sessions
 from feature_repo.utc import microseconds, present_time
 from serving.answer import AS_OF, POPULAR, RESULT, TWO_TOWER, Recommendations
 from serving.corpus import Corpus
@@ -185,25 +186,38 @@ class Retriever:
         loaded = max((time for time in (as_of, users.newest) if time is not None), default=None)
         now = present_time()
         times = [RequestTime.of(each.at, now=now, loaded=loaded) for each in requests]
+        moments_Q = np.array([microseconds(each.moment) for each in times])
+        users = self._with_sessions(users, requests, moments_Q)
         asked = Asked(
             k=max(each.k for each in requests),
-            times_Q=asked_times(users.times_B, np.array([microseconds(each.moment) for each in times])),
+            times_Q=asked_times(users.times_B, moments_Q),
             filters=[each.where for each in requests],
             left_out=self._left_out(requests),
         )
         return users, times, self._lists.ranked(users, asked)
 
+    def _with_sessions(self, users: OnlineRows, requests: Sequence[Request], moments_Q: np.ndarray) -> OnlineRows:
+        """Put the items of the sessions that the release has in front of the histories."""
+        # Of an item that the release does not know, it can tell nothing.
+        sessions = [[id_ for id_ in each.session if self.corpus.row(id_) is not None] for each in requests]
+        return with_sessions(users, self.release.schema.views_of(Entity.USER), sessions, moments_Q)
+
     def _left_out(self, requests: Sequence[Request]) -> list[np.ndarray]:
         """Rows of the corpus that each request must not get: what the user has seen, and what it names."""
-        returning = self.release.schema.seen_items_may_return
-        asking = [each.user_id for each in requests if each.exclude_seen or not returning]
+        leaving = [each.exclude_seen or not self.release.schema.seen_items_may_return for each in requests]
+        asking = [each.user_id for each, leaves in zip(requests, leaving, strict=True) if leaves]
         seen = dict(zip(asking, self._store.seen_rows(asking), strict=True)) if asking else {}
-        return [self.corpus.rows({*each.exclude, *seen.get(each.user_id, ())}) for each in requests]
+        return [
+            self.corpus.rows({*each.exclude, *((*seen[each.user_id], *each.session) if leaves else ())})
+            for each, leaves in zip(requests, leaving, strict=True)
+        ]
 
     def _notes(self, source: str, found: int, request: Request) -> tuple[str, ...]:
         notes, k = [], request.k
         if source == POPULAR:
             notes.append("nothing is known of this user: these are the most popular items")
+        if odd := [id_ for id_ in request.session if self.corpus.row(id_) is None]:
+            notes.append(f"{len(odd):,} items of the session are not in the release, such as {odd[0]!r}")
         if k > self.release.manifest.item_count:
             notes.append(f"{k:,} items were asked for, the corpus has {self.release.manifest.item_count:,}")
         elif found < k:

@@ -13,7 +13,7 @@ from typing import Any
 
 from feature_repo.errors import InputError
 from feature_repo.utc import present_time
-from serving.answer import POPULAR, Recommendations, Recommended
+from serving.answer import POPULAR, TWO_TOWER, Recommendations, Recommended
 from serving.engine.guarded_store import GuardedStore, NoFeatures
 from serving.engine.stages import Stages
 from serving.guard import AwayError
@@ -26,6 +26,8 @@ from serving.similar import similar_items
 
 logger = logging.getLogger(__name__)
 Answer = dict[str, Any]
+_LEFT = {POPULAR: "popular items", TWO_TOWER: "answered from the session alone"}
+"""Answers by source, while the online store is away."""
 
 
 class Answerer:
@@ -78,7 +80,7 @@ class Answerer:
             return [self._told(each) for each in self._retriever.answer(requests)]
         except AwayError as error:
             popular = self._popular.answer(requests)
-            return [{**self._told(each), "flags": {"degraded": f"{error}: popular items"}} for each in popular]
+            return [{**self._told(each), "flags": {"degraded": f"{error}: {_LEFT[each.source]}"}} for each in popular]
         except InputError as error:
             return [_refusal(error)] if len(requests) == 1 else self._one_by_one(requests)
         except Exception:
@@ -125,6 +127,7 @@ def _request(question: Mapping[str, Any]) -> Request:
         where=question["where"],
         exclude=tuple(question["exclude"]),
         exclude_seen=question["exclude_seen"],
+        session=tuple(question["session"]),
     )
 
 

@@ -58,7 +58,7 @@ def open_answerer(
 def _warm(answerer: Answerer, store: GuardedStore) -> None:
     """Answer some users, so that no client waits for a first call."""
     users = [*store.known(Entity.USER)[:WARM_USERS], "nobody"]
-    empty = {"op": "recommend", "k": WARM_ITEMS, "where": None, "exclude": (), "exclude_seen": False}
+    empty = {"op": "recommend", "k": WARM_ITEMS, "where": None, "exclude": (), "exclude_seen": False, "session": ()}
     for batch in ([users[0]], users):
         broken = [each for each in answerer.answer([{**empty, "user_id": user} for user in batch]) if "error" in each]
         if broken:

@@ -72,18 +72,32 @@ class RecommendedToMany(BaseModel):
 
     model_config = _with_example({"version": 3, "answers": [EXAMPLE], **WHOLE})
     version: int
-    answers: list[UserAnswer | Broken] = Field(description="Answers in the order of `user_ids`.")
+    answers: list[UserAnswer | Broken] = Field(description="Answers in the order of `user_ids`, then of `users`.")
     request_id: str
     timings_ms: dict[str, float] = Field(description=TIMINGS)
+
+
+class User(BaseModel):
+    """User with the items of a session."""
+
+    model_config = ConfigDict(extra="forbid")
+    user_id: str
+    session: list[str] = Field(default=[], description="Items that the user has just met, the oldest first.")
 
 
 class ManyUsers(BaseModel):
     """Request for the recommendations of many users."""
 
     model_config = ConfigDict(extra="forbid") | _with_example(
-        {"user_ids": ["718", "1228"], "k": 10, "filter": 'department == "GROCERY"'}
+        {
+            "user_ids": ["718", "1228"],
+            "users": [{"user_id": "a visitor", "session": ["1029743", "1082185"]}],
+            "k": 10,
+            "filter": 'department == "GROCERY"',
+        }
     )
-    user_ids: list[str]
+    user_ids: list[str] = []
+    users: list[User] = Field(default=[], description="Further users, known or not, with what they have just met.")
     k: int = 20
     filter: str | None = None
     exclude_seen: bool = False

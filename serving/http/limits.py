@@ -8,6 +8,8 @@ from serving.http.errors import ApiError
 
 MAX_ID = 1_000
 """Longest id of a user or an item, in characters."""
+MAX_SESSION = 200
+"""Most items of a session, as of a history."""
 MAX_FILTER = 10_000
 """Longest filter, as of `serving.index.filters`."""
 

@@ -69,7 +69,15 @@ class World:
         return self.now
 
     def ask(self, *users: str, k: int = 5, where: str | None = None, **options: Any) -> list[dict[str, Any]]:
-        asked = {"op": "recommend", "k": k, "where": where, "exclude": [], "exclude_seen": False, **options}
+        asked = {
+            "op": "recommend",
+            "k": k,
+            "where": where,
+            "exclude": [],
+            "exclude_seen": False,
+            "session": [],
+            **options,
+        }
         return self.answerer.answer([asked | {"user_id": user} for user in users])
 
 
@@ -131,7 +139,7 @@ def test_seen_items_are_left_out_where_asked(opened: tuple[Release, MilvusIndex]
 
 
 def test_a_filter_that_cannot_be_read_is_the_answer_to_that_question_alone(world: World) -> None:
-    asked = {"op": "recommend", "k": 2, "exclude": [], "exclude_seen": False, "user_id": "user03"}
+    asked = {"op": "recommend", "k": 2, "exclude": [], "exclude_seen": False, "session": [], "user_id": "user03"}
     good, bad, unknown = world.answerer.answer([asked | {"where": each} for each in (None, "price <", "colour == 1")])
     assert len(good["items"]) == 2
     assert (bad["error"]["status"], bad["error"]["position"]) == (422, 8)
@@ -151,6 +159,7 @@ def test_without_the_store_popular_items_answer_and_filters_hold(world: World) -
     answer, other = world.ask("user03", "user11", where='department == "food"')
     assert (answer["source"], ids(answer)) == ("popular", ["food01"])
     assert other["flags"] == {"degraded": "the online store does not answer (ConnectionError): popular items"}
+    assert world.ask("user03", session=["food02"])[0]["flags"]["degraded"].endswith("answered from the session alone")
     assert ids(world.ask("user03", exclude=["food01"])[0]) == ["toys00"]  # the withdrawn stay away
     world.store.is_away = False
     world.clock += 60

@@ -23,6 +23,7 @@ from serving.release.index_proof import prove
 from serving.release.load import Release
 from serving.release.manifest import ReleaseError, read
 from serving.release.promotion import promote
+from serving.request import Request
 from serving.retriever import Retriever
 from serving.settings import Settings
 from tests.integration.release_world import (
@@ -111,6 +112,46 @@ def test_lists_are_those_of_a_sort_of_all_scores(world: World, k: int, where: st
     vectors = vectors_of(world.release)
     for user, user_D in zip(users.iter_slices(1), world.release.embed_users(users), strict=True):
         same(rows.filter(user_id=user["user_id"][0]), reference(user, user_D, vectors, items.filter(keep), k))
+
+
+def test_a_session_is_answered_as_the_history_that_it_becomes(world: World) -> None:
+    """Of a known user, whose other features stay, and of a user of whom nothing is stored."""
+    retriever = Retriever(world.release, Online(), world.milvus)
+    met = ("toys09", "nothing", "food03")
+    known, new, unknown, plain = retriever.answer(
+        [Request(user_id=user, k=40, session=session, at=NOW) for user, session in (("anna", met), ("new", met))]
+        + [Request(user_id=user, k=40, at=NOW) for user in ("new", "anna")]
+    )
+    now = (NOW - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    anna = USERS.head(1).to_dicts()[0]
+    food03 = anna["history_decayed"][1]
+    after = {
+        "history_items": ["food03", "toys09", "food00"],
+        "history_times": [now - 1, now - 2, anna["history_times"][0]],
+        "history_counts": [2, 1, 9],
+        "history_decayed": [
+            now - 1 + 30 * DAY * np.log2(1 + 2 ** ((food03 - now) / (30 * DAY))),
+            now - 2,
+            anna["history_decayed"][0],
+        ],
+    }
+    made_up = {name: values[:2] for name, values in after.items()} | {"history_counts": [1, 1]}
+    made_up["history_decayed"] = [now - 1, now - 2]
+    vectors = vectors_of(world.release)
+    for answer, user in ((known, anna | after), (new, anna | {"user_id": "new", "liked": None} | made_up)):
+        row = pl.DataFrame([user], schema=USERS.schema, strict=False)
+        wanted = reference(row, world.release.embed_users(row)[0], vectors, ITEMS, 40)
+        assert [item.item_id for item in answer.items] == [id_ for id_, _ in wanted]
+        assert [item.score for item in answer.items] == pytest.approx([score for _, score in wanted], abs=1e-5)
+        assert answer.notes == ("1 items of the session are not in the release, such as 'nothing'",)
+    assert (known.source, new.source, unknown.source) == ("two_tower", "two_tower", "popular")
+    assert [item.item_id for item in plain.items] != [item.item_id for item in known.items]
+
+
+def test_items_of_a_session_are_left_out_where_seen_items_do_not_return(world: World) -> None:
+    retriever = Retriever(world.release, Online(), world.milvus)
+    (answer,) = retriever.answer([Request(user_id="new", k=40, session=("toys09",), exclude_seen=True, at=NOW)])
+    assert {item.item_id for item in answer.items} == {*ITEMS["item_id"]} - {"toys09"}
 
 
 def test_a_version_is_judged_by_the_scores_that_it_serves(world: World) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from serving.http.bodies import Failure, ManyUsers, Recommended, RecommendedToMany
-from serving.http.limits import check_filter, check_id, check_list, check_number
+from serving.http.bodies import Failure, ManyUsers, Recommended, RecommendedToMany, User
+from serving.http.limits import MAX_SESSION, check_filter, check_id, check_list, check_number
 from serving.http.service import Service, ask, ask_one, refuse, reply
 
 router = APIRouter(tags=["recommendations"])
@@ -34,7 +34,7 @@ async def recommend(
     """Recommend items to a user. An unknown user gets popular items, flagged `unknown`."""
     service: Service = request.app.state.service
     check_id("user_id", user_id)
-    (question,) = _questions(service, [user_id], k, filter, exclude_seen, exclude)
+    (question,) = questions_of(service, [User(user_id=user_id)], k, filter, exclude_seen, exclude)
     return await ask_one(request, question)
 
 
@@ -42,22 +42,35 @@ async def recommend(
 async def recommend_to_many(request: Request, body: ManyUsers) -> Response:
     """Recommend items to many users, all by one release."""
     service: Service = request.app.state.service
-    check_list("user_ids", body.user_ids, service.settings.max_users, fewest=1)
-    questions = _questions(service, body.user_ids, body.k, body.filter, body.exclude_seen, body.exclude)
+    users = [*(User(user_id=user_id) for user_id in body.user_ids), *body.users]
+    ids = [user.user_id for user in users]
+    check_list("user_ids and users", ids, service.settings.max_users, fewest=1)
+    questions = questions_of(service, users, body.k, body.filter, body.exclude_seen, body.exclude)
     answered = await ask(request, questions)
     broken = [answer["error"] for answer in answered.answers if "error" in answer]
     if len(broken) == len(questions):
         raise refuse(broken[0])
-    told = [{"user_id": user} | answer for user, answer in zip(body.user_ids, answered.answers, strict=True)]
+    told = [{"user_id": user} | answer for user, answer in zip(ids, answered.answers, strict=True)]
     return reply(request, answered, {"version": answered.version, "answers": told})
 
 
-def _questions(
-    service: Service, user_ids: Sequence[str], k: int, where: str | None, exclude_seen: bool, exclude: Sequence[str]
+def questions_of(
+    service: Service, users: Sequence[User], k: int, where: str | None, exclude_seen: bool, exclude: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Check what is asked, and write a question for each user."""
+    """Check what is asked, and write a question for each user.
+
+    Args:
+        service: the service with its limits.
+        users: the users.
+        k: number of items.
+        where: filter; None for all items.
+        exclude_seen: whether seen items are left out where they may return.
+        exclude: items that are left out.
+    """
     check_number("k", k, service.settings.max_k)
     check_list("exclude", exclude, service.settings.max_excluded)
     check_filter(where)
+    for user in users:
+        check_list("session", user.session, MAX_SESSION)
     asked = {"op": "recommend", "k": k, "where": where, "exclude": exclude, "exclude_seen": exclude_seen}
-    return [{**asked, "user_id": user_id} for user_id in user_ids]
+    return [{**asked, "user_id": user.user_id, "session": user.session} for user in users]

@@ -84,11 +84,15 @@ def test_what_is_asked_reaches_the_engine() -> None:
         await ask(f"{MANY}/a%2Fb".replace("%2F", "/") + "?k=7&filter=price%3C1&exclude_seen=true&exclude=x&exclude=y,z")
         await ask(MANY, {"user_ids": ["u"], "k": 3, "filter": "price<2", "exclude_seen": True, "exclude": ["p"]})
         await ask("/v1/items/i/j/similar?filter=price%3C3&exclude=q")
-        wanted = {"op": "recommend", "exclude_seen": True}
+        await ask(MANY, {"user_ids": ["u"], "users": [{"user_id": "new", "session": ["p", "q"]}], "k": 1})
+        wanted = {"op": "recommend", "exclude_seen": True, "session": []}
+        plain = {"op": "recommend", "exclude_seen": False, "where": None, "exclude": [], "k": 1}
         assert json.loads(json.dumps(heard)) == [
             {**wanted, "user_id": "a/b", "k": 7, "where": "price<1", "exclude": ["x", "y,z"]},
             {**wanted, "user_id": "u", "k": 3, "where": "price<2", "exclude": ["p"]},
             {"op": "similar", "item_id": "i/j", "k": 20, "where": "price<3", "exclude": ["q"]},
+            {**plain, "user_id": "u", "session": []},
+            {**plain, "user_id": "new", "session": ["p", "q"]},
         ]
 
     asked(story)
@@ -105,10 +109,13 @@ def test_what_is_asked_reaches_the_engine() -> None:
         (f"{MANY}/{'u' * 1001}", None, 422, "user_id has an id of 1,001 characters, wanted 1 to 1,000"),
         (f"{USER}?filter=" + "a" * 10_001, None, 422, "the filter has 10,001 characters, wanted at most 10,000"),
         (f"{MANY}/broken", None, 422, "cannot read the filter"),
-        (MANY, {"user_ids": []}, 422, "user_ids has 0 values, wanted 1 to 2"),
-        (MANY, {"user_ids": ["a"] * 3}, 422, "user_ids has 3 values, wanted 1 to 2"),
+        (MANY, {"user_ids": []}, 422, "user_ids and users has 0 values, wanted 1 to 2"),
+        (MANY, {"user_ids": ["a"] * 3}, 422, "user_ids and users has 3 values, wanted 1 to 2"),
         (MANY, {"user_ids": ["a"], "K": 3}, 422, "K: Extra inputs are not permitted, got 3"),
-        (MANY, {}, 422, "user_ids: Field required, got {}"),
+        (MANY, {}, 422, "user_ids and users has 0 values, wanted 1 to 2"),
+        (MANY, {"users": [{"user_id": ""}]}, 422, "user_ids and users has an id of 0 characters, wanted 1 to 1,000"),
+        (MANY, {"users": [{"user_id": "a", "session": ["i"] * 201}]}, 422, "session has 201 values, wanted 0 to 200"),
+        (MANY, {"users": [{"user_id": "a", "x": "i"}]}, 422, "users.0.x: Extra inputs are not permitted, got 'i'"),
         ("/v1/nothing", None, 404, "Not Found"),
     ],
 )  # fmt: skip
