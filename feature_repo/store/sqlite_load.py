@@ -57,7 +57,9 @@ class Change:
     """Ids whose rows vanish."""
 
 
-def write_changes(path: Path, project: str, changes: Sequence[Change], as_of: datetime, newest: datetime | None) -> int:
+def write_changes(
+    path: Path, project: str, changes: Sequence[Change], as_of: datetime, newest: datetime | None = None
+) -> int:
     """Write the changes of some entities in all views, in one transaction.
 
     Entities that were pushed for a later time stay as they are.
