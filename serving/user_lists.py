@@ -109,17 +109,15 @@ class UserLists:
             own = np.searchsorted(known, positions)
             allowed_N = self._allowed(where)
             with self.stage("rank"):
-                yield (
-                    positions,
-                    self._ranker.rank(
-                        {name: array[own] for name, array in arrays.items()},
-                        user_QD[own],
-                        k,
-                        partial(self._found, allowed_N),
-                        allowed_N=allowed_N,
-                        dropped=asked.dropped(positions),
-                    ),
+                ranked = self._ranker.rank(
+                    {name: array[own] for name, array in arrays.items()},
+                    user_QD[own],
+                    k,
+                    partial(self._found, allowed_N),
+                    allowed_N=allowed_N,
+                    dropped=asked.dropped(positions),
                 )
+            yield positions, ranked
 
     def _found(self, allowed_N: np.ndarray, user_QD: np.ndarray, depth: int) -> Ranked:
         with self.stage("search"):
