@@ -82,6 +82,7 @@ USERS = pl.DataFrame(
     | {f"history_{name}": pl.List(pl.Int64) for name in ("times", "counts", "decayed")},
 )
 
+_databases: list[Path] = []
 POPULAR = [["toys05", 9], ["gone", 8], ["food01", 7], ["toys00", 1]]
 
 
@@ -178,10 +179,12 @@ def _write_program(path: Path, module: torch.nn.Module, inputs: dict[str, torch.
 
 
 def empty_database(home: Path) -> Path:
-    """An MLflow database without runs: making one takes seconds, copying it nothing."""
-    settings = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
-    assert Registry(settings, DATASET).champion() is None
-    return home / "mlflow" / "mlflow.db"
+    """An MLflow database without runs: made once in a process, in the first home, since it takes seconds."""
+    if not _databases:
+        settings = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
+        assert Registry(settings, DATASET).champion() is None
+        _databases.append(home / "mlflow" / "mlflow.db")
+    return _databases[0]
 
 
 def fresh_home(home: Path, database: Path) -> Settings:
