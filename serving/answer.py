@@ -49,3 +49,5 @@ class Recommendations:
     """Remarks on the answer, such as fewer items than wanted."""
     features_as_of: datetime | None = None
     """Time of the last load of the online features, naive UTC, which may be long after the user's last event."""
+    newest_row: datetime | None = None
+    """Time of the user's newest features, naive UTC: later than the load if an event was taken in since."""

@@ -19,7 +19,7 @@ from feature_repo.encode.moment import asked_times
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 from feature_repo.store.online_rows import OnlineRows
 from feature_repo.store.session_rows import with_sessions
-from feature_repo.utc import microseconds, present_time
+from feature_repo.utc import microseconds, of_microseconds, present_time
 from serving.answer import AS_OF, POPULAR, RESULT, TWO_TOWER, Recommendations
 from serving.corpus import Corpus
 from serving.index.base import Fields, ItemIndex
@@ -119,6 +119,7 @@ class Retriever:
                     items=items,
                     notes=notes + ((time.note,) if time.note and source == TWO_TOWER else ()),
                     features_as_of=as_of,
+                    newest_row=of_microseconds(users.times_B[n]) if users.known_B[n] else None,
                 )
             )
         return answers

@@ -111,7 +111,9 @@ class Answerer:
 
     def _flags(self, answer: Recommendations) -> dict[str, str]:
         """Reasons by flag; empty for an answer from fresh features of a known user."""
-        flags, as_of = {}, answer.features_as_of
+        flags = {}
+        # A load leaves the row of a quiet user as it is; a row that was pushed since is younger.
+        as_of = max((time for time in (answer.features_as_of, answer.newest_row) if time), default=None)
         if answer.source == POPULAR:
             flags["unknown"] = "nothing is known of this user: popular items"
         elif as_of is None or self._now() - as_of > self._stale_after:

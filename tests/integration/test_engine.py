@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from feature_repo.errors import InputError
@@ -186,6 +187,16 @@ def test_old_features_and_unknown_users_are_flagged(world: World) -> None:
     reason = "the features stand for 2024-03-01 00:00:00, wanted at most 7 days ago"
     assert (known["flags"], list(unknown["flags"])) == ({"stale": reason}, ["unknown"])
     assert known["features_as_of"] == NOW.isoformat()
+
+
+def test_the_features_of_a_user_with_a_new_event_are_not_old(world: World) -> None:
+    world.now = NOW + timedelta(days=8)
+    pushed = pl.when(pl.col("user_id") == "user03").then(pl.lit(NOW + timedelta(days=2))).otherwise("event_timestamp")
+    world.store._users = world.store._users.with_columns(event_timestamp=pushed.cast(pl.Datetime("us")))
+    fresh, quiet = world.ask("user03", "user11")
+    assert (fresh["flags"], list(quiet["flags"])) == ({}, ["stale"])
+    world.now = NOW + timedelta(days=10)
+    assert "the features stand for 2024-03-03 00:00:00" in world.ask("user03")[0]["flags"]["stale"]
 
 
 def test_similar_items_are_the_nearest_without_itself_and_the_withdrawn(world: World) -> None:
