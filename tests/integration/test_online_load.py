@@ -158,9 +158,9 @@ def test_a_row_that_is_pushed_while_a_load_finds_its_changes_stays(
     pushed = pl.DataFrame(now | {"count": [7.0], "last": [1], "city": ["pushed"]})
     written = loading.write_changes
 
-    def late(*arguments: Any) -> None:
+    def late(*arguments: Any) -> int:
         store._feast.write_to_online_store(view_name(SCHEMA, ACTIVITY), pushed.to_pandas())
-        written(*arguments)
+        return written(*arguments)
 
     monkeypatch.setattr(loading, "write_changes", late)
     store.load_online(Entity.USER, hour(300))
