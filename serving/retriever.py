@@ -124,6 +124,10 @@ class Retriever:
             )
         return answers
 
+    def features(self, request: Request) -> OnlineRows:
+        """Read the user of a request, with the session in front of the history, as `answer` does."""
+        return self._read([request], self._store.loaded_until(Entity.USER))[0]
+
     def recommend_all(
         self, user_ids: Sequence[str], k: int, where: str | None = None, *, at: datetime | None = None
     ) -> pl.DataFrame:
@@ -182,13 +186,7 @@ class Retriever:
         """
         if wrong := [each.k for each in requests if each.k < 1]:
             raise ValueError(f"k is {wrong[0]:,}, wanted at least 1")
-        users = self._store.read_rows(Entity.USER, [each.user_id for each in requests])
-        # A load since `as_of` counts.
-        loaded = max((time for time in (as_of, users.newest) if time is not None), default=None)
-        now = present_time()
-        times = [RequestTime.of(each.at, now=now, loaded=loaded) for each in requests]
-        moments_Q = np.array([microseconds(each.moment) for each in times])
-        users = self._with_sessions(users, requests, moments_Q)
+        users, times, moments_Q = self._read(requests, as_of)
         asked = Asked(
             k=max(each.k for each in requests),
             times_Q=asked_times(users.times_B, moments_Q),
@@ -196,6 +194,23 @@ class Retriever:
             left_out=self._left_out(requests),
         )
         return users, times, self._lists.ranked(users, asked)
+
+    def _read(
+        self, requests: Sequence[Request], as_of: datetime | None
+    ) -> tuple[OnlineRows, list[RequestTime], np.ndarray]:
+        """Read users with their sessions: their rows, and the times of the requests, also in microseconds.
+
+        Args:
+            requests: the requests.
+            as_of: time of the last load of the online features.
+        """
+        users = self._store.read_rows(Entity.USER, [each.user_id for each in requests])
+        # A load since `as_of` counts.
+        loaded = max((time for time in (as_of, users.newest) if time is not None), default=None)
+        now = present_time()
+        times = [RequestTime.of(each.at, now=now, loaded=loaded) for each in requests]
+        moments_Q = np.array([microseconds(each.moment) for each in times])
+        return self._with_sessions(users, requests, moments_Q), times, moments_Q
 
     def _with_sessions(self, users: OnlineRows, requests: Sequence[Request], moments_Q: np.ndarray) -> OnlineRows:
         """Put the items of the sessions that the release has in front of the histories."""

@@ -1,6 +1,6 @@
 """Items whose embeddings are nearest to that of an item.
 
-Legend: D dimensions, N items.
+Legend: D dimensions, K results, N items.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ def similar_items(
     matches_N = corpus.matches(where)
     allowed_N = np.ones(len(corpus.ids), bool) if matches_N is None else matches_N.copy()
     allowed_N[corpus.rows({item_id, *left_out})] = False
-    query_D = _direction(corpus.searcher.vectors(np.array([row]))[0])
-    rows_1K, scores_1K = corpus.searcher.search(query_D[None], k, allowed_N)
+    query_1D = directions(corpus.searcher.vectors(np.array([row])))
+    rows_1K, scores_1K = corpus.searcher.search(query_1D, k, allowed_N)
     return corpus.recommended(rows_1K[0], scores_1K[0])
 
 
-def _direction(vector_D: np.ndarray) -> np.ndarray:
-    """Unit vector of an item without the coordinate of an item prior, where it has one."""
-    if abs(float(np.linalg.norm(vector_D)) - 1) < 1e-3:
-        return vector_D
+def directions(vectors_ND: np.ndarray) -> np.ndarray:
+    """Unit vectors of items without the coordinate of an item prior, where they have one."""
+    with_prior_N = np.abs(np.linalg.norm(vectors_ND, axis=1) - 1) >= 1e-3
     # The prior says how popular an item is, not what it is like.
-    return np.concatenate([vector_D[:-1], np.zeros(1, dtype=vector_D.dtype)])
+    found_ND = vectors_ND.copy()
+    found_ND[with_prior_N, -1] = 0
+    return found_ND

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.schema import Entity
 from feature_repo.utc import present_time
 from serving.answer import POPULAR, TWO_TOWER, Recommendations, Recommended
 from serving.engine.guarded_store import GuardedStore, NoFeatures
 from serving.engine.stages import Stages
+from serving.explanation import history_of, nearest
 from serving.guard import AwayError
 from serving.index.base import ItemIndex
 from serving.index.filters import FilterError
@@ -26,6 +30,8 @@ from serving.similar import similar_items
 
 logger = logging.getLogger(__name__)
 Answer = dict[str, Any]
+REASONS = 2
+"""Nearest items of the history that explain an item."""
 _LEFT = {POPULAR: "popular items", TWO_TOWER: "answered from the session alone"}
 """Answers by source, while the online store is away."""
 
@@ -58,6 +64,11 @@ class Answerer:
         self.corpus = self._retriever.corpus
         self.withdrawn = store.withdrawn_items()
         self._popular = self._retriever.with_store(NoFeatures(self.withdrawn))
+        self._others: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+            "similar": self._similar,
+            "explain": self._explain,
+            "users": self._users,
+        }
 
     def answer(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Answer the questions of a batch, in their order."""
@@ -65,13 +76,16 @@ class Answerer:
         users: dict[int, Request] = {}
         for number, question in enumerate(questions):
             try:
-                self.corpus.matches(question["where"])
-                if question["op"] == "similar":
-                    found[number] = self._similar(question)
-                else:
+                if question["op"] == "recommend":
+                    self.corpus.matches(question["where"])
                     users[number] = _request(question)
-            except (FilterError, LookupError, AwayError) as error:
+                else:
+                    found[number] = self._others[question["op"]](question)
+            except (FilterError, LookupError, InputError, AwayError) as error:
                 found[number] = _refusal(error)
+            except Exception:
+                logger.exception("a question of the kind %s failed", question["op"])
+                found[number] = _broken()
         found |= dict(zip(users, self._recommend(list(users.values())), strict=True))
         return [found[number] for number in range(len(questions))]
 
@@ -95,6 +109,29 @@ class Answerer:
         id_ = question["item_id"]
         items = similar_items(self.corpus, id_, question["k"], where=question["where"], left_out=left_out)
         return {"version": self.release.manifest.version, "item_id": id_, "items": _items(items)}
+
+    def _explain(self, question: Mapping[str, Any]) -> Answer:
+        """History of a user, and the nearest items of it to some items."""
+        user = self._retriever.features(_request(question))
+        history = history_of(self.corpus, self.release.schema.views_of(Entity.USER), user)
+        near = nearest(self.corpus, question["item_ids"], [past.item_id for past in history], REASONS)
+        return {
+            "version": self.release.manifest.version,
+            "history": [asdict(past) for past in history],
+            "reasons": {item_id: [asdict(each) for each in found] for item_id, found in near.items()},
+        }
+
+    def _users(self, question: Mapping[str, Any]) -> Answer:
+        """Known users whose id holds a text; those that begin with it come first."""
+        text = question["text"]
+        holding = (id_ for id_ in self._known_users if text in id_)
+        first = sorted(holding, key=lambda id_: (not id_.startswith(text), len(id_), id_))[: question["k"]]
+        return {"version": self.release.manifest.version, "user_ids": first}
+
+    @cached_property
+    def _known_users(self) -> list[str]:
+        """Ids at the first search for one: newer users are found by their whole id only."""
+        return self._retriever.known_users()
 
     def _told(self, answer: Recommendations) -> Answer:
         """Answer as data, with its flags."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from feature_repo.schema import Entity
 from serving.engine.answerer import Answerer
 
 POPULAR_HELD = 1_000
@@ -24,8 +25,24 @@ def facts(answerer: Answerer) -> dict[str, Any]:
         "verdict": manifest.verdict.outcome.value,
         "reasons": manifest.verdict.reasons,
         "metrics": manifest.metrics,
+        "fields": _fields(answerer),
         "popular": _popular(answerer),
     }
+
+
+def _fields(answerer: Answerer) -> list[dict[str, Any]]:
+    """Stored fields of items: those that name an item, and those that a filter may use."""
+    stored, schema = answerer.corpus.fields, answerer.release.schema
+    return [
+        {
+            "name": feature.name,
+            "kind": feature.kind.value,
+            "display": feature.display,
+            "filterable": feature.name in stored.filterable,
+        }
+        for feature in schema.features_of(Entity.ITEM)
+        if feature.name in stored.types
+    ]
 
 
 def _popular(answerer: Answerer) -> list[dict[str, Any]]:

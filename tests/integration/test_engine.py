@@ -13,7 +13,7 @@ import pytest
 
 from feature_repo.errors import InputError
 from feature_repo.store.online_rows import OnlineRows
-from serving.engine.answerer import Answerer
+from serving.engine.answerer import REASONS, Answerer
 from serving.engine.facts import facts
 from serving.engine.guarded_store import GuardedStore
 from serving.engine.opening import open_answerer
@@ -28,6 +28,7 @@ from serving.retriever import Retriever
 from serving.service_settings import ServiceSettings
 from tests.integration.release_world import (
     DATASET,
+    ITEMS,
     NOW,
     Online,
     empty_database,
@@ -210,10 +211,39 @@ def test_similar_items_are_the_nearest_without_itself_and_the_withdrawn(world: W
     assert missing["error"] == {"status": 404, "message": "the release has no item 'gone'"}
 
 
+def test_reasons_are_the_nearest_items_of_the_history_with_the_session(world: World) -> None:
+    users = {row["user_id"]: row for row in random_users().iter_rows(named=True)}
+    user = next(id_ for id_, row in users.items() if row["history_items"])
+    session, items = ["food01", "toys03"], ["food02", "toys03", "gone"]
+    vectors = dict(zip(ITEMS["item_id"], world.answerer.release.embed_items(ITEMS), strict=True))
+    for who, stored in ((user, users[user]["history_items"]), ("nobody", [])):
+        (told,) = world.ask(who, op="explain", session=session, item_ids=items)
+        history = [past["item_id"] for past in told["history"]]
+        assert history == [*reversed(session), *(id_ for id_ in stored if id_ not in session)][:4]
+        assert told["history"][0]["fields"]["department"] == "toys"
+        assert list(told["reasons"]) == items[:2]
+        for item_id, reasons in told["reasons"].items():
+            cosines = {id_: float(vectors[id_] @ vectors[item_id]) for id_ in history if id_ in vectors}
+            wanted = sorted((id_ for id_ in cosines if id_ != item_id), key=lambda id_: -cosines[id_])[:REASONS]
+            assert [near["item_id"] for near in reasons] == wanted
+            assert [near["cosine"] for near in reasons] == pytest.approx([cosines[id_] for id_ in wanted], abs=1e-3)
+    assert world.ask("nobody", op="explain", item_ids=items)[0]["history"] == []
+    world.store.is_away = True
+    assert world.ask(user, op="explain", item_ids=items)[0]["error"]["status"] == 503
+
+
+def test_known_users_are_found_by_a_part_of_their_id(world: World) -> None:
+    (found,) = world.ask("", op="users", text="1", k=3)
+    assert found["user_ids"] == ["user01", "user10", "user11"]
+    assert world.ask("", op="users", text="user0", k=2)[0]["user_ids"] == ["user00", "user01"]
+
+
 def test_facts_hold_the_popular_items_that_may_be_answered(world: World) -> None:
     told = facts(world.answerer)
     assert [(item["item_id"], item["score"]) for item in told["popular"]] == [("food01", 7.0), ("toys00", 1.0)]
     assert (told["version"], told["items"], told["verdict"]) == (1, 40, "passed")
+    fields = [(field["name"], field["display"], field["filterable"]) for field in told["fields"]]
+    assert fields == [("department", True, True), ("price", False, True)]
 
 
 def test_a_version_that_did_not_pass_is_refused(opened: tuple[Release, MilvusIndex]) -> None:
