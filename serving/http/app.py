@@ -13,6 +13,9 @@ from starlette.types import ASGIApp
 from serving.http import errors
 from serving.http.access import Access
 from serving.http.edge import Edge
+from serving.http.page import entry
+from serving.http.page import router as page
+from serving.http.page.versions import VersionsReader
 from serving.http.routes import items, recommendations, state
 from serving.http.service import Service
 from serving.http.tracing import Tracing
@@ -20,13 +23,16 @@ from serving.http.tracing import Tracing
 DESCRIPTION = "Recommendations of the release that passed the gate, from one version at a time."
 
 
-def make_app(service: Service, access: Access, tracing: Tracing | None = None) -> ASGIApp:
+def make_app(
+    service: Service, access: Access, tracing: Tracing | None = None, versions: VersionsReader | None = None
+) -> ASGIApp:
     """Make the application of a service.
 
     Args:
         service: the service; its supervisor runs as long as the application.
         access: check of the token.
         tracing: makes a span of each request, where traces are wanted.
+        versions: reader of the versions that the page compares.
     """
 
     @asynccontextmanager
@@ -49,8 +55,8 @@ def make_app(service: Service, access: Access, tracing: Tracing | None = None) -
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.access, app.state.versions = service, access, versions
     errors.install(app)
-    for router in (recommendations.router, items.router, state.router):
+    for router in (recommendations.router, items.router, state.router, entry.router, page.router):
         app.include_router(router)
     return Edge(app, access, service.settings, service.metrics, tracing)

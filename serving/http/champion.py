@@ -1,14 +1,16 @@
-"""Looks for the champion that never stop the event loop."""
+"""Reads of the registry that never stop the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from serving.registry.sqlite import SqliteRegistry, open_registry
 from serving.settings import Settings
 
+T = TypeVar("T")
 LOOK_SECONDS = 5.0
 """Longest wait for a look."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
@@ -19,20 +21,20 @@ class RegistryAwayError(RuntimeError):
     """The registry does not answer."""
 
 
-class ChampionReader:
-    """Reader of the champion, one look at a time.
+class RegistryReader(Generic[T]):
+    """Reader of something in the registry, one look at a time.
 
     Args:
-        read: returns the champion's version, None if there is none; called in a thread.
+        read: reads it; called in a thread.
         seconds: longest wait for a look.
     """
 
-    def __init__(self, read: Callable[[], int | None], *, seconds: float = LOOK_SECONDS) -> None:
+    def __init__(self, read: Callable[[], T], *, seconds: float = LOOK_SECONDS) -> None:
         self._read, self._seconds = read, seconds
-        self._look: asyncio.Future[int | None] | None = None
+        self._look: asyncio.Future[T] | None = None
 
-    async def look(self) -> int | None:
-        """Read the version of the champion.
+    async def look(self) -> T:
+        """Read it.
 
         RegistryAwayError if it cannot be read in time; the look goes on, and the next call waits for it.
         """
@@ -45,6 +47,10 @@ class ChampionReader:
             return look.result()
         except Exception as error:
             raise RegistryAwayError(f"the registry cannot be read: {error}") from error
+
+
+ChampionReader = RegistryReader[int | None]
+"""Reader of the champion's version; None if there is none."""
 
 
 def champion_read(settings: Settings, dataset: str) -> Callable[[], int | None]:

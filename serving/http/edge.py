@@ -11,9 +11,10 @@ from time import perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.http.access import OPEN, Access
+from serving.http.access import FORM, OPEN, Access, is_of_page
 from serving.http.errors import ApiError, error_response
 from serving.http.metrics import Metrics
 from serving.http.tracing import Tracing
@@ -48,7 +49,7 @@ class Edge:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        trusted = self._access.is_trusted(headers)
+        trusted = self._access.is_trusted(headers, scope["path"])
         scope["state"] = {**scope.get("state", {}), "request_id": request_id, "trusted": trusted}
         started, status, is_whole = perf_counter(), 0, False
 
@@ -62,7 +63,9 @@ class Edge:
 
         try:
             if refused := self._refused(scope, headers, trusted):
-                await error_response(refused, request_id)(scope, receive, sent)
+                to_form = refused.status == 401 and is_of_page(scope["path"])
+                answer = _to_form(headers) if to_form else error_response(refused, request_id)
+                await answer(scope, receive, sent)
             else:
                 with self._tracing.span(scope, headers, lambda: status) if self._tracing else nullcontext():
                     await self._app(scope, self._limited(receive), sent)
@@ -115,3 +118,10 @@ class Edge:
         told: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
         told |= {"milliseconds": round(1000 * seconds, 3), "request_id": request_id}
         logger.info("request", extra=told)
+
+
+def _to_form(headers: dict[bytes, bytes]) -> Response:
+    """Send a person to the form that asks for the token; htmx would show it as a part of the page."""
+    if b"hx-request" in headers:
+        return Response(status_code=401, headers={"HX-Redirect": FORM})
+    return Response(status_code=303, headers={"Location": FORM, "Cache-Control": "no-store"})

@@ -16,6 +16,7 @@ from serving.http.champion import ChampionReader, champion_read
 from serving.http.engine_process import EngineProcess, engine_command
 from serving.http.logs import log_to
 from serving.http.metrics import Metrics
+from serving.http.page.versions import VersionsReader, versions_read
 from serving.http.service import Service
 from serving.http.supervisor import Supervisor
 from serving.http.tracing import tracing_of
@@ -71,7 +72,7 @@ def serve(
         reader = ChampionReader(champion_read(settings, dataset))
         service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics)
         config = uvicorn.Config(
-            make_app(service, Access(token), tracing),
+            make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset))),
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -16,10 +16,27 @@ from serving.http.supervisor import Supervisor
 from serving.service_settings import ServiceSettings
 
 ITEMS = [{"item_id": f"item{n}", "score": 9.0 - n, "fields": {}} for n in range(5)]
+FACTS = {
+    "dataset": "shop",
+    "created": "2024-03-02T00:00:00",
+    "data_until": "2024-03-01T00:00:00",
+    "holdout_from": "2024-02-01T00:00:00",
+    "items": len(ITEMS),
+    "dimensions": 4,
+    "verdict": "passed",
+    "reasons": ["recall@20 is higher"],
+    "metrics": {"recall@20": 0.25, "coverage": None},
+    "fields": [
+        {"name": "title", "kind": "text", "display": True, "filterable": False},
+        {"name": "price", "kind": "numeric", "display": False, "filterable": True},
+    ],
+    "popular": ITEMS,
+}
+"""Facts on a release, but for its version."""
 
 
 def facts_of(version: int) -> dict[str, Any]:
-    return {"dataset": "shop", "version": version, "popular": ITEMS}
+    return FACTS | {"version": version}
 
 
 @dataclass

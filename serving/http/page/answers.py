@@ -1,0 +1,116 @@
+"""What the page asks the engine, and the form in which the templates show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+
+from serving.http.batcher import Answered
+from serving.http.bodies import User
+from serving.http.errors import ApiError
+from serving.http.limits import check_id
+from serving.http.page.render import name_of
+from serving.http.routes.recommendations import questions_of
+from serving.http.service import Service, ask, refuse
+
+K = 12
+"""Items of the list."""
+SESSION = 30
+"""Most items of a session on the page; the oldest leave."""
+TRIES = 3
+"""Answers that are asked for, until list and reasons come from one version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person asks on the page."""
+
+    user: str = ""
+    """Id of the user; empty for one that is made up."""
+    session: tuple[str, ...] = ()
+    """Clicked items, the oldest first."""
+    where: str = ""
+    """Filter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """Answer as the page shows it."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """Recommended items: item_id, name, score, times (in the history), move, reasons."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """Items of the history: item_id, name, count, last."""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    """Answer of the engine: source, flags, notes, features_as_of."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by stage, of the list alone."""
+    problem: str = ""
+    """Why there is no list."""
+    position: int | None = None
+    """Position in the filter that cannot be read, from 1."""
+    unexplained: str = ""
+    """Why there is no history and no reason."""
+
+
+async def shown(request: Request, asked: Asked) -> Shown:
+    """Ask for a list and its reasons, by one version.
+
+    Raises:
+        ApiError: the answer is an error.
+        OverloadedError: the service is busy.
+    """
+    service: Service = request.app.state.service
+    # An id that no store has.
+    user_id = asked.user or f"made-up-{request.state.request_id}"
+    check_id("user", user_id)
+    now, before = (
+        questions_of(service, [User(user_id=user_id, session=session)], K, asked.where or None, False, ())[0]
+        for session in (list(asked.session), list(asked.session[:-1]))
+    )
+    for _ in range(TRIES):
+        answered = await ask(request, [now])
+        answer = answered.answers[0]
+        if "error" in answer:
+            raise refuse(answer["error"])
+        item_ids = [item["item_id"] for item in answer["items"]]
+        explain = {**now, "op": "explain", "item_ids": item_ids}
+        # Apart from the list, whose times by stage are those of an ordinary request.
+        further = await service.answer([explain, before] if asked.session else [explain])
+        if further.version == answered.version:
+            return _shown(service, answered, further)
+    raise ApiError(503, "the release is being changed: ask again", retry_after=1)
+
+
+def _shown(service: Service, answered: Answered, further: Answered) -> Shown:
+    answer, explained = answered.answers[0], further.answers[0]
+    fields = (service.supervisor.facts or {}).get("fields", ())
+    history = [{**past, "name": name_of(past, fields)} for past in explained.get("history", ())]
+    pasts = {past["item_id"]: past for past in history}
+    former = [item["item_id"] for each in further.answers[1:] for item in each.get("items", ())]
+    items = [
+        {
+            **item,
+            "name": name_of(item, fields),
+            "times": pasts[item["item_id"]]["count"] if item["item_id"] in pasts else 0,
+            "move": _move(item["item_id"], rank, former) if former else "",
+            "reasons": [
+                {**near, "name": pasts[near["item_id"]]["name"]}
+                for near in explained.get("reasons", {}).get(item["item_id"], ())
+            ],
+        }
+        for rank, item in enumerate(answer["items"])
+    ]
+    unexplained = explained["error"]["message"] if "error" in explained else ""
+    return Shown(items=items, history=history, answer=answer, timings=answered.timings, unexplained=unexplained)
+
+
+def _move(item_id: str, rank: int, former: Sequence[str]) -> str:
+    """Change of an item's rank by the newest click."""
+    if item_id not in former:
+        return "new"
+    rise = former.index(item_id) - rank
+    return f"up {rise}" if rise > 0 else f"down {-rise}" if rise else ""

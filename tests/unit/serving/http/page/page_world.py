@@ -1,0 +1,77 @@
+"""An engine for the page: it explains, and its list turns by one with every item of the session."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from typing import Any
+
+from tests.unit.serving.http.service_world import World
+
+NASTY = """<img src=x onerror="alert('1')"> & 'quotes' "too" </button><script>alert(2)</script>"""
+"""Text that is no text, where something does not escape it."""
+ITEMS = [{"item_id": f"item{n}", "score": 0.9 - n / 10, "fields": {"title": f"Thing {n}"}} for n in range(5)]
+ITEMS[1] = {"item_id": NASTY, "score": 0.8, "fields": {"title": NASTY}}
+PAST = {"last": "2024-02-29T12:00:00", "count": 3}
+
+
+def answer(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer as an engine does."""
+    match question["op"]:
+        case "users":
+            return {"user_ids": [each for each in ("anna", NASTY) if question["text"] in each]}
+        case "explain":
+            history = [*reversed(question["session"]), "item4"]
+            known = {item["item_id"]: item["fields"] for item in ITEMS}
+            near = [{"item_id": history[0], "cosine": 0.875}]
+            return {
+                "history": [{"item_id": id_, "fields": known.get(id_, {}), **PAST} for id_ in history],
+                "reasons": dict.fromkeys(question["item_ids"], near),
+            }
+    if question["where"] == "price <":
+        return {"error": {"status": 422, "message": "wanted a value", "position": 8}}
+    turn = len(question["session"]) % len(ITEMS)
+    return {
+        "user_id": question["user_id"],
+        "version": 1,
+        "source": "two_tower",
+        "items": [*ITEMS[turn:], *ITEMS[:turn]][: question["k"]],
+        "notes": [],
+        "flags": {},
+        "features_as_of": "2024-03-01T00:00:00",
+    }
+
+
+def explaining(world: World) -> list[Mapping[str, Any]]:
+    """Let the engine of a world answer so, and return the list of what it is asked."""
+    asked: list[Mapping[str, Any]] = []
+    world.engines[0]._answer = lambda question: asked.append(question) or answer(question)  # type: ignore[method-assign, func-returns-value]
+    return asked
+
+
+class Page(HTMLParser):
+    """Elements and text of a page."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(body.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.texts))
+
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+    def values(self, name: str) -> list[str | None]:
+        """Values of the inputs and buttons of a name."""
+        return [attributes.get("value") for _, attributes in self.elements if attributes.get("name") == name]

@@ -1,0 +1,165 @@
+"""The page in Debian's Chromium, over a service whose engine is no process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+
+from serving.http.access import Access
+from serving.http.app import make_app
+from tests.unit.serving.http.page.page_world import ITEMS, NASTY, explaining
+from tests.unit.serving.http.service_world import World
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as BrowserPage
+
+CHROMIUM = Path("/usr/bin/chromium")
+TOKEN = "0123456789abcdef"
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+if not CHROMIUM.exists():
+    pytest.skip(f"{CHROMIUM} is not installed: apt-get install chromium", allow_module_level=True)
+
+SHIFTS = """() => new Promise(done => new PerformanceObserver(list => done(
+    list.getEntries().filter(each => !each.hadRecentInput).reduce((sum, each) => sum + each.value, 0)
+)).observe({type: 'layout-shift', buffered: true}) || setTimeout(() => done(0), 300))"""
+"""Sum of the layout shifts that no input explains."""
+NAMELESS = """() => [...document.querySelectorAll('input:not([type=hidden]), button, meter')].filter(each =>
+    !(each.labels?.length || each.textContent.trim() || each.getAttribute('aria-labelledby'))).length"""
+"""Number of controls without a name."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    yield from served(None)
+
+
+def served(token: str | None) -> Iterator[str]:
+    """Serve the page on a free port of this machine."""
+    world = World()
+    config = uvicorn.Config(make_app(world.service, Access(token)), log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        while not world.engines:
+            assert thread.is_alive()
+        explaining(world)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[BrowserPage]:
+    """A page that notes what it must not do: errors, dialogs, requests to others."""
+    with browser.new_context(viewport={"width": 360, "height": 740}) as context:
+        page, wrong = context.new_page(), []
+        # Chromium calls every status from 400 on an error.
+        page.on("console", lambda each: None if "status of 422" in each.text else wrong.append(each.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message) or dialog.dismiss())
+        page.on("request", lambda each: None if each.url.startswith((address, "data:")) else wrong.append(each.url))
+        yield page
+        assert wrong == []
+
+
+def names(page: BrowserPage) -> list[str]:
+    return page.locator(".item .name").all_text_contents()
+
+
+def turned(turns: int) -> list[Any]:
+    titles = [item["fields"]["title"] for item in ITEMS]
+    return titles[turns:] + titles[:turns]
+
+
+def test_by_keyboard_a_choice_changes_the_list_and_keeps_the_focus(page: BrowserPage, address: str) -> None:
+    page.goto(f"{address}/")
+    assert names(page) == turned(0)
+    page.locator("#user").focus()
+    for _ in range(6):  # filter, Show, Make one up, item 1, 2, 3
+        page.keyboard.press("Tab")
+    for turn in (1, 2):
+        with page.expect_response(lambda reply: "click=" in reply.url):
+            page.keyboard.press("Enter")
+        page.locator("input[name=session]").nth(turn - 1).wait_for(state="attached")
+        assert names(page) == turned(turn)
+        assert page.evaluate("() => document.activeElement.id") == "item-3"
+    assert "after 2 clicks" in page.get_by_role("status").text_content()
+    page.go_back()
+    page.locator("input[name=session]").nth(1).wait_for(state="detached")
+    assert names(page) == turned(1)
+    page.get_by_role("button", name="Forget the clicks").press("Enter")
+    page.locator("input[name=session]").wait_for(state="detached")
+    assert names(page) == turned(0)
+
+
+def test_a_user_is_picked_among_the_known_ones(page: BrowserPage, address: str) -> None:
+    page.goto(f"{address}/")
+    with page.expect_response(lambda reply: "/page/users" in reply.url):
+        page.get_by_label("User").focus()
+    page.locator("#known option").nth(1).wait_for(state="attached")
+    with page.expect_response(lambda reply: "/page/users?user=ann" in reply.url):
+        page.get_by_label("User").press_sequentially("ann")
+    page.locator("#known option").nth(1).wait_for(state="detached")
+    assert page.locator("#known option").get_attribute("value") == "anna"
+    page.get_by_label("User").fill(NASTY)
+    page.get_by_label("User").press("Enter")
+    page.get_by_role("heading", name=f"Recommended for {NASTY}").wait_for()
+    assert page.locator("img").count() == 0
+    assert page.locator("input[name=session]").count() == 0  # Enter chose no item
+
+
+def test_an_error_of_the_filter_takes_the_place_of_the_list_until_it_is_mended(page: BrowserPage, address: str) -> None:
+    page.goto(f"{address}/")
+    page.get_by_label("Filter").fill("price <")
+    page.get_by_label("Filter").press("Enter")
+    page.get_by_role("alert").wait_for()
+    assert "at position 8" in page.get_by_role("alert").text_content()
+    page.get_by_label("Filter").fill("price < 3")
+    page.get_by_label("Filter").press("Enter")
+    page.locator("#item-5").wait_for()
+
+
+def test_on_a_phone_nothing_is_cut_shifts_or_lacks_a_name(page: BrowserPage, address: str) -> None:
+    page.goto(f"{address}/?user=anna")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+    assert page.evaluate(SHIFTS) < 0.01
+    assert page.evaluate(NAMELESS) == 0
+    heights = page.locator("button:visible").evaluate_all("all => all.map(each => each.offsetHeight)")
+    assert min(heights) >= 32
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_the_page_is_dark_where_that_is_preferred(page: BrowserPage, address: str, scheme: Any, is_dark: bool) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}/")
+    colour = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, colour.removeprefix("rgb(").rstrip(")").split(","))) < 3 * 128) == is_dark
+
+
+def test_the_token_is_asked_for_once(browser: Browser) -> None:
+    for address in served(TOKEN):
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{address}/?user=anna")
+            page.get_by_label("Token").fill(TOKEN)
+            page.get_by_role("button", name="Open").click()
+            page.get_by_role("heading", name="Recommended").wait_for()
+            page.goto(f"{address}/?user=anna")
+            assert names(page) == turned(0)
+            assert page.evaluate("() => document.cookie") == ""
