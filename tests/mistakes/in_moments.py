@@ -34,7 +34,7 @@ IN_MOMENTS = [
     Mistake(
         name="an answer with the ages of the loaded row",
         module="serving.retriever",
-        right="times_Q=asked_times(users.times_B, np.array([microseconds(each.moment) for each in times]))",
+        right="times_Q=asked_times(users.times_B, moments_Q)",
         wrong="times_Q=users.times_B",
         test="tests/integration/test_retrieve.py"
         "::test_a_request_at_another_time_reads_the_same_features_with_other_ages",

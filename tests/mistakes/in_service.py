@@ -54,7 +54,7 @@ IN_SERVICE = [
     Mistake(
         name="any token accepted",
         module="serving.http.access",
-        right="hmac.compare_digest(given.strip(), self._token)",
+        right="hmac.compare_digest(given, self._token)",
         wrong="bool(given)",
         test=f"{APP}::test_a_token_is_asked_for_everywhere_but_for_health",
     ),
@@ -96,7 +96,7 @@ IN_SERVICE = [
     Mistake(
         name="popular items of an absent store not flagged",
         module="serving.engine.answerer",
-        right='"flags": {"degraded": f"{error}: popular items"}',
+        right='"flags": {"degraded": f"{error}: {_LEFT[each.source]}"}',
         wrong='"flags": {}',
         test=f"{ENGINE}::test_without_the_store_popular_items_answer_and_filters_hold",
     ),

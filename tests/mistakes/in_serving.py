@@ -68,8 +68,8 @@ IN_SERVING = [
     Mistake(
         name="seen items that return where they may not",
         module="serving.retriever",
-        right="return [self.corpus.rows({*each.exclude, *seen.get(each.user_id, ())}) for each in requests]",
-        wrong="return [self.corpus.rows(each.exclude) for each in requests]",
+        right="leaving = [each.exclude_seen or not self.release.schema.seen_items_may_return for each in requests]",
+        wrong="leaving = [each.exclude_seen for each in requests]",
         test=f"{RETRIEVE}::test_seen_items_return_only_where_they_may",
     ),
     Mistake(
