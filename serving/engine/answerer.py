@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -93,13 +93,20 @@ class Answerer:
         try:
             return [self._told(each) for each in self._retriever.answer(requests)]
         except AwayError as error:
-            popular = self._popular.answer(requests)
-            return [{**self._told(each), "flags": {"degraded": f"{error}: {_LEFT[each.source]}"}} for each in popular]
+            left = self._left(requests)
+            return [{**self._told(each), "flags": {"degraded": f"{error}: {_LEFT[each.source]}"}} for each in left]
         except InputError as error:
             return [_refusal(error)] if len(requests) == 1 else self._one_by_one(requests)
         except Exception:
             logger.exception("a batch of %d requests failed", len(requests))
             return [_broken()] if len(requests) == 1 else self._one_by_one(requests)
+
+    def _left(self, requests: list[Request]) -> list[Recommendations]:
+        """Answer without online features: from sessions, or by popular items alone where the search is away."""
+        try:
+            return self._popular.answer(requests)
+        except AwayError:
+            return self._popular.answer([replace(each, session=()) for each in requests])
 
     def _one_by_one(self, requests: list[Request]) -> list[Answer]:
         return [answer for each in requests for answer in self._recommend([each])]

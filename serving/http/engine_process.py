@@ -93,7 +93,10 @@ class EngineProcess:
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
             raise EngineGoneError("the engine has ended") from error
-        return await _line(self._process)
+        line = await _line(self._process)
+        if len(line.get("answers", ())) != len(questions):
+            raise EngineGoneError(f"the engine wrote no answer to {len(questions)} questions: {str(line)[:200]}")
+        return line
 
     async def ended(self) -> int:
         """Wait for the end of the process and return its exit status."""

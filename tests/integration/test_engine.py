@@ -174,9 +174,11 @@ def test_without_the_search_popular_items_answer(world: World, monkeypatch: pyte
 
     monkeypatch.setattr(type(world.answerer.corpus.searcher), "search", away)
     similar = {"op": "similar", "item_id": "food06", "k": 3, "where": None, "exclude": []}
-    (answer,), (refused,) = world.ask("user03"), world.answerer.answer([similar])
-    assert (answer["source"], ids(answer)) == ("popular", ["food01", "toys00"])
-    assert answer["flags"] == {"degraded": "Milvus does not answer (MilvusException): popular items"}
+    (refused,) = world.answerer.answer([similar])
+    for session in ([], ["food02"]):
+        (answer,) = world.ask("user03", session=session)
+        assert (answer["source"], ids(answer)) == ("popular", ["food01", "toys00"])
+        assert answer["flags"] == {"degraded": "Milvus does not answer (MilvusException): popular items"}
     assert refused["error"] == {"status": 503, "message": "Milvus does not answer (MilvusException)"}
 
 

@@ -101,6 +101,13 @@ IN_SERVICE = [
         test=f"{ENGINE}::test_without_the_store_popular_items_answer_and_filters_hold",
     ),
     Mistake(
+        name="sessions searched for while the search is away",
+        module="serving.engine.answerer",
+        right="return self._popular.answer([replace(each, session=()) for each in requests])",
+        wrong="return self._popular.answer(requests)",
+        test=f"{ENGINE}::test_without_the_search_popular_items_answer",
+    ),
+    Mistake(
         name="one bad row that breaks a batch",
         module="serving.engine.answerer",
         right="return [_broken()] if len(requests) == 1 else self._one_by_one(requests)",

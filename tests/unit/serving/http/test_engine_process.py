@@ -76,6 +76,7 @@ def test_an_engine_that_is_not_ready_is_ended(code: str, error: type[Exception],
     [
         ("raise SystemExit(1)", "the engine has ended"),
         ("print('{', flush=True)", "wrote no answer"),
+        ('print(\'{"refused": "broken"}\', flush=True)', "no answer to 1 questions: .*broken"),
         ("import time; time.sleep(60)", r"no answer within 0\.3 s"),
     ],
 )
