@@ -59,7 +59,7 @@ IN_EVENTS = [
         test=f"{LOG}::test_many_callers_share_a_commit_and_each_gets_its_own_numbers",
     ),
     Mistake(
-        name="a queue without a bound",
+        name="a queue of events without a bound",
         module="feature_repo.events.group_commit",
         right="if self._size + len(call.items) > self._limit:",
         wrong="if False:",
