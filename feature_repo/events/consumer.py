@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,11 +24,12 @@ from feature_repo.events.base import Base, read_base
 from feature_repo.events.event import INTERACTIONS, EventKind
 from feature_repo.events.log import EventLog
 from feature_repo.events.user_events import UserEvents, touched
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, USER_ID, Entity, Schema, View, stored_name
-from feature_repo.store.definitions import table_name, view_name
-from feature_repo.store.push import check_base, push_rows
+from feature_repo.schema import CREATED_TIME, ENTITY_TIME, USER_ID, Entity, Schema, View
+from feature_repo.store.definitions import view_name
+from feature_repo.store.feast_push import open_pusher
+from feature_repo.store.push import Pusher, refuse_newer
 from feature_repo.store.serving_state import seen_lists, seen_schema
-from feature_repo.store.sqlite_load import Change, noted_loads
+from feature_repo.store.sqlite_load import Change
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.other_schema import PROFILES, under_schema
 from feature_repo.tables.types import TIME
@@ -43,7 +45,7 @@ class Consumer:
     Args:
         log: the log.
         base: data of the run whose features were loaded last.
-        online: Feast's SQLite store.
+        pusher: writer to the online store.
         schemas: schemas of the kept releases.
         seen: whether the items that each user has seen are kept online.
         kinds: kinds of events that are interactions of this dataset.
@@ -58,22 +60,20 @@ class Consumer:
         self,
         log: EventLog,
         base: Base,
-        online: Path,
+        pusher: Pusher,
         *,
         schemas: Sequence[Schema],
         seen: bool = True,
         kinds: Collection[EventKind] = INTERACTIONS,
     ) -> None:
-        self._log, self._online, self._as_of = log, online, base.as_of
+        self._log, self._pusher, self._as_of = log, pusher, base.as_of
         self._tables = [under_schema(base.tables, _of_events(schema)) for schema in schemas]
         self._seen = seen_schema(base.tables.schema.dataset) if seen else None
         views = [(schema, view) for schema in schemas for view in _of_events(schema).views]
         views += [(self._seen, view) for view in self._seen.views] if self._seen else []
         self._views = [(view, view_name(schema, view)) for schema, view in views]
-        self.project = stored_name(base.tables.schema.dataset)
-        self.name = f"online features of {self.project}, from {base.key}"
+        self.name = f"online features of {base.tables.schema.dataset}, from {base.key}"
         """Name of the offset in the log."""
-        self._stored = [f"{self.project}_{name}" for _, name in self._views]
         self.check()
         self._events = UserEvents(base.tables, kinds)
         self._position = base.tables.log_until
@@ -87,24 +87,26 @@ class Consumer:
         dataset: str,
         *,
         schemas: Sequence[Schema],
+        online: Mapping[str, Any] | None = None,
         kinds: Collection[EventKind] = INTERACTIONS,
     ) -> Consumer:
         """Open a consumer on what the newest run has loaded into a home.
 
         Args:
             log: the log.
-            home: folder of the feature registry and of SQLite's online store.
+            home: folder of the feature registry.
             dataset: name of the dataset.
             schemas: schemas of the kept releases.
+            online: configuration of a Feast online store; None for SQLite in `home`.
             kinds: kinds of events that are interactions of this dataset.
 
         Raises:
             NewerOnlineError: a run is loading newer data at this moment.
             InputError: nothing was loaded, or not for these schemas.
         """
-        online, seen = home / "online.db", seen_schema(dataset)
-        has_seen = bool(noted_loads(online, [table_name(seen, seen.views[0])]))
-        return cls(log, read_base(home, dataset), online, schemas=schemas, seen=has_seen, kinds=kinds)
+        pusher, seen = open_pusher(dataset, home, online), seen_schema(dataset)
+        has_seen = bool(pusher.loaded([view_name(seen, seen.views[0])]))
+        return cls(log, read_base(home, dataset), pusher, schemas=schemas, seen=has_seen, kinds=kinds)
 
     @property
     def lag(self) -> int:
@@ -113,7 +115,8 @@ class Consumer:
 
     def check(self) -> None:
         """Raise NewerOnlineError if the online features are of a newer run."""
-        check_base(self._online, self._stored, self._as_of)
+        names = [name for _, name in self._views]
+        refuse_newer(self._pusher.loaded(names), names, self._as_of)
 
     def step(self, limit: int = EVENTS_AT_ONCE) -> int:
         """Bring the features of the next events online, and commit the offset.
@@ -136,7 +139,7 @@ class Consumer:
         self._events.add(logged)
         moments = touched([each for each in logged if self._events.counts(each)])
         if moments:
-            push_rows(self._online, self.project, self._changes(moments), self._as_of)
+            self._pusher.push(self._changes(moments), self._as_of)
         self._log.commit(self.name, logged[-1].sequence)
         self._position = logged[-1].sequence
         return len(logged)

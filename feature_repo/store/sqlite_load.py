@@ -178,5 +178,5 @@ def forget_loads(path: Path, tables: Collection[str]) -> None:
 def forget_pushed(path: Path, tables: Collection[str]) -> None:
     """Delete the notes of pushes to some tables: the next load replaces their rows."""
     if path.is_file():
-        with closing(connect(path, "rw")) as connection, connection:
+        with written(path) as connection:
             forget_pushes(connection, tables)

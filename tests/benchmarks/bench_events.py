@@ -27,6 +27,7 @@ from feature_repo.events.base import Base
 from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind, parse_event
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.store.feast_push import open_pusher
 from tests.integration.consumer_world import load as load_features
 
 
@@ -87,7 +88,7 @@ def measure_reflections(arguments: argparse.Namespace) -> None:
     for path in folder.glob("log.db*"):
         path.unlink()
     log = SqliteEventLog(log_path)
-    consumer = Consumer(log, base, folder / "home" / "online.db", schemas=[tables.schema])
+    consumer = Consumer(log, base, open_pusher(arguments.dataset, folder / "home"), schemas=[tables.schema])
     users, items = tables.users["user_id"].sample(fraction=1.0, shuffle=True, seed=0), tables.items["item_id"]
     count, sent, reflected = int(arguments.rate * arguments.seconds), [], []
 

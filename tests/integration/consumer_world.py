@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,8 @@ from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind
 from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
+from feature_repo.store.feast_push import open_pusher
+from feature_repo.store.push import Pusher
 from feature_repo.store.serving_state import seen_schema, write_seen
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.store import Store
@@ -33,10 +35,16 @@ class World:
     whole: Tables
     base: Base
     home: Path
+    configured: Mapping[str, Any] | None = None
+    """Online store on a server; None for SQLite in the home."""
 
     @property
     def online(self) -> Path:
         return self.home / "online.db"
+
+    @property
+    def pusher(self) -> Pusher:
+        return open_pusher("world", self.home, self.configured)
 
     def copy(self, home: Path) -> World:
         """The same with an online store of its own."""
@@ -45,29 +53,32 @@ class World:
         return replace(self, home=home)
 
     def consumer(self, log: SqliteEventLog) -> Consumer:
-        return Consumer(log, self.base, self.online, schemas=[self.base.tables.schema])
+        return Consumer(log, self.base, self.pusher, schemas=[self.base.tables.schema])
 
 
 def before(tables: Tables, moment: datetime) -> Tables:
     return replace(tables, events=tables.events.filter(pl.col("timestamp") < moment))
 
 
-def load(tables: Tables, as_of: datetime, home: Path, folder: Path) -> None:
+def load(
+    tables: Tables, as_of: datetime, home: Path, folder: Path, configured: Mapping[str, Any] | None = None
+) -> None:
     """Load the features and the seen items of tables, as a run does."""
     parts = list(latest_parts(tables, as_of))
     stored = {name: pl.concat([part[name] for part in parts]) for name in parts[0]}
     write_seen(tables.events, tables.users[USER_ID], as_of, write(folder, stored))
     for schema in (tables.schema, seen_schema(tables.schema.dataset)):
-        store = Store(schema, home)
+        store = Store(schema, home, online=configured)
         store.apply(folder, (Entity.USER,))
         store.load_online(Entity.USER, as_of)
 
 
-def make_world(whole: Tables, cut: datetime, folder: Path) -> World:
+def make_world(whole: Tables, cut: datetime, folder: Path, configured: Mapping[str, Any] | None = None) -> World:
     tables = before(whole, cut)
     as_of = default_as_of(tables)
-    load(tables, as_of, folder / "home", folder / "tables")
-    return World(whole=whole, base=Base(key="b", tables=tables, as_of=as_of), home=folder / "home")
+    load(tables, as_of, folder / "home", folder / "tables", configured)
+    base = Base(key="b", tables=tables, as_of=as_of)
+    return World(whole=whole, base=base, home=folder / "home", configured=configured)
 
 
 def replay(log: SqliteEventLog, events: pl.DataFrame) -> None:
@@ -110,9 +121,10 @@ def joined(tables: Tables, asked: pl.DataFrame, days: int = 40) -> pl.DataFrame:
 
 
 def online_rows(world: World, users: Sequence[str]) -> pl.DataFrame:
-    return open_store(world.base.tables.schema, world.home).read_online(Entity.USER, users)
+    return open_store(world.base.tables.schema, world.home, online=world.configured).read_online(Entity.USER, users)
 
 
 def seen_items(world: World, users: Sequence[str]) -> dict[str, list[str]]:
-    rows = open_store(seen_schema(world.base.tables.schema.dataset), world.home).read_online(Entity.USER, users)
+    schema = seen_schema(world.base.tables.schema.dataset)
+    rows = open_store(schema, world.home, online=world.configured).read_online(Entity.USER, users)
     return {user: sorted(items) for user, items in rows.select(USER_ID, "seen").iter_rows()}

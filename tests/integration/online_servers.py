@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 START_SECONDS = 30
 ZONE = "Asia/Kolkata"
@@ -157,3 +158,14 @@ def postgres_server() -> Iterator[Server]:
         }
         with running(Server(command, port, online, user)) as server:
             yield server
+
+
+KINDS = {"redis": (redis_binary, redis_server), "postgres": (postgres_programs, postgres_server)}
+"""Test for the programs of a kind, and its server."""
+
+
+def client_of(kind: str) -> None:
+    """Skip a test without the client or the server of a kind."""
+    pytest.importorskip({"redis": "redis", "postgres": "psycopg"}[kind], reason=f"pip install 'gatehouse[{kind}]'")
+    if not KINDS[kind][0]():
+        pytest.skip(f"no {kind} server is installed, neither by pip (requirements-dev.lock) nor by the system")

@@ -23,7 +23,6 @@ from polars.testing import assert_frame_equal
 from feature_repo import datasets
 from feature_repo.datasets.stored import write_tables
 from feature_repo.errors import InputError, NewerOnlineError
-from feature_repo.events import consumer as consumer_module
 from feature_repo.events import follow as follow_module
 from feature_repo.events.base import write_base
 from feature_repo.events.consumer import Consumer
@@ -32,8 +31,11 @@ from feature_repo.events.follow import follow
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
-from feature_repo.schema import ENTITY_TIME, USER_ID
+from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.store import sqlite_load
+from feature_repo.store.feast_push import open_pusher
+from feature_repo.store.push import SqlitePusher
+from feature_repo.store.sqlite_online import open_store
 from tests.integration.consumer_world import (
     World,
     before,
@@ -45,6 +47,7 @@ from tests.integration.consumer_world import (
     replay,
     seen_items,
 )
+from tests.integration.online_servers import KINDS, client_of
 from tests.worlds import START, taste_groups
 
 WHOLE = taste_groups(users=40, items=24, days=40, per_day=40)
@@ -98,6 +101,27 @@ def test_a_replayed_day_equals_the_point_in_time_join(world: World, log: SqliteE
     online = online_rows(world, asked[USER_ID].to_list())
     wanted = joined(WHOLE, asked)  # the files of a run that has the day, made without the log
     assert_frame_equal(online.select(pl.exclude(ENTITY_TIME)), wanted.select(pl.exclude(ENTITY_TIME)), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def test_a_replayed_day_leaves_no_skew_on_a_server(kind: str, tmp_path: Path, log: SqliteEventLog) -> None:
+    """And a load of older data leaves what was pushed since."""
+    client_of(kind)
+    with KINDS[kind][1]() as server:
+        world = make_world(WHOLE, CUT, tmp_path, server.online)
+        replay(log, DAY)
+        consumer = world.consumer(log)
+        while consumer.step(limit=9):
+            pass
+        assert_no_skew(world, log)
+        load(world.base.tables, world.base.as_of, world.home, tmp_path / "again", server.online)
+        assert_no_skew(world, log)
+        log.append([odd(1, user_id="stranger")])
+        assert consumer.step()
+        store = open_store(world.base.tables.schema, world.home, online=server.online)
+        assert "stranger" in store.known(Entity.USER)  # so a run that does not list her deletes her
+        with pytest.raises(InputError, match="were never loaded"):
+            open_pusher("world", tmp_path / "none", server.online).push(consumer._changes({"u003": CUT}), CUT)
 
 
 @pytest.mark.slow
@@ -173,7 +197,7 @@ def test_a_step_that_breaks_is_done_again(
     """By the same consumer, and by one that starts anew."""
     replay(log, DAY)
     consumer = world.consumer(log)
-    where = (consumer_module, "push_rows") if breaks == "before the rows" else (log, "commit")
+    where = (SqlitePusher, "push") if breaks == "before the rows" else (log, "commit")
 
     def fail(*_: Any) -> None:
         raise OSError("cut off")
@@ -229,7 +253,7 @@ def test_a_load_of_newer_data_wins_and_ends_the_consumer_of_the_older(
 
 
 def test_features_that_were_never_loaded_are_not_pushed(world: World, log: SqliteEventLog, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="were never loaded"):
         replace(world, home=tmp_path).consumer(log)
     other = replace(world.base.tables.schema, seen_items_may_return=False)
     changed = replace(world.base, tables=replace(world.base.tables, schema=other))
@@ -288,6 +312,7 @@ import os, pickle, signal, sys
 from pathlib import Path
 from feature_repo.events.consumer import Consumer
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.store.push import SqlitePusher
 
 base, (online, log), left = pickle.loads(Path(sys.argv[1]).read_bytes()), map(Path, sys.argv[2:4]), int(sys.argv[4])
 
@@ -297,7 +322,7 @@ def count(*_):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-consumer = Consumer(SqliteEventLog(log), base, online, schemas=[base.tables.schema])
+consumer = Consumer(SqliteEventLog(log), base, SqlitePusher(online, "world"), schemas=[base.tables.schema])
 print(consumer.lag, flush=True)
 sys.setprofile(count)
 while consumer.step(limit=5):

@@ -26,18 +26,10 @@ from feature_repo.store.definitions import view_name
 from feature_repo.store.online_rows import UNKNOWN_TIME
 from feature_repo.store.sqlite_online import open_store
 from feature_repo.store.store import Store
-from tests.integration.online_servers import Server, postgres_programs, postgres_server, redis_binary, redis_server
+from tests.integration.online_servers import KINDS, Server, client_of
 from tests.integration.store_world import ACTIVITY, HISTORY, HOURS, SCHEMA, USERS, hour, write
 
-KINDS = {"redis": (redis_binary, redis_server), "postgres": (postgres_programs, postgres_server)}
 NUMBER = itertools.count()
-
-
-def client_of(kind: str) -> None:
-    """Skip a test without the client or the server of a kind."""
-    pytest.importorskip({"redis": "redis", "postgres": "psycopg"}[kind], reason=f"pip install 'gatehouse[{kind}]'")
-    if not KINDS[kind][0]():
-        pytest.skip(f"no {kind} server is installed, neither by pip (requirements-dev.lock) nor by the system")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "redis", "postgres"])

@@ -103,8 +103,8 @@ IN_EVENTS = [
     Mistake(
         name="a load anew that leaves what was pushed",
         module="feature_repo.store.sqlite_load",
-        right='"rw")) as connection, connection:\n            forget_pushes(connection, tables)',
-        wrong='"rw")):\n            pass',
+        right="    if path.is_file():\n        with written",
+        wrong="    if False:\n        with written",
         test=f"{PUSH}::test_a_load_anew_replaces_what_was_pushed",
     ),
     Mistake(
@@ -205,5 +205,12 @@ IN_EVENTS = [
         right="consumer.check()",
         wrong="pass",
         test=f"{CONSUMER}::test_the_loop_goes_on_from_the_data_of_a_new_load",
+    ),
+    Mistake(
+        name="users of a push that a server's next load does not know",
+        module="feature_repo.store.feast_push",
+        right="if new := set(",
+        wrong="if new := set() and set(",
+        test=f"{CONSUMER}::test_a_replayed_day_leaves_no_skew_on_a_server",
     ),
 ]
