@@ -25,7 +25,7 @@ FACTS = {
     "dimensions": 4,
     "verdict": "passed",
     "reasons": ["recall@20 is higher"],
-    "metrics": {"recall@20": 0.25, "coverage": None},
+    "metrics": {"all/recall@20": 0.25, "coverage": None},
     "fields": [
         {"name": "title", "kind": "text", "display": True, "filterable": False},
         {"name": "price", "kind": "numeric", "display": False, "filterable": True},

@@ -29,8 +29,10 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
                 "history": [{"item_id": id_, "fields": known.get(id_, {}), **PAST} for id_ in history],
                 "reasons": dict.fromkeys(question["item_ids"], near),
             }
-    if question["where"] == "price <":
-        return {"error": {"status": 422, "message": "wanted a value", "position": 8}}
+    where = question["where"] or ""
+    if where.endswith("<") or "?" in where:
+        position = where.index("?") + 1 if "?" in where else len(where) + 1
+        return {"error": {"status": 422, "message": "wanted a value", "position": position}}
     turn = len(question["session"]) % len(ITEMS)
     return {
         "user_id": question["user_id"],
