@@ -22,7 +22,8 @@ router = APIRouter(include_in_schema=False)
 @router.get(FORM)
 async def form(request: Request) -> Response:
     """Ask for the token; go on to the page where none is needed."""
-    return _to_page() if request.state.trusted else render("token.html", 401, wrong=False)
+    is_needed = request.app.state.access.needs_token and not request.state.trusted
+    return render("token.html", 401, wrong=False) if is_needed else _to_page()
 
 
 @router.post(FORM)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.unit.serving.http.service_world import World
+from serving.http.access import Access
+from serving.http.app import make_app
+from serving.http.champion import RegistryReader
+from serving.http.page.versions import Stored
+from tests.unit.serving.http.service_world import Reply, World, call, in_world
 
+Ask = Callable[..., Awaitable[Reply]]
 NASTY = """<img src=x onerror="alert('1')"> & 'quotes' "too" </button><script>alert(2)</script>"""
 """Text that is no text, where something does not escape it."""
 ITEMS = [{"item_id": f"item{n}", "score": 0.9 - n / 10, "fields": {"title": f"Thing {n}"}} for n in range(5)]
@@ -50,6 +56,29 @@ def explaining(world: World) -> list[Mapping[str, Any]]:
     asked: list[Mapping[str, Any]] = []
     world.engines[0]._answer = lambda question: asked.append(question) or answer(question)  # type: ignore[method-assign, func-returns-value]
     return asked
+
+
+def asked(
+    story: Callable[[World, Ask], Awaitable[None]], token: str | None = None, stored: Callable[[], Any] = list
+) -> None:
+    """Tell a story with requests to the page of version 1.
+
+    Args:
+        story: the story.
+        token: token of the service.
+        stored: reads the versions that are stored.
+    """
+
+    async def inside(world: World) -> None:
+        app = make_app(world.service, Access(token), versions=RegistryReader[list[Stored]](stored))
+        await world.serves(1)
+
+        async def ask(path: str = "/", query: Any = (), **options: Any) -> Reply:
+            return await call(app, f"{path}?{urlencode(query, doseq=True)}", **options)
+
+        await story(world, ask)
+
+    in_world(inside)
 
 
 class Page(HTMLParser):

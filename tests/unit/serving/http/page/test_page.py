@@ -1,43 +1,22 @@
-"""The page without a browser: what it asks, shows and escapes, and who may open it."""
+"""The page without a browser: what it asks, shows and escapes."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from serving.http.access import Access
 from serving.http.app import make_app
-from serving.http.champion import RegistryReader
 from serving.http.page.answers import SESSION
 from serving.http.page.versions import Stored
-from tests.unit.serving.http.page.page_world import ITEMS, NASTY, Page, answer, explaining
-from tests.unit.serving.http.service_world import Reply, World, call, in_world
+from tests.unit.serving.http.page.page_world import ITEMS, NASTY, Ask, Page, answer, asked, explaining
+from tests.unit.serving.http.service_world import World, call, in_world
 
-TOKEN = "0123456789abcdef"
-Ask = Callable[..., Awaitable[Reply]]
 IDS = [item["item_id"] for item in ITEMS]
-
-
-def asked(
-    story: Callable[[World, Ask], Awaitable[None]], token: str | None = None, stored: Callable[[], Any] = list
-) -> None:
-    """Tell a story with requests to the page of version 1."""
-
-    async def inside(world: World) -> None:
-        app = make_app(world.service, Access(token), versions=RegistryReader[list[Stored]](stored))
-        await world.serves(1)
-
-        async def ask(path: str = "/", query: Any = (), **options: Any) -> Reply:
-            return await call(app, f"{path}?{urlencode(query, doseq=True)}", **options)
-
-        await story(world, ask)
-
-    in_world(inside)
 
 
 def test_the_list_has_names_scores_and_reasons() -> None:
@@ -233,40 +212,3 @@ def test_the_champion_stands_beside_the_newest_other_version() -> None:
     asked(story, stored=lambda: [stored(3, 0.3), stored(2, 0.1), stored(1, 0.25)])
     asked(alone, stored=lambda: [stored(1, 0.25)])
     asked(without, stored=away)
-
-
-def test_the_token_is_asked_for_once_and_its_cookie_opens_the_page_alone() -> None:
-    async def story(world: World, ask: Ask) -> None:
-        explaining(world)
-        sent = await ask()
-        assert (sent.status, sent.headers["location"]) == (303, "/page/token")
-        part = await ask(headers={"hx-request": "true"})
-        assert (part.status, part.headers["hx-redirect"], part.body) == (401, "/page/token", b"")
-        form = await ask("/page/token")
-        assert (form.status, Page(form.body).values("token")) == (401, [None])
-        wrong = await ask("/page/token", body=[b"token=0123456789abcdeg"])
-        assert (wrong.status, "set-cookie" in wrong.headers) == (401, False)
-        right = await ask("/page/token", body=[f"token={TOKEN}".encode()])
-        cookie = right.headers["set-cookie"]
-        assert (right.status, right.headers["location"]) == (303, "/")
-        assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
-        assert TOKEN not in cookie
-        own = {"cookie": f"other=1; {cookie.partition(';')[0]}"}
-        assert (await ask(headers=own)).status == 200
-        assert (await ask("/page/users", headers=own)).status == 200
-        assert (await ask("/v1/release", headers=own)).status == 401
-        assert (await ask("/metrics", headers=own)).status == 401
-        assert (await ask(headers={"cookie": "gatehouse_page="})).status == 303
-        assert (await ask(headers={"authorization": f"Bearer {TOKEN}"})).status == 200
-
-    asked(story, token=TOKEN)
-
-
-def test_without_a_token_the_page_is_for_this_machine_alone() -> None:
-    async def story(world: World, ask: Ask) -> None:
-        explaining(world)
-        assert (await ask(headers={"host": "evil.example"})).status == 421
-        assert (await ask("/page/users", headers={"host": "evil.example"})).status == 421
-        assert (await ask("/page/token")).status == 303
-
-    asked(story)
