@@ -162,7 +162,7 @@ class Answerer:
             flags["unknown"] = "nothing is known of this user: popular items"
         elif as_of is None or self._now() - as_of > self._stale_after:
             days = self._stale_after.total_seconds() / 86_400
-            flags["stale"] = f"the features stand for {as_of}, wanted at most {days:g} days ago"
+            flags["stale"] = f"the features stand for {as_of:%Y-%m-%d %H:%M}, wanted at most {days:g} days ago"
         return flags
 
 
