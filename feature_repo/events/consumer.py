@@ -72,8 +72,9 @@ class Consumer:
         views = [(schema, view) for schema in schemas for view in _of_events(schema).views]
         views += [(self._seen, view) for view in self._seen.views] if self._seen else []
         self._views = [(view, view_name(schema, view)) for schema, view in views]
-        self.name = f"online features of {base.tables.schema.dataset}, from {base.key}"
-        """Name of the offset in the log."""
+        names = ", ".join(sorted(name for _, name in self._views))
+        self.name = f"{base.tables.schema.dataset}: {names}, from {base.key}"
+        """Name of the offset in the log: views that come later start at the base too."""
         self.check()
         self._events = UserEvents(base.tables, kinds)
         self._position = base.tables.log_until

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.testing import assert_frame_equal
 
 from feature_repo.datasets.canonical import Tables, default_as_of
 from feature_repo.events.base import Base
 from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind
+from feature_repo.events.frames import read_frame
+from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.store.feast_push import open_pusher
@@ -26,6 +29,11 @@ from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from feature_repo.tables.parts import latest_parts
 from tests.integration.store_world import write
+from tests.worlds import START, taste_groups
+
+WHOLE = taste_groups(users=40, items=24, days=40, per_day=40)
+CUT = START + timedelta(days=39)
+DAY = WHOLE.events.filter(pl.col("timestamp") >= CUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +136,30 @@ def seen_items(world: World, users: Sequence[str]) -> dict[str, list[str]]:
     schema = seen_schema(world.base.tables.schema.dataset)
     rows = open_store(schema, world.home, online=world.configured).read_online(Entity.USER, users)
     return {user: sorted(items) for user, items in rows.select(USER_ID, "seen").iter_rows()}
+
+
+def assert_no_skew(world: World, log: SqliteEventLog, days: int = 40) -> None:
+    """Every online row is the one of a point-in-time join over files and log, at the time of the row."""
+    whole = with_log(world.base.tables, read_frame(log), datetime.max)
+    asked = moments_of(world, log)
+    online, wanted = online_rows(world, asked[USER_ID].to_list()), joined(whole, asked, days)
+    assert_frame_equal(online.select(pl.exclude(ENTITY_TIME)), wanted.select(pl.exclude(ENTITY_TIME)), rel_tol=1e-12)
+    assert (online[ENTITY_TIME] == asked[ENTITY_TIME].dt.truncate("1s")).all()
+    items = {user: sorted(set(found)) for user, found in whole.events.group_by(USER_ID).agg("item_id").iter_rows()}
+    seen = seen_items(world, list(items))
+    assert seen == items
+
+
+def finish(world: World, log: SqliteEventLog) -> None:
+    consumer = world.consumer(log)
+    while consumer.step():
+        pass
+    assert consumer.lag == 0
+
+
+def odd(number: int, **changes: Any) -> Event:
+    arrived = CUT + timedelta(hours=number, milliseconds=137)
+    event = Event(
+        event_id=f"odd {number}", kind=EventKind.CLICK, user_id="u003", item_id="i005", time=arrived, arrived=arrived
+    )
+    return replace(event, **changes)

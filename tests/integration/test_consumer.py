@@ -7,12 +7,8 @@ import random
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +17,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_repo import datasets
-from feature_repo.datasets.stored import write_tables
-from feature_repo.errors import InputError, NewerOnlineError
-from feature_repo.events import follow as follow_module
-from feature_repo.events.base import write_base
-from feature_repo.events.consumer import Consumer
-from feature_repo.events.event import Event, EventKind
-from feature_repo.events.follow import follow
+from feature_repo.errors import InputError
+from feature_repo.events.event import EventKind
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
@@ -37,58 +28,23 @@ from feature_repo.store.feast_push import open_pusher
 from feature_repo.store.push import SqlitePusher
 from feature_repo.store.sqlite_online import open_store
 from tests.integration.consumer_world import (
+    CUT,
+    DAY,
+    WHOLE,
     World,
+    assert_no_skew,
     before,
+    finish,
     joined,
     load,
     make_world,
     moments_of,
+    odd,
     online_rows,
     replay,
     seen_items,
 )
 from tests.integration.online_servers import KINDS, client_of
-from tests.worlds import START, taste_groups
-
-WHOLE = taste_groups(users=40, items=24, days=40, per_day=40)
-CUT = START + timedelta(days=39)
-DAY = WHOLE.events.filter(pl.col("timestamp") >= CUT)
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(WHOLE, CUT, tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture
-def world(loaded: World, tmp_path: Path) -> World:
-    return loaded.copy(tmp_path / "home")
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[SqliteEventLog]:
-    log = SqliteEventLog(tmp_path / "log.db")
-    yield log
-    log.close()
-
-
-def assert_no_skew(world: World, log: SqliteEventLog, days: int = 40) -> None:
-    """Every online row is the one of a point-in-time join over files and log, at the time of the row."""
-    whole = with_log(world.base.tables, read_frame(log), datetime.max)
-    asked = moments_of(world, log)
-    online, wanted = online_rows(world, asked[USER_ID].to_list()), joined(whole, asked, days)
-    assert_frame_equal(online.select(pl.exclude(ENTITY_TIME)), wanted.select(pl.exclude(ENTITY_TIME)), rel_tol=1e-12)
-    assert (online[ENTITY_TIME] == asked[ENTITY_TIME].dt.truncate("1s")).all()
-    items = {user: sorted(set(found)) for user, found in whole.events.group_by(USER_ID).agg("item_id").iter_rows()}
-    seen = seen_items(world, list(items))
-    assert seen == items
-
-
-def finish(world: World, log: SqliteEventLog) -> None:
-    consumer = world.consumer(log)
-    while consumer.step():
-        pass
-    assert consumer.lag == 0
 
 
 def test_a_replayed_day_equals_the_point_in_time_join(world: World, log: SqliteEventLog) -> None:
@@ -135,14 +91,6 @@ def test_a_replayed_day_of_completejourney_equals_the_point_in_time_join(tmp_pat
         pass
     assert log.newest() > 1_000
     assert_no_skew(world, log, days=1)
-
-
-def odd(number: int, **changes: Any) -> Event:
-    arrived = CUT + timedelta(hours=number, milliseconds=137)
-    event = Event(
-        event_id=f"odd {number}", kind=EventKind.CLICK, user_id="u003", item_id="i005", time=arrived, arrived=arrived
-    )
-    return replace(event, **changes)
 
 
 def test_late_repeated_unknown_and_foreign_events_leave_no_skew(world: World, log: SqliteEventLog) -> None:
@@ -213,96 +161,6 @@ def test_a_step_that_breaks_is_done_again(
         consumer.step(limit=7)
     finish(world, log)
     assert_no_skew(world, log)
-
-
-def test_a_load_of_older_data_leaves_what_was_pushed_since(world: World, log: SqliteEventLog, tmp_path: Path) -> None:
-    replay(log, DAY[:10])
-    finish(world, log)
-    pushed = DAY[:10][USER_ID].unique().to_list()
-    before = online_rows(world, pushed)
-    moved = replace(world.base.tables, users=world.base.tables.users.with_columns(region=pl.lit("moved")))
-    load(moved, world.base.as_of, world.home, tmp_path / "again")
-    after = online_rows(world, world.base.tables.users[USER_ID].to_list())
-    assert set(after["region"]) == {"moved"}  # nobody pushes a profile
-    kept = after.filter(pl.col(USER_ID).is_in(pushed)).sort(USER_ID)
-    assert_frame_equal(kept.drop("region"), before.sort(USER_ID).drop("region"))
-    assert_no_skew(replace(world, base=replace(world.base, tables=moved)), log)
-
-
-def test_a_load_of_newer_data_wins_and_ends_the_consumer_of_the_older(
-    world: World, log: SqliteEventLog, tmp_path: Path
-) -> None:
-    replay(log, DAY[:10])
-    consumer = world.consumer(log)
-    finish(world, log)
-    whole = with_log(world.base.tables, read_frame(log), CUT + timedelta(days=1))
-    as_of = whole.events["created"].max() + timedelta(microseconds=1)  # type: ignore[operator]
-    newer = replace(whole, events=whole.events.with_columns(value=pl.col("value") + 1))
-    load(newer, as_of, world.home, tmp_path / "newer")
-    log.append([odd(20)])
-    before = online_rows(world, ["u003"])
-    with pytest.raises(NewerOnlineError, match="go on from the data of that load"):
-        consumer.step()
-    with pytest.raises(NewerOnlineError):
-        world.consumer(log)
-    assert online_rows(world, ["u003"]).equals(before)
-    later = replace(world, base=replace(world.base, key="newer", tables=newer, as_of=as_of))
-    assert later.consumer(log).lag == 1
-    finish(later, log)
-    assert_no_skew(later, log)
-
-
-def test_features_that_were_never_loaded_are_not_pushed(world: World, log: SqliteEventLog, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="were never loaded"):
-        replace(world, home=tmp_path).consumer(log)
-    other = replace(world.base.tables.schema, seen_items_may_return=False)
-    changed = replace(world.base, tables=replace(world.base.tables, schema=other))
-    with pytest.raises(InputError, match="were never loaded"):
-        replace(world, base=changed).consumer(log)
-
-
-def note(world: World, folder: Path) -> None:
-    """Write the base of a world as a run does."""
-    folder.mkdir()
-    write_tables(world.base.tables, folder)
-    write_base(world.home, "world", key=world.base.key, folder=folder, as_of=world.base.as_of)
-
-
-def wait_until(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def test_the_loop_goes_on_from_the_data_of_a_new_load(
-    world: World, log: SqliteEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Even before the next event: the new data lacks what came while its run was at work."""
-    monkeypatch.setattr(follow_module, "CHECK_SECONDS", 0.05)
-    schemas, stop = [world.base.tables.schema], threading.Event()
-    told: list[str] = []
-    note(world, tmp_path / "first")
-    make = partial(Consumer.open, log, world.home, "world", schemas=schemas)
-    loop = threading.Thread(target=follow, args=(make, stop, told.append))
-    loop.start()
-    try:
-        replay(log, DAY[:10])
-        wait_until(lambda: log.committed(world.consumer(log).name) == log.newest())
-        whole = with_log(world.base.tables, read_frame(log), DAY["created"][4])
-        newer = replace(world.base, key="newer", tables=whole, as_of=DAY["created"][4] + timedelta(microseconds=1))
-        later = replace(world, base=newer)
-        load(whole, newer.as_of, world.home, tmp_path / "newer")
-        note(later, tmp_path / "second")
-        for events in (DAY[10:10], DAY[10:]):
-            replay(log, events)
-            wait_until(lambda: log.committed(later.consumer(log).name) == log.newest())
-    finally:
-        stop.set()
-        loop.join()
-    assert told
-    assert all("go on from the data of that load" in each for each in told)
-    assert_no_skew(later, log)
 
 
 CALLS = 200_000

@@ -204,7 +204,7 @@ IN_EVENTS = [
         module="feature_repo.events.follow",
         right="consumer.check()",
         wrong="pass",
-        test=f"{CONSUMER}::test_the_loop_goes_on_from_the_data_of_a_new_load",
+        test="tests/integration/test_consumer_loads.py::test_the_loop_goes_on_from_the_data_of_a_new_load",
     ),
     Mistake(
         name="users of a push that a server's next load does not know",
@@ -212,5 +212,12 @@ IN_EVENTS = [
         right="if new := set(",
         wrong="if new := set() and set(",
         test=f"{CONSUMER}::test_a_replayed_day_leaves_no_skew_on_a_server",
+    ),
+    Mistake(
+        name="views of another release that miss what was consumed before",
+        module="feature_repo.events.consumer",
+        right="{names}, from {base.key}",
+        wrong="from {base.key}",
+        test="tests/integration/test_consumer_loads.py::test_views_that_come_later_take_the_events_since_the_load",
     ),
 ]
