@@ -57,7 +57,8 @@ class EventLog(Protocol):
             EventConflictError: an id that the log holds with another content; none of
                 these events has been kept.
             LogBusyError: too many events wait, or another process holds the log.
-            EventLogError: the disk is full or the log is damaged.
+            EventLogError: the disk is full, the log is damaged, or its newest event
+                arrived more than a minute after these.
         """
         ...
 

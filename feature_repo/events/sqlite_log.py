@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from feature_repo.events.event import Event, EventKind
+from feature_repo.events.event import MAX_AHEAD, Event, EventKind
 from feature_repo.events.group_commit import GroupCommit
 from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError, Logged
 from feature_repo.utc import microseconds
@@ -166,6 +166,9 @@ def _numbered(
     outcomes: list[list[int] | Exception] = []
     rows: list[Row] = []
     for events in calls:
+        if newest > microseconds(min(event.arrived for event in events) + MAX_AHEAD):
+            outcomes.append(_ahead(newest, events[0]))
+            continue
         found = {event.event_id: _content(event) for event in events}
         conflict = next((e for e in events if known.get(e.event_id, (0, found[e.event_id]))[1] != _content(e)), None)
         if conflict is not None:
@@ -204,6 +207,14 @@ def _event(row: Row) -> Event:
     fields = dict(zip(CONTENT, row[2:], strict=True))
     kind, time = EventKind(fields.pop("kind")), _EPOCH + timedelta(microseconds=fields.pop("time"))
     return Event(kind=kind, time=time, arrived=_EPOCH + timedelta(microseconds=row[1]), **fields)
+
+
+def _ahead(newest: int, event: Event) -> EventLogError:
+    # Moved behind it, the event would count from a time to come only.
+    return EventLogError(
+        f"the newest event of the log arrived at {_EPOCH + timedelta(microseconds=newest)}, and this one at "
+        f"{event.arrived}: a clock was wrong. If it is right now, move the log away to begin a new one"
+    )
 
 
 def _conflict(event: Event) -> EventConflictError:

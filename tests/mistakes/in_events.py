@@ -38,6 +38,13 @@ IN_EVENTS = [
         test=f"{LOG}::test_arrivals_ascend_with_the_numbers_and_strictly_between_commits",
     ),
     Mistake(
+        name="events kept for a time to come after a clock was ahead",
+        module="feature_repo.events.sqlite_log",
+        right="if newest > microseconds(",
+        wrong="if False and microseconds(",
+        test=f"{LOG}::test_events_before_the_newest_arrival_are_refused",
+    ),
+    Mistake(
         name="a commit that a loss of power takes back",
         module="feature_repo.events.sqlite_log",
         right="PRAGMA synchronous = FULL",

@@ -72,6 +72,15 @@ def test_arrivals_ascend_with_the_numbers_and_strictly_between_commits(log: Sqli
     assert arrivals == sorted(arrivals)
 
 
+def test_events_before_the_newest_arrival_are_refused(log: SqliteEventLog) -> None:
+    """A clock was ahead: behind its events, all others would count in a time to come."""
+    log.append([click(100)])
+    log.append([click(40)])
+    with pytest.raises(EventLogError, match="arrived at 2024-05-31 18:01:40"):
+        log.append([click(39)])
+    assert log.newest() == 2
+
+
 def test_many_callers_share_a_commit_and_each_gets_its_own_numbers(
     log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +94,7 @@ def test_many_callers_share_a_commit_and_each_gets_its_own_numbers(
     def call(number: int) -> list[int]:
         started.wait()
         wrong = [replace(click(number), item_id="other")] if number == 7 else []
-        return log.append([click(number), click(100 + number), *wrong])
+        return log.append([click(number), click(20 + number), *wrong])
 
     monkeypatch.setattr(sqlite_log, "_numbered", slow)
     with ThreadPoolExecutor(16) as pool:
@@ -96,7 +105,7 @@ def test_many_callers_share_a_commit_and_each_gets_its_own_numbers(
     stored = {each.event.event_id: each.sequence for each in log.read(0, 100)}
     assert sorted(stored.values()) == list(range(1, 31))
     for number in set(range(16)) - {7}:
-        assert calls[number].result() == [stored[f"e{number}"], stored[f"e{100 + number}"]]
+        assert calls[number].result() == [stored[f"e{number}"], stored[f"e{20 + number}"]]
 
 
 def test_a_commit_is_on_the_disk(log: SqliteEventLog) -> None:
@@ -183,10 +192,10 @@ WRITER = """
 import sys
 from pathlib import Path
 from feature_repo.events.sqlite_log import SqliteEventLog
-from tests.unit.feature_repo.events.events_world import click
+from tests.unit.feature_repo.events.events_world import NOW, click
 log = SqliteEventLog(Path(sys.argv[1]))
 for number in range(1_000_000):
-    print(*log.append([click(2 * number), click(2 * number + 1)]), flush=True)
+    print(*log.append([click(2 * number, arrived=NOW), click(2 * number + 1, arrived=NOW)]), flush=True)
 """
 
 
