@@ -21,6 +21,8 @@ class ServiceSettings:
     """Most users of a request."""
     max_excluded: int = 1_000
     """Most items that a request leaves out."""
+    max_events: int = 500
+    """Most events of a request."""
     max_body_bytes: int = 1_000_000
     """Longest body of a request."""
     batch_users: int = 32
@@ -29,6 +31,8 @@ class ServiceSettings:
     """Most users that wait or are being answered; further requests get 503."""
     wait_seconds: float = 2.0
     """Longest wait in the queue; then 503."""
+    queue_events: int = 10_000
+    """Most events that wait for the disk; further requests get 503."""
     answer_seconds: float = 30.0
     """Longest time of a batch; then the engine is started again."""
     store_seconds: float = 0.5

@@ -29,7 +29,17 @@ class Logged:
     sequence: int
     """Number in the log, from 1, ascending in the order of arrival."""
     event: Event
-    """The event. Its arrival is that of the log, see `EventLog.append`."""
+    """The event. Its arrival is that of the log, see `EventLog.keep`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Outcome of one event of a call."""
+
+    sequence: int
+    """Number of the event in the log."""
+    known: bool
+    """Whether the log had the event before, or has it from earlier in the call."""
 
 
 class EventLog(Protocol):
@@ -39,7 +49,7 @@ class EventLog(Protocol):
     user only, and a number is the offset. There is none yet.
     """
 
-    def append(self, events: Sequence[Event]) -> list[int]:
+    def keep(self, events: Sequence[Event]) -> list[Kept]:
         """Keep events; they are on the disk when this returns.
 
         An id that the log holds keeps its first number. Arrivals ascend with the
@@ -51,7 +61,7 @@ class EventLog(Protocol):
             events: the events.
 
         Returns:
-            Their numbers, in the same order.
+            Number of each, and whether it was known, in the same order.
 
         Raises:
             EventConflictError: an id that the log holds with another content; none of
@@ -60,6 +70,10 @@ class EventLog(Protocol):
             EventLogError: the disk is full, the log is damaged, or its newest event
                 arrived more than a minute after these.
         """
+        ...
+
+    def append(self, events: Sequence[Event]) -> list[int]:
+        """Keep events, as of `keep`, and return their numbers alone."""
         ...
 
     def read(self, after: int, limit: int) -> list[Logged]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from feature_repo.events.event import MAX_AHEAD, Event, EventKind
 from feature_repo.events.group_commit import GroupCommit
-from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError, Logged
+from feature_repo.events.log import EventConflictError, EventLogError, Kept, LogBusyError, Logged
 from feature_repo.utc import microseconds
 
 FORMAT = 1
@@ -64,15 +64,19 @@ class SqliteEventLog:
 
     def __init__(self, path: Path, *, max_waiting: int = MAX_WAITING) -> None:
         self.path = path
-        self._group: GroupCommit[Event, list[int]] = GroupCommit(self._write, max_waiting)
+        self._group: GroupCommit[Event, list[Kept]] = GroupCommit(self._write, max_waiting)
         self._writer: sqlite3.Connection | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         with _explained(path):
             _prepare(path)
 
+    def keep(self, events: Sequence[Event]) -> list[Kept]:
+        """Keep events, as of `EventLog.keep`."""
+        return self._group.submit(events) if events else []
+
     def append(self, events: Sequence[Event]) -> list[int]:
         """Keep events, as of `EventLog.append`."""
-        return self._group.submit(events) if events else []
+        return [kept.sequence for kept in self.keep(events)]
 
     def read(self, after: int, limit: int) -> list[Logged]:
         """Events behind a number, as of `EventLog.read`."""
@@ -110,7 +114,7 @@ class SqliteEventLog:
         with _explained(self.path), closing(_connect(self.path)) as connection:
             yield connection
 
-    def _write(self, calls: list[Sequence[Event]]) -> list[list[int] | Exception]:
+    def _write(self, calls: list[Sequence[Event]]) -> list[list[Kept] | Exception]:
         """Write the events of some calls in one transaction; one thread at a time."""
         with _explained(self.path):
             if self._writer is None:
@@ -153,7 +157,7 @@ def _prepare(path: Path) -> None:
 
 def _numbered(
     connection: sqlite3.Connection, calls: list[Sequence[Event]]
-) -> tuple[list[list[int] | Exception], list[Row]]:
+) -> tuple[list[list[Kept] | Exception], list[Row]]:
     """Outcome of each call, and the rows of the events that are new.
 
     Args:
@@ -163,23 +167,26 @@ def _numbered(
     known = _known(connection, {event.event_id for events in calls for event in events})
     sequence, newest = _last(connection)
     earliest = newest + 1
-    outcomes: list[list[int] | Exception] = []
+    outcomes: list[list[Kept] | Exception] = []
     rows: list[Row] = []
     for events in calls:
         if newest > microseconds(min(event.arrived for event in events) + MAX_AHEAD):
             outcomes.append(_ahead(newest, events[0]))
             continue
         found = {event.event_id: _content(event) for event in events}
-        conflict = next((e for e in events if known.get(e.event_id, (0, found[e.event_id]))[1] != _content(e)), None)
+        conflict = next((e for e in events if _differs(e, known.get(e.event_id), found[e.event_id])), None)
         if conflict is not None:
             outcomes.append(_conflict(conflict))
             continue
+        kept: list[Kept] = []
         for event in events:
-            if event.event_id not in known:
+            is_known = event.event_id in known
+            if not is_known:
                 sequence, earliest = sequence + 1, max(earliest, microseconds(event.arrived))
                 known[event.event_id] = sequence, found[event.event_id]
                 rows.append((sequence, earliest, *found[event.event_id]))
-        outcomes.append([known[event.event_id][0] for event in events])
+            kept.append(Kept(known[event.event_id][0], is_known))
+        outcomes.append(kept)
     return outcomes, rows
 
 
@@ -200,6 +207,15 @@ def _content(event: Event) -> Row:
         *(event.event_id, event.kind.value, event.user_id, event.item_id, microseconds(event.time)),
         *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
     )
+
+
+def _differs(event: Event, known: tuple[int, Row] | None, sent: Row) -> bool:
+    """Whether the log, or else the call, has another content for the id of an event."""
+    own = _content(event)
+    if known and event.time == event.arrived:
+        # Sent again, an event without a time of its own has that of a later arrival.
+        own = (*own[:4], known[1][4], *own[5:])
+    return own != (known[1] if known else sent)
 
 
 def _event(row: Row) -> Event:

@@ -16,7 +16,7 @@ from serving.http.edge import Edge
 from serving.http.page import entry
 from serving.http.page import router as page
 from serving.http.page.versions import VersionsReader
-from serving.http.routes import items, recommendations, state
+from serving.http.routes import events, items, recommendations, state
 from serving.http.service import Service
 from serving.http.tracing import Tracing
 
@@ -43,6 +43,7 @@ def make_app(
         with suppress(asyncio.CancelledError):
             await following
         await service.supervisor.close()
+        service.events.close()
         if tracing:
             tracing.close()
 
@@ -57,6 +58,6 @@ def make_app(
     )
     app.state.service, app.state.access, app.state.versions = service, access, versions
     errors.install(app)
-    for router in (recommendations.router, items.router, state.router, entry.router, page.router):
+    for router in (recommendations.router, items.router, events.router, state.router, entry.router, page.router):
         app.include_router(router)
     return Edge(app, access, service.settings, service.metrics, tracing)

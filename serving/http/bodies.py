@@ -5,7 +5,7 @@ Answers are written as they are: these classes describe them, and tests hold the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +25,14 @@ TIMES: dict[str, Any] = {"queue": 0.1, "features": 1.2, "engine": 4.9}
 WHOLE: dict[str, Any] = {
     "request_id": "5f0c1f4e8d5b4f4aa3f1f4b7b0a6b1c2",
     "timings_ms": {"queue": 0.1, "features": 1.2, "engine": 4.9},
+}
+EVENT: dict[str, Any] = {
+    "event_id": "c-18",
+    "kind": "click",
+    "user_id": "718",
+    "item_id": "1029743",
+    "request_id": WHOLE["request_id"],
+    "position": 3,
 }
 
 
@@ -113,6 +121,34 @@ class Similar(BaseModel):
     items: list[Item]
     request_id: str
     timings_ms: dict[str, float] = Field(description=TIMINGS)
+
+
+class NewEvent(BaseModel):
+    """Event as a client sends it. `feature_repo.events` checks it, not this class."""
+
+    model_config = _with_example(EVENT)
+    event_id: str = Field(description="Id that the client chose; the same id is the same event.")
+    kind: Literal["view", "click", "purchase", "impression"]
+    user_id: str
+    item_id: str
+    time: str | None = Field(None, description="ISO time by the client's clock. Default: the arrival.")
+    value: float | None = Field(None, description="Money, rating or watch time.")
+    basket_id: str | None = None
+    request_id: str | None = Field(None, description="Request id of the answer that showed the item.")
+    position: int | None = Field(None, description="Rank of the item in that answer, from 1.")
+    propensity: float | None = Field(None, description="Probability with which the answer showed the item there.")
+
+
+class EventsKept(BaseModel):
+    """Outcome of a request whose events are all on the disk."""
+
+    model_config = _with_example(
+        {"accepted": 2, "known": ["c-17"], "request_id": WHOLE["request_id"], "timings_ms": {"durable": 1.9}}
+    )
+    accepted: int = Field(description="Number of events that are new.")
+    known: list[str] = Field(description="Ids of events that the log had before; they count once.")
+    request_id: str
+    timings_ms: dict[str, float] = Field(description="Milliseconds until the events were on the disk.")
 
 
 class Failure(BaseModel):

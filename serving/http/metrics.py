@@ -46,6 +46,15 @@ class Metrics:
         self.feature_age = Gauge(
             "gatehouse_feature_age_seconds", "Age of the online features of the newest answer.", registry=own
         )
+        self.events = Counter(
+            "gatehouse_events", "Events by outcome: accepted, known, invalid, refused.", ["outcome"], registry=own
+        )
+        self.event_seconds = Histogram(
+            "gatehouse_event_seconds",
+            "Time until the events of a request are on the disk.",
+            buckets=SECONDS,
+            registry=own,
+        )
         self.swaps = Counter("gatehouse_swaps", "Releases that began to serve.", registry=own)
         self.refusals = Counter("gatehouse_release_refusals", "Releases that an engine refused.", registry=own)
         self.deaths = Counter("gatehouse_engine_deaths", "Engines that ended by themselves.", registry=own)

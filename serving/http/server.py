@@ -10,10 +10,12 @@ from pathlib import Path
 
 import uvicorn
 
+from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
 from serving.http.champion import ChampionReader, champion_read
 from serving.http.engine_process import EngineProcess, engine_command
+from serving.http.event_intake import EventIntake
 from serving.http.logs import log_to
 from serving.http.metrics import Metrics
 from serving.http.page.versions import VersionsReader, versions_read
@@ -70,7 +72,8 @@ def serve(
             return await EngineProcess.start(command, log, **times)
 
         reader = ChampionReader(champion_read(settings, dataset))
-        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics)
+        events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics)
+        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events)
         config = uvicorn.Config(
             make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset))),
             lifespan="on",

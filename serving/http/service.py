@@ -15,6 +15,7 @@ from serving.http.batcher import Answered, Question
 from serving.http.degraded import popular_answers
 from serving.http.engine_process import EngineGoneError
 from serving.http.errors import LOADING_SECONDS, ApiError
+from serving.http.event_intake import EventIntake
 from serving.http.metrics import Metrics
 from serving.http.supervisor import Supervisor
 from serving.service_settings import ServiceSettings
@@ -29,10 +30,19 @@ class Service:
         supervisor: keeps the engine of the champion.
         settings: limits and times.
         metrics: metrics of the service.
+        events: takes events into the log.
     """
 
-    def __init__(self, supervisor: Supervisor, settings: ServiceSettings, metrics: Metrics) -> None:
-        self.supervisor, self.settings, self.metrics = supervisor, settings, metrics
+    def __init__(
+        self, supervisor: Supervisor, settings: ServiceSettings, metrics: Metrics, events: EventIntake
+    ) -> None:
+        self.supervisor, self.settings, self.metrics, self.events = supervisor, settings, metrics, events
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong now, by its kind."""
+        own = {"events": self.events.problem} if self.events.problem else {}
+        return self.supervisor.problems | own
 
     async def answer(self, questions: Sequence[Question]) -> Answered:
         """Answer the questions of one request, all by one version.

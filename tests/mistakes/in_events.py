@@ -19,7 +19,7 @@ IN_EVENTS = [
     Mistake(
         name="an event kept again when its client sends it again",
         module="feature_repo.events.sqlite_log",
-        right="if event.event_id not in known:",
+        right="if not is_known:",
         wrong="if True:",
         test=f"{LOG}::test_an_id_is_kept_once_whenever_it_comes_again",
     ),

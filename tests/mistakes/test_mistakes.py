@@ -11,6 +11,7 @@ from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
 from tests.mistakes.in_events import IN_EVENTS
 from tests.mistakes.in_experiments import IN_EXPERIMENTS
+from tests.mistakes.in_freshness import IN_FRESHNESS
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_moments import IN_MOMENTS
@@ -28,6 +29,7 @@ MISTAKES = [
     *IN_ENCODING,
     *IN_EVENTS,
     *IN_EXPERIMENTS,
+    *IN_FRESHNESS,
     *IN_GATE,
     *IN_JUDGEMENT,
     *IN_MOMENTS,

@@ -34,13 +34,14 @@ async def health() -> Response:
 @router.get("/readyz", response_model=None)
 async def readiness(request: Request) -> Response:
     """Say whether an engine answers, by 200 or 503, which version, and what is wrong."""
-    supervisor = request.app.state.service.supervisor
-    ready = supervisor.lane is not None
-    told: dict[str, Any] = {"ready": ready}
+    service: Service = request.app.state.service
+    supervisor = service.supervisor
+    lane = supervisor.lane
+    told: dict[str, Any] = {"ready": lane is not None}
     if request.state.trusted:
-        version = supervisor.lane.version if ready else None
-        told |= {"version": version, "champion": supervisor.champion, "problems": supervisor.problems}
-    return _json(told, 200 if ready else 503)
+        version = lane.version if lane else None
+        told |= {"version": version, "champion": supervisor.champion, "problems": service.problems}
+    return _json(told, 200 if lane else 503)
 
 
 @router.get("/metrics", response_model=None)

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from feature_repo.events.log import EventLog, EventLogError
 from serving.http.champion import ChampionReader
 from serving.http.engine_process import EngineGoneError, EngineRefusedError
+from serving.http.event_intake import EventIntake
 from serving.http.metrics import Metrics
 from serving.http.service import Service
 from serving.http.supervisor import Supervisor
 from serving.service_settings import ServiceSettings
+from tests.unit.feature_repo.events.events_world import NOW
 
 ITEMS = [{"item_id": f"item{n}", "score": 9.0 - n, "fields": {}} for n in range(5)]
 FACTS = {
@@ -98,11 +101,19 @@ class World:
         self.loading: Callable[[int], Awaitable[None]] | None = None
         self.engines: list[FakeEngine] = []
         self.said: list[str] = []
+        self.log: EventLog | None = None
+        self.time = NOW
         self.settings = ServiceSettings(**{"poll_seconds": 0.01, **settings})
         self.metrics = Metrics()
         reader = ChampionReader(self._read)
         self.supervisor = Supervisor(reader, self._start, self.settings, self.metrics, self.said.append)  # type: ignore[arg-type]
-        self.service = Service(self.supervisor, self.settings, self.metrics)
+        self.events = EventIntake(self._open_log, self.settings, self.metrics, now=lambda: self.time)
+        self.service = Service(self.supervisor, self.settings, self.metrics, self.events)
+
+    def _open_log(self) -> EventLog:
+        if self.log is None:
+            raise EventLogError("event log /home/events/shop.db: there is none in this world")
+        return self.log
 
     def _read(self) -> int | None:
         if self.registry_away:
@@ -143,6 +154,7 @@ def in_world(story: Callable[[World], Awaitable[None]], **settings: Any) -> None
             for engine in world.engines:
                 engine.release()
             await asyncio.wait_for(world.supervisor.close(), 5)
+            world.events.close()
 
     asyncio.run(told())
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_repo.events.event import FIELDS
+from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access
 from serving.http.app import make_app
 from serving.http.bodies import Failure
 from tests.unit.serving.http.service_world import World, call, in_world
 
-PATHS = ("/v1/recommendations/{}", "/v1/items/{}/similar", "/v1/recommendations", "/v1/release{}", "/{}")
+PATHS = ("/v1/recommendations/{}", "/v1/items/{}/similar", "/v1/recommendations", "/v1/events", "/v1/release{}", "/{}")
 NAMES = ("k", "filter", "exclude", "exclude_seen", "user_ids", "extra")
 NASTY = (
     "",
@@ -41,6 +45,9 @@ BODIES = st.one_of(
     st.binary(),
     JSON.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(st.sampled_from(NAMES), JSON).map(lambda value: json.dumps(value).encode()),
+    st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON) | {"kind": st.just("click")})).map(
+        lambda events: json.dumps(events).encode()
+    ),
     st.builds(
         lambda users, others: json.dumps({**others, "user_ids": users}).encode(),
         st.lists(st.text(min_size=1), min_size=1, max_size=5),
@@ -59,6 +66,8 @@ ASKED = st.tuples(st.sampled_from(PATHS), TEXTS, QUERIES, HEADERS, st.one_of(st.
 @given(st.lists(ASKED, min_size=3, max_size=10))
 def test_no_request_breaks_the_service(requests: list[tuple[str, str, str, Any, bytes | None]]) -> None:
     async def story(world: World) -> None:
+        folder = TemporaryDirectory()
+        world.log = SqliteEventLog(Path(folder.name) / "log.db")
         app = make_app(world.service, Access(None))
         await world.serves(1)
         for path, text, query, headers, body in requests:
@@ -69,5 +78,6 @@ def test_no_request_breaks_the_service(requests: list[tuple[str, str, str, Any, 
             if reply.status >= 400:
                 Failure.model_validate(reply.data)
             assert world.engines[0].batches == [] or len(world.engines[0].batches[-1]) <= world.settings.max_users
+        folder.cleanup()
 
     in_world(story)
