@@ -27,10 +27,25 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option(help="File of the bearer token; needed for other hosts.", rich_help_panel=ACCESS)
     ] = None,
+    no_consumer: Annotated[
+        bool,
+        typer.Option(
+            "--no-consumer", help="Leave it to another service to bring events online.", rich_help_panel=RELEASE
+        ),
+    ] = False,
 ) -> None:
     """Serve the champion over HTTP, and follow it. Ctrl-C finishes what runs, and ends it."""
     settings = prepare()
     name = released_dataset(settings, dataset)
     from serving.http.server import serve as run
 
-    run(settings, name, host=host, port=port, token_file=token_file, environ=os.environ, echo=typer.echo)
+    run(
+        settings,
+        name,
+        host=host,
+        port=port,
+        token_file=token_file,
+        consumer=not no_consumer,
+        environ=os.environ,
+        echo=typer.echo,
+    )

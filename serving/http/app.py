@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib import metadata
 
 from fastapi import FastAPI
@@ -29,7 +29,7 @@ def make_app(
     """Make the application of a service.
 
     Args:
-        service: the service; its supervisor runs as long as the application.
+        service: the service; its supervisor and its consumer run as long as the application.
         access: check of the token.
         tracing: makes a span of each request, where traces are wanted.
         versions: reader of the versions that the page compares.
@@ -37,11 +37,13 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(service.supervisor.run())
+        running = [asyncio.create_task(service.supervisor.run())]
+        if service.consumer:
+            running.append(asyncio.create_task(service.consumer.run()))
         yield
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await service.supervisor.close()
         service.events.close()
         if tracing:

@@ -59,11 +59,11 @@ class EngineProcess:
             EngineRefusedError: it does not serve its release.
             EngineGoneError: it has ended, or is not ready in time.
         """
-        process = await _launch(command, log)
+        process = await launch(command, log)
         try:
             return cls(process, await _ready(process, log, start_seconds), answer_seconds)
         except BaseException:
-            await _kill(process)
+            await kill(process)
             raise
 
     @property
@@ -79,10 +79,10 @@ class EngineProcess:
         try:
             return await asyncio.wait_for(self._ask(questions), self._seconds)
         except TimeoutError as error:
-            await _kill(self._process)
+            await kill(self._process)
             raise EngineGoneError(f"the engine gave no answer within {self._seconds:g} s") from error
         except EngineGoneError:
-            await _kill(self._process)  # it may live and write what is no answer
+            await kill(self._process)  # it may live and write what is no answer
             raise
 
     async def _ask(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -103,16 +103,12 @@ class EngineProcess:
         return await self._process.wait()
 
     async def end(self) -> None:
-        """End the process: by the end of its input, and by force if it takes too long."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), END_SECONDS)
-        except TimeoutError:
-            await _kill(self._process)
+        """End the process as of `end_process`."""
+        await end_process(self._process)
 
 
-async def _launch(command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
+async def launch(command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
+    """Start a process behind the front, with pipes, and its errors in a log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
@@ -156,7 +152,18 @@ async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     return found
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def end_process(process: asyncio.subprocess.Process) -> None:
+    """End a process: by the end of its input, and by force if it takes too long."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), END_SECONDS)
+    except TimeoutError:
+        await kill(process)
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End a process by force."""
     if process.returncode is None:
         process.kill()
     await process.wait()

@@ -93,6 +93,13 @@ class EventIntake:
         self.problem = None
         return kept
 
+    async def behind(self, position: int) -> tuple[int, float]:
+        """Number of events behind a number of the log, and the age of the first in seconds.
+
+        EventLogError or OSError if the log cannot be read.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._behind, position)
+
     def close(self) -> None:
         """Wait for what is being written, and close the log."""
         self._threads.shutdown()
@@ -125,9 +132,20 @@ class EventIntake:
             self._waiting -= len(events)
 
     def _write(self, events: Sequence[Event]) -> list[Kept]:
+        return self._opened().keep(events)
+
+    def _behind(self, position: int) -> tuple[int, float]:
+        log = self._opened()
+        first = log.read(position, 1)
+        if not first:
+            return 0, 0.0
+        age = (self._now() - first[0].event.arrived).total_seconds()
+        return log.newest() - position, max(0.0, age)
+
+    def _opened(self) -> EventLog:
         with self._opening:
             self._log = self._log or self._open()
-        return self._log.keep(events)
+            return self._log
 
     def _count(self, outcome: str, events: int) -> None:
         self._metrics.events.labels(outcome).inc(events)

@@ -55,6 +55,15 @@ class Metrics:
             buckets=SECONDS,
             registry=own,
         )
+        self.lag_events = Gauge(
+            "gatehouse_consumer_lag_events", "Events of the log that are not online yet.", registry=own
+        )
+        self.lag_seconds = Gauge(
+            "gatehouse_consumer_lag_seconds", "Age of the oldest event that is not online yet.", registry=own
+        )
+        self.consumer_deaths = Counter(
+            "gatehouse_consumer_deaths", "Consumers of events that ended by themselves.", registry=own
+        )
         self.swaps = Counter("gatehouse_swaps", "Releases that began to serve.", registry=own)
         self.refusals = Counter("gatehouse_release_refusals", "Releases that an engine refused.", registry=own)
         self.deaths = Counter("gatehouse_engine_deaths", "Engines that ended by themselves.", registry=own)

@@ -14,6 +14,7 @@ from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
 from serving.http.champion import ChampionReader, champion_read
+from serving.http.consumer_watch import ConsumerWatch, consumer_command
 from serving.http.engine_process import EngineProcess, engine_command
 from serving.http.event_intake import EventIntake
 from serving.http.logs import log_to
@@ -37,6 +38,7 @@ def serve(
     host: str,
     port: int,
     token_file: Path | None,
+    consumer: bool,
     environ: Mapping[str, str],
     echo: Callable[[str], None],
 ) -> None:
@@ -48,6 +50,7 @@ def serve(
         host: address to listen on.
         port: port; 0 for any free one.
         token_file: file of the bearer token.
+        consumer: whether this service brings events online.
         environ: variables of the service's settings.
         echo: told the address, and what begins to serve.
 
@@ -73,7 +76,12 @@ def serve(
 
         reader = ChampionReader(champion_read(settings, dataset))
         events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics)
-        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events)
+        watch = None
+        if consumer and settings.online_store:
+            echo("events reach the answers by a run only: the online store is on a server, which runs alone write")
+        elif consumer:
+            watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
+        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, watch)
         config = uvicorn.Config(
             make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset))),
             lifespan="on",

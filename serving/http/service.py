@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from serving.http.batcher import Answered, Question
+from serving.http.consumer_watch import ConsumerWatch
 from serving.http.degraded import popular_answers
 from serving.http.engine_process import EngineGoneError
 from serving.http.errors import LOADING_SECONDS, ApiError
@@ -31,18 +32,25 @@ class Service:
         settings: limits and times.
         metrics: metrics of the service.
         events: takes events into the log.
+        consumer: keeps the consumer of the log; None if another service does.
     """
 
     def __init__(
-        self, supervisor: Supervisor, settings: ServiceSettings, metrics: Metrics, events: EventIntake
+        self,
+        supervisor: Supervisor,
+        settings: ServiceSettings,
+        metrics: Metrics,
+        events: EventIntake,
+        consumer: ConsumerWatch | None = None,
     ) -> None:
-        self.supervisor, self.settings, self.metrics, self.events = supervisor, settings, metrics, events
+        self.supervisor, self.settings, self.metrics = supervisor, settings, metrics
+        self.events, self.consumer = events, consumer
 
     @property
     def problems(self) -> dict[str, str]:
         """What is wrong now, by its kind."""
-        own = {"events": self.events.problem} if self.events.problem else {}
-        return self.supervisor.problems | own
+        own = {"events": self.events.problem, "consumer": self.consumer.problem if self.consumer else None}
+        return self.supervisor.problems | {kind: problem for kind, problem in own.items() if problem}
 
     async def answer(self, questions: Sequence[Question]) -> Answered:
         """Answer the questions of one request, all by one version.

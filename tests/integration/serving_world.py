@@ -97,7 +97,14 @@ class Served:
 
     def engines(self) -> list[psutil.Process]:
         """Engine processes of the service."""
-        return psutil.Process(self.process.pid).children()
+        return self._children("serving.engine")
+
+    def consumers(self) -> list[psutil.Process]:
+        """Consumer processes of the service."""
+        return self._children("serving.consumer")
+
+    def _children(self, module: str) -> list[psutil.Process]:
+        return [each for each in psutil.Process(self.process.pid).children() if module in each.cmdline()]
 
     def wait(self, version: int) -> dict[str, Any]:
         """Wait until a version serves."""

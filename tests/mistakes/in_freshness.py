@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 
 EVENTS = "tests/unit/serving/http/test_events.py"
+WATCH = "tests/unit/serving/http/test_consumer_watch.py"
 
 IN_FRESHNESS = [
     Mistake(
@@ -31,7 +32,7 @@ IN_FRESHNESS = [
     Mistake(
         name="events answered before they are kept",
         module="serving.http.event_intake",
-        right="return self._log.keep(events)",
+        right="return self._opened().keep(events)",
         wrong="return [Kept(1, False) for _ in events]",
         test=f"{EVENTS}::test_events_are_in_the_log_with_the_servers_arrival_when_the_answer_comes",
     ),
@@ -41,5 +42,33 @@ IN_FRESHNESS = [
         right="{text.partition(': ')[2] or text}",
         wrong="{text}",
         test=f"{EVENTS}::test_a_full_disk_is_told_and_nothing_is_lost",
+    ),
+    Mistake(
+        name="a consumer that ended left alone",
+        module="serving.http.consumer_watch",
+        right="            while True:\n                await asyncio.sleep(await self._live())",
+        wrong="            await asyncio.sleep(await self._live())",
+        test=f"{WATCH}::test_a_consumer_that_ends_is_started_again_and_seen",
+    ),
+    Mistake(
+        name="a consumer left behind by its service",
+        module="serving.http.consumer_watch",
+        right="            await end_process(process)",
+        wrong="            pass",
+        test=f"{WATCH}::test_the_lag_is_measured_behind_the_position_that_is_told",
+    ),
+    Mistake(
+        name="a lag that nobody is told of",
+        module="serving.http.consumer_watch",
+        right="late if seconds > LATE_SECONDS else None",
+        wrong="None",
+        test=f"{WATCH}::test_the_lag_is_measured_behind_the_position_that_is_told",
+    ),
+    Mistake(
+        name="a problem of the consumer that never ends",
+        module="serving.http.consumer_watch",
+        right="        self._told = problem\n",
+        wrong="        self._told = problem or self._told\n",
+        test=f"{WATCH}::test_what_a_consumer_cannot_do_is_a_problem_until_it_can",
     ),
 ]

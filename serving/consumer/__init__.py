@@ -1,0 +1,1 @@
+"""Process that brings new events into the online features of the kept releases."""
