@@ -54,7 +54,7 @@ def verify_version(settings: Settings, dataset: str, version: int) -> dict[str, 
         "files": _checked(lambda: verified_files(folder, manifest)),
         "programs": _checked(lambda: _refuse_programs(folder)),
         "index": _checked(lambda: _check_index(settings, manifest, folder)),
-        "collection file": _checked(lambda: _check_file(registry, manifest)),
+        "collection": _checked(lambda: _check_file(registry, manifest)),
         "embeddings": _embeddings(settings, manifest, folder),
     }
 

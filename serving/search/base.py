@@ -35,7 +35,7 @@ class Searcher(Protocol):
         """
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
-        """Vectors of some rows: float32 [rows, D]."""
+        """Vectors of rows of any shape: float32 [..., D]."""
 
 
 def checked_queries(user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None, *, items: int, dim: int) -> np.ndarray:

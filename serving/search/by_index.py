@@ -27,11 +27,12 @@ class IndexSearcher:
     def __init__(self, index: ItemIndex, name: str) -> None:
         self.ids = index.ids(name)
         self._index, self._name = index, name
+        self._dim = index.vectors(name, self.ids[:1])[self.ids[0]].shape[0]
         self._row_of = {id_: row for row, id_ in enumerate(self.ids)}
 
     def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
         items = len(self.ids)
-        queries_QD = checked_queries(user_QD, k, allowed_N, items=items, dim=user_QD.shape[-1])
+        queries_QD = checked_queries(user_QD, k, allowed_N, items=items, dim=self._dim)
         allowed_N = np.ones(items, bool) if allowed_N is None else allowed_N
         allowed = int(np.count_nonzero(allowed_N))
         wanted = min(k, allowed)
@@ -45,9 +46,12 @@ class IndexSearcher:
         return nothing_found(len(queries_QD), k)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
-        ids = [self.ids[row] for row in rows]
-        stored = self._index.vectors(self._name, list(dict.fromkeys(ids)))
-        return np.array([stored[id_] for id_ in ids], np.float32)
+        distinct, place = np.unique(rows, return_inverse=True)
+        ids = [self.ids[row] for row in distinct.tolist()]
+        stored = self._index.vectors(self._name, ids)
+        vectors = np.array([stored[id_] for id_ in ids], np.float32).reshape(len(ids), self._dim)
+        found: np.ndarray = vectors[place.reshape(rows.shape)]
+        return found
 
     def _allowed(self, hits: Hits, k: int, allowed_N: np.ndarray) -> Found:
         """First k allowed items of each query."""

@@ -119,9 +119,9 @@ def test_an_item_prior_counts(kind: str) -> None:
 
 
 def test_vectors_are_those_of_the_items(searcher: Searcher) -> None:
-    rows = np.array([7, 3, 7])
-    np.testing.assert_array_equal(searcher.vectors(rows), VECTORS_ND[rows])
-    assert searcher.vectors(rows).dtype == np.float32
+    for rows in (np.array([7, 3, 7]), np.array([[7, 0], [3, 7], [9, 9]], np.int32), np.zeros((2, 0), np.int64)):
+        np.testing.assert_array_equal(searcher.vectors(rows), VECTORS_ND[rows])
+        assert searcher.vectors(rows).dtype == np.float32
     assert searcher.ids == items_of(ITEMS)["item_id"].to_list()
 
 
