@@ -138,6 +138,7 @@ def test_an_error_of_the_filter_takes_the_place_of_the_list_until_it_is_mended(p
 def test_on_a_phone_nothing_is_cut_shifts_or_lacks_a_name(page: BrowserPage, address: str) -> None:
     page.goto(f"{address}/?user=anna")
     assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+    assert page.locator("#list").evaluate("each => each.offsetWidth") > 300  # one column
     assert page.evaluate(SHIFTS) < 0.01
     assert page.evaluate(NAMELESS) == 0
     heights = page.locator("button:visible").evaluate_all("all => all.map(each => each.offsetHeight)")
