@@ -82,11 +82,11 @@ def open_consumer(settings: Settings, dataset: str, log: SqliteEventLog) -> Cons
         NewerOnlineError: a run is loading newer data at this moment.
     """
     champion = open_registry(settings, dataset).champion()
+    opened = partial(ToldConsumer.open, log, settings.feast_home, dataset, online=settings.online_store)
     try:
-        consumer = ToldConsumer.open(log, settings.feast_home, dataset, schemas=kept_schemas(settings, dataset))
+        consumer = opened(schemas=kept_schemas(settings, dataset))
     except InputError as error:
-        schemas = champion_schemas(settings, dataset)
-        consumer = ToldConsumer.open(log, settings.feast_home, dataset, schemas=schemas)
+        consumer = opened(schemas=champion_schemas(settings, dataset))
         _tell({"note": f"only the champion's features are kept fresh: {error}"})
     assert isinstance(consumer, ToldConsumer)
     consumer.is_current = lambda: _champion(settings, dataset, champion) == champion

@@ -77,9 +77,7 @@ def serve(
         reader = ChampionReader(champion_read(settings, dataset))
         events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics)
         watch = None
-        if consumer and settings.online_store:
-            echo("events reach the answers by a run only: the online store is on a server, which runs alone write")
-        elif consumer:
+        if consumer:
             watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
         service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, watch)
         config = uvicorn.Config(
