@@ -145,6 +145,8 @@ def test_a_session_is_answered_as_the_history_that_it_becomes(world: World) -> N
         assert [item.score for item in answer.items] == pytest.approx([score for _, score in wanted], abs=1e-5)
         assert answer.notes == ("1 items of the session are not in the release, such as 'nothing'",)
     assert (known.source, new.source, unknown.source) == ("two_tower", "two_tower", "popular")
+    (nothing,) = retriever.answer([Request(user_id="new", k=40, session=("nothing",), at=NOW)])
+    assert (nothing.source, len(nothing.notes)) == ("popular", 3)  # of no item of the session it knows anything
     assert [item.item_id for item in plain.items] != [item.item_id for item in known.items]
 
 
