@@ -148,8 +148,9 @@ class Consumer:
     def _restore(self) -> None:
         """Take the events that an earlier consumer of this base has brought online."""
         committed = self._log.committed(self.name)
-        while self._position < committed:
-            logged = self._log.read(self._position, min(_RESTORED_AT_ONCE, committed - self._position))
+        while logged := [
+            each for each in self._log.read(self._position, _RESTORED_AT_ONCE) if each.sequence <= committed
+        ]:
             self._events.add(logged)
             self._position = logged[-1].sequence
 

@@ -97,6 +97,10 @@ class EventLog(Protocol):
         """Note the number up to which a consumer has worked. It never goes back."""
         ...
 
+    def forget(self, user_id: str) -> int:
+        """Delete the events of a user for good, and count them. Numbers stay used."""
+        ...
+
     def close(self) -> None:
         """Close files and connections."""
         ...

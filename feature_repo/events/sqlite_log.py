@@ -11,44 +11,33 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from feature_repo.events.event import MAX_AHEAD, Event, EventKind
+from feature_repo.events.event import MAX_AHEAD, Event
 from feature_repo.events.group_commit import GroupCommit
 from feature_repo.events.log import EventConflictError, EventLogError, Kept, LogBusyError, Logged
+from feature_repo.events.log_rows import (
+    COMMIT,
+    EPOCH,
+    FORGET,
+    FORMAT,
+    INSERT,
+    KNOWN,
+    LAST,
+    NEWEST,
+    READ,
+    TABLES,
+    Row,
+    content_of,
+    event_of,
+)
 from feature_repo.utc import microseconds
 
-FORMAT = 1
-"""Number of the tables' layout, kept as `user_version`."""
 MAX_WAITING = 20_000
 """Events that may wait for the disk, or come in one call."""
 WAIT_SECONDS = 5.0
 """Longest wait for another process that writes."""
-CONTENT = (
-    *("event_id", "kind", "user_id", "item_id", "time"),
-    *("value", "basket_id", "request_id", "position", "propensity"),
-)
-"""Columns that make two events of one id the same."""
-_COLUMNS = ", ".join(CONTENT)
-_TABLES = f"""
-CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, arrived INTEGER NOT NULL,
-event_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, user_id TEXT NOT NULL, item_id TEXT NOT NULL, time INTEGER NOT NULL,
-value REAL, basket_id TEXT, request_id TEXT, position INTEGER, propensity REAL);
-CREATE TABLE IF NOT EXISTS offsets (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL);
-PRAGMA user_version = {FORMAT};
-"""
-_INSERT = f"INSERT INTO events (sequence, arrived, {_COLUMNS}) VALUES (?, ?{', ?' * len(CONTENT)})"
-_KNOWN = f"SELECT sequence, {_COLUMNS} FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
-_READ = f"SELECT sequence, arrived, {_COLUMNS} FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
-_LAST = "SELECT sequence, arrived FROM events ORDER BY sequence DESC LIMIT 1"
-_COMMIT = """
-INSERT INTO offsets VALUES (?, ?) ON CONFLICT (consumer) DO UPDATE SET sequence = max(sequence, excluded.sequence)
-"""
-_EPOCH = datetime(1970, 1, 1)
-
-Row = tuple[Any, ...]
 
 
 class SqliteEventLog:
@@ -81,12 +70,13 @@ class SqliteEventLog:
     def read(self, after: int, limit: int) -> list[Logged]:
         """Events behind a number, as of `EventLog.read`."""
         with self._reading() as connection:
-            return [Logged(row[0], _event(row)) for row in connection.execute(_READ, (after, limit))]
+            return [Logged(row[0], event_of(row)) for row in connection.execute(READ, (after, limit))]
 
     def newest(self) -> int:
         """Number of the newest event, as of `EventLog.newest`."""
         with self._reading() as connection:
-            return _last(connection)[0]
+            found = connection.execute(NEWEST).fetchone()
+        return int(found[0]) if found else 0
 
     def committed(self, consumer: str) -> int:
         """Number up to which a consumer has worked, as of `EventLog.committed`."""
@@ -100,7 +90,15 @@ class SqliteEventLog:
             # Without an fsync of its own: an offset that is lost with the power is only
             # work that is done again.
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_COMMIT, (consumer, sequence))
+            connection.execute(COMMIT, (consumer, sequence))
+
+    def forget(self, user_id: str) -> int:
+        """Delete the events of a user for good, as of `EventLog.forget`."""
+        with self._reading() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            count = connection.execute(FORGET, (user_id,)).rowcount
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no byte stays beside the file
+        return count
 
     def close(self) -> None:
         """Close the connection that writes."""
@@ -122,7 +120,7 @@ class SqliteEventLog:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
                 outcomes, rows = _numbered(self._writer, calls)
-                self._writer.executemany(_INSERT, rows)
+                self._writer.executemany(INSERT, rows)
                 self._writer.execute("COMMIT")
             except BaseException:
                 self.close()  # takes the transaction back, whatever state it is in
@@ -152,7 +150,7 @@ def _prepare(path: Path) -> None:
                 f"{path}: wanted an event log of format {FORMAT}; it is of format {found}, or no event log"
             )
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE;{TABLES}COMMIT;")
 
 
 def _numbered(
@@ -173,7 +171,7 @@ def _numbered(
         if newest > microseconds(min(event.arrived for event in events) + MAX_AHEAD):
             outcomes.append(_ahead(newest, events[0]))
             continue
-        found = {event.event_id: _content(event) for event in events}
+        found = {event.event_id: content_of(event) for event in events}
         conflict = next((e for e in events if _differs(e, known.get(e.event_id), found[e.event_id])), None)
         if conflict is not None:
             outcomes.append(_conflict(conflict))
@@ -192,43 +190,29 @@ def _numbered(
 
 def _known(connection: sqlite3.Connection, ids: set[str]) -> dict[str, tuple[int, Row]]:
     """Number and content of the events that the log holds, by id."""
-    rows = connection.execute(_KNOWN, (json.dumps(list(ids)),))
+    rows = connection.execute(KNOWN, (json.dumps(list(ids)),))
     return {row[1]: (row[0], row[1:]) for row in rows}
 
 
 def _last(connection: sqlite3.Connection) -> tuple[int, int]:
     """Number and arrival of the newest event; zeros for an empty log."""
-    found: tuple[int, int] | None = connection.execute(_LAST).fetchone()
+    found: tuple[int, int] | None = connection.execute(LAST).fetchone()
     return found or (0, 0)
-
-
-def _content(event: Event) -> Row:
-    return (
-        *(event.event_id, event.kind.value, event.user_id, event.item_id, microseconds(event.time)),
-        *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
-    )
 
 
 def _differs(event: Event, known: tuple[int, Row] | None, sent: Row) -> bool:
     """Whether the log, or else the call, has another content for the id of an event."""
-    own = _content(event)
+    own = content_of(event)
     if known and event.time == event.arrived:
         # Sent again, an event without a time of its own has that of a later arrival.
         own = (*own[:4], known[1][4], *own[5:])
     return own != (known[1] if known else sent)
 
 
-def _event(row: Row) -> Event:
-    """Event of a row of `_READ`."""
-    fields = dict(zip(CONTENT, row[2:], strict=True))
-    kind, time = EventKind(fields.pop("kind")), _EPOCH + timedelta(microseconds=fields.pop("time"))
-    return Event(kind=kind, time=time, arrived=_EPOCH + timedelta(microseconds=row[1]), **fields)
-
-
 def _ahead(newest: int, event: Event) -> EventLogError:
     # Moved behind it, the event would count from a time to come only.
     return EventLogError(
-        f"the newest event of the log arrived at {_EPOCH + timedelta(microseconds=newest)}, and this one at "
+        f"the newest event of the log arrived at {EPOCH + timedelta(microseconds=newest)}, and this one at "
         f"{event.arrived}: a clock was wrong. If it is right now, move the log away to begin a new one"
     )
 

@@ -122,6 +122,14 @@ def test_a_new_user_is_known_after_the_first_event(world: World, log: SqliteEven
     assert seen_items(world, ["stranger"]) == {"stranger": ["i005"]}
 
 
+def test_a_consumer_starts_again_behind_forgotten_events(world: World, log: SqliteEventLog) -> None:
+    log.append([odd(1, user_id="stranger"), odd(2), odd(3, item_id="i009")])
+    world.consumer(log).step(limit=2)
+    log.forget("stranger")
+    assert world.consumer(log).step() == 1
+    assert online_rows(world, ["u003"])["history_items"].item()[0] == "i009"
+
+
 def test_a_reader_sees_a_user_before_a_batch_or_after_it_in_all_views(
     world: World, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,13 @@ IN_EVENTS = [
         test=f"{LOG}::test_events_before_the_newest_arrival_are_refused",
     ),
     Mistake(
+        name="a forgotten user whose bytes stay in the file",
+        module="feature_repo.events.sqlite_log",
+        right='connection.execute("PRAGMA secure_delete = ON")',
+        wrong='connection.execute("PRAGMA secure_delete = OFF")',
+        test=f"{LOG}::test_a_forgotten_user_leaves_no_byte_and_no_number_is_given_again",
+    ),
+    Mistake(
         name="a commit that a loss of power takes back",
         module="feature_repo.events.sqlite_log",
         right="PRAGMA synchronous = FULL",
@@ -75,7 +82,7 @@ IN_EVENTS = [
     Mistake(
         name="an offset of a consumer that goes back",
         module="feature_repo.events.sqlite_log",
-        right="connection.execute(_COMMIT, (consumer, sequence))",
+        right="connection.execute(COMMIT, (consumer, sequence))",
         wrong='connection.execute("INSERT OR REPLACE INTO offsets VALUES (?, ?)", (consumer, sequence))',
         test=f"{LOG}::test_a_consumers_offset_is_kept_and_never_goes_back",
     ),
@@ -176,6 +183,13 @@ IN_EVENTS = [
         right="            self._events.add(logged)\n            self._position",
         wrong="            self._position",
         test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
+    ),
+    Mistake(
+        name="a consumer that starts again behind events that it has not brought online",
+        module="feature_repo.events.consumer",
+        right="if each.sequence <= committed",
+        wrong="",
+        test=f"{CONSUMER}::test_a_consumer_starts_again_behind_forgotten_events",
     ),
     Mistake(
         name="features as of the base, without the newest event",

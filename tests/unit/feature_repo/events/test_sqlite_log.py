@@ -132,6 +132,17 @@ def test_a_consumers_offset_is_kept_and_never_goes_back(log: SqliteEventLog) -> 
     assert (log.committed("features"), SqliteEventLog(log.path).committed("other")) == (7, 1)
 
 
+def test_a_forgotten_user_leaves_no_byte_and_no_number_is_given_again(log: SqliteEventLog) -> None:
+    log.append([click(1), click(2, user_id="deleted person"), click(3), click(4, user_id="deleted person")])
+    assert log.forget("deleted person") == 2
+    assert log.forget("deleted person") == 0
+    assert [each.sequence for each in log.read(0, 10)] == [1, 3]
+    assert log.newest() == 3
+    log.close()
+    assert not any(b"deleted person" in path.read_bytes() for path in log.path.parent.iterdir())
+    assert log.append([click(2), click(4)]) == [5, 6]
+
+
 def test_more_than_may_wait_is_refused_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, numbered, started = (
         SqliteEventLog(tmp_path / "log.db", max_waiting=3),

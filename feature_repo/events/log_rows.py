@@ -1,0 +1,58 @@
+"""Rows of the event log in SQLite: tables, statements, and events as rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from feature_repo.events.event import Event, EventKind
+from feature_repo.utc import microseconds
+
+FORMAT = 1
+"""Number of the tables' layout, kept as `user_version`."""
+CONTENT = (
+    *("event_id", "kind", "user_id", "item_id", "time"),
+    *("value", "basket_id", "request_id", "position", "propensity"),
+)
+"""Columns that make two events of one id the same."""
+_COLUMNS = ", ".join(CONTENT)
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, arrived INTEGER NOT NULL,
+event_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, user_id TEXT NOT NULL, item_id TEXT NOT NULL, time INTEGER NOT NULL,
+value REAL, basket_id TEXT, request_id TEXT, position INTEGER, propensity REAL);
+CREATE TABLE IF NOT EXISTS offsets (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL);
+PRAGMA user_version = {FORMAT};
+"""
+INSERT = f"INSERT INTO events (sequence, arrived, {_COLUMNS}) VALUES (?, ?{', ?' * len(CONTENT)})"
+KNOWN = f"SELECT sequence, {_COLUMNS} FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
+READ = (
+    f"SELECT sequence, arrived, {_COLUMNS} FROM events WHERE sequence > ? AND user_id <> '' ORDER BY sequence LIMIT ?"
+)
+NEWEST = "SELECT sequence FROM events WHERE user_id <> '' ORDER BY sequence DESC LIMIT 1"
+LAST = "SELECT sequence, arrived FROM events ORDER BY sequence DESC LIMIT 1"
+COMMIT = """
+INSERT INTO offsets VALUES (?, ?) ON CONFLICT (consumer) DO UPDATE SET sequence = max(sequence, excluded.sequence)
+"""
+FORGET = """
+UPDATE events SET event_id = char(0) || sequence, kind = '', user_id = '', item_id = '', time = 0, value = NULL,
+basket_id = NULL, request_id = NULL, position = NULL, propensity = NULL WHERE user_id = ?
+"""
+"""Blanks rows: their numbers and arrivals stay, so that no later event gets them."""
+EPOCH = datetime(1970, 1, 1)
+
+Row = tuple[Any, ...]
+
+
+def content_of(event: Event) -> Row:
+    """Values of an event by `CONTENT`."""
+    return (
+        *(event.event_id, event.kind.value, event.user_id, event.item_id, microseconds(event.time)),
+        *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
+    )
+
+
+def event_of(row: Row) -> Event:
+    """Event of a row of `READ`."""
+    fields = dict(zip(CONTENT, row[2:], strict=True))
+    kind, time = EventKind(fields.pop("kind")), EPOCH + timedelta(microseconds=fields.pop("time"))
+    return Event(kind=kind, time=time, arrived=EPOCH + timedelta(microseconds=row[1]), **fields)
