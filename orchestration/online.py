@@ -23,6 +23,7 @@ from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.events.base import write_base
 from feature_repo.schema import ITEM_ID, Entity, Schema
 from feature_repo.store.serving_state import seen_schema, withdrawn_schema, write_seen, write_withdrawn
+from feature_repo.store.sqlite_rows import settle
 from feature_repo.store.store import Store
 from feature_repo.tables.other_schema import under_schema
 from feature_repo.tables.parquet import TableWriter
@@ -243,7 +244,10 @@ def online_state(
     checked = read_record(record)
     if settings.online_store or checked is None or not all(file.exists() for file in files):
         return None
-    stats = {file.name: file.stat() for file in files}
+    # New rows lie in a log beside the file until they are moved there.
+    settle(files[0])
+    log = files[0].with_name("online.db-wal")
+    stats = {file.name: file.stat() for file in (*files, log) if file.exists() and file.stat().st_size}
     written = {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
     state = {"tables": checked.key, "as_of": str(features.source.as_of), "files": written}
     return {**state, "schemas": sorted(schemas), "users": features.source.sha256}

@@ -14,6 +14,7 @@ from feature_repo.schema import Entity
 STRING = 2
 """Feast's number for the type of a key."""
 WAIT_SECONDS = 60
+SETTLE = "PRAGMA wal_checkpoint(TRUNCATE)"
 ANY_TIME = 2**62
 """Stored time after all others."""
 LOADS = "gatehouse_loads"
@@ -44,7 +45,13 @@ def written(path: Path, *, settle: bool = False) -> Iterator[sqlite3.Connection]
         with connection:
             yield connection
         if settle:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute(SETTLE)
+
+
+def settle(path: Path) -> None:
+    """Move all changes into the database file, so that its time and size tell of them."""
+    with closing(connect(path, "rw")) as connection:
+        connection.execute(SETTLE)
 
 
 def number_of_writes(path: Path) -> bytes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +25,22 @@ START = datetime(2024, 1, 1)
 def settings(tmp_path: Path) -> Settings:
     settings = Settings(home=tmp_path, mlflow_uri="")
     settings.create_home()
-    for name in ("online.db", "registry.db"):
-        (settings.feast_home / name).write_bytes(b"rows")
+    (settings.feast_home / "registry.db").write_bytes(b"rows")
+    insert(tmp_path)
     validated(tmp_path, "a")
     return settings
+
+
+def insert(home: Path) -> None:
+    """A row more, as a load writes it: into a log beside the file."""
+    with written_to(home) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE IF NOT EXISTS rows (n INTEGER)")
+        connection.execute("INSERT INTO rows VALUES (1)")
+
+
+def written_to(home: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(home / "feast" / "online.db"))
 
 
 def validated(home: Path, key: str) -> None:
@@ -49,7 +63,7 @@ def test_the_state_stays_while_nobody_writes(settings: Settings) -> None:
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "more rows": lambda home: (home / "feast" / "online.db").write_bytes(b"more rows"),
+    "more rows": insert,
     "other rows": lambda home: os.utime(home / "feast" / "online.db", ns=(0, 1)),
     "another registry": lambda home: os.utime(home / "feast" / "registry.db", ns=(0, 1)),
     "other tables": lambda home: validated(home, "b"),
@@ -63,6 +77,18 @@ def test_a_change_is_another_state(settings: Settings, what: str) -> None:
     after = state_of(features(settings.home), settings)
     assert after is not None
     assert after != before
+
+
+def test_rows_in_the_log_beside_the_file_are_another_state_while_a_reader_keeps_it_open(settings: Settings) -> None:
+    with written_to(settings.home) as reader:
+        reader.execute("SELECT count(*) FROM rows").fetchone()
+        before = state_of(features(settings.home), settings)
+        insert(settings.home)
+        after = state_of(features(settings.home), settings)
+        assert before != after
+    assert after == state_of(
+        features(settings.home), settings
+    )  # the log is moved into the file when the last one leaves
 
 
 def test_a_later_time_is_another_state(settings: Settings) -> None:
