@@ -104,7 +104,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def served(home: Settings) -> Iterator[Served]:
-    with serving(home, queue_users=40, wait_seconds=30) as served:
+    with serving(home, "--no-consumer", queue_users=40, wait_seconds=30) as served:
         served.wait(1)
         yield served
 
