@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
+
+SHARED_METRICS = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
+"""Variables that Feast sets for its own server. Metrics of this process and of those that
+it starts would add up with those of others."""
 
 
 @contextmanager
@@ -16,11 +21,18 @@ def plain_import() -> Iterator[None]:
     Feast decorates its classes by typeguard, which parses and compiles each of them
     again: 5 of the 6 seconds of the import, in every command that opens the store.
     """
+    # Before Feast, which switches it to values that all processes of a folder share.
+    import prometheus_client  # noqa: F401
     import typeguard
 
+    before = {name: os.environ.get(name) for name in SHARED_METRICS}
     # Importing Feast also switches deprecation warnings on for all code.
     with warnings.catch_warnings(), patch.object(typeguard, "typechecked", _unchecked):
-        yield
+        try:
+            yield
+        finally:
+            for name in (name for name, value in before.items() if value is None):
+                os.environ.pop(name, None)
 
 
 def _unchecked(target: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:

@@ -34,9 +34,11 @@ import milvus_lite.server_manager  # noqa: F401
 import mlflow.pyfunc
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+import polars as pl
 import torch
 
 import training.artifacts.export
+import training.strangers
 from feature_repo.store.offline import AsOfDuckDBOfflineStore  # noqa: F401
 from orchestration import cli
 from orchestration.defs import training as training_assets
@@ -44,6 +46,7 @@ from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from tests.pipeline.planted import Home
 from tests.pipeline.two_commands_check import state_of
+from training.data.popularity import popular_items
 from training.recipes.serialization import to_json
 
 DATASET = "pairs"
@@ -202,6 +205,11 @@ def _untrained(workspace: Any, frames: Any, *_: Any) -> Any:
     return SimpleNamespace(config=config, epochs=[], tried=(), **nothing)
 
 
+def _popular(model: Any, encoder: Any, corpus: pl.Series, events: pl.DataFrame) -> list[tuple[str, int]]:
+    """Instead of a model's own list for strangers."""
+    return popular_items(events, corpus)
+
+
 def main(root: Path, artifacts: Path, seed: int, number: int) -> None:
     scratch = root / "forks"
     scratch.mkdir()
@@ -212,6 +220,7 @@ def main(root: Path, artifacts: Path, seed: int, number: int) -> None:
         home.entered(**POLICY),
         patch.object(training_assets, "_fit", _untrained),
         patch.object(training.artifacts.export, "export", _export),
+        patch.object(training.strangers, "items_for_strangers", _popular),
     ):
         pairs.export()
         say({"first": pairs.together(pairs.arguments("run", Random(0))), "look": pairs.look()})
