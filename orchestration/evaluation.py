@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -39,6 +40,9 @@ from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.evaluation.result import Evaluation
 from training.retrieval.exact import MakeSearch
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 TWO_TOWER, CHAMPION = "two_tower", "champion"
 CORE_USERS = 10
@@ -101,6 +105,11 @@ class Window:
     """Features of all items at the cut."""
     before: Log
     """Interactions before the cut, which baselines learn from."""
+
+    @property
+    def never_again(self) -> csr_array | None:
+        """Seen items of the users, where they never return; else None."""
+        return None if self.holdout.seen_items_may_return else self.holdout.seen
 
     @classmethod
     def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
@@ -166,10 +175,8 @@ def evaluate_version(
     )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
-    holdout = window.holdout
-    seen = None if holdout.seen_items_may_return else holdout.seen
     recall, index_users = sampled_index_recall(
-        corpus, tables.schema, tables.items, user_QD, vectors_ND, seen, k=k, seed=seed
+        corpus, tables.schema, tables.items, user_QD, vectors_ND, window.never_again, k=k, seed=seed
     )
     return Evaluated(
         systems=measured["whole"],

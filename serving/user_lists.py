@@ -32,7 +32,7 @@ def untimed(stage: str) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """What each user of a batch is asked for."""
+    """Requests of a batch, by user."""
 
     k: int
     """Number of ranks, of all users."""

@@ -22,7 +22,7 @@ MAX_BEHIND = timedelta(days=7)
 
 
 class EventKind(StrEnum):
-    """What a user did, or was shown."""
+    """Kind of an event: what a user did, or was shown."""
 
     VIEW = "view"
     CLICK = "click"

@@ -1,4 +1,4 @@
-"""Who may ask: a bearer token, and on loopback without one only what this machine's own names address."""
+"""Access to the service: by a bearer token, or on loopback by this machine's own names."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -80,19 +81,24 @@ def serve(
         if consumer:
             watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
         service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, watch)
-        config = uvicorn.Config(
-            make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset))),
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=round(limits.stop_seconds),
-        )
+        made = make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset)))
         echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")
-        _Server(config).run([listening])
+        _Server(_config(made, limits)).run([listening])
     echo("ended")
+
+
+def _config(made: Any, limits: ServiceSettings) -> uvicorn.Config:
+    """Configuration of the server of an application."""
+    return uvicorn.Config(
+        made,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=round(limits.stop_seconds),
+    )
 
 
 def address(listening: socket.socket) -> str:

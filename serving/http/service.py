@@ -48,7 +48,7 @@ class Service:
 
     @property
     def problems(self) -> dict[str, str]:
-        """What is wrong now, by its kind."""
+        """Present problems by their kind."""
         own = {"events": self.events.problem, "consumer": self.consumer.problem if self.consumer else None}
         return self.supervisor.problems | {kind: problem for kind, problem in own.items() if problem}
 

@@ -95,7 +95,7 @@ class Ranker:
         Returns:
             The items position by position, with empty places among them.
         """
-        if self.rescorer is None or self.rescorer.candidates:
+        if self.rescorer is None or not self.reads_histories:
             return None
         rows_QL = self.row_V[users[f"{self.rescorer.history}_items"]]
         there_QL = rows_QL != NOTHING

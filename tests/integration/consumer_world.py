@@ -52,7 +52,7 @@ class World:
 
     @property
     def pusher(self) -> Pusher:
-        return open_pusher("world", self.home, self.configured)
+        return open_pusher(self.base.tables.schema.dataset, self.home, self.configured)
 
     def copy(self, home: Path) -> World:
         """The same with an online store of its own."""

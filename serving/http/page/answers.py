@@ -1,4 +1,4 @@
-"""What the page asks the engine, and the form in which the templates show it."""
+"""Questions of the page to the engine, and answers in the form that the templates show."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a person asks on the page."""
+class PageQuestion:
+    """Question of a person on the page."""
 
     user: str = ""
     """Id of the user; empty for one that is made up."""
@@ -56,7 +56,7 @@ class Shown:
     """Why there is no history and no reason."""
 
 
-async def shown(request: Request, asked: Asked) -> Shown:
+async def shown(request: Request, asked: PageQuestion) -> Shown:
     """Ask for a list and its reasons, by one version.
 
     Raises:

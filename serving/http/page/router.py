@@ -11,7 +11,7 @@ from serving.http.batcher import OverloadedError
 from serving.http.champion import RegistryAwayError
 from serving.http.errors import ApiError
 from serving.http.limits import MAX_ID
-from serving.http.page.answers import SESSION, Asked, Shown, shown
+from serving.http.page.answers import SESSION, PageQuestion, Shown, shown
 from serving.http.page.render import render, static
 from serving.http.page.versions import beside
 from serving.http.service import Service
@@ -46,7 +46,7 @@ async def page(
     """
     user = "" if start == "new" else user.strip()
     met = () if start or user != of else session
-    asked = Asked(user=user, session=tuple(filter(None, (*met, click)))[-SESSION:], where=where.strip())
+    asked = PageQuestion(user=user, session=tuple(filter(None, (*met, click)))[-SESSION:], where=where.strip())
     status, found = 200, Shown()
     try:
         found = await shown(request, asked)

@@ -112,7 +112,7 @@ class World:
 
     def _open_log(self) -> EventLog:
         if self.log is None:
-            raise EventLogError("event log /home/events/shop.db: there is none in this world")
+            raise EventLogError("event log shop.db: there is none in this world")
         return self.log
 
     def _read(self) -> int | None:
