@@ -50,9 +50,21 @@ def connect(settings: Settings) -> tuple[MilvusClient, str]:
                 if time.monotonic() > deadline:
                     raise IndexBusyError(busy(uri)) from error
             else:
+                if not _users[uri]:
+                    _forget_schemas()
                 _users[uri] += 1
                 return client, uri
         time.sleep(0.5)
+
+
+def _forget_schemas() -> None:
+    """Drop the schemas that pymilvus remembers by address and name of the collection.
+
+    A new engine may get the port of one that stopped, and has other collections of the same names.
+    """
+    from pymilvus.client.cache import GlobalCache
+
+    GlobalCache.schema.clear()
 
 
 def busy(uri: str) -> str:

@@ -54,6 +54,22 @@ def test_closing_frees_the_folder(tmp_path: Path) -> None:
         assert again.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
 
 
+def test_an_engine_at_the_port_of_another_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives a free port again: the client remembered the other's schema by address and collection."""
+    from milvus_lite.adapter.grpc import server
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = server.start_server_in_thread
+    monkeypatch.setattr(server, "start_server_in_thread", lambda data_dir, host, **_: start(data_dir, host, port))
+    with MilvusIndex(settings_in(tmp_path / "one"), Fields.of(SCHEMA)) as index:
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+    with MilvusIndex(settings_in(tmp_path / "two"), Fields(types={})) as index:
+        index.build("shop_items_v1", ITEMS.select("item_id"), VECTORS_ND)
+        assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
 def test_a_server_that_runs_is_shared(tmp_path: Path) -> None:
     """As `gatehouse up` does it: a Milvus Lite server on loopback, named in services.json."""
     with socket.socket() as probe:
