@@ -13,7 +13,8 @@ import polars as pl
 
 from serving.model.bundle import ModelBundle
 from serving.model.rescorer import QUERIES_AT_ONCE
-from serving.ranking import NOTHING, Dropped, Ranked, Ranker, restricted
+from serving.ranking import NOTHING, Ranked, Ranker, restricted
+from serving.search import Dropped
 from training.retrieval.exact import MakeSearch, Mask, exact_search
 
 

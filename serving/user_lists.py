@@ -19,7 +19,8 @@ from feature_repo.schema import Entity
 from feature_repo.store.online_rows import OnlineRows
 from serving.corpus import Corpus
 from serving.model.bundle import ModelBundle
-from serving.ranking import NOTHING, Dropped, Ranked, Ranker
+from serving.ranking import NOTHING, Ranked, Ranker
+from serving.search import Dropped
 
 Stage = Callable[[str], AbstractContextManager[None]]
 """Context in which the named stage of an answer is timed."""
@@ -119,9 +120,9 @@ class UserLists:
                 )
             yield positions, ranked
 
-    def _found(self, allowed_N: np.ndarray, user_QD: np.ndarray, depth: int) -> Ranked:
+    def _found(self, allowed_N: np.ndarray, user_QD: np.ndarray, depth: int, dropped: Dropped) -> Ranked:
         with self.stage("search"):
-            rows_QK, scores_QK = self.corpus.searcher.search(user_QD, depth, allowed_N)
+            rows_QK, scores_QK = self.corpus.searcher.search(user_QD, depth, allowed_N, dropped)
         return Ranked(rows_QK=rows_QK, scores_QK=scores_QK)
 
     def _strangers(self, users: OnlineRows, asked: Asked, k: int) -> Iterator[tuple[np.ndarray, Ranked]]:

@@ -10,7 +10,7 @@ the history, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,31 +18,14 @@ from feature_repo.encode import RESERVED
 from serving.model.bundle import ModelBundle
 from serving.model.rescorer import Rescorer
 from serving.ranking.merge import NOTHING, Ranked, best, reordered, with_own, without
+from serving.search.base import NO_PAIRS, Dropped
 
 Arrays = Mapping[str, np.ndarray]
 """Encoded users by input."""
-Find = Callable[[np.ndarray, int], Ranked]
-"""User vectors [Q, D] and a depth to the best items of the index, empty ranks last."""
+Find = Callable[[np.ndarray, int, Dropped], Ranked]
+"""User vectors [Q, D], a depth, and items that a query must not get, to the best of the others; empty ranks last."""
 Vectors = Callable[[np.ndarray], np.ndarray]
 """Rows of the corpus, of any shape, to their vectors float32 [..., D]."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Dropped:
-    """Items that some queries must not get."""
-
-    query_P: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    """Query of each pair."""
-    row_P: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    """Its row of the corpus."""
-
-    @property
-    def most(self) -> int:
-        """Most items of one query."""
-        return int(np.bincount(self.query_P).max(initial=0))
-
-
-NO_PAIRS = Dropped()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,8 +138,9 @@ class Ranker:
         own = self.own(users, user_QD)
         if own is not None:
             own = restricted(own, allowed_N, dropped)
-        found = find(user_QD, min(self.depth(k, own) + dropped.most, self.items))
-        return self.merged(without(found, dropped.query_P, dropped.row_P), own, user_QD, k)
+        # Own items have scores of their own: without them the index needs no deeper search than any other.
+        found = find(user_QD, self.depth(k, None), dropped if own is None else joined(dropped, own))
+        return self.merged(found, own, user_QD, k)
 
 
 def restricted(own: Ranked, allowed_N: np.ndarray | None, dropped: Dropped) -> Ranked:
@@ -173,3 +157,10 @@ def restricted(own: Ranked, allowed_N: np.ndarray | None, dropped: Dropped) -> R
             rows_QK=np.where(there_QL, own.rows_QK, NOTHING), scores_QK=np.where(there_QL, own.scores_QK, -np.inf)
         )
     return without(own, dropped.query_P, dropped.row_P)
+
+
+def joined(dropped: Dropped, own: Ranked) -> Dropped:
+    """Pairs that are dropped, and all own items."""
+    query_P, position_P = np.nonzero(own.rows_QK != NOTHING)
+    row_P = own.rows_QK[query_P, position_P].astype(np.int64)
+    return Dropped(query_P=np.concatenate([dropped.query_P, query_P]), row_P=np.concatenate([dropped.row_P, row_P]))

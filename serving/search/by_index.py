@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from serving.index.base import Hits, ItemIndex
-from serving.search.base import Found, checked_queries, nothing_found
+from serving.search.base import NO_PAIRS, Dropped, Found, checked_queries, first_kept, nothing_found
 
 FIRST_SPARE, GROWTH = 64, 4
 
@@ -30,7 +30,14 @@ class IndexSearcher:
         self._dim = index.vectors(name, self.ids[:1])[self.ids[0]].shape[0]
         self._row_of = {id_: row for row, id_ in enumerate(self.ids)}
 
-    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
+    def search(
+        self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None, dropped: Dropped = NO_PAIRS
+    ) -> Found:
+        found = self._search(user_QD, k + dropped.most, allowed_N)
+        return first_kept(found, k, dropped, len(self.ids)) if dropped.most else found
+
+    def _search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None) -> Found:
+        """Search without items that single queries must not get; arguments as of `search`."""
         items = len(self.ids)
         queries_QD = checked_queries(user_QD, k, allowed_N, items=items, dim=self._dim)
         allowed_N = np.ones(items, bool) if allowed_N is None else allowed_N

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from serving.guard import Guard
-from serving.search.base import Found, Searcher
+from serving.search.base import NO_PAIRS, Dropped, Found, Searcher
 
 
 class GuardedSearcher:
@@ -23,8 +23,10 @@ class GuardedSearcher:
         self.ids = searcher.ids
         self._searcher, self._guard = searcher, guard
 
-    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
-        return self._guard.call(lambda: self._searcher.search(user_QD, k, allowed_N))
+    def search(
+        self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None, dropped: Dropped = NO_PAIRS
+    ) -> Found:
+        return self._guard.call(lambda: self._searcher.search(user_QD, k, allowed_N, dropped))
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         return self._guard.call(lambda: self._searcher.vectors(rows))

@@ -14,7 +14,7 @@ import polars as pl
 
 from feature_repo.schema import ITEM_ID
 from serving.index.base import Fields
-from serving.search.base import Found, checked_queries, nothing_found
+from serving.search.base import NO_PAIRS, Dropped, Found, checked_queries, first_kept, nothing_found
 from serving.search.fields import ItemFields
 from serving.search.half_precision import WALK_DEPTH, HalfPrecisionIndex, graph_bytes, packed
 from serving.search.ranking import best_first, by_product, rescored, scan
@@ -95,9 +95,25 @@ class MemorySearcher:
         graph = default_graph(item_ND) if graph is None else graph
         return cls(items[ITEM_ID].to_list(), item_ND, ItemFields.of(items, fields), graph, threads=threads)
 
-    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
+    def search(
+        self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None, dropped: Dropped = NO_PAIRS
+    ) -> Found:
         items, dim = self.item_ND.shape
         queries_QD = checked_queries(user_QD, k, allowed_N, items=items, dim=dim)
+        if not len(dropped.row_P):
+            return self._search(queries_QD, k, allowed_N)
+        if len(queries_QD) >= MANY_QUERIES:
+            return first_kept(self._search(queries_QD, k + dropped.most, allowed_N), k, dropped, items)
+        # A mask of its own for each query: the further a search goes, the more items score nearly the same.
+        alone = [
+            self._search(queries_QD[n : n + 1], k, without(allowed_N, dropped.of(n), items))
+            for n in range(len(queries_QD))
+        ]
+        return np.concatenate([rows for rows, _ in alone]), np.concatenate([scores for _, scores in alone])
+
+    def _search(self, queries_QD: np.ndarray, k: int, allowed_N: np.ndarray | None) -> Found:
+        """Search the same items for all queries; arguments as of `search`."""
+        items = len(self.ids)
         allowed = items if allowed_N is None else int(np.count_nonzero(allowed_N))
         if allowed == items:
             allowed_N = None  # a mask costs a fifth of a scan
@@ -161,3 +177,16 @@ class MemorySearcher:
             yield partial(index.walk, count=count, allowed=bits), index.error
         for each in counts:
             yield partial(index.scan, count=each, allowed=bits), index.error
+
+
+def without(allowed_N: np.ndarray | None, rows: np.ndarray, items: int) -> np.ndarray:
+    """Allowed items without some rows.
+
+    Args:
+        allowed_N: allowed items; None for all.
+        rows: rows that are left out.
+        items: number of all items.
+    """
+    left_N = np.ones(items, bool) if allowed_N is None else allowed_N.copy()
+    left_N[rows] = False
+    return left_N

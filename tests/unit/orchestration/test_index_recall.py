@@ -12,7 +12,7 @@ from orchestration import index_recall
 from orchestration.index_recall import sampled_index_recall
 from serving.corpus import Corpus
 from serving.index.base import Fields
-from serving.search import Found, MemorySearcher
+from serving.search import NO_PAIRS, Dropped, Found, MemorySearcher, memory
 
 NUMBER, USERS = 60, 40
 ITEMS = pl.DataFrame(
@@ -24,16 +24,24 @@ SCHEMA = Schema(dataset="shop", views=(PROFILE,), seen_items_may_return=True)
 
 
 class LossySearcher(MemorySearcher):
-    """Loses the second half of the lists of filtered searches, and ranks below `deepest`; keeps the calls."""
+    """Loses the second half of the lists of filtered searches; keeps the calls."""
 
-    deepest = NUMBER
-
-    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
+    def search(
+        self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None, dropped: Dropped = NO_PAIRS
+    ) -> Found:
         self.calls = [*getattr(self, "calls", []), (len(user_QD), None if allowed_N is None else allowed_N.tolist())]
-        rows_QK, scores_QK = super().search(user_QD, k, allowed_N)
+        rows_QK, scores_QK = super().search(user_QD, k, allowed_N, dropped)
         rows_QK[:, (k if allowed_N is None else k // 2) :] = -1
-        rows_QK[:, self.deepest :] = -1
         return rows_QK, scores_QK
+
+
+class ForgetfulSearcher(MemorySearcher):
+    """Finds what it must not."""
+
+    def search(
+        self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None, dropped: Dropped = NO_PAIRS
+    ) -> Found:
+        return super().search(user_QD, k, allowed_N)
 
 
 def vectors_of(items: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,20 +74,22 @@ def test_a_seeded_sample_of_users_is_asked_for_once_a_filter(monkeypatch: pytest
     monkeypatch.setattr(index_recall, "USERS", 16)
     corpus = corpus_of(LossySearcher)
     assert measured(corpus, USERS) == (0.5, 16)
-    assert corpus.searcher.calls == [(16, None), (16, (ITEMS["group"] == "a").to_list())]
+    filtered = (ITEMS["group"] == "a").to_list()
+    assert corpus.searcher.calls == [(8, None), (8, None), (8, filtered), (8, filtered)]
     assert measured(corpus, 9) == (0.5, 9)
 
 
-def test_seen_items_are_left_out_as_serving_leaves_them_out() -> None:
-    """Serving searches deeper by the longest list of seen items, so that is where a loss counts."""
+def test_users_are_asked_for_as_the_service_asks() -> None:
+    """Many queries at once are answered by an exact product, also where one query walks a graph that misses items."""
+    assert index_recall.AT_ONCE < memory.MANY_QUERIES
+
+
+def test_seen_items_are_left_out_by_the_search() -> None:
     user_QD, item_ND = vectors_of(NUMBER)
     seen = np.zeros((USERS, NUMBER), np.int8)
     np.put_along_axis(seen, np.argsort(-(user_QD @ item_ND.T), axis=1)[:, [0, 2, 5]], 1, axis=1)
-    corpus = corpus_of(LossySearcher)
     assert measured(corpus_of(MemorySearcher), USERS, seen=csr_array(seen)) == (1.0, USERS)
-    corpus.searcher.deepest = 10
-    with_losses, _ = measured(corpus, USERS, seen=csr_array(seen))
-    assert with_losses < 0.5  # by the filter alone it would be half
+    assert measured(corpus_of(ForgetfulSearcher), USERS, seen=csr_array(seen))[0] <= 0.7
     assert measured(corpus_of(MemorySearcher), USERS, seen=csr_array(np.ones_like(seen))) == (1.0, USERS)
 
 
@@ -110,8 +120,10 @@ def test_the_most_frequent_value_that_fits_a_filter_is_asked_for(values: list[st
     items = ITEMS.with_columns(group=pl.Series(values, dtype=pl.String))
     corpus = corpus_of(LossySearcher, items)
     assert measured(corpus, USERS, items=items) == (0.5 if where else 1.0, USERS)
-    filtered = [(USERS, [value == where for value in values])] if where else []
-    assert corpus.searcher.calls == [(USERS, None), *filtered]
+    calls = corpus.searcher.calls
+    asked = [mask for _, mask in calls if mask is not None]
+    assert all(mask == [value == where for value in values] for mask in asked)
+    assert sum(users for users, _ in calls) == (2 * USERS if where else USERS)
 
 
 def test_a_field_named_as_the_column_of_counts_is_asked_for() -> None:

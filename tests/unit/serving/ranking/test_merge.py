@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from serving.ranking import NOTHING, Dropped, Ranked, best, reordered, restricted, with_own, without
+from serving.ranking import NOTHING, Ranked, best, reordered, restricted, with_own, without
+from serving.search import Dropped
 
 Scores = list[dict[int, float]]
 """Score by row of the corpus, of each query."""

@@ -9,7 +9,7 @@ import pytest
 
 from serving.guard import AwayError, Guard
 from serving.search import GuardedSearcher
-from serving.search.base import Found
+from serving.search.base import NO_PAIRS, Dropped, Found
 
 
 class Server:
@@ -21,7 +21,9 @@ class Server:
         self.error: Exception | None = None
         self.calls = 0
 
-    def search(self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None) -> Found:
+    def search(
+        self, user_QD: np.ndarray, k: int, allowed_N: np.ndarray | None = None, dropped: Dropped = NO_PAIRS
+    ) -> Found:
         self.calls += 1
         if isinstance(self.error, TimeoutError):
             time.sleep(0.2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving.index.exact import ExactIndex
-from serving.search import IndexSearcher, MemorySearcher, Searcher, memory
+from serving.search import Dropped, IndexSearcher, MemorySearcher, Searcher, memory
 from serving.search.half_precision import HalfPrecisionIndex, graph_bytes, load_faiss, omp_threads
 from tests.unit.serving.search.search_world import (
     DIM,
@@ -68,6 +68,28 @@ def test_the_best_allowed_items_are_found_in_order(kind: str, searcher: Searcher
     else:
         np.testing.assert_array_equal(rows_QK, wanted_QK)
         np.testing.assert_allclose(scores_QK, exact_QK, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [None, 0.05])
+@pytest.mark.parametrize("queries", [len(QUERIES_QD), memory.MANY_QUERIES])
+def test_each_query_gets_the_best_without_its_own_dropped_items(kind: str, queries: int, share: float | None) -> None:
+    if kind == "hnsw" and share is None and queries < memory.MANY_QUERIES:
+        pytest.skip("a graph may miss some items")
+    user_QD = np.concatenate([QUERIES_QD, unit(queries, 7)])[:queries]
+    allowed_N = None if share is None else share_of(ITEMS, share)
+    best_QK, _ = wanted(user_QD, VECTORS_ND, 30, allowed_N)
+    query_P = np.repeat(np.arange(queries), np.arange(queries) % 4 * 5)  # 0, 5, 10 or 15 of its best
+    row_P = np.concatenate([best_QK[n, : n % 4 * 5] for n in range(queries)])
+    rows_QK, scores_QK = shared(kind).search(user_QD, 10, allowed_N, Dropped(query_P=query_P, row_P=row_P))
+    for n in range(queries):
+        np.testing.assert_array_equal(rows_QK[n], best_QK[n, n % 4 * 5 :][:10])
+    np.testing.assert_allclose(scores_QK, np.einsum("qkd,qd->qk", VECTORS_ND[rows_QK], user_QD), atol=1e-5)
+
+
+def test_a_query_that_must_get_nothing_finds_nothing(searcher: Searcher) -> None:
+    everything = Dropped(query_P=np.zeros(ITEMS, np.int64), row_P=np.arange(ITEMS))
+    rows_QK, scores_QK = searcher.search(QUERIES_QD[:2], 5, dropped=everything)
+    assert (rows_QK[0] == -1).all() and (scores_QK[0] == -np.inf).all() and (rows_QK[1] >= 0).all()
 
 
 def check_mostly_found(rows_QK: np.ndarray, scores_QK: np.ndarray, wanted_QK: np.ndarray) -> None:
