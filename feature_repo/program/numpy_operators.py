@@ -17,11 +17,16 @@ import numpy as np
 from feature_repo.program.operators import ATEN, BY_KEYWORD, DTYPES, layout
 
 Array = np.ndarray
+LARGE = 200_000
+"""Numbers of an array from which on an einsum is worth planning."""
 _TYPES = frozenset(DTYPES) - {None, "complex32", "bfloat16"}
 
 
 class NumpyOperators:
     """`Operators` of NumPy."""
+
+    idle: frozenset[str] = frozenset({f"{ATEN}_assert_tensor_metadata.default"})
+    """Assertions of types, which each result has already."""
 
     @staticmethod
     def know(graph: Mapping[str, Any]) -> bool:
@@ -77,7 +82,7 @@ def _has_version(node: Mapping[str, Any]) -> bool:
 
 
 def _none(*_: Any, **__: Any) -> None:
-    """No result: an assertion of a type, which each result has already."""
+    """No result."""
 
 
 def _added(x: Array, other: Any, alpha: float = 1) -> Array:
@@ -113,8 +118,17 @@ def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     return product if bias is None else product + bias
 
 
+def _contracted(equation: str, tensors: Sequence[Array]) -> Array:
+    # For the arrays of a few users, the search for the best order takes longer than the sum.
+    found: Array = np.einsum(equation, *tensors, optimize=max(each.size for each in tensors) > LARGE)
+    return found
+
+
 def _norm(x: Array, ord: float = 2, dim: Sequence[int] | None = None, keepdim: bool = False) -> Array:
     axis = tuple(range(x.ndim)) if dim is None else tuple(dim)
+    if ord == 2:
+        length: Array = np.sqrt(np.multiply(x, x).sum(axis, keepdims=keepdim))
+        return length
     norm: Array = (np.abs(x) ** ord).sum(axis, keepdims=keepdim) ** (1 / ord)
     return norm
 
@@ -180,7 +194,7 @@ _VERSIONS: Mapping[str, Callable[..., Any]] = {
     "clamp_min.default": lambda x, other: np.maximum(x, other),
     "div.Tensor": lambda x, other: np.true_divide(x, other),
     "dropout.default": _kept,
-    "einsum.default": lambda equation, tensors: np.einsum(equation, *tensors, optimize=True),
+    "einsum.default": _contracted,
     "embedding.default": lambda weight, indices, *_: weight[indices],
     "embedding_bag.padding_idx": _bags,
     "eq.Scalar": lambda x, other: np.equal(x, other),

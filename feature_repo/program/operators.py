@@ -22,6 +22,9 @@ ATEN = "torch.ops.aten."
 class Operators(Protocol):
     """A library with tensors and ATen's operators on them."""
 
+    idle: frozenset[str]
+    """Operators without a result that do nothing in this library."""
+
     def operator(self, target: str, dtype: str | None) -> Callable[..., Any]:
         """Operator of a node; `dtype` is that of its result, if that is one tensor.
 

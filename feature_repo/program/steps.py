@@ -90,6 +90,8 @@ class _Builder:
 
     def steps(self, node: Mapping[str, Any]) -> Iterator[Step]:
         """Steps of a node: its list arguments, its operator, the parts of its result."""
+        if node["target"] in self._operators.idle:
+            return
         by_keyword = {each["name"]: each["arg"] for each in node["inputs"] if each.get("kind") == BY_KEYWORD}
         positional = [self._argument(each["arg"]) for each in node["inputs"] if each.get("kind") != BY_KEYWORD]
         arguments = positional + [self._argument(arg) for arg in by_keyword.values()]

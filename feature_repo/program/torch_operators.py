@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class TorchOperators:
     """`Operators` of PyTorch, imported at first use."""
 
+    idle: frozenset[str] = frozenset()
+
     def operator(self, target: str, dtype: str | None) -> Callable[..., Any]:
         """Operator of a node. UnsafeArchiveError for anything else."""
         import torch

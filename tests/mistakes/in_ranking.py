@@ -51,10 +51,10 @@ IN_RANKING = [
         test=f"{MERGE}::test_own_items_that_are_not_allowed_are_left_out",
     ),
     Mistake(
-        name="a search no deeper than the list",
+        name="own items among those of the index",
         module="serving.ranking.ranker",
-        right="return min(max(k + taken, self.rescorer.candidates if self.rescorer else 0), self.items)",
-        wrong="return min(max(k, self.rescorer.candidates if self.rescorer else 0), self.items)",
+        right="dropped if own is None else joined(dropped, own)",
+        wrong="dropped",
         test="tests/integration/test_repeat_retrieve.py::test_lists_are_those_of_a_sort_of_all_scores",
     ),
     Mistake(

@@ -66,6 +66,20 @@ IN_SEARCH = [
         test=f"{SEARCHER}::test_distinct_scores_need_no_exact_scan",
     ),
     Mistake(
+        name="what one query must not get taken from another",
+        module="serving.search.memory",
+        right="dropped.of(n)",
+        wrong="dropped.of(0)",
+        test=f"{SEARCHER}::test_each_query_gets_the_best_without_its_own_dropped_items",
+    ),
+    Mistake(
+        name="many queries searched no deeper than their lists",
+        module="serving.search.memory",
+        right="k + dropped.most",
+        wrong="k",
+        test=f"{SEARCHER}::test_each_query_gets_the_best_without_its_own_dropped_items",
+    ),
+    Mistake(
         name="bits of a mask in the other order",
         module="serving.search.half_precision",
         right='bitorder="little"',
