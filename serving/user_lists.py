@@ -105,7 +105,7 @@ class UserLists:
             key = {Entity.USER.key: read.ids}
             arrays = self._encoder.encode(key | read.columns, asked.times_Q[known])
         with self.stage("tower"):
-            user_QD = self.towers.user.program(arrays)
+            user_QD = self.towers.user.program.in_parts(arrays)
         for where, positions in asked.groups(users.known_B):
             own = np.searchsorted(known, positions)
             allowed_N = self._allowed(where)

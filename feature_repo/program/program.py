@@ -24,6 +24,8 @@ from feature_repo.program.steps import Values, steps_of
 from feature_repo.program.torch_operators import TorchOperators
 from feature_repo.pt2 import refuse_code
 
+PARTS = 4
+"""Rows of a run by NumPy: with more, the arrays of long histories leave the processor's cache."""
 SCHEMA_MAJOR = 8
 """Version of PyTorch's archive format that this module reads."""
 
@@ -116,6 +118,19 @@ class Program:
             for call, arguments, result in self._steps:
                 values[result] = call(*arguments(values))
             return self.operators.array(values[self._output])
+
+    def in_parts(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Run on rows, few at a time where NumPy computes.
+
+        Args:
+            inputs: as of a run; the first axis of each are rows, at least one.
+        """
+        rows = len(next(iter(inputs.values())))
+        at_once = PARTS if isinstance(self.operators, NumpyOperators) else rows
+        if rows <= at_once:
+            return self(inputs)
+        parts = ({name: array[n : n + at_once] for name, array in inputs.items()} for n in range(0, rows, at_once))
+        return np.concatenate([self(part) for part in parts])
 
 
 def _tensors(archive: zipfile.ZipFile, folder: str, config: str, operators: Operators) -> dict[str, Any]:

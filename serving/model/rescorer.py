@@ -51,7 +51,7 @@ class Rescorer:
             user_QD: their embeddings.
             vectors_QLD: stored vectors of the items, position by position; any where there is none.
         """
-        return self.program({**users, "user_embedding": user_QD, "history_embeddings": vectors_QLD})
+        return self.program.in_parts({**users, "user_embedding": user_QD, "history_embeddings": vectors_QLD})
 
     def of_candidates(self, user_QD: np.ndarray, vectors_QCD: np.ndarray) -> np.ndarray:
         """Score candidates by a reranker: float32 [Q, C].

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from feature_repo.program import Program
+from feature_repo.program.program import PARTS
 from feature_repo.pt2 import UnsafeArchiveError, load_program
 
 ROOT = Path(__file__).parents[4]
@@ -75,6 +76,32 @@ def test_a_program_computes_the_same_bits(archive: bytes, rows: int) -> None:
     assert np.array_equal(Program(archive, "tower")(example(rows)), wanted)
     # NumPy has no recurrent cells: PyTorch runs the program whatever was asked for.
     assert np.array_equal(Program(archive, "tower", quick_start=True)(example(rows)), wanted)
+
+
+class _Pooled(torch.nn.Module):
+    """Module that NumPy can run: the mean of each row's items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(10, 4)
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.embedding(inputs["items"]).sum(1).relu()
+
+
+@pytest.mark.parametrize("rows", [1, PARTS - 1, PARTS, PARTS + 1, 3 * PARTS])
+@pytest.mark.parametrize("quick_start", [True, False])
+def test_numpy_runs_in_parts(rows: int, quick_start: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"items": example(rows)["items"]}
+    shapes = ({"items": {0: torch.export.Dim("batch", min=1, max=1000)}},)
+    buffer = io.BytesIO()
+    two = tensors({"items": example(2)["items"]})
+    torch.export.save(torch.export.export(_Pooled().eval(), (two,), dynamic_shapes=shapes), buffer)
+    program, run, sizes = Program(buffer.getvalue(), "tower", quick_start=quick_start), Program.__call__, []
+    monkeypatch.setattr(Program, "__call__", lambda self, part: sizes.append(len(part["items"])) or run(self, part))
+    np.testing.assert_allclose(program.in_parts(given), run(program, given), atol=1e-6)
+    assert sum(sizes) == rows
+    assert max(sizes) <= PARTS if quick_start else sizes == [rows]
 
 
 def test_a_program_imports_nothing_of_the_compiler(archive: bytes, tmp_path: Path) -> None:
