@@ -11,50 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 
-from feature_repo.encode import Encoder
-from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
-from feature_repo.standard_views import item_statistics_view
-from training.artifacts.load import Released, read_release
-from training.artifacts.warm_start import carry_over
+from feature_repo.schema import ITEM_ID, Schema
+from training.artifacts.load import read_release
 from training.calibration import set_prior, with_prior
-from training.data.als_factors import behaviour
-from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
-from training.data.interactions import at, interactions
+from training.data.interactions import at
 from training.data.item_facts import item_facts
-from training.data.repeat import repeat_facts
-from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
-from training.data.training_set import Arrays, TrainingSet
-from training.evaluation.holdout import temporal_holdout
-from training.recipes import InBatch, TrainConfig
+from training.data.training_set import TrainingSet
+from training.recipes import TrainConfig
 from training.recipes.choice import SWITCHES, Tried, choose
-from training.towers import TwoTower, codes_of, new_model
+from training.towers import TwoTower
 from training.trainer import SCORE, OnEpoch, fit_repeat_head, train
 from training.trials import Trials
+from training.untrained import Fitted, check_recipe, start_trial, untrained
 from training.validation_window import ValidationWindow
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """Towers with their encoders."""
-
-    model: TwoTower
-    """The towers."""
-    user_encoder: Encoder
-    """Encoder of user snapshots."""
-    item_encoder: Encoder
-    """Encoder of item snapshots."""
-    config: TrainConfig
-    """Recipe of the training, with the switches that a choice took."""
-    tried: tuple[Tried, ...] = ()
-    """What was tried on the validation window; empty without a choice."""
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    """Metrics of each epoch of the trial; without one, the losses of the training."""
-    examples: tuple[Arrays, Arrays] = ({}, {})
-    """Some encoded users and items, as arrays."""
 
 
 def fit(
@@ -116,13 +88,12 @@ def fit(
         ValueError: a recipe that cannot be trained on these data.
     """
     released = read_release(warm_start) if warm_start else None
-    _check_recipe(schema, config)
+    check_recipe(schema, config)
     run = partial(train, seed=seed, device=device)
-    measured, best, prior = None, config.optimisation.epochs, None
-    tried: tuple[Tried, ...] = ()
     # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.
     users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
+    chosen = _Chosen(config=config, epochs=config.optimisation.epochs)
     if config.optimisation.patience is not None:
 
         def start(config: TrainConfig) -> tuple[TwoTower, TrainingSet, ValidationWindow]:
@@ -131,15 +102,9 @@ def fit(
             return trial.model, data, window
 
         trials = Trials(start, run, on_epoch=on_epoch, folder=checkpoints, clock=clock if choice_seconds else None)
-        switches = SWITCHES if choice_seconds else {}
-        config, tried = choose(config, trials, items=len(items), seconds=choice_seconds, switches=switches)
-        taken = [each.name for each in tried if each.taken][-1]
-        measured = trials.epochs[taken]
-        best = 1 + int(np.argmax([epoch[SCORE] for epoch in measured]))
         facts = item_facts(events, items[ITEM_ID], validation_start)[0]
-        config, prior, tried = with_prior(
-            config, tried, trials.ended[taken], facts, choose=bool(switches), seed=seed, clock=clock
-        )
+        chosen = _chosen(config, trials, facts, seconds=choice_seconds, seed=seed, clock=clock)
+    config = chosen.config
     final, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
 
@@ -147,125 +112,57 @@ def fit(
         on_epoch(epoch, {"refit": metrics["loss"]})
 
     refit_file = checkpoints and checkpoints / "refit.safetensors"
-    losses = run(data, final.model, config=config, epochs=best, on_epoch=on_refit, checkpoint=refit_file)
+    losses = run(data, final.model, config=config, epochs=chosen.epochs, on_epoch=on_refit, checkpoint=refit_file)
     fit_repeat_head(data, final.model, config, seed=seed, device=device)
-    set_prior(final.model, final.item_encoder, items, events, cut, weights=prior)
+    set_prior(final.model, final.item_encoder, items, events, cut, weights=chosen.prior)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
     # Without a trial there is no score: nothing was measured.
-    epochs = measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
-    return replace(final, epochs=epochs, examples=(examples[0], examples[1]), tried=tried if choice_seconds else ())
+    epochs = chosen.measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
+    tried = chosen.tried if choice_seconds else ()
+    return replace(final, epochs=epochs, examples=(examples[0], examples[1]), tried=tried)
 
 
-def start_trial(
-    schema: Schema,
-    queries: Frame,
-    item_snapshots: Frame,
-    events: pl.DataFrame,
-    validation_start: datetime,
-    cut: datetime,
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Chosen:
+    """What the trials say about the training of everything before the cut."""
+
+    config: TrainConfig
+    """Recipe with the switches that were taken."""
+    epochs: int
+    """Number of epochs."""
+    measured: list[dict[str, float]] = field(default_factory=list)
+    """Metrics of each epoch of the trial that was taken; empty without a trial."""
+    tried: tuple[Tried, ...] = ()
+    """What was tried."""
+    prior: np.ndarray | None = None
+    """Weights of an item prior; None without one."""
+
+
+def _chosen(
     config: TrainConfig,
+    trials: Trials,
+    facts_NF: np.ndarray,
     *,
+    seconds: float,
     seed: int,
-    released: Released | None = None,
-    impressions: pl.DataFrame | None = None,
-) -> tuple[Fitted, TrainingSet, ValidationWindow]:
-    """Untrained towers, their training set, and their validation.
+    clock: Callable[[], float],
+) -> _Chosen:
+    """Run the trials, and choose switches, epochs and prior by them.
 
     Args:
-        schema: declared features.
-        queries: as for `fit`.
-        item_snapshots: as for `fit`.
-        events: canonical events; read only up to the cut.
-        validation_start: end of the trial's training part.
-        cut: end of the validation window.
-        config: the recipe.
+        config: recipe.
+        trials: trains and measures recipes.
+        facts_NF: facts of the corpus at the start of the validation window.
+        seconds: budget of the choice; 0 for the trial of the recipe alone.
         seed: random seed.
-        released: release whose weights the towers start from; None for none.
-        impressions: canonical impressions.
-
-    Returns:
-        The towers, the training set before `validation_start`, and the validation window,
-            which measures towers.
-
-    Raises:
-        ValueError: a recipe that cannot be trained on these data.
+        clock: seconds, which the prior is timed by.
     """
-    users, items = at(queries, validation_start), at(item_snapshots, validation_start, week=True)
-    holdout = temporal_holdout(
-        events, users[USER_ID], items[ITEM_ID], validation_start, cut, schema.seen_items_may_return
+    switches = SWITCHES if seconds else {}
+    config, tried = choose(config, trials, items=len(facts_NF), seconds=seconds, switches=switches)
+    taken = [each.name for each in tried if each.taken][-1]
+    measured = trials.epochs[taken]
+    config, prior, tried = with_prior(
+        config, tried, trials.ended[taken], facts_NF, choose=bool(switches), seed=seed, clock=clock
     )
-    _check_recipe(schema, config)
-    positives = interactions(events, validation_start, schema.snapshots)
-    trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
-    data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
-    window = ValidationWindow(
-        holdout=holdout,
-        users=trial.user_encoder.encode(users[holdout.users_Q], validation_start),
-        items=trial.item_encoder.encode(items),
-        config=config,
-        seed=seed,
-    )
-    return trial, data, window
-
-
-def untrained(
-    schema: Schema,
-    queries: Frame,
-    items: Frame,
-    corpus: pl.DataFrame,
-    positives: pl.DataFrame,
-    config: TrainConfig,
-    seed: int,
-    released: Released | None = None,
-) -> tuple[Fitted, TrainingSet]:
-    """Towers to train, with encoders fitted on positives, and their training set.
-
-    Args:
-        schema: declared features.
-        queries: joined user snapshots.
-        items: joined item snapshots.
-        corpus: one row of every item, sorted by item.
-        positives: interactions of the training part.
-        config: the recipe.
-        seed: random seed.
-        released: release whose weights the towers start from; None for none.
-    """
-    user_encoder, item_encoder = fit_encoders(schema, queries, items, positives, config)
-    days = config.repeat.days if config.repeat else 0
-    data = assemble(
-        queries, items, weighted(positives, config.weighting), user_encoder, item_encoder, corpus, label_days=days
-    )
-    known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
-    inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
-    model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)
-    known.fill(model)
-    if model.repeat:
-        model.repeat.get_buffer("facts_VF").copy_(torch.from_numpy(repeat_facts(positives, item_encoder)))
-    if released:
-        carry_over(released, model, config, user_encoder, item_encoder)
-    return Fitted(model=model, user_encoder=user_encoder, item_encoder=item_encoder, config=config), data
-
-
-def _check_recipe(schema: Schema, config: TrainConfig) -> None:
-    """Raise ValueError for a recipe that cannot be trained on such data."""
-    _refuse_stale_negatives(schema, config)
-    if config.repeat and not schema.seen_items_may_return:
-        raise ValueError(
-            f"the recipe has a repeat head, but seen items never return in {schema.dataset}, so that it would rank "
-            "nothing: leave repeat out"
-        )
-
-
-def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
-    """Raise ValueError if a recipe compares item features of different times."""
-    # Drawn negatives and history items have the corpus' features of one time, positives
-    # those of theirs. If a feature changes with time, the towers tell them apart by it.
-    statistics = {feature.name for feature in item_statistics_view(value=True).features}
-    changing = sorted(statistics & {feature.name for feature in tower_features(schema, Entity.ITEM, config)})
-    sampler, hard = config.negatives.sampler, config.negatives.hard
-    if changing and (hard or config.repeat or not isinstance(sampler, InBatch)):
-        raise ValueError(
-            f"{sampler} with hard={hard} and repeat={config.repeat} reads item features of one time, "
-            f"but the item tower sees features that change with time: {', '.join(changing)}. Name "
-            "them in leave_out, or use InBatch() alone"
-        )
+    best = 1 + int(np.argmax([epoch[SCORE] for epoch in measured]))
+    return _Chosen(config=config, epochs=best, measured=measured, tried=tried, prior=prior)

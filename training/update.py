@@ -30,13 +30,13 @@ from training.data.interactions import at, interactions
 from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
 from training.data.training_set import Arrays, TrainingSet
-from training.fit import Fitted
 from training.recipes import TrainConfig
 from training.towers import TwoTower, codes_of, new_model
 from training.trainer import OnEpoch, no_report
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.sparse_optimisers import RowwiseAdagrad, SparseAdam
 from training.trainer.step import backpropagate
+from training.untrained import Fitted
 
 
 def fit_update(

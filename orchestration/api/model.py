@@ -21,7 +21,6 @@ from orchestration.api.dataset import Dataset
 from orchestration.api.frames import free_names
 from orchestration.api.storage import read_model, write_model
 from training.evaluation.holdout import item_sets
-from training.fit import Fitted
 from training.fit import fit as fit_towers
 from training.recipes import TrainConfig
 from training.recipes import recipe as named_recipe
@@ -30,6 +29,7 @@ from training.recipes.named import DEFAULT
 from training.retrieval.model_search import served_scores, served_search
 from training.strangers import items_for_strangers
 from training.towers import embed
+from training.untrained import Fitted
 
 TWO_TOWER, POPULAR = "two_tower", "popular"
 OnEpoch = Callable[[int, dict[str, float]], None]

@@ -14,7 +14,7 @@ from feature_repo.errors import InputError
 from feature_repo.schema import Schema
 from training.artifacts.export import export
 from training.artifacts.load import read_release
-from training.fit import Fitted
+from training.untrained import Fitted
 
 FRAMES = ("users", "items", "seen", "popular")
 STATE = "model.json"

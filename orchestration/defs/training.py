@@ -29,8 +29,8 @@ from training.recipes.choice import choice_lines
 from training.recipes.serialization import to_flat, to_json
 
 if TYPE_CHECKING:
-    from training.fit import Fitted
     from training.trainer import OnEpoch
+    from training.untrained import Fitted
 
 FRAMES = ("queries", "item_snapshots", "interactions")
 

@@ -25,10 +25,10 @@ from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from training.data.interactions import interactions, item_rows, query_rows
 from training.data.split import Split, temporal_split
-from training.fit import start_trial
 from training.recipes import InBatch, Mixed, TrainConfig, recipe
 from training.recipes.named import LARGE
 from training.trainer import SCORE, fit_repeat_head, train
+from training.untrained import start_trial
 from training.validation_window import with_score
 
 METRICS = ("recall@20", "ndcg@20", "recall@100")

@@ -33,9 +33,9 @@ from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
 from tests.integration.index_world import settings_in
 from training.data.interactions import at, interactions, item_rows, query_rows
-from training.fit import untrained
 from training.recipes import MLP, RepeatTerm, SelfSupervised, TowerConfig, TrainConfig
 from training.towers import embed
+from training.untrained import untrained
 
 SCHEMAS, FEATURES, USERS, ITEMS = 24, 14, 12, 30
 PYTHON = [*keyword.kwlist, *keyword.softkwlist, "self", "exprs", "print"]

@@ -62,7 +62,7 @@ IN_MOMENTS = [
     ),
     Mistake(
         name="a trial by snapshots of days, whatever the schema declares",
-        module="training.fit",
+        module="training.untrained",
         right="interactions(events, validation_start, schema.snapshots)",
         wrong="interactions(events, validation_start)",
         test=f"{NO_LEAKS}::test_a_trial_learns_from_the_snapshots_that_the_schema_declares",

@@ -14,7 +14,7 @@ from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from tests.worlds import START, taste_groups
 from training.data.interactions import at, interactions, item_rows, query_rows
-from training.fit import Fitted, fit
+from training.fit import fit
 from training.recipes import (
     MLP,
     Optimisation,
@@ -24,6 +24,7 @@ from training.recipes import (
 )
 from training.retrieval.exact import exact_search
 from training.towers import embed
+from training.untrained import Fitted
 
 VALIDATION, CUT = START + timedelta(days=50), START + timedelta(days=57)
 CONFIG = TrainConfig(

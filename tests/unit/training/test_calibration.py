@@ -26,11 +26,12 @@ from training.data.interactions import at, interactions, item_rows, query_rows
 from training.data.popularity import popular_items
 from training.evaluation.evaluate import evaluate
 from training.evaluation.holdout import Holdout, temporal_holdout
-from training.fit import Fitted, fit
+from training.fit import fit
 from training.recipes import SALES, RepeatTerm, TrainConfig
 from training.retrieval.exact import exact_search, score_search
 from training.strangers import items_for_strangers
 from training.towers import embed
+from training.untrained import Fitted
 from training.update import extended, fit_update, grown
 
 pytestmark = pytest.mark.usefixtures("one_thread")

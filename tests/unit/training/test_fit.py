@@ -17,7 +17,7 @@ from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, fitted, frame
 from tests.worlds import group_of
 from training.artifacts.export import export
 from training.data.interactions import at
-from training.fit import Fitted, fit, start_trial
+from training.fit import fit
 from training.recipes import (
     RECIPES,
     SALES,
@@ -31,6 +31,7 @@ from training.retrieval.exact import MakeSearch
 from training.retrieval.rescored import rescored_search
 from training.towers import embed
 from training.trainer import SCORE
+from training.untrained import Fitted, start_trial
 from training.validation_window import with_score
 
 HALF_LIFE = 30 * 86_400_000_000

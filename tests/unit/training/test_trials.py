@@ -15,11 +15,12 @@ import pytest
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames
 from training.artifacts.choice import asked_recipe, read_choice, stored_recipe, write_choice
 from training.calibration import PRIOR
-from training.fit import Fitted, fit
+from training.fit import fit
 from training.recipes import SALES
 from training.recipes.choice import BASE, Tried, choice_lines, choose
 from training.recipes.serialization import to_json
 from training.trials import Trials
+from training.untrained import Fitted
 
 SHORT = replace(CONFIG, leave_out=SALES, optimisation=replace(CONFIG.optimisation, epochs=1))
 """One epoch a trial: two readings of the clock, and one second by `ticking`."""

@@ -20,9 +20,9 @@ from training.data.assemble import assemble
 from training.data.interactions import at
 from training.data.sample_weights import weighted
 from training.data.training_set import TrainingSet
-from training.fit import Fitted
 from training.recipes import Weighting
 from training.towers import embed
+from training.untrained import Fitted
 from training.update import extended, fit_update, update
 
 pytestmark = pytest.mark.usefixtures("one_thread")

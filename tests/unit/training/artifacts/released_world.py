@@ -10,9 +10,9 @@ import polars as pl
 from tests.unit.training.fit_world import CONFIG, VALIDATION, frames
 from training.artifacts.export import export
 from training.data.interactions import at
-from training.fit import untrained
 from training.recipes import MLP, BehaviouralVectors, Corpus, Loss, Mixed, Negatives, RepeatTerm, Streaming, TrainConfig
 from training.trainer import train
+from training.untrained import untrained
 
 NEW = ["i000", "i001", "i002"]
 """Items that the release does not know; the newest events hold the first two."""

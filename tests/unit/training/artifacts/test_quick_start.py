@@ -13,9 +13,9 @@ from feature_repo.program.numpy_operators import NumpyOperators
 from tests.unit.training.fit_world import VALIDATION, frames
 from training.artifacts.export import export_tower, rescorer_example
 from training.data.interactions import at
-from training.fit import untrained
 from training.recipes.named import RECIPES
 from training.towers.rescorer import RescorerModule
+from training.untrained import untrained
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -15,8 +15,9 @@ from training.artifacts.export import export
 from training.artifacts.load import read_release
 from training.artifacts.warm_start import carry_over, rows_by_value
 from training.data.interactions import at
-from training.fit import fit, untrained
+from training.fit import fit
 from training.recipes import Weighting
+from training.untrained import untrained
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

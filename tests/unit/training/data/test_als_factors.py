@@ -22,10 +22,11 @@ from tests.worlds import group_of
 from training.artifacts.export import export, export_tower
 from training.data.als_factors import behaviour, factorise
 from training.data.interactions import at, interactions
-from training.fit import Fitted, fit, untrained
+from training.fit import fit
 from training.recipes import BehaviouralVectors
 from training.towers import embed
 from training.towers.frozen_vectors import ItemBehaviour, UserBehaviour
+from training.untrained import Fitted, untrained
 
 BEHAVIOURAL = replace(
     CONFIG, behavioural=BehaviouralVectors(factors=8), optimisation=replace(CONFIG.optimisation, epochs=2)

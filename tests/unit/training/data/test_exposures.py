@@ -17,11 +17,12 @@ from tests.unit.training.trainer.candidates_world import built
 from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model
 from training.data.exposures import impressions_not_taken
 from training.data.interactions import interactions
-from training.fit import Fitted, fit, start_trial
+from training.fit import fit
 from training.losses import LOSSES
 from training.recipes import SALES, HardNegatives, Impressions, Negatives, TrainConfig
 from training.trainer import train
 from training.trainer.candidates import CandidateBuilder
+from training.untrained import Fitted, start_trial
 
 UNTIL = datetime(2024, 2, 1)
 SHOWN = Impressions(number=2, newest=5)

@@ -18,7 +18,7 @@ from orchestration.api.dataset import Dataset
 from tests.logs import GRANULARITIES, MOMENTS, known, microseconds, random_events, seen, tables_of
 from tests.unit.orchestration.api.api_world import CONFIG, dataset
 from training.data.interactions import interactions, query_rows
-from training.fit import start_trial
+from training.untrained import start_trial
 
 UNTIL = MOMENTS[0]
 

@@ -16,9 +16,9 @@ from tests.unit.training.fit_world import CONFIG, VALIDATION, frames
 from tests.unit.training.towers.tower_world import ITEM_INPUTS, ITEMS, LENGTH, USER_INPUTS, items, tensors, users
 from training.artifacts.export import export_tower
 from training.data.interactions import at
-from training.fit import untrained
 from training.recipes import MLP, RepeatTerm, TowerConfig, TrainConfig, Weighting
 from training.towers import TwoTower, new_model
+from training.untrained import untrained
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 OWN = RESERVED + 12

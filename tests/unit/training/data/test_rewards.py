@@ -13,8 +13,9 @@ from polars.testing import assert_series_equal
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, retrieved
 from training.data.interactions import at
 from training.data.sample_weights import rewards
-from training.fit import Fitted, fit
+from training.fit import fit
 from training.recipes import SALES, Reward, TrainConfig, Weighting
+from training.untrained import Fitted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PLAIN = replace(CONFIG, leave_out=SALES)
