@@ -49,6 +49,8 @@ class Consumer:
         schemas: schemas of the kept releases.
         seen: whether the items that each user has seen are kept online.
         kinds: kinds of events that are interactions of this dataset.
+        folder: folder for the events that it does not hold in memory; None for that of
+            temporary files.
 
     Raises:
         NewerOnlineError: the online features are of a newer run than the base.
@@ -65,9 +67,12 @@ class Consumer:
         schemas: Sequence[Schema],
         seen: bool = True,
         kinds: Collection[EventKind] = INTERACTIONS,
+        folder: Path | None = None,
     ) -> None:
         self._log, self._pusher, self._as_of = log, pusher, base.as_of
-        self._tables = [under_schema(base.tables, _of_events(schema)) for schema in schemas]
+        # Without the events, which UserEvents keeps in a file.
+        tables = [under_schema(base.tables, _of_events(schema)) for schema in schemas]
+        self._tables = [replace(each, events=each.events.clear()) for each in tables]
         self._seen = seen_schema(base.tables.schema.dataset) if seen else None
         views = [(schema, view) for schema in schemas for view in _of_events(schema).views]
         views += [(self._seen, view) for view in self._seen.views] if self._seen else []
@@ -76,7 +81,7 @@ class Consumer:
         self.name = f"{base.tables.schema.dataset}: {names}, from {base.key}"
         """Name of the offset in the log: views that come later start at the base too."""
         self.check()
-        self._events = UserEvents(base.tables, kinds)
+        self._events = UserEvents(base.tables, kinds, folder)
         self._position = base.tables.log_until
         self._restore()
 
@@ -107,7 +112,8 @@ class Consumer:
         """
         pusher, seen = open_pusher(dataset, home, online), seen_schema(dataset)
         has_seen = bool(pusher.loaded([view_name(seen, seen.views[0])]))
-        return cls(log, read_base(home, dataset), pusher, schemas=schemas, seen=has_seen, kinds=kinds)
+        base = read_base(home, dataset)
+        return cls(log, base, pusher, schemas=schemas, seen=has_seen, kinds=kinds, folder=home)
 
     @property
     def lag(self) -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from threading import Event
 
 from feature_repo.errors import InputError, NewerOnlineError
-from feature_repo.events.consumer import Consumer
+from feature_repo.events.consumer import EVENTS_AT_ONCE, Consumer
 from feature_repo.events.log import EventLogError
 
 PAUSE_SECONDS = 0.02
 """Wait where the log has nothing new."""
+BATCH_SECONDS = 0.1
+"""Shortest time from the begin of a batch to that of the next."""
 RETRY_SECONDS = 1.0
 """Wait after an error: a full disk, or a database that another process holds."""
 CHECK_SECONDS = 5.0
@@ -44,8 +47,13 @@ def _follow_one(consumer: Consumer, stop: Event) -> None:
     """Follow the log from one base."""
     idle = 0.0
     while not stop.is_set():
-        if consumer.step():
+        started = time.monotonic()
+        if taken := consumer.step():
             idle = 0.0
+            if taken < EVENTS_AT_ONCE:
+                # A batch has a cost of its own, whoever is in it. Taken as fast as can be,
+                # batches of a few users would keep a core busy at any rate of events.
+                stop.wait(max(0.0, started + BATCH_SECONDS - time.monotonic()))
             continue
         stop.wait(PAUSE_SECONDS)
         idle += PAUSE_SECONDS

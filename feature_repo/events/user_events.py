@@ -1,11 +1,15 @@
-"""Events of single users: those of a run's tables, and those of the log since."""
+"""Events of single users: those of a run's tables, and those of the log since.
+
+Memory holds the newest events of the log, and the ids of the users. All others lie in
+memory-mapped files, so that a consumer does not grow with what it has consumed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, profile_features
@@ -13,8 +17,13 @@ from feature_repo.events.event import EventKind
 from feature_repo.events.frames import as_frame
 from feature_repo.events.history import ID, not_held
 from feature_repo.events.log import Logged
+from feature_repo.events.mapped_events import MappedEvents
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
+HELD = 100_000
+"""Events of the log in memory, after which they move into a file."""
+FILES = 8
+"""Files of the log's events after which they are made one."""
 _CHUNKS = 64
 """Batches of the log after which they are made one."""
 
@@ -25,26 +34,26 @@ class UserEvents:
     Args:
         tables: canonical tables of a run.
         kinds: kinds of the log that are interactions of this dataset.
+        folder: folder of the files; None for that of temporary files.
     """
 
-    def __init__(self, tables: Tables, kinds: Collection[EventKind]) -> None:
-        self._kinds = frozenset(kinds)
+    def __init__(self, tables: Tables, kinds: Collection[EventKind], folder: Path | None = None) -> None:
+        self._kinds, self._folder = frozenset(kinds), folder
         self._items = set(tables.items[ITEM_ID]) if profile_features(tables.schema, Entity.ITEM) else None
-        self._base = tables.events.sort(USER_ID, maintain_order=True)
-        users = self._base[USER_ID].rle().struct.unnest()
-        ends = np.cumsum(users["len"].to_numpy(), dtype=np.int64)
-        self._ends = dict(zip(users["value"].to_list(), ends.tolist(), strict=True))
-        self._sizes = dict(zip(users["value"].to_list(), users["len"].to_list(), strict=True))
-        self._since = as_frame([]).select(self._columns())
+        self._base = MappedEvents(tables.events, folder)
+        self._files: list[MappedEvents] = []
+        self._newest = as_frame([]).select(self._columns())
         self._until = tables.log_until
 
     def add(self, logged: Sequence[Logged]) -> None:
         """Add events of the log, in order; those that were added before are left out."""
         new = [each for each in logged if each.sequence > self._until and self.counts(each)]
         if new:
-            self._since = pl.concat([self._since, as_frame(new).select(self._columns())])
-        if self._since.n_chunks() > _CHUNKS:
-            self._since = self._since.rechunk()
+            self._newest = pl.concat([self._newest, as_frame(new).select(self._columns())])
+        if self._newest.n_chunks() > _CHUNKS:
+            self._newest = self._newest.rechunk()
+        if self._newest.height > HELD:
+            self._move_to_file()
         self._until = max(self._until, logged[-1].sequence)
 
     def counts(self, logged: Logged) -> bool:
@@ -54,15 +63,22 @@ class UserEvents:
 
     def of(self, users: Collection[str]) -> pl.DataFrame:
         """Canonical events of some users; the features need no order."""
-        known = [(self._ends[user] - self._sizes[user], self._ends[user]) for user in users if user in self._ends]
-        rows = np.concatenate([np.arange(start, end) for start, end in known]) if known else np.empty(0, np.int64)
-        base = self._base[rows]
-        since = self._since.filter(pl.col(USER_ID).is_in(list(users)))
-        new = not_held(since, base).select(base.columns)
+        asked = list(users)
+        base = self._base.of(asked)
+        since = [*(file.of(asked) for file in self._files), self._newest.filter(pl.col(USER_ID).is_in(asked))]
+        new = not_held(pl.concat(since), base).select(base.columns)
         return pl.concat([base, new])
 
+    def _move_to_file(self) -> None:
+        """Move the events in memory into a file."""
+        self._files.append(MappedEvents(self._newest, self._folder))
+        self._newest = self._newest.clear()
+        if len(self._files) > FILES:
+            self._files = [MappedEvents(pl.concat([file.events for file in self._files]), self._folder)]
+
     def _columns(self) -> list[str]:
-        return self._base.columns if ID in self._base.columns else [*self._base.columns, ID]
+        columns = self._base.events.columns
+        return columns if ID in columns else [*columns, ID]
 
 
 def touched(logged: Sequence[Logged]) -> dict[str, datetime]:

@@ -5,8 +5,9 @@
 
 `append`: callers that each send events one call after the other; prints events a second,
 the latency of a call, and the size of a commit. `reflect`: one event of another user every
-1/RATE seconds, while a consumer works; prints the time from an event's acknowledgement to
-the commit of its user's features, and the seconds of CPU of a user. DIR lies on the disk
+1/RATE seconds, while a consumer works, without a pause between its batches and with the
+one of the product; prints the time from an event's acknowledgement to the commit of its
+user's features, and the CPU of a user in both. DIR lies on the disk
 that is measured; `reflect` keeps the loaded features of the dataset in it.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -22,9 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from feature_repo.datasets import default_as_of, load
+from feature_repo.events import follow as follow_module
 from feature_repo.events import sqlite_log
 from feature_repo.events.base import Base
-from feature_repo.events.consumer import Consumer
+from feature_repo.events.consumer import EVENTS_AT_ONCE, Consumer
 from feature_repo.events.event import Event, EventKind, parse_event
 from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.store.feast_push import open_pusher
@@ -84,50 +87,69 @@ def measure_reflections(arguments: argparse.Namespace) -> None:
     base = Base(key="bench", tables=tables, as_of=default_as_of(tables))
     if not folder.exists():
         load_features(tables, base.as_of, folder / "home", folder / "tables")
-    log_path = folder / "log.db"
+    costs = {}
+    for pace in (0.0, follow_module.BATCH_SECONDS):
+        follow_module.BATCH_SECONDS = pace
+        costs[pace] = _reflect(arguments, folder, base)
+    without, paced = costs.values()
+    print(f"CPU of a user: batches {pace:g} s apart cost {paced / without:.2f} of batches without a pause")
+
+
+def _reflect(arguments: argparse.Namespace, folder: Path, base: Base) -> float:
+    """Print the waits of one round, and return the seconds of CPU of a user."""
     for path in folder.glob("log.db*"):
         path.unlink()
-    log = SqliteEventLog(log_path)
-    consumer = Consumer(log, base, open_pusher(arguments.dataset, folder / "home"), schemas=[tables.schema])
+    log, tables = SqliteEventLog(folder / "log.db"), base.tables
     users, items = tables.users["user_id"].sample(fraction=1.0, shuffle=True, seed=0), tables.items["item_id"]
-    count, sent, reflected = int(arguments.rate * arguments.seconds), [], []
+    count, sent = int(arguments.rate * arguments.seconds), []
+    consumer = Timed(log, base, open_pusher(arguments.dataset, folder / "home"), schemas=[tables.schema])
 
-    first = Event(
-        event_id="first", kind=EventKind.CLICK, user_id=users[0], item_id=items[0], time=base.as_of, arrived=base.as_of
-    )
-    log.append([first])
+    def send(number: int, at: datetime) -> None:
+        ids = {"event_id": str(number), "user_id": users[number % len(users)], "item_id": items[number % len(items)]}
+        log.append([Event(kind=EventKind.CLICK, time=at, arrived=at, **ids)])
+
+    consumer.reset()
+    send(-1, base.as_of)
     consumer.step()  # imports and first reads
-
-    def produce() -> None:
-        start = time.perf_counter()
-        for number in range(count):
-            time.sleep(max(0.0, start + number / arguments.rate - time.perf_counter()))
-            at = base.as_of + timedelta(seconds=number / arguments.rate)
-            ids = {
-                "event_id": str(number),
-                "user_id": users[number % len(users)],
-                "item_id": items[number % len(items)],
-            }
-            log.append([Event(kind=EventKind.CLICK, time=at, arrived=at, **ids)])
-            sent.append(time.perf_counter())
-
-    with ThreadPoolExecutor(1) as pool:
-        producer, steps, cpu = pool.submit(produce), 0, 0.0
-        while len(reflected) < count:
-            before = time.process_time()
-            taken = consumer.step()
-            cpu += time.process_time() - before if taken else 0.0
-            steps += bool(taken)
-            reflected += [time.perf_counter()] * taken
-            time.sleep(0.0 if taken else 0.005)
-        producer.result()
-    waits = np.array(reflected) - np.array(sent)
-    p50, p95, p99 = np.percentile(waits, [50, 95, 99])
-    wait = f"{p50:.3f} s, {p95:.3f} at p95, {p99:.3f} at p99"
+    consumer.reset()
+    stop = threading.Event()
+    loop = threading.Thread(target=follow_module.follow, args=(lambda: consumer, stop, print))
+    loop.start()
+    start, cpu = time.perf_counter(), time.process_time() - time.thread_time()
+    for number in range(count):
+        time.sleep(max(0.0, start + number / arguments.rate - time.perf_counter()))
+        send(number, base.as_of + timedelta(seconds=number / arguments.rate))
+        sent.append(time.perf_counter())
+    while len(consumer.reflected) < count and loop.is_alive():
+        time.sleep(0.01)
+    cpu = time.process_time() - time.thread_time() - cpu  # without that of the sender
+    stop.set()
+    loop.join()
+    p50, p95, p99 = np.percentile(np.array(consumer.reflected) - np.array(sent), [50, 95, 99])
     print(
-        f"{arguments.dataset}, {arguments.rate:g} users/s: reflected after {wait}; "
-        f"{count / steps:.1f} users a batch; {1e3 * cpu / count:.2f} ms of CPU a user"
+        f"{arguments.dataset}, {arguments.rate:g} users/s, batches at least {follow_module.BATCH_SECONDS:g} s apart: "
+        f"reflected after {p50:.3f} s, {p95:.3f} at p95, {p99:.3f} at p99; {count / consumer.steps:.1f} users a "
+        f"batch; {1e3 * cpu / count:.2f} ms of CPU a user"
     )
+    log.close()
+    return cpu / count
+
+
+class Timed(Consumer):
+    """Consumer that notes when each event was reflected."""
+
+    def reset(self) -> None:
+        """Forget what was noted."""
+        self.reflected: list[float] = []
+        self.steps = 0
+
+    def step(self, limit: int = EVENTS_AT_ONCE) -> int:
+        """Take a step as of `Consumer.step`."""
+        taken = super().step(limit)
+        if taken:
+            self.steps += 1
+            self.reflected += [time.perf_counter()] * taken
+        return taken
 
 
 def _send(log: SqliteEventLog, caller: int, batch: int, end: float) -> list[float]:

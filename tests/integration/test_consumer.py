@@ -19,6 +19,7 @@ from polars.testing import assert_frame_equal
 
 from feature_repo import datasets
 from feature_repo.errors import InputError
+from feature_repo.events import user_events
 from feature_repo.events.event import EventKind
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
@@ -48,7 +49,11 @@ from tests.integration.consumer_world import (
 from tests.integration.online_servers import KINDS, client_of
 
 
-def test_a_replayed_day_equals_the_point_in_time_join(world: World, log: SqliteEventLog) -> None:
+@pytest.mark.parametrize("held", [user_events.HELD, 3])
+def test_a_replayed_day_equals_the_point_in_time_join(
+    world: World, log: SqliteEventLog, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_events, "HELD", held)
     replay(log, DAY)
     consumer, sizes = world.consumer(log), random.Random(0)
     while consumer.step(limit=sizes.randrange(1, 9)):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +19,7 @@ from feature_repo.datasets.stored import write_tables
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.events import follow as follow_module
 from feature_repo.events.base import write_base
-from feature_repo.events.consumer import Consumer
+from feature_repo.events.consumer import EVENTS_AT_ONCE, Consumer
 from feature_repo.events.follow import follow
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
@@ -137,3 +138,27 @@ def test_views_that_come_later_take_the_events_since_the_load(world: World, log:
     assert world.consumer(log).lag == log.newest()
     finish(world, log)
     assert_no_skew(world, log)
+
+
+class Paced:
+    """Consumer of many events that notes when its batches begin."""
+
+    def __init__(self, sizes: list[int], stop: threading.Event) -> None:
+        self.sizes, self.stop, self.begun = sizes, stop, list[float]()
+
+    def step(self) -> int:
+        self.begun.append(time.monotonic())
+        if len(self.begun) == len(self.sizes):
+            self.stop.set()
+        return self.sizes[len(self.begun) - 1]
+
+
+def test_small_batches_keep_a_distance_and_a_full_one_is_followed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch has a cost of its own: without a distance, few users would keep a core busy."""
+    monkeypatch.setattr(follow_module, "BATCH_SECONDS", 0.5)
+    stop = threading.Event()
+    consumer = Paced([1, EVENTS_AT_ONCE, EVENTS_AT_ONCE, 7], stop)
+    follow(lambda: consumer, stop, pytest.fail)  # type: ignore[arg-type, return-value]
+    after_one, after_full, after_another = (b - a for a, b in pairwise(consumer.begun))
+    assert after_one >= 0.5
+    assert max(after_full, after_another) < 0.5

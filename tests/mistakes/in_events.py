@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 EVENT, LOG = "tests/unit/feature_repo/events/test_event.py", "tests/unit/feature_repo/events/test_sqlite_log.py"
 HISTORY, PUSH = "tests/unit/feature_repo/events/test_history.py", "tests/unit/feature_repo/store/test_push.py"
+USERS = "tests/unit/feature_repo/events/test_user_events.py"
 CONSUMER = "tests/integration/test_consumer.py"
 
 IN_EVENTS = [
@@ -208,9 +209,46 @@ IN_EVENTS = [
     Mistake(
         name="events of the files counted online again",
         module="feature_repo.events.user_events",
-        right="not_held(since, base)",
-        wrong="since",
+        right="not_held(pl.concat(since), base)",
+        wrong="pl.concat(since)",
         test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
+    ),
+    Mistake(
+        name="events lost where they are moved out of memory",
+        module="feature_repo.events.user_events",
+        right="self._files.append(MappedEvents(self._newest, self._folder))",
+        wrong="pass",
+        test=f"{USERS}::test_what_is_moved_to_files_is_still_there",
+    ),
+    Mistake(
+        name="events of the log that all stay in memory",
+        module="feature_repo.events.user_events",
+        right="if self._newest.height > HELD:",
+        wrong="if False:",
+        test=f"{USERS}::test_what_is_moved_to_files_is_still_there",
+    ),
+    Mistake(
+        name="the events of a neighbour in the file",
+        module="feature_repo.events.mapped_events",
+        right="(self._users.gather(np.minimum(place, len(self._users) - 1)) == asked).to_numpy()",
+        wrong="place < len(self._users)",
+        test=f"{USERS}::test_a_file_gives_the_events_of_some_users",
+    ),
+    Mistake(
+        name="batches of single users that keep a core busy",
+        module="feature_repo.events.follow",
+        right="stop.wait(max(0.0, started + BATCH_SECONDS - time.monotonic()))",
+        wrong="pass",
+        test="tests/integration/test_consumer_loads.py"
+        "::test_small_batches_keep_a_distance_and_a_full_one_is_followed_at_once",
+    ),
+    Mistake(
+        name="a consumer that lags and waits",
+        module="feature_repo.events.follow",
+        right="if taken < EVENTS_AT_ONCE:",
+        wrong="if True:",
+        test="tests/integration/test_consumer_loads.py"
+        "::test_small_batches_keep_a_distance_and_a_full_one_is_followed_at_once",
     ),
     Mistake(
         name="a consumer that goes on from data that was not loaded",
