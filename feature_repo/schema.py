@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from feature_repo.event_kinds import DEFAULT_KINDS, Kinds, Role
 from feature_repo.feature import Column, Feature, Kind
 from feature_repo.granularity import DAY, Granularity
 
@@ -111,6 +112,8 @@ class Schema:
     """Granularity of the user snapshots that training reads, see `granularity`."""
     features_version: int = FEATURES_VERSION
     """Version of the code that computes the features, part of the digest."""
+    kinds: Kinds = DEFAULT_KINDS
+    """Kinds of events of the log, and what each counts as."""
 
     def __post_init__(self) -> None:
         name = self.dataset
@@ -168,7 +171,7 @@ class Schema:
         views = [asdict(view) | {"features": [each.to_dict() for each in view.features]} for view in self.views]
         raw = asdict(self) | {"views": views}
         # A schema with the first value has the digest of the time before there was a choice.
-        first = {"snapshots": DAY, "features_version": 1}
+        first = {"snapshots": DAY, "features_version": 1, "kinds": DEFAULT_KINDS}
         return json.dumps({k: v for k, v in raw.items() if first.get(k) != v}, sort_keys=True)
 
     @classmethod
@@ -184,4 +187,5 @@ class Schema:
             )
             for view in raw["views"]
         )
-        return cls(**({"features_version": 1} | raw | {"views": views}))
+        kinds = tuple((name, Role(role)) for name, role in raw.get("kinds", DEFAULT_KINDS))
+        return cls(**({"features_version": 1} | raw | {"views": views, "kinds": kinds}))

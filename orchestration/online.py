@@ -109,8 +109,8 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
 
 def _note_base(settings: Settings, source: Source) -> None:
     """Note the data that the consumer of the event log goes on from."""
-    home, folder = settings.feast_home, source.folder
-    write_base(home, source.dataset, key=source.sha256, folder=folder, as_of=source.as_of)
+    home, folder, kinds = settings.feast_home, source.folder, read_schema(source).kinds
+    write_base(home, source.dataset, key=source.sha256, folder=folder, as_of=source.as_of, kinds=kinds)
 
 
 def kept_schemas(

@@ -13,6 +13,7 @@ from feature_repo.datasets.number_text import Mark
 from feature_repo.datasets.raw_table import Epoch
 from feature_repo.datasets.time_text import Dates
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import read_kinds
 from feature_repo.schema import RESERVED_COLUMNS, Kind
 
 YAML_NAME = "gatehouse.yaml"
@@ -32,6 +33,7 @@ _TOP: Keys = {
     "impressions": (dict,),
     "missing": (list,),
     "snapshots": (str,),
+    "kinds": (dict,),
 }
 _FILE: Keys = {
     "file": (str, list),
@@ -122,6 +124,8 @@ def check_config(raw: object) -> dict[str, Any]:
     _checked(config["events"], f"{YAML_NAME}, events", _EVENTS, ("file", *_LOG))
     if "impressions" in config:
         _checked(config["impressions"], f"{YAML_NAME}, impressions", _IMPRESSIONS, ("file", *_LOG))
+    if "kinds" in config:
+        read_kinds(config["kinds"], f"{YAML_NAME}, kinds")
     for name in ("users", "items"):
         if name in config:
             _checked(config[name], f"{YAML_NAME}, {name}", _ENTITIES, ("file", "id"))

@@ -11,6 +11,8 @@ from pathlib import Path
 from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.stored import read_tables
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import DEFAULT_KINDS, Kinds
+from feature_repo.events.base_note import note_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,9 @@ class Base:
     """Time for which the online features were loaded from them."""
 
 
-def write_base(home: Path, dataset: str, *, key: str, folder: Path, as_of: datetime) -> None:
+def write_base(
+    home: Path, dataset: str, *, key: str, folder: Path, as_of: datetime, kinds: Kinds = DEFAULT_KINDS
+) -> None:
     """Note the data that online features were loaded from.
 
     Args:
@@ -34,11 +38,13 @@ def write_base(home: Path, dataset: str, *, key: str, folder: Path, as_of: datet
         key: hash of the tables.
         folder: folder of the tables.
         as_of: time of the load.
+        kinds: kinds of events of the dataset.
     """
-    path = _path(home, dataset)
+    path = note_path(home, dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps({"key": key, "folder": str(folder), "as_of": as_of.isoformat()}), encoding="utf-8")
+    note = {"key": key, "folder": str(folder), "as_of": as_of.isoformat(), "kinds": dict(kinds)}
+    partial.write_text(json.dumps(note), encoding="utf-8")
     partial.replace(path)
 
 
@@ -52,7 +58,7 @@ def read_base(home: Path, dataset: str) -> Base:
     Raises:
         InputError: no run has loaded any, or its data was deleted.
     """
-    path = _path(home, dataset)
+    path = note_path(home, dataset)
     if not path.is_file():
         raise InputError(f"{path}: no such file: no run has loaded online features of {dataset} (`gatehouse run`)")
     note = json.loads(path.read_text(encoding="utf-8"))
@@ -60,7 +66,3 @@ def read_base(home: Path, dataset: str) -> Base:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, and {path} names it; load the features again (`gatehouse run`)")
     return Base(key=note["key"], tables=read_tables(folder), as_of=datetime.fromisoformat(note["as_of"]))
-
-
-def _path(home: Path, dataset: str) -> Path:
-    return home / "bases" / f"{dataset}.json"

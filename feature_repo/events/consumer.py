@@ -12,7 +12,7 @@ rows. They lie behind the data of the base, which a row must not be older than.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,8 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.event_kinds import Role, of_role
 from feature_repo.events.base import Base, read_base
-from feature_repo.events.event import INTERACTIONS, EventKind
 from feature_repo.events.log import EventLog
 from feature_repo.events.user_events import UserEvents, touched
 from feature_repo.schema import CREATED_TIME, ENTITY_TIME, USER_ID, Entity, Schema, View
@@ -48,7 +48,6 @@ class Consumer:
         pusher: writer to the online store.
         schemas: schemas of the kept releases.
         seen: whether the items that each user has seen are kept online.
-        kinds: kinds of events that are interactions of this dataset.
         folder: folder for the events that it does not hold in memory; None for that of
             temporary files.
 
@@ -66,7 +65,6 @@ class Consumer:
         *,
         schemas: Sequence[Schema],
         seen: bool = True,
-        kinds: Collection[EventKind] = INTERACTIONS,
         folder: Path | None = None,
     ) -> None:
         self._log, self._pusher, self._as_of = log, pusher, base.as_of
@@ -78,10 +76,12 @@ class Consumer:
         views += [(self._seen, view) for view in self._seen.views] if self._seen else []
         self._views = [(view, view_name(schema, view)) for schema, view in views]
         names = ", ".join(sorted(name for _, name in self._views))
-        self.name = f"{base.tables.schema.dataset}: {names}, from {base.key}"
-        """Name of the offset in the log: views that come later start at the base too."""
+        counted = ", ".join(of_role(base.tables.schema.kinds, Role.INTERACTION))
+        self.name = f"{base.tables.schema.dataset}: {names}, of {counted}, from {base.key}"
+        """Name of the offset in the log: views and kinds that come later start at the
+        base too."""
         self.check()
-        self._events = UserEvents(base.tables, kinds, folder)
+        self._events = UserEvents(base.tables, folder)
         self._position = base.tables.log_until
         self._restore()
 
@@ -94,7 +94,6 @@ class Consumer:
         *,
         schemas: Sequence[Schema],
         online: Mapping[str, Any] | None = None,
-        kinds: Collection[EventKind] = INTERACTIONS,
     ) -> Consumer:
         """Open a consumer on what the newest run has loaded into a home.
 
@@ -104,7 +103,6 @@ class Consumer:
             dataset: name of the dataset.
             schemas: schemas of the kept releases.
             online: configuration of a Feast online store; None for SQLite in `home`.
-            kinds: kinds of events that are interactions of this dataset.
 
         Raises:
             NewerOnlineError: a run is loading newer data at this moment.
@@ -113,7 +111,7 @@ class Consumer:
         pusher, seen = open_pusher(dataset, home, online), seen_schema(dataset)
         has_seen = bool(pusher.loaded([view_name(seen, seen.views[0])]))
         base = read_base(home, dataset)
-        return cls(log, base, pusher, schemas=schemas, seen=has_seen, kinds=kinds, folder=home)
+        return cls(log, base, pusher, schemas=schemas, seen=has_seen, folder=home)
 
     @property
     def lag(self) -> int:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import DEFAULT_KINDS, Kinds, Role
 from feature_repo.utc import utc_time
 
 MAX_ID_LENGTH = 256
@@ -22,16 +23,12 @@ MAX_BEHIND = timedelta(days=7)
 
 
 class EventKind(StrEnum):
-    """Kind of an event: what a user did, or was shown."""
+    """Kinds of a dataset that does not name its own."""
 
     VIEW = "view"
     CLICK = "click"
     PURCHASE = "purchase"
     IMPRESSION = "impression"
-
-
-INTERACTIONS = frozenset({EventKind.VIEW, EventKind.CLICK, EventKind.PURCHASE})
-"""Kinds that are interactions; an impression is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +41,8 @@ class Event:
 
     event_id: str
     """Id that the client chose; the same id is the same event."""
-    kind: EventKind
-    """What happened."""
+    kind: str
+    """What happened: a kind of the dataset."""
     user_id: str
     """User who acted or was shown something."""
     item_id: str
@@ -71,18 +68,12 @@ class Event:
         for name in ("basket_id", "request_id"):
             if getattr(self, name) is not None:
                 _check_id(name, getattr(self, name))
-        if not isinstance(self.kind, EventKind):
-            raise _bad("kind", self.kind, f"one of {', '.join(EventKind)}")
         if self.value is not None and not (_is_number(self.value) and math.isfinite(self.value)):
             raise _bad("value", self.value, "a finite number")
         if self.position is not None and not (type(self.position) is int and 1 <= self.position <= MAX_POSITION):
             raise _bad("position", self.position, f"a whole number from 1 to {MAX_POSITION:,}")
         if self.propensity is not None and not (_is_number(self.propensity) and 0 < self.propensity <= 1):
             raise _bad("propensity", self.propensity, "a probability above 0, at most 1")
-        if self.kind is EventKind.IMPRESSION:
-            for name in ("position", "request_id"):
-                if getattr(self, name) is None:
-                    raise InputError(f"field {name!r} is missing; an impression has one")
 
     @property
     def timestamp(self) -> datetime:
@@ -96,12 +87,13 @@ FIELDS = tuple(field.name for field in fields(Event) if field.name != "arrived")
 _REQUIRED = ("event_id", "kind", "user_id", "item_id")
 
 
-def parse_event(raw: Mapping[str, Any], arrived: datetime) -> Event:
+def parse_event(raw: Mapping[str, Any], arrived: datetime, kinds: Kinds = DEFAULT_KINDS) -> Event:
     """Read and check the fields that a client sent.
 
     Args:
         raw: fields by name; `time` is an ISO time, by default the arrival.
         arrived: time of arrival, naive UTC.
+        kinds: kinds of the dataset.
 
     Raises:
         InputError: a field is missing, unknown or cannot be used, or the time is more
@@ -114,10 +106,13 @@ def parse_event(raw: Mapping[str, Any], arrived: datetime) -> Event:
     for name in _REQUIRED:
         if raw.get(name) is None:
             raise InputError(f"field {name!r} is missing")
-    found = dict(raw)
-    if found["kind"] not in list(EventKind):
-        raise _bad("kind", found["kind"], f"one of {', '.join(EventKind)}")
-    found["kind"] = EventKind(found["kind"])
+    found, roles = dict(raw), dict(kinds)
+    if not isinstance(found["kind"], str) or found["kind"] not in roles:
+        raise _bad("kind", found["kind"], f"one of {', '.join(roles)}")
+    if roles[found["kind"]] is Role.IMPRESSION:
+        for name in ("position", "request_id"):
+            if found.get(name) is None:
+                raise InputError(f"field {name!r} is missing; an impression has one")
     found["time"] = _read_time(raw.get("time"), arrived)
     for name in ("value", "propensity"):
         if type(found.get(name)) is int:

@@ -31,7 +31,7 @@ def as_frame(logged: Sequence[Logged]) -> pl.DataFrame:
     """Make a frame of events, in their order."""
     rows = [
         (
-            *(sequence, event.event_id, event.kind.value, event.user_id, event.item_id, event.timestamp, event.arrived),
+            *(sequence, event.event_id, str(event.kind), event.user_id, event.item_id, event.timestamp, event.arrived),
             *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
         )
         for sequence, event in ((each.sequence, each.event) for each in logged)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, profile_features
-from feature_repo.events.event import INTERACTIONS, EventKind
+from feature_repo.event_kinds import Role, of_role
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
 ID = "event_id"
@@ -18,9 +17,7 @@ _COPY, _MOMENT = "copy number", "moment"
 IMPRESSION_COLUMNS = (USER_ID, ITEM_ID, "timestamp", "created")
 
 
-def with_log(
-    tables: Tables, log: pl.DataFrame, until: datetime, *, kinds: Collection[EventKind] = INTERACTIONS
-) -> Tables:
+def with_log(tables: Tables, log: pl.DataFrame, until: datetime) -> Tables:
     """Add the events and impressions of a log to those of the files.
 
     An event that both have is counted once, see `not_held`. Read the log after the
@@ -30,18 +27,17 @@ def with_log(
         tables: canonical tables of the files.
         log: frame of the whole log.
         until: time up to which events of the log are taken.
-        kinds: kinds that are interactions of this dataset.
 
     Returns:
         The tables with the events. Users and items that no file lists are added to
             theirs; events of others that a list lacks are left out and noted.
     """
     taken = log.filter(pl.col("created") <= until)
-    found = taken.filter(pl.col("kind").is_in([kind.value for kind in kinds]))
+    found = taken.filter(pl.col("kind").is_in(of_role(tables.schema.kinds, Role.INTERACTION)))
     tables = _with_entities(tables, found)
     rows = _of_known(found, tables)
     new = not_held(rows.select(_columns(tables.events)), tables.events)
-    shown = _of_known(taken.filter(pl.col("kind") == EventKind.IMPRESSION.value), tables)
+    shown = _of_known(taken.filter(pl.col("kind").is_in(of_role(tables.schema.kinds, Role.IMPRESSION))), tables)
     note = (
         f"event log: {new.height:,} events added; {rows.height - new.height:,} that the files hold and "
         f"{found.height - rows.height:,} of unlisted users or items left out"

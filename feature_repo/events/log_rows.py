@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from feature_repo.events.event import Event, EventKind
+from feature_repo.events.event import Event
 from feature_repo.utc import microseconds
 
 FORMAT = 1
@@ -46,7 +46,7 @@ Row = tuple[Any, ...]
 def content_of(event: Event) -> Row:
     """Values of an event by `CONTENT`."""
     return (
-        *(event.event_id, event.kind.value, event.user_id, event.item_id, microseconds(event.time)),
+        *(event.event_id, str(event.kind), event.user_id, event.item_id, microseconds(event.time)),
         *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
     )
 
@@ -54,5 +54,5 @@ def content_of(event: Event) -> Row:
 def event_of(row: Row) -> Event:
     """Event of a row of `READ`."""
     fields = dict(zip(CONTENT, row[2:], strict=True))
-    kind, time = EventKind(fields.pop("kind")), EPOCH + timedelta(microseconds=fields.pop("time"))
-    return Event(kind=kind, time=time, arrived=EPOCH + timedelta(microseconds=row[1]), **fields)
+    time = EPOCH + timedelta(microseconds=fields.pop("time"))
+    return Event(time=time, arrived=EPOCH + timedelta(microseconds=row[1]), **fields)

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, profile_features
-from feature_repo.events.event import EventKind
+from feature_repo.event_kinds import Role, of_role
 from feature_repo.events.frames import as_frame
 from feature_repo.events.history import ID, not_held
 from feature_repo.events.log import Logged
@@ -33,12 +33,12 @@ class UserEvents:
 
     Args:
         tables: canonical tables of a run.
-        kinds: kinds of the log that are interactions of this dataset.
         folder: folder of the files; None for that of temporary files.
     """
 
-    def __init__(self, tables: Tables, kinds: Collection[EventKind], folder: Path | None = None) -> None:
-        self._kinds, self._folder = frozenset(kinds), folder
+    def __init__(self, tables: Tables, folder: Path | None = None) -> None:
+        self._kinds = frozenset(of_role(tables.schema.kinds, Role.INTERACTION))
+        self._folder = folder
         self._items = set(tables.items[ITEM_ID]) if profile_features(tables.schema, Entity.ITEM) else None
         self._base = MappedEvents(tables.events, folder)
         self._files: list[MappedEvents] = []

@@ -17,6 +17,7 @@ from threading import Event, Thread
 from typing import Any
 
 from feature_repo.errors import InputError, NewerOnlineError
+from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.consumer import EVENTS_AT_ONCE, Consumer
 from feature_repo.events.follow import follow
 from feature_repo.events.sqlite_log import SqliteEventLog
@@ -31,13 +32,13 @@ class ToldConsumer(Consumer):
     """Consumer that tells its position."""
 
     is_current: Callable[[], bool] = staticmethod(lambda: True)
-    """Whether it was opened for the champion of now."""
+    """Whether it was opened for the champion and the kinds of events of now."""
 
     def check(self) -> None:
-        """Check as of `Consumer.check`, and that the champion is the same."""
+        """Check as of `Consumer.check`, and `is_current`."""
         super().check()
         if not self.is_current():
-            raise NewerOnlineError("the champion has changed: its features are kept fresh from now on")
+            raise NewerOnlineError("the champion or the kinds of events have changed: they count from now on")
 
     def step(self, limit: int = EVENTS_AT_ONCE) -> int:
         """Take a step as of `Consumer.step`, and tell the position after it."""
@@ -82,6 +83,8 @@ def open_consumer(settings: Settings, dataset: str, log: SqliteEventLog) -> Cons
         NewerOnlineError: a run is loading newer data at this moment.
     """
     champion = open_registry(settings, dataset).champion()
+    read_kinds = kinds_reader(settings.feast_home, dataset)
+    kinds = read_kinds()
     opened = partial(ToldConsumer.open, log, settings.feast_home, dataset, online=settings.online_store)
     try:
         consumer = opened(schemas=kept_schemas(settings, dataset))
@@ -89,7 +92,7 @@ def open_consumer(settings: Settings, dataset: str, log: SqliteEventLog) -> Cons
         consumer = opened(schemas=champion_schemas(settings, dataset))
         _tell({"note": f"only the champion's features are kept fresh: {error}"})
     assert isinstance(consumer, ToldConsumer)
-    consumer.is_current = lambda: _champion(settings, dataset, champion) == champion
+    consumer.is_current = lambda: _champion(settings, dataset, champion) == champion and read_kinds() == kinds
     _tell({"position": log.newest() - consumer.lag})
     return consumer
 

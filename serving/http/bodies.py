@@ -5,7 +5,7 @@ Answers are written as they are: these classes describe them, and tests hold the
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -128,7 +128,9 @@ class NewEvent(BaseModel):
 
     model_config = _with_example(EVENT)
     event_id: str = Field(description="Id that the client chose; the same id is the same event.")
-    kind: Literal["view", "click", "purchase", "impression"]
+    kind: str = Field(
+        description="Kind of the dataset: `view`, `click`, `purchase`, `impression`, unless its YAML names others."
+    )
     user_id: str
     item_id: str
     time: str | None = Field(None, description="ISO time by the client's clock. Default: the arrival.")

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import DEFAULT_KINDS, Kinds
 from feature_repo.events.event import Event, parse_event
 from feature_repo.events.log import EventLog, EventLogError, Kept, LogBusyError
 from feature_repo.utc import present_time
@@ -39,6 +40,7 @@ class EventIntake:
         open_log: opens the log; called in a thread.
         settings: limits of the service.
         metrics: told the outcome of each event.
+        kinds: kinds of events that are taken.
         now: present time, naive UTC.
     """
 
@@ -48,9 +50,11 @@ class EventIntake:
         settings: ServiceSettings,
         metrics: Metrics,
         *,
+        kinds: Callable[[], Kinds] = lambda: DEFAULT_KINDS,
         now: Callable[[], datetime] = present_time,
     ) -> None:
         self._open, self._settings, self._metrics, self._now = open_log, settings, metrics, now
+        self._kinds = kinds
         # Not asyncio's own threads: a disk that hangs must not delay looks for the champion.
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="event-log")
         self._log: EventLog | None = None
@@ -107,7 +111,7 @@ class EventIntake:
             self._log.close()
 
     def _checked(self, raw: Sequence[Any]) -> list[Event]:
-        most, arrived = self._settings.max_events, self._now()
+        most, arrived, kinds = self._settings.max_events, self._now(), self._kinds()
         if not 1 <= len(raw) <= most:
             raise InputError(f"the request has {len(raw):,} events, wanted 1 to {most:,}")
         events = []
@@ -115,7 +119,7 @@ class EventIntake:
             if not isinstance(fields, dict):
                 raise InputError(f"events[{number}] is {shown(fields)}, wanted an object")
             try:
-                events.append(parse_event(fields, arrived))
+                events.append(parse_event(fields, arrived, kinds))
             except InputError as error:
                 raise InputError(f"events[{number}], of id {shown(fields.get('event_id'))}: {error}") from error
         return events

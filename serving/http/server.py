@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
@@ -76,7 +77,8 @@ def serve(
             return await EngineProcess.start(command, log, **times)
 
         reader = ChampionReader(champion_read(settings, dataset))
-        events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics)
+        kinds = kinds_reader(settings.feast_home, dataset)
+        events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics, kinds=kinds)
         watch = None
         if consumer:
             watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)

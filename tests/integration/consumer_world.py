@@ -113,7 +113,7 @@ def moments_of(world: World, log: SqliteEventLog) -> pl.DataFrame:
     newest = dict.fromkeys(world.base.tables.users[USER_ID].to_list(), world.base.as_of)
     items = set(world.base.tables.items["item_id"])
     for each in log.read(0, 10**6):
-        if each.event.kind is not EventKind.IMPRESSION and each.event.item_id in items:
+        if each.event.kind != EventKind.IMPRESSION and each.event.item_id in items:
             at = max(each.event.arrived, world.base.as_of) + timedelta(microseconds=1)
             newest[each.event.user_id] = at
     rows = sorted(newest.items())

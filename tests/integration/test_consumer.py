@@ -19,7 +19,9 @@ from polars.testing import assert_frame_equal
 
 from feature_repo import datasets
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import Role
 from feature_repo.events import user_events
+from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import EventKind
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
@@ -125,6 +127,19 @@ def test_a_new_user_is_known_after_the_first_event(world: World, log: SqliteEven
     row = online_rows(world, ["stranger"]).row(0, named=True)
     assert (row["history_items"], row["events_all"], row["region"]) == (["i005"], 1.0, None)
     assert seen_items(world, ["stranger"]) == {"stranger": ["i005"]}
+
+
+def test_only_interactions_of_the_dataset_change_features(world: World, log: SqliteEventLog) -> None:
+    kinds = (("saved", Role.INTERACTION), ("click", Role.IGNORED))
+    schema = replace(world.base.tables.schema, kinds=kinds)
+    base = replace(world.base, tables=replace(world.base.tables, schema=schema))
+    before = online_rows(world, ["u003", "u004"])["events_all"].to_list()
+    log.append([odd(1), odd(2, user_id="u004", kind="saved")])
+    # The views that were loaded: those of the schema before the kinds were named.
+    consumer = Consumer(log, base, world.pusher, schemas=[world.base.tables.schema])
+    assert consumer.step() == 2
+    assert online_rows(world, ["u003", "u004"])["events_all"].to_list() == [before[0], before[1] + 1]
+    assert world.consumer(log).lag == 2  # for other kinds, the events count anew
 
 
 def test_a_consumer_starts_again_behind_forgotten_events(world: World, log: SqliteEventLog) -> None:

@@ -160,9 +160,9 @@ IN_EVENTS = [
     Mistake(
         name="impressions that count as interactions",
         module="feature_repo.events.history",
-        right="[kind.value for kind in kinds]",
-        wrong="[kind.value for kind in EventKind]",
-        test=f"{HISTORY}::test_impressions_are_no_events_and_kinds_are_chosen",
+        right="of_role(tables.schema.kinds, Role.INTERACTION)",
+        wrong="[name for name, _ in tables.schema.kinds]",
+        test=f"{HISTORY}::test_impressions_are_no_events_and_kinds_count_as_the_dataset_says",
     ),
     Mistake(
         name="the offset committed before the features are written",
@@ -251,6 +251,41 @@ IN_EVENTS = [
         "::test_small_batches_keep_a_distance_and_a_full_one_is_followed_at_once",
     ),
     Mistake(
+        name="kinds of every dataset taken",
+        module="serving.http.event_intake",
+        right="parse_event(fields, arrived, kinds)",
+        wrong="parse_event(fields, arrived)",
+        test="tests/unit/serving/http/test_events.py::test_kinds_are_those_of_the_newest_run",
+    ),
+    Mistake(
+        name="kinds of the run before the newest",
+        module="feature_repo.events.base_note",
+        right="if changed not in held:",
+        wrong="if len(held) == 1 and 0 in held:",
+        test="tests/unit/serving/http/test_events.py::test_kinds_are_those_of_the_newest_run",
+    ),
+    Mistake(
+        name="ignored kinds counted online",
+        module="feature_repo.events.user_events",
+        right="of_role(tables.schema.kinds, Role.INTERACTION)",
+        wrong="name for name, _ in tables.schema.kinds",
+        test=f"{CONSUMER}::test_only_interactions_of_the_dataset_change_features",
+    ),
+    Mistake(
+        name="kinds that come to count and whose events stay uncounted",
+        module="feature_repo.events.consumer",
+        right="{names}, of {counted}, from",
+        wrong="{names}, from",
+        test=f"{CONSUMER}::test_only_interactions_of_the_dataset_change_features",
+    ),
+    Mistake(
+        name="an impression of another name without a position",
+        module="feature_repo.events.event",
+        right='if roles[found["kind"]] is Role.IMPRESSION:',
+        wrong='if found["kind"] == "impression":',
+        test=f"{EVENT}::test_kinds_are_those_of_the_dataset",
+    ),
+    Mistake(
         name="a consumer that goes on from data that was not loaded",
         module="orchestration.online",
         right="if not any(each.problem for each in done if each.schema == own.digest):",
@@ -275,8 +310,8 @@ IN_EVENTS = [
     Mistake(
         name="views of another release that miss what was consumed before",
         module="feature_repo.events.consumer",
-        right="{names}, from {base.key}",
-        wrong="from {base.key}",
+        right="{names}, of {counted}, from {base.key}",
+        wrong="of {counted}, from {base.key}",
         test="tests/integration/test_consumer_loads.py::test_views_that_come_later_take_the_events_since_the_load",
     ),
 ]

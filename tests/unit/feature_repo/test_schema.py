@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from feature_repo.datasets import completejourney, tiny
+from feature_repo.event_kinds import Role
 from feature_repo.schema import Entity, Feature, Kind, Schema, View, stored_name
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
@@ -89,10 +90,13 @@ def test_encoding_options_at_their_default_do_not_change_the_digest() -> None:
     assert {"length", "dim", "tower"} <= declared[0].keys()
 
 
-def test_the_granularity_of_snapshots_is_kept_and_its_default_changes_no_digest() -> None:
+def test_snapshots_and_kinds_are_kept_and_their_default_changes_no_digest() -> None:
     assert "snapshots" not in json.loads(SCHEMA.to_json())
     for text in ("day", "session 2h", "event"):
         assert Schema.from_json(replace(SCHEMA, snapshots=text).to_json()).snapshots == text
+    own = replace(SCHEMA, kinds=(("saved", Role.INTERACTION), ("shown", Role.IMPRESSION)))
+    assert "kinds" not in json.loads(SCHEMA.to_json())
+    assert Schema.from_json(own.to_json()) == own
     with pytest.raises(ValueError, match="snapshots is 'hour'; wanted day, event"):
         replace(SCHEMA, snapshots="hour")
 
@@ -103,6 +107,7 @@ def test_the_granularity_of_snapshots_is_kept_and_its_default_changes_no_digest(
         replace(SCHEMA, dataset="shop2"),
         replace(SCHEMA, seen_items_may_return=False),
         replace(SCHEMA, snapshots="session 30m"),
+        replace(SCHEMA, kinds=(("saved", Role.INTERACTION),)),
         replace(SCHEMA, views=SCHEMA.views[:1]),
         replace(SCHEMA, views=SCHEMA.views[::-1]),
         replace(SCHEMA, views=(replace(SCHEMA.views[0], name="items"), SCHEMA.views[1])),

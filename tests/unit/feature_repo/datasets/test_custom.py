@@ -199,3 +199,11 @@ def test_ids_of_events_are_kept_where_they_are_named(shop: Path) -> None:
     tables = custom.load(with_config(shop, "  basket: basket_id\n", "  event: basket_id\n"))
     assert "basket_id" not in tables.events.columns
     assert set(tables.events["event_id"]) == set(pl.read_csv(shop / "events.csv")["basket_id"])
+
+
+def test_kinds_of_the_event_log_are_those_of_the_description(shop: Path) -> None:
+    named = "seen_items_may_return: true\nkinds: {saved: interaction, view: ignored}\n"
+    tables = custom.load(with_config(shop, "seen_items_may_return: true\n", named))
+    assert tables.schema.kinds == (("saved", "interaction"), ("view", "ignored"))
+    with pytest.raises(InputError, match=r"gatehouse.yaml, kinds: kind 'saved' is 'liked'"):
+        custom.load(with_config(shop, "seen_items_may_return: true\n", named.replace("interaction", "liked")))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import read_kinds
 from feature_repo.events.event import MAX_ID_LENGTH, EventKind, parse_event
 from tests.unit.feature_repo.events.events_world import NOW
 
@@ -80,3 +81,28 @@ def test_an_impression_says_by_which_answer_and_where(field: str) -> None:
     assert parse_event(sent, NOW).propensity == 1.0
     with pytest.raises(InputError, match=f"field '{field}' is missing"):
         parse_event({name: value for name, value in sent.items() if name != field}, NOW)
+
+
+def test_kinds_are_those_of_the_dataset() -> None:
+    kinds = read_kinds({"saved": "interaction", "shown": "impression"}, "here")
+    assert parse_event(SENT | {"kind": "saved"}, NOW, kinds).kind == "saved"
+    with pytest.raises(InputError, match="field 'kind' is 'click'; wanted one of saved, shown"):
+        parse_event(SENT, NOW, kinds)
+    with pytest.raises(InputError, match="field 'position' is missing"):
+        parse_event(SENT | {"kind": "shown", "request_id": "r"}, NOW, kinds)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ({"Saved": "interaction"}, "kind 'Saved'; wanted up to 64 lower-case letters"),
+        ({1: "interaction"}, "kind 1; wanted"),
+        ({"saved": "positive"}, "kind 'saved' is 'positive'; wanted one of interaction, impression, ignored"),
+        ({"saved": ["interaction"]}, "kind 'saved' is"),
+        ({"shown": "impression"}, "no kind is an interaction"),
+        ({f"k{number}": "interaction" for number in range(51)}, "51 kinds; wanted at most 50"),
+    ],
+)
+def test_kinds_that_cannot_be_used_are_named(kinds: dict[Any, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        read_kinds(kinds, "here")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables
+from feature_repo.event_kinds import Role
 from feature_repo.events.event import Event, EventKind
 from feature_repo.events.frames import as_frame
 from feature_repo.events.history import in_order, with_log
@@ -105,15 +106,18 @@ def test_who_no_list_has_is_left_out_and_who_none_could_have_is_added() -> None:
     assert (whole.users.height, whole.items.height) == (FILES.users.height + 1, FILES.items.height + 1)
 
 
-def test_impressions_are_no_events_and_kinds_are_chosen() -> None:
+def test_impressions_are_no_events_and_kinds_count_as_the_dataset_says() -> None:
     shown = [bought(number, kind=EventKind.IMPRESSION, position=number, request_id="r") for number in (1, 2)]
-    log = frame(*shown, bought(3, kind=EventKind.VIEW), bought(4, kind=EventKind.PURCHASE))
-    whole = with_log(FILES, log, LATER, kinds={EventKind.PURCHASE})
-    assert whole.events.height == FILES.events.height + 1
+    log = frame(*shown, bought(3, kind=EventKind.VIEW), bought(4, kind=EventKind.PURCHASE), bought(5, kind="saved"))
+    assert with_log(FILES, log, LATER).events.height == FILES.events.height + 2
+    kinds = (("view", Role.IGNORED), ("saved", Role.INTERACTION), ("impression", Role.IMPRESSION))
+    own = replace(FILES, schema=replace(FILES.schema, kinds=kinds))
+    whole = with_log(own, log, LATER)
+    assert whole.events.filter(pl.col("timestamp") > NOW)["timestamp"].to_list() == [bought(5).time]
     assert whole.impressions is not None
     assert whole.impressions.columns == ["user_id", "item_id", "timestamp", "created"]
     assert whole.impressions["timestamp"].to_list() == [event.time for event in shown]
-    assert with_log(whole, log, LATER, kinds={EventKind.PURCHASE}).impressions.equals(whole.impressions)  # type: ignore[union-attr]
+    assert with_log(whole, log, LATER).impressions.equals(whole.impressions)  # type: ignore[union-attr]
 
 
 def test_the_same_log_twice_adds_nothing() -> None:

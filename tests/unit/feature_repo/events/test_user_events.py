@@ -9,7 +9,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_repo.events import user_events as module
-from feature_repo.events.event import INTERACTIONS
 from feature_repo.events.frames import as_frame
 from feature_repo.events.log import Logged
 from feature_repo.events.mapped_events import MappedEvents
@@ -42,7 +41,7 @@ def test_a_file_gives_the_events_of_some_users(tmp_path: Path) -> None:
 def test_what_is_moved_to_files_is_still_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(module, "HELD", 5)
     monkeypatch.setattr(module, "FILES", 2)
-    events, logged = UserEvents(FILES, INTERACTIONS, tmp_path), sent(101)
+    events, logged = UserEvents(FILES, tmp_path), sent(101)
     for start in range(0, len(logged), batch):
         events.add(logged[start : start + batch])
         assert events._newest.height <= 5

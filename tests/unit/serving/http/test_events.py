@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from feature_repo.event_kinds import read_kinds
+from feature_repo.events.base import write_base
+from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.event import FIELDS
 from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access
@@ -30,6 +33,7 @@ def posted(tmp_path: Path, story: Callable[[World, SqliteEventLog, Post], Awaita
 
     async def inside(world: World) -> None:
         world.log = log = SqliteEventLog(tmp_path / "log.db")
+        world.events._kinds = kinds_reader(tmp_path, "shop")
         app = make_app(world.service, Access(None))
 
         async def post(data: Any, **headers: str) -> Reply:
@@ -93,6 +97,23 @@ def test_a_bad_event_is_named_and_nothing_of_its_request_is_kept(tmp_path: Path,
         assert named in reply.data["error"]
         assert "nothing of this request was kept" in reply.data["error"]
         assert count(world, "invalid") == 2
+
+    posted(tmp_path, story)
+
+
+def test_kinds_are_those_of_the_newest_run(tmp_path: Path) -> None:
+    """And an unknown one is refused by a message that names them."""
+    data = {"key": "a", "folder": tmp_path, "as_of": NOW}
+
+    async def story(world: World, log: SqliteEventLog, post: Post) -> None:
+        assert (await post({**CLICK, "kind": "saved"})).status == 422
+        write_base(tmp_path, "shop", kinds=read_kinds({"saved": "interaction"}, "here"), **data)
+        assert (await post({**CLICK, "kind": "saved"})).status == 200
+        reply = await post({**CLICK, "event_id": "c2"})
+        assert reply.status == 422
+        assert "field 'kind' is 'click'; wanted one of saved" in reply.data["error"]
+        write_base(tmp_path, "shop", **data)
+        assert (await post({**CLICK, "event_id": "c3"})).status == 200
 
     posted(tmp_path, story)
 
