@@ -8,9 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.probe import listens
+
+if TYPE_CHECKING:
+    from feature_repo.events.log import EventLog
 
 FORMAT = "2"
 """Layout of the home folder. Raised when an older Gatehouse can no longer read what this one writes."""
@@ -125,6 +128,16 @@ class Settings:
     def event_log(self, dataset: str) -> Path:
         """Return the file of a dataset's event log."""
         return self.home / "events" / f"{dataset}.db"
+
+    def open_event_log(self, dataset: str) -> EventLog:
+        """Open the event log of a dataset; made if missing.
+
+        Raises:
+            EventLogError: the log cannot be opened.
+        """
+        from feature_repo.events.sqlite_log import SqliteEventLog
+
+        return SqliteEventLog(self.event_log(dataset))
 
     def running(self, service: str) -> str | None:
         """Return the address of a service of `gatehouse up`.

@@ -82,8 +82,12 @@ class Consumer:
         base too."""
         self.check()
         self._events = UserEvents(base.tables, folder)
-        self._position = base.tables.log_until
+        self._position = self._noted = base.tables.log_until
+        self._noted_at = base.as_of
+        # Before the events: what a forgotten user does afterwards counts.
+        gone = self._forget()
         self._restore()
+        self._delete([user for user in gone if self._events.of([user]).is_empty()])
 
     @classmethod
     def open(
@@ -139,8 +143,11 @@ class Consumer:
                 same events again.
         """
         logged = self._log.read(self._position, limit)
+        # Read after the events, so that no event behind a note is met before it.
+        self._delete(self._forget())
         if not logged:
             return 0
+        self._noted = max(self._noted, logged[-1].sequence)
         self._events.add(logged)
         moments = touched([each for each in logged if self._events.counts(each)])
         if moments:
@@ -157,6 +164,20 @@ class Consumer:
         ]:
             self._events.add(logged)
             self._position = logged[-1].sequence
+
+    def _forget(self) -> list[str]:
+        """Take the notes of forgotten users, and return the users who had events."""
+        notes = self._log.forgotten(self._noted)
+        if not notes:
+            return []
+        self._noted, self._noted_at = notes[-1].sequence, notes[-1].arrived
+        return self._events.forget({note.digest for note in notes})
+
+    def _delete(self, users: Sequence[str]) -> None:
+        """Delete the online rows of forgotten users, whom a batch may have pushed since."""
+        if users:
+            self.check()  # in those of a newer run they are as its files have them
+            self._pusher.delete([name for _, name in self._views], users, self._noted_at)
 
     def _changes(self, arrivals: Mapping[str, datetime]) -> list[Change]:
         """Rows of some users in all views, as of the arrival of each one's newest event."""

@@ -24,6 +24,8 @@ TYPES = {
     "propensity": pl.Float64(),
 }
 """Columns of a frame of the log; `created` is the arrival."""
+NOTE = "(forgotten)"
+"""Kind of the row of a forgotten user."""
 _ROWS_AT_ONCE = 100_000
 
 
@@ -40,14 +42,19 @@ def as_frame(logged: Sequence[Logged]) -> pl.DataFrame:
 
 
 def read_frame(log: EventLog, after: int = 0) -> pl.DataFrame:
-    """Read all events behind a number.
+    """Read all events behind a number, and the notes of forgotten users.
+
+    The notes are rows of no kind of any dataset: with them, a run knows up to where it
+    has read the log.
 
     Args:
         log: the log.
         after: number behind which they lie; 0 for the first.
     """
-    frames = [as_frame([])]
+    start, frames = after, [as_frame([])]
     while logged := log.read(after, _ROWS_AT_ONCE):
         frames.append(as_frame(logged))
         after = logged[-1].sequence
-    return pl.concat(frames)
+    notes = [(each.sequence, NOTE, each.arrived) for each in log.forgotten(start)]
+    frames.append(pl.DataFrame(notes, schema=["sequence", "kind", "created"], orient="row"))
+    return pl.concat([frame.cast({name: TYPES[name] for name in frame.columns}) for frame in frames], how="diagonal")

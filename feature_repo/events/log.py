@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from feature_repo.errors import InputError
@@ -40,6 +42,23 @@ class Kept:
     """Number of the event in the log."""
     known: bool
     """Whether the log had the event before, or has it from earlier in the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Note that a user was forgotten: no event before it may count any more."""
+
+    sequence: int
+    """Number in the log, above those of the user's events."""
+    arrived: datetime
+    """Time of the note in the order of the arrivals."""
+    digest: str
+    """User, as of `user_digest`: the id itself is gone."""
+
+
+def user_digest(user_id: str) -> str:
+    """SHA-256 of a user's id, in hex."""
+    return hashlib.sha256(user_id.encode()).hexdigest()
 
 
 class EventLog(Protocol):
@@ -97,8 +116,24 @@ class EventLog(Protocol):
         """Note the number up to which a consumer has worked. It never goes back."""
         ...
 
-    def forget(self, user_id: str) -> int:
-        """Delete the events of a user for good, and count them. Numbers stay used."""
+    def count(self, user_id: str) -> int:
+        """Number of a user's events."""
+        ...
+
+    def forget(self, user_id: str, at: datetime) -> int:
+        """Delete the events of a user for good, and note so.
+
+        Args:
+            user_id: the user.
+            at: present time, naive UTC.
+
+        Returns:
+            Number of deleted events. Their numbers stay used.
+        """
+        ...
+
+    def forgotten(self, after: int) -> list[Forgotten]:
+        """Notes of forgotten users behind a number, in order."""
         ...
 
     def close(self) -> None:

@@ -38,6 +38,17 @@ UPDATE events SET event_id = char(0) || sequence, kind = '', user_id = '', item_
 basket_id = NULL, request_id = NULL, position = NULL, propensity = NULL WHERE user_id = ?
 """
 """Blanks rows: their numbers and arrivals stay, so that no later event gets them."""
+COUNT = "SELECT count(*) FROM events WHERE user_id = ?"
+NOTE = """
+INSERT INTO events (sequence, arrived, event_id, kind, user_id, item_id, time)
+SELECT sequence + 1, max(arrived + 1, ?), char(0) || (sequence + 1), 'forgotten', '', ?, 0
+FROM (SELECT sequence, arrived FROM events UNION ALL SELECT 0, 0) ORDER BY sequence DESC LIMIT 1
+"""
+"""Row of a forgotten user, with the digest in the place of an item."""
+FORGOTTEN = """
+SELECT sequence, arrived, item_id FROM events WHERE sequence > ? AND user_id = '' AND kind = 'forgotten'
+ORDER BY sequence
+"""
 EPOCH = datetime(1970, 1, 1)
 
 Row = tuple[Any, ...]

@@ -25,7 +25,9 @@ class MappedEvents:
     def __init__(self, events: pl.DataFrame, folder: Path | None = None) -> None:
         ordered = events.sort(USER_ID, maintain_order=True)
         users = ordered[USER_ID].rle().struct.unnest()
-        self._users, self._sizes = users["value"], users["len"].to_numpy().astype(np.int64)
+        self.users = users["value"]
+        """Users who have events, sorted."""
+        self._sizes = users["len"].to_numpy().astype(np.int64)
         self._ends = np.cumsum(self._sizes)
         self.events = _mapped(ordered, folder)
         """All events, ordered by user."""
@@ -35,8 +37,8 @@ class MappedEvents:
         if self.events.is_empty():
             return self.events
         asked = pl.Series(users, dtype=pl.String)
-        place = self._users.search_sorted(asked).to_numpy()
-        found = place[(self._users.gather(np.minimum(place, len(self._users) - 1)) == asked).to_numpy()]
+        place = self.users.search_sorted(asked).to_numpy()
+        found = place[(self.users.gather(np.minimum(place, len(self.users) - 1)) == asked).to_numpy()]
         sizes, ends = self._sizes[found], self._ends[found]
         # Numbers within each user, counted from the first row of each.
         rows = np.arange(sizes.sum()) + np.repeat(ends - np.cumsum(sizes), sizes)

@@ -11,21 +11,32 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from feature_repo.events.event import MAX_AHEAD, Event
 from feature_repo.events.group_commit import GroupCommit
-from feature_repo.events.log import EventConflictError, EventLogError, Kept, LogBusyError, Logged
+from feature_repo.events.log import (
+    EventConflictError,
+    EventLogError,
+    Forgotten,
+    Kept,
+    LogBusyError,
+    Logged,
+    user_digest,
+)
 from feature_repo.events.log_rows import (
     COMMIT,
+    COUNT,
     EPOCH,
     FORGET,
+    FORGOTTEN,
     FORMAT,
     INSERT,
     KNOWN,
     LAST,
     NEWEST,
+    NOTE,
     READ,
     TABLES,
     Row,
@@ -92,13 +103,27 @@ class SqliteEventLog:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(COMMIT, (consumer, sequence))
 
-    def forget(self, user_id: str) -> int:
+    def count(self, user_id: str) -> int:
+        """Number of a user's events, as of `EventLog.count`."""
+        with self._reading() as connection:
+            return int(connection.execute(COUNT, (user_id,)).fetchone()[0])
+
+    def forget(self, user_id: str, at: datetime) -> int:
         """Delete the events of a user for good, as of `EventLog.forget`."""
         with self._reading() as connection:
             connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("BEGIN IMMEDIATE")
             count = connection.execute(FORGET, (user_id,)).rowcount
+            connection.execute(NOTE, (microseconds(at), user_digest(user_id)))
+            connection.execute("COMMIT")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no byte stays beside the file
         return count
+
+    def forgotten(self, after: int) -> list[Forgotten]:
+        """Notes of forgotten users, as of `EventLog.forgotten`."""
+        with self._reading() as connection:
+            rows = connection.execute(FORGOTTEN, (after,)).fetchall()
+        return [Forgotten(row[0], EPOCH + timedelta(microseconds=row[1]), row[2]) for row in rows]
 
     def close(self) -> None:
         """Close the connection that writes."""

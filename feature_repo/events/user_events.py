@@ -16,7 +16,7 @@ from feature_repo.datasets.canonical import Tables, profile_features
 from feature_repo.event_kinds import Role, of_role
 from feature_repo.events.frames import as_frame
 from feature_repo.events.history import ID, not_held
-from feature_repo.events.log import Logged
+from feature_repo.events.log import Logged, user_digest
 from feature_repo.events.mapped_events import MappedEvents
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
@@ -68,6 +68,25 @@ class UserEvents:
         since = [*(file.of(asked) for file in self._files), self._newest.filter(pl.col(USER_ID).is_in(asked))]
         new = not_held(pl.concat(since), base).select(base.columns)
         return pl.concat([base, new])
+
+    def forget(self, digests: Collection[str]) -> list[str]:
+        """Delete the events of some users.
+
+        Args:
+            digests: the users, as of `user_digest`.
+
+        Returns:
+            The users who had any.
+        """
+        known = pl.concat([self._newest[USER_ID].unique(), *(each.users for each in (self._base, *self._files))])
+        gone = [user for user in known.unique() if user_digest(user) in digests]
+        if gone:
+            others = ~pl.col(USER_ID).is_in(gone)
+            self._newest = self._newest.filter(others)
+            self._base, *self._files = (
+                MappedEvents(each.events.filter(others), self._folder) for each in (self._base, *self._files)
+            )
+        return gone
 
     def _move_to_file(self) -> None:
         """Move the events in memory into a file."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from feature_repo.schema import stored_name
+from feature_repo.schema import Entity, stored_name
 from feature_repo.store.push import Pusher, SqlitePusher, refuse_newer
 from feature_repo.store.serving_state import seen_schema
 from feature_repo.store.sqlite_load import Change
@@ -64,3 +64,9 @@ class FeastPusher:
             if new := set(each.rows[each.view.entity.key]) - known:
                 self._store._ids.write(each.name, known | new)
         return sum(each.rows.height for each in changes)
+
+    def delete(self, names: Sequence[str], ids: Collection[str], at: datetime) -> None:
+        """Delete the rows of some users, as of `Pusher.delete`."""
+        for name in names:
+            known = self._store._ids.of(self._store.project, name, Entity.USER)
+            self._store._empty(name, Entity.USER, known.intersection(ids), after=at)

@@ -7,8 +7,8 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,22 +17,21 @@ import polars as pl
 
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.progress import track
-from feature_repo.schema import CREATED_TIME, ENTITY_TIME, Entity, View
-from feature_repo.store.connection import Connection
+from feature_repo.schema import ENTITY_TIME, Entity, View
 from feature_repo.store.definitions import table_name, table_path, view_name
+from feature_repo.store.deleting import Deleting
 from feature_repo.store.latest import differs, newest_rows, read_rows
-from feature_repo.store.online_server import reached
 from feature_repo.store.sqlite_load import Change, forget_pushed, note_load, noted_loads, write_changes
 from feature_repo.store.sqlite_rows import number_of_writes
 
 if TYPE_CHECKING:
-    from feast.infra.provider import Provider
+    pass
 
 _IDS_PER_LOAD = 2_000
 """Entities of a write, whose lists of hundreds of strings are Python objects."""
 
 
-class Loading(Connection):
+class Loading(Deleting):
     """Online load of one schema."""
 
     def load_online(self, entity: Entity, as_of: datetime, *, anew: bool = False) -> int:
@@ -83,29 +82,6 @@ class Loading(Connection):
         noted = noted_loads(sqlite, tables) if sqlite else []
         # Feast's own note: of a store on a server, or of a home from before the other.
         return min(noted, default=None) if len(noted) == len(views) else self._registered_until(views)
-
-    def forget_all_but(self, entity: Entity, ids: pl.Series) -> int:
-        """Delete the online rows of all other entities, in every schema of the dataset.
-
-        Args:
-            entity: the entity.
-            ids: ids that stay.
-
-        Returns:
-            Number of entities that vanished.
-        """
-        from filelock import FileLock
-
-        self._refresh()  # other processes may have added schemas
-        names = [each.name for each in self._feast.list_feature_views() if each.entities == [entity.value]]
-        kept = set(ids)
-        with FileLock(self.home / "online.lock"):
-            gone = {name: self._ids.of(self.project, name, entity) - kept for name in names}
-            everyone = set().union(*gone.values())
-            if everyone and not self._ids.delete(self.project, names, entity, everyone):
-                for name, vanished in gone.items():
-                    self._empty(name, entity, vanished)
-        return len(everyone)
 
     def _registered_until(self, views: Sequence[View]) -> datetime | None:
         """Latest moment that Feast's registry has for some views.
@@ -195,52 +171,10 @@ class Loading(Connection):
             self._empty(each.name, each.view.entity, each.gone, as_of)
         return sum(each.rows.height for each in changes)
 
-    def _empty(self, name: str, entity: Entity, ids: Collection[str], as_of: datetime | None = None) -> None:
-        """Write empty rows where an online store on a server has no call to delete.
-
-        Args:
-            name: name of the Feast view.
-            entity: its entity.
-            ids: ids of the rows.
-            as_of: time of the rows where the view is registered as never loaded.
-        """
-        if not ids:
-            return
-        view = self._feast.get_feature_view(name)
-        loaded = view.most_recent_end_time or as_of
-        assert loaded is not None, f"{name} has online rows and was never loaded"
-        moment = loaded + timedelta(seconds=1)  # some stores ignore a row that is not newer
-        empty = {field.name: [None] * len(ids) for field in view.features}
-        times = {ENTITY_TIME: [moment] * len(ids), CREATED_TIME: [moment] * len(ids)}
-        rows = pl.DataFrame({entity.key: sorted(ids), **times, **empty})
-        self._ingest(name, rows)
-        self._ids.write(name, self._ids.of(self.project, name, entity).difference(ids))
-
-    def _ingest(self, name: str, rows: pl.DataFrame) -> None:
-        """Write rows to a Feast view by its name."""
-        # One chunk: Feast writes the first only. Not write_to_online_store, which skips
-        # rows that are all null.
-        frame = rows.rechunk().to_pandas(use_pyarrow_extension_array=True)
-        with reached(self._online):
-            self._provider.ingest_df(self._feast.get_feature_view(name), frame)
-
     @cached_property
     def _until(self) -> dict[frozenset[str], tuple[bytes, datetime | None]]:
         """Moments by names of views, each with the writes that the registry had then."""
         return {}
-
-    @cached_property
-    def _provider(self) -> Provider:
-        """Feast's writer of this load."""
-        from feast.infra.provider import get_provider
-
-        return get_provider(self._feast.config)
-
-    def _refresh(self) -> None:
-        """Forget what other processes or a server may have changed since."""
-        self._feast.refresh_registry()
-        # Feast would go on with a connection that the server has closed.
-        self.__dict__.pop("_provider", None)
 
     def _note(self, entity: Entity, as_of: datetime) -> None:
         """Note the moment that all rows of an entity stand for from now on."""

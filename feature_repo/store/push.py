@@ -9,7 +9,7 @@ it computed from older data must not replace that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -19,10 +19,10 @@ from typing import Protocol
 import polars as pl
 
 from feature_repo.errors import InputError, NewerOnlineError
-from feature_repo.schema import ENTITY_TIME
+from feature_repo.schema import ENTITY_TIME, Entity
 from feature_repo.store.push_notes import note_pushes, pushed_moments
 from feature_repo.store.sqlite_load import Change, read_notes, write_rows
-from feature_repo.store.sqlite_rows import connect, key_of, written
+from feature_repo.store.sqlite_rows import PUSHED, connect, delete_ids, key_of, tables_in, written
 
 
 class Pusher(Protocol):
@@ -49,6 +49,16 @@ class Pusher(Protocol):
         Raises:
             NewerOnlineError: data of a later time than `base` has been loaded.
             InputError: a view was never loaded.
+        """
+        ...
+
+    def delete(self, names: Sequence[str], ids: Collection[str], at: datetime) -> None:
+        """Delete the rows of some users for good.
+
+        Args:
+            names: names of the views in Feast.
+            ids: the users.
+            at: time after all of their rows.
         """
         ...
 
@@ -101,6 +111,11 @@ class SqlitePusher:
             connection.execute("BEGIN IMMEDIATE")
             refuse_newer(self._loaded(connection, names), names, base)
             return sum(self._push(connection, each) for each in changes)
+
+    def delete(self, names: Sequence[str], ids: Collection[str], at: datetime) -> None:
+        """Delete the rows of some users, as of `Pusher.delete`."""
+        tables = {PUSHED, *(f"{self._project}_{name}" for name in names)}
+        delete_ids(self._path, tables & tables_in(self._path, own=True), Entity.USER, ids)
 
     def _loaded(self, connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, datetime]:
         tables = {f"{self._project}_{name}": name for name in names}

@@ -29,6 +29,7 @@ ORDER = (
     "serve",
     "status",
     "up",
+    "events",
     "experiment",
     "clean",
 )

@@ -135,7 +135,7 @@ def online_rows(world: World, users: Sequence[str]) -> pl.DataFrame:
 def seen_items(world: World, users: Sequence[str]) -> dict[str, list[str]]:
     schema = seen_schema(world.base.tables.schema.dataset)
     rows = open_store(schema, world.home, online=world.configured).read_online(Entity.USER, users)
-    return {user: sorted(items) for user, items in rows.select(USER_ID, "seen").iter_rows()}
+    return {user: sorted(items or ()) for user, items in rows.select(USER_ID, "seen").iter_rows()}
 
 
 def assert_no_skew(world: World, log: SqliteEventLog, days: int = 40) -> None:

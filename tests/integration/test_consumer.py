@@ -145,7 +145,7 @@ def test_only_interactions_of_the_dataset_change_features(world: World, log: Sql
 def test_a_consumer_starts_again_behind_forgotten_events(world: World, log: SqliteEventLog) -> None:
     log.append([odd(1, user_id="stranger"), odd(2), odd(3, item_id="i009")])
     world.consumer(log).step(limit=2)
-    log.forget("stranger")
+    log.forget("stranger", CUT + timedelta(hours=4))
     assert world.consumer(log).step() == 1
     assert online_rows(world, ["u003"])["history_items"].item()[0] == "i009"
 

@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 EVENT, LOG = "tests/unit/feature_repo/events/test_event.py", "tests/unit/feature_repo/events/test_sqlite_log.py"
 HISTORY, PUSH = "tests/unit/feature_repo/events/test_history.py", "tests/unit/feature_repo/store/test_push.py"
 USERS = "tests/unit/feature_repo/events/test_user_events.py"
+FORGETTING = "tests/integration/test_forgetting.py"
 CONSUMER = "tests/integration/test_consumer.py"
 
 IN_EVENTS = [
@@ -50,7 +51,7 @@ IN_EVENTS = [
         module="feature_repo.events.sqlite_log",
         right='connection.execute("PRAGMA secure_delete = ON")',
         wrong='connection.execute("PRAGMA secure_delete = OFF")',
-        test=f"{LOG}::test_a_forgotten_user_leaves_no_byte_and_no_number_is_given_again",
+        test=f"{LOG}::test_no_byte_is_left_on_any_page_of_the_file",
     ),
     Mistake(
         name="a commit that a loss of power takes back",
@@ -230,8 +231,8 @@ IN_EVENTS = [
     Mistake(
         name="the events of a neighbour in the file",
         module="feature_repo.events.mapped_events",
-        right="(self._users.gather(np.minimum(place, len(self._users) - 1)) == asked).to_numpy()",
-        wrong="place < len(self._users)",
+        right="(self.users.gather(np.minimum(place, len(self.users) - 1)) == asked).to_numpy()",
+        wrong="place < len(self.users)",
         test=f"{USERS}::test_a_file_gives_the_events_of_some_users",
     ),
     Mistake(
@@ -284,6 +285,63 @@ IN_EVENTS = [
         right='if roles[found["kind"]] is Role.IMPRESSION:',
         wrong='if found["kind"] == "impression":',
         test=f"{EVENT}::test_kinds_are_those_of_the_dataset",
+    ),
+    Mistake(
+        name="a forgotten user whom the consumer remembers",
+        module="feature_repo.events.consumer",
+        right="return self._events.forget({note.digest for note in notes})",
+        wrong="return []",
+        test=f"{FORGETTING}::test_a_forgotten_user_begins_anew",
+    ),
+    Mistake(
+        name="a note of a forgotten user taken after the events behind it",
+        module="feature_repo.events.consumer",
+        right="        self._events.add(logged)\n        moments",
+        wrong="        self._events.add(logged)\n"
+        "        self._events.forget({note.digest for note in self._log.forgotten(0)})\n        moments",
+        test=f"{FORGETTING}::test_an_event_that_follows_at_once_does_not_bring_the_past_back",
+    ),
+    Mistake(
+        name="features of a forgotten user left by a consumer that was killed",
+        module="feature_repo.events.consumer",
+        right="self._delete([user for user in gone if self._events.of([user]).is_empty()])",
+        wrong="pass",
+        test=f"{FORGETTING}::test_features_that_a_batch_pushed_behind_the_deletion_go_when_the_consumer_starts",
+    ),
+    Mistake(
+        name="features of a returned user deleted by every start",
+        module="feature_repo.events.consumer",
+        right="[user for user in gone if self._events.of([user]).is_empty()]",
+        wrong="gone",
+        test=f"{FORGETTING}::test_features_that_a_batch_pushed_behind_the_deletion_go_when_the_consumer_starts",
+    ),
+    Mistake(
+        name="a note of a forgotten user that the next run does not read",
+        module="feature_repo.events.frames",
+        right="for each in log.forgotten(start)]",
+        wrong="for each in ()]",
+        test=f"{FORGETTING}::test_the_data_of_a_newer_run_decide",
+    ),
+    Mistake(
+        name="a consumer of older data that deletes features of newer",
+        module="feature_repo.events.consumer",
+        right="            self.check()  # in those",
+        wrong="            # in those",
+        test=f"{FORGETTING}::test_the_data_of_a_newer_run_decide",
+    ),
+    Mistake(
+        name="a dry run that deletes",
+        module="orchestration.forgetting",
+        right="log.count(user) if dry_run else log.forget(user, now)",
+        wrong="log.forget(user, now)",
+        test=f"{FORGETTING}::test_the_command_counts_first_and_deletes_then",
+    ),
+    Mistake(
+        name="features of a forgotten user left online",
+        module="orchestration.forgetting",
+        right="known.intersection(users) if dry_run else store.forget(Entity.USER, users, now)",
+        wrong="known.intersection(users)",
+        test=f"{FORGETTING}::test_the_command_counts_first_and_deletes_then",
     ),
     Mistake(
         name="a consumer that goes on from data that was not loaded",

@@ -20,7 +20,7 @@ import pytest
 from feature_repo.errors import InputError
 from feature_repo.events import sqlite_log
 from feature_repo.events.event import EventKind
-from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError
+from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError, user_digest
 from feature_repo.events.sqlite_log import SqliteEventLog
 from tests.unit.feature_repo.events.events_world import CLICK, NOW, click
 
@@ -134,13 +134,27 @@ def test_a_consumers_offset_is_kept_and_never_goes_back(log: SqliteEventLog) -> 
 
 def test_a_forgotten_user_leaves_no_byte_and_no_number_is_given_again(log: SqliteEventLog) -> None:
     log.append([click(1), click(2, user_id="deleted person"), click(3), click(4, user_id="deleted person")])
-    assert log.forget("deleted person") == 2
-    assert log.forget("deleted person") == 0
+    assert log.count("deleted person") == 2
+    assert log.forget("deleted person", NOW + timedelta(seconds=5)) == 2
+    assert log.forget("deleted person", NOW) == 0
+    assert log.count("deleted person") == 0
     assert [each.sequence for each in log.read(0, 10)] == [1, 3]
     assert log.newest() == 3
     log.close()
     assert not any(b"deleted person" in path.read_bytes() for path in log.path.parent.iterdir())
-    assert log.append([click(2), click(4)]) == [5, 6]
+    assert [each.sequence for each in log.forgotten(0)] == [5, 6]
+    assert log.forgotten(5) == log.forgotten(0)[1:]
+    assert {each.digest for each in log.forgotten(0)} == {user_digest("deleted person")}
+    again = log.append([click(2), click(4), click(9, user_id="deleted person")])
+    assert again == [7, 8, 9]
+    assert log.count("deleted person") == 1
+
+
+def test_no_byte_is_left_on_any_page_of_the_file(log: SqliteEventLog) -> None:
+    log.append([click(number, user_id="deleted person", item_id="i" * 99) for number in range(300)])
+    log.forget("deleted person", NOW)
+    log.close()
+    assert not any(b"deleted person" in path.read_bytes() for path in log.path.parent.iterdir())
 
 
 def test_more_than_may_wait_is_refused_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
