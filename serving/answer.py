@@ -1,4 +1,4 @@
-"""Answers to users, and their rows as a table."""
+"""Answers to users."""
 
 from __future__ import annotations
 
@@ -6,21 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
-from feature_repo.schema import ITEM_ID, USER_ID
-
 TWO_TOWER, POPULAR = "two_tower", "popular"
-RESULT = {
-    USER_ID: pl.String,
-    "rank": pl.Int64,
-    ITEM_ID: pl.String,
-    "score": pl.Float64,
-    "source": pl.String,
-    "version": pl.Int64,
-}
-AS_OF = "features_as_of"
-"""Column of the answers to many users: moment that their features stand for."""
 
 
 @dataclass(frozen=True, kw_only=True)

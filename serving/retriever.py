@@ -20,7 +20,8 @@ from feature_repo.schema import ITEM_ID, USER_ID, Entity
 from feature_repo.store.online_rows import OnlineRows
 from feature_repo.store.session_rows import with_sessions
 from feature_repo.utc import microseconds, of_microseconds, present_time
-from serving.answer import AS_OF, POPULAR, RESULT, TWO_TOWER, Recommendations
+from serving.answer import POPULAR, TWO_TOWER, Recommendations
+from serving.answer_table import AS_OF, RESULT
 from serving.corpus import Corpus
 from serving.index.base import Fields, ItemIndex
 from serving.ranking import NOTHING, Ranked

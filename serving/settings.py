@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.probe import listens
+from serving.running import running
 
 if TYPE_CHECKING:
     from feature_repo.events.log import EventLog
@@ -140,15 +140,11 @@ class Settings:
         return SqliteEventLog(self.event_log(dataset))
 
     def running(self, service: str) -> str | None:
-        """Return the address of a service of `gatehouse up`.
+        """Return the address of a service that runs on this home.
 
         None unless it is alive and answers.
         """
-        try:
-            entry = json.loads((self.home / "services.json").read_text()).get(service)
-        except FileNotFoundError:  # no check beforehand: `up` may end at any moment
-            return None
-        return entry["uri"] if entry and _alive(entry["pid"]) and listens(entry["uri"]) else None
+        return running(self.home, service)
 
     def check_format(self) -> None:
         """Raise RuntimeError if the home has a format that this Gatehouse does not read."""
@@ -210,9 +206,3 @@ def _online_store(text: str | None) -> Mapping[str, Any] | None:
             f" path of a YAML file; got {config!r}"
         )
     return config
-
-
-def _alive(pid: int) -> bool:
-    import psutil
-
-    return psutil.pid_exists(pid)

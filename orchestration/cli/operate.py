@@ -25,15 +25,23 @@ def show_status(as_json: Json = False) -> None:
 
 
 @app.command("up", rich_help_panel=OPERATE)
-def bring_up(dagster_port: Port = 3000, mlflow_port: Port = 5000, milvus_port: Port = 19530) -> None:
-    """Start Dagster, MLflow and the Milvus Lite server on loopback.
+def bring_up(
+    dagster_port: Port = 3000,
+    mlflow_port: Port = 5000,
+    milvus_port: Port = 19530,
+    serve_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the service; further datasets get the next free ones.")
+    ] = 8000,
+) -> None:
+    """Start Dagster, MLflow, Milvus Lite and the service of each dataset on loopback.
 
     Ctrl-C stops them all.
     """
     settings = prepare()
     from orchestration.local.services import up
 
-    up(settings, dagster_port=dagster_port, mlflow_port=mlflow_port, milvus_port=milvus_port, echo=typer.echo)
+    ports = {"dagster_port": dagster_port, "mlflow_port": mlflow_port, "milvus_port": milvus_port}
+    up(settings, **ports, serve_port=serve_port, echo=typer.echo)
 
 
 @app.command("clean", rich_help_panel=OPERATE)

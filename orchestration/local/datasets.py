@@ -39,6 +39,14 @@ def known(settings: Settings) -> dict[str, dict[str, Any]]:
     return found
 
 
+def dataset_names(settings: Settings) -> list[str]:
+    """Names of the datasets of a home, that of the last run first; of the first run too while it is at work."""
+    path = settings.home / "current"
+    last = path.read_text().strip() if path.exists() else None
+    names = {each.name for each in (settings.home / "data").glob("*") if each.is_dir()}
+    return sorted(names, key=lambda name: (name != last, name))
+
+
 def _file(settings: Settings) -> Path:
     return settings.home / "datasets.json"
 

@@ -5,23 +5,18 @@ They listen on the loopback interface only.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import socket
-import urllib.request
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from orchestration.local.home import dagster_instance, logs, prepare_home
+from orchestration.local.served import ServedDatasets
+from orchestration.local.servers import HOST, dagster_servers, milvus_servers, mlflow_servers
 from orchestration.local.supervise import Service, supervise
-from serving.probe import listens
+from serving.running import entries, forget, note
 from serving.settings import Settings
-
-HOST = "127.0.0.1"
-HEARTBEATS = "{instance{daemonHealth{allDaemonStatuses{required lastHeartbeatTime}}}}"
 
 
 def up(
@@ -30,49 +25,65 @@ def up(
     dagster_port: int = 3000,
     mlflow_port: int = 5000,
     milvus_port: int = 19530,
+    serve_port: int = 8000,
     echo: Callable[[str], None],
 ) -> None:
-    """Run Dagster's UI and daemon, MLflow and the Milvus Lite server.
+    """Run Dagster's UI and daemon, MLflow, the Milvus Lite server, and a service for each dataset of the home.
 
     Until Ctrl-C, SIGTERM or SIGHUP; then stop them.
 
     While it runs, `{home}/services.json` holds process id and address of each that answers, and the other commands use
-    them. Servers that the settings name are used and not started. RuntimeError, with nothing left running, if the
-    services of this home run already, a port is taken, another process holds the item index, or a service does not
-    start or ends by itself. Call it from the main thread.
+    them. Servers that the settings name are used and not started. A dataset that comes later gets its service then.
+    Call it from the main thread.
+
+    Args:
+        settings: the home.
+        dagster_port: port of Dagster's UI.
+        mlflow_port: port of MLflow.
+        milvus_port: port of the Milvus Lite server.
+        serve_port: port of the first dataset's service; the others get the next free ones.
+        echo: told in a line what happens.
+
+    Raises:
+        RuntimeError: the services of this home run already, a port is taken, another process holds the item index, or
+            a service does not start or ends by itself; nothing is left running.
     """
     prepare_home(settings)
     refuse_second(settings)
-    services = [*_milvus(settings, milvus_port), *_mlflow(settings, mlflow_port), *_dagster(dagster_port)]
-    check_ports(services)
+    shared = [
+        *milvus_servers(settings, milvus_port),
+        *mlflow_servers(settings, mlflow_port),
+        *dagster_servers(dagster_port),
+    ]
+    served = ServedDatasets(settings, serve_port, taken={each.port for each in shared})
+    check_ports([(each.port, each.title, each.option) for each in shared if each.port] + [served.first])
     if settings.milvus_server is None and held(settings.milvus_folder):
         raise RuntimeError(
             f"another process, perhaps a `gatehouse run`, holds the item index in {settings.milvus_folder};"
             " start the services when it has ended"
         )
     dagster_instance().dispose()  # so that the UI and the daemon, started together, find its databases made
-    path, entries = _path(settings), {}
+    noted: list[tuple[str, int]] = []
 
     def works(service: Service, pid: int) -> None:
-        entries[service.name] = {"pid": pid, "uri": service.uri}
-        # Other commands read the file at any moment.
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(entries, indent=1))
-        partial.replace(path)
+        note(settings.home, service.name, pid, service.uri)
+        noted.append((service.name, pid))
         echo(f"{service.title}: {service.uri}")
 
     echo(f"starting; logs are in {logs(settings)}")
+    services = [*shared, *served.further()]
+    if services == shared:
+        echo("no dataset yet: its service starts with the first run")
     try:
-        supervise(services, logs(settings), works=works, echo=echo)
+        supervise(services, logs(settings), works=works, echo=echo, further=served.further)
     finally:
-        path.unlink(missing_ok=True)
+        for name, pid in noted:
+            forget(settings.home, name, pid)
 
 
 def running(settings: Settings) -> dict[str, str]:
-    """Address by name of the services that `gatehouse up` runs on this home."""
-    path = _path(settings)
-    names = json.loads(path.read_text()) if path.exists() else {}
-    return {name: uri for name in names if (uri := settings.running(name))}
+    """Address by name of the services that run on this home."""
+    return {name: uri for name in entries(settings.home) if (uri := settings.running(name))}
 
 
 def refuse_second(settings: Settings) -> None:
@@ -80,32 +91,37 @@ def refuse_second(settings: Settings) -> None:
 
     A services.json that was left behind by a crash is removed.
     """
-    path = _path(settings)
+    noted = entries(settings.home)
     if found := running(settings):
-        entries = json.loads(path.read_text())
-        listed = "".join(f"\n  {name}: {uri} (process {entries[name]['pid']})" for name, uri in found.items())
+        listed = "".join(f"\n  {name}: {uri} (process {noted[name]['pid']})" for name, uri in found.items())
         raise RuntimeError(
             f"the services of {settings.home} run already; Ctrl-C in their terminal stops them (if that was killed, end"
             f" these processes):{listed}"
         )
-    path.unlink(missing_ok=True)
+    for name, entry in noted.items():
+        forget(settings.home, name, entry["pid"])
 
 
-def check_ports(services: Iterable[Service]) -> None:
-    """RuntimeError if a port cannot be listened on, or is wanted twice."""
+def check_ports(wanted: Iterable[tuple[int, str, str | None]]) -> None:
+    """Check that ports can be listened on.
+
+    Args:
+        wanted: ports, the titles of their services, and the options that choose them.
+
+    Raises:
+        RuntimeError: a port cannot be listened on, or is wanted twice.
+    """
     with ExitStack() as stack:
-        for service in services:
-            if service.port is None:
-                continue
+        for port, title, option in wanted:
             probe = stack.enter_context(socket.socket())
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do, to restart at once
             try:
-                probe.bind((HOST, service.port))
+                probe.bind((HOST, port))
                 probe.listen()
             except OSError as error:
                 raise RuntimeError(
-                    f"port {service.port}, wanted for {service.title}, cannot be used ({error.strerror}): choose"
-                    f" another one with {service.option}"
+                    f"port {port}, wanted for {title}, cannot be used ({error.strerror}): choose another one with"
+                    f" {option}"
                 ) from error
 
 
@@ -138,100 +154,3 @@ def _open_elsewhere(path: Path) -> bool:
             if process.pid != os.getpid() and any(Path(each.path) == path for each in process.open_files()):
                 return True
     return False
-
-
-def _path(settings: Settings) -> Path:
-    return settings.home / "services.json"
-
-
-def _milvus(settings: Settings, port: int) -> list[Service]:
-    if settings.milvus_server:
-        return []
-    data = ("--data-dir", str(settings.milvus_folder))
-    return [
-        Service(
-            name="milvus",
-            title="Milvus Lite",
-            command=("milvus_lite", "server", *data, "--host", HOST, "--port", str(port)),
-            uri=f"http://{HOST}:{port}",
-            ready=lambda _: listens(f"http://{HOST}:{port}"),
-            port=port,
-            option="--milvus-port",
-            stop=signal.SIGINT,  # the only one that it closes its data on
-        )
-    ]
-
-
-def _mlflow(settings: Settings, port: int) -> list[Service]:
-    if settings.mlflow_artifacts is None:
-        return []
-    uri = f"http://{HOST}:{port}"
-    artifacts = ("--default-artifact-root", settings.mlflow_artifacts, "--no-serve-artifacts")
-    hosts = ("--allowed-hosts", f"{HOST}:{port},localhost:{port}")
-    return [
-        Service(
-            name="mlflow",
-            title="MLflow",
-            command=("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1", *artifacts, *hosts),
-            uri=uri,
-            ready=lambda _: _answers(f"{uri}/health"),
-            port=port,
-            option="--mlflow-port",
-            environment={
-                "MLFLOW_BACKEND_STORE_URI": settings.mlflow_uri,  # may hold a password: command lines are public
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nothing uses it, and its processes leave the session
-            },
-        )
-    ]
-
-
-def _dagster(port: int) -> list[Service]:
-    uri = f"http://{HOST}:{port}"
-    definitions = ("-m", "orchestration.definitions", "-d", str(Path(__file__).parents[2]))
-    return [
-        Service(
-            name="dagster",
-            title="Dagster",
-            command=("dagster_webserver", "--host", HOST, "--port", str(port), *definitions),
-            uri=uri,
-            ready=lambda _: _answers(f"{uri}/server_info"),
-            port=port,
-            option="--dagster-port",
-        ),
-        Service(
-            name="dagster-daemon",
-            title="Dagster daemon",
-            command=("dagster._daemon", "run", *definitions),
-            uri=f"{uri}/health",
-            ready=lambda started: _heartbeat(uri) >= started,
-            after="dagster",  # both make the tables of a new home, and would get in each other's way
-        ),
-    ]
-
-
-def _answers(uri: str) -> bool:
-    try:
-        return bool(_get(uri))
-    except OSError:  # nobody there yet
-        return False
-
-
-def _heartbeat(uri: str) -> float:
-    """UNIX time since which every Dagster daemon is alive; 0 if one never was."""
-    query = json.dumps({"query": HEARTBEATS}).encode()
-    try:
-        answer = json.loads(_get(f"{uri}/graphql", query))
-    except OSError:
-        return 0.0
-    if "errors" in answer:  # its tables may be locked for a moment
-        return 0.0
-    daemons: list[dict[str, Any]] = answer["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return min((daemon["lastHeartbeatTime"] or 0.0 for daemon in daemons if daemon["required"]), default=0.0)
-
-
-def _get(uri: str, data: bytes | None = None) -> bytes:
-    request = urllib.request.Request(uri, data, {"Content-Type": "application/json"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy: it is this machine
-    with opener.open(request, timeout=5) as response:
-        content: bytes = response.read()
-    return content

@@ -33,7 +33,7 @@ def status(settings: Settings) -> dict[str, Any]:
         home: Its path.
         format: Its format; None for an empty home.
         bytes: Size by folder and in total.
-        services: Address by name of the services that `gatehouse up` runs.
+        services: Address by name of the services that run.
         datasets: By name, the champion and the number of complete versions (both None if the registry does not
             answer), the moment that the champion's online features stand for and that of the newest ones (ISO, UTC;
             None if unknown), and the end of the last run.

@@ -1,7 +1,7 @@
 """Child processes that live and end together.
 
 Each leads a session of its own, so Ctrl-C in the terminal reaches only this process, which then ends them in an orderly
-way, together with whatever they started.
+way.
 """
 
 from __future__ import annotations
@@ -15,17 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import psutil
+from orchestration.local.end import stop_processes
 
 START_SECONDS = 240
 STOP_SECONDS = 15
 POLL_SECONDS = 0.25
 LAST_LINES = 20
-
-Processes = dict[str, subprocess.Popen[bytes]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,31 +49,52 @@ class Service:
     """Variables beside those of this process."""
     stop: signal.Signals = signal.SIGTERM
     """Signal that it ends well on."""
+    speaks: bool = False
+    """Whether what it writes is told too, beside its log."""
+
+
+def nothing_further() -> Sequence[Service]:
+    """Return no further services."""
+    return ()
 
 
 def supervise(
-    services: Sequence[Service], folder: Path, *, works: Callable[[Service, int], None], echo: Callable[[str], None]
+    services: Sequence[Service],
+    folder: Path,
+    *,
+    works: Callable[[Service, int], None],
+    echo: Callable[[str], None],
+    further: Callable[[], Sequence[Service]] = nothing_further,
 ) -> None:
-    """Start the services, and stop them all at Ctrl-C, SIGTERM or SIGHUP.
+    """Start the services, and stop them all at Ctrl-C, SIGTERM or SIGHUP. Call it from the main thread.
 
     Their output is in `{folder}/{name}.log`.
 
-    `works` is called with each service that answers and its process id. RuntimeError, with nothing left running, if one
-    does not answer in START_SECONDS or ends by itself. Call it from the main thread.
+    Args:
+        services: the services.
+        folder: folder of the logs.
+        works: told each service that answers, and its process id.
+        echo: told in a line what happens.
+        further: services to start since the last call, asked for once all others work.
+
+    Raises:
+        RuntimeError: a service does not answer in START_SECONDS, or ends by itself; nothing is left running.
     """
-    processes: Processes = {}
+    group = _Group(services, folder, works, echo)
     with _signals() as received:
         try:
-            _start(services, processes, folder, received, works)
+            while not (received or group.all_work):
+                group.step()
             if not received:
                 echo("all services work; Ctrl-C stops them")
             while not received:
-                _require_alive(processes, folder)
-                time.sleep(POLL_SECONDS)
+                if group.all_work:
+                    group.services += further()
+                group.step()
         finally:
             with suppress(OSError):  # the terminal may be gone
                 echo("stopping")
-            _stop(services, processes)
+            group.stop()
 
 
 @contextmanager
@@ -102,29 +120,82 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _start(
-    services: Sequence[Service],
-    processes: Processes,
-    folder: Path,
-    received: list[int],
-    works: Callable[[Service, int], None],
-) -> None:
-    """Start each service when the one before works, until all do or a signal."""
-    started = time.time()
-    working: set[str] = set()
-    while len(working) < len(services) and not received:
-        for service in services:
+class _Group:
+    """Services on their way from the start to the end.
+
+    Args:
+        services: the services.
+        folder: folder of their logs.
+        works: told each service that answers, and its process id.
+        echo: told the lines of those that speak.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        folder: Path,
+        works: Callable[[Service, int], None],
+        echo: Callable[[str], None],
+    ) -> None:
+        self.services, self._folder, self._works, self._echo = list(services), folder, works, echo
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, float] = {}
+        self._working: set[str] = set()
+        self._told: dict[str, int] = {}
+
+    @property
+    def all_work(self) -> bool:
+        """Whether every service has answered."""
+        return len(self._working) == len(self.services)
+
+    def step(self) -> None:
+        """Start what is due, note what answers, and pause. RuntimeError as of `supervise`."""
+        for service in self.services:
             name = service.name
-            if name not in processes and (service.after is None or service.after in working):
-                processes[name] = _launch(service, folder)
-            elif name in processes and name not in working and service.ready(started):
-                working.add(name)
-                works(service, processes[name].pid)
-        _require_alive(processes, folder)
-        if time.time() - started > START_SECONDS:
-            late = [f"{each.title} (see {folder / each.name}.log)" for each in services if each.name not in working]
-            raise RuntimeError(f"no answer within {START_SECONDS} s from {', '.join(late)}")
+            if name not in self.processes:
+                if service.after is None or service.after in self._working:
+                    self._started[name] = time.time()
+                    self.processes[name] = _launch(service, self._folder)
+            elif name not in self._working and service.ready(self._started[name]):
+                self._working.add(name)
+                self._works(service, self.processes[name].pid)
+            if service.speaks and name in self._working:
+                self._repeat(service)
+        self._require_alive()
+        self._require_answers()
         time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Stop every service that was started, each by its own signal."""
+        started = [(self.processes[each.name], each.stop) for each in self.services if each.name in self.processes]
+        stop_processes(started, seconds=STOP_SECONDS, pause=POLL_SECONDS)
+
+    def _repeat(self, service: Service) -> None:
+        """Tell the whole lines that a service has written since the last call."""
+        with (self._folder / f"{service.name}.log").open("rb") as log:
+            log.seek(self._told.get(service.name, 0))
+            whole = b"".join(line for line in log if line.endswith(b"\n"))
+        self._told[service.name] = self._told.get(service.name, 0) + len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            if service.uri not in line:  # its address has been told
+                self._echo(f"{service.title}: {line}")
+
+    def _require_alive(self) -> None:
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                log = self._folder / f"{name}.log"
+                last = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+                raise RuntimeError(
+                    f"{name} ended by itself (exit status {process.returncode}); the end of {log}:\n{last}"
+                )
+
+    def _require_answers(self) -> None:
+        longest = time.time() - START_SECONDS
+        waited = {name for name, started in self._started.items() if started < longest} - self._working
+        if late := [
+            f"{each.title} (see {self._folder / each.name}.log)" for each in self.services if each.name in waited
+        ]:
+            raise RuntimeError(f"no answer within {START_SECONDS} s from {', '.join(late)}")
 
 
 def _launch(service: Service, folder: Path) -> subprocess.Popen[bytes]:
@@ -139,63 +210,3 @@ def _launch(service: Service, folder: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def _require_alive(processes: Processes, folder: Path) -> None:
-    for name, process in processes.items():
-        if process.poll() is not None:
-            log = folder / f"{name}.log"
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
-            raise RuntimeError(f"{name} ended by itself (exit status {process.returncode}); the end of {log}:\n{last}")
-
-
-def _stop(services: Sequence[Service], processes: Processes) -> None:
-    """Signal every session; after a grace period, kill whoever is left in one."""
-    import psutil
-
-    for service in services:
-        if service.name in processes:
-            _ask_to_stop(processes[service.name], service)
-    deadline = time.time() + STOP_SECONDS
-    while (left := _members(processes)) and time.time() < deadline:
-        time.sleep(POLL_SECONDS)
-    for member in left:
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    psutil.wait_procs(left, timeout=STOP_SECONDS)
-
-
-def _ask_to_stop(process: subprocess.Popen[bytes], service: Service) -> None:
-    """Signal a service's whole session.
-
-    Without process groups (Windows), the service alone.
-    """
-    with suppress(ProcessLookupError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, service.stop)
-        else:
-            process.terminate()
-
-
-def _members(processes: Processes) -> list[psutil.Process]:
-    """Living members of these processes' sessions.
-
-    A session outlives its leader, and whoever changes its group.
-    """
-    import psutil
-
-    for process in processes.values():
-        process.poll()  # lets an ended child go
-    sessions = {process.pid for process in processes.values()}
-    members = []
-    if not hasattr(os, "getsid"):  # Windows: no sessions, so the processes and what they started
-        for pid in sessions:
-            with suppress(psutil.NoSuchProcess):
-                leader = psutil.Process(pid)
-                members += [leader, *leader.children(recursive=True)]
-        return members
-    for process in psutil.process_iter():
-        with suppress(ProcessLookupError, psutil.NoSuchProcess):
-            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
-                members.append(process)
-    return members

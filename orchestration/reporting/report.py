@@ -217,7 +217,7 @@ def _warnings(source: Source) -> list[str]:
 def _next_steps(settings: Settings, page: str) -> str:
     return (
         "\nNext:  gatehouse recommend USER -k 20   items for a user"
-        "\n       gatehouse up                     Dagster, MLflow and Milvus on this machine"
+        "\n       gatehouse up                     the service, Dagster, MLflow and Milvus on this machine"
         "\n       gatehouse releases               all versions; `gatehouse rollback` restores the former champion"
         f"\n       {page}   page on the data: files, columns, warnings"
         f"\n       {settings.home}/data_docs   expectations on the features, and their results"

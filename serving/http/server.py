@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from serving.http.page.versions import VersionsReader, versions_read
 from serving.http.service import Service
 from serving.http.supervisor import Supervisor
 from serving.http.tracing import tracing_of
+from serving.running import forget, note, service_name
 from serving.service_settings import ServiceSettings, read_token
 from serving.settings import Settings
 
@@ -85,8 +87,20 @@ def serve(
         service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, watch)
         made = make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset)))
         echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")
-        _Server(_config(made, limits)).run([listening])
+        with _noted(settings, dataset, address(listening)):
+            _Server(_config(made, limits)).run([listening])
     echo("ended")
+
+
+@contextmanager
+def _noted(settings: Settings, dataset: str, uri: str) -> Iterator[None]:
+    """Note the service in the home for as long as it runs, so that commands find it."""
+    name, pid = service_name(dataset), os.getpid()
+    note(settings.home, name, pid, uri)
+    try:
+        yield
+    finally:
+        forget(settings.home, name, pid)
 
 
 def _config(made: Any, limits: ServiceSettings) -> uvicorn.Config:

@@ -53,6 +53,13 @@ def released_home(root: Path, *, versions: int) -> Settings:
     return settings
 
 
+def release_first_version(settings: Settings, folder: Path) -> None:
+    """Seal a first version in a home that is in use, with its users online, and make it champion."""
+    seal_as(settings, register(settings, write_artifacts(folder / "artifacts", schema())))
+    load_users(settings, folder / "tables")
+    promote(settings, DATASET, 1)
+
+
 def load_users(settings: Settings, folder: Path) -> None:
     """Load random users online."""
     users = random_users().with_columns(pl.lit(NOW).alias(CREATED_TIME))

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from orchestration.local.status import status
 from serving.index.base import CollectionInfo, Fields
 from serving.index.milvus import MilvusIndex
 from serving.settings import Settings
+from tests.integration.release_world import DATASET
+from tests.integration.serving_world import release_first_version
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -36,10 +38,12 @@ UP = """
 import os, sys
 from orchestration.local.services import up
 from serving.settings import Settings
-dagster, mlflow, milvus = map(int, sys.argv[1:])
-up(Settings.from_environment(os.environ), dagster_port=dagster, mlflow_port=mlflow, milvus_port=milvus, echo=print)
+ports = dict(zip(("dagster_port", "mlflow_port", "milvus_port", "serve_port"), map(int, sys.argv[1:])))
+up(Settings.from_environment(os.environ), **ports, echo=print)
 """
+OPTIONS = ("dagster_port", "mlflow_port", "milvus_port", "serve_port")
 NAMES = {"dagster", "dagster-daemon", "mlflow", "milvus"}
+SERVICE = f"serve-{DATASET}"
 
 
 def free_ports(count: int) -> list[int]:
@@ -48,6 +52,11 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def chosen_ports() -> dict[str, int]:
+    """Free ports, as arguments of `up`."""
+    return dict(zip(OPTIONS, free_ports(len(OPTIONS)), strict=True))
 
 
 def build(settings: Settings, name: str) -> CollectionInfo:
@@ -73,6 +82,18 @@ class Up:
     def uri(self, name: str) -> str:
         return str(self.entries[name]["uri"])
 
+    def said(self) -> str:
+        return (self.settings.home.parent / "up.log").read_text()
+
+    def until(self, holds: Callable[[], Any]) -> Any:
+        """Wait until something holds, and return it."""
+        deadline = time.monotonic() + 60
+        while not (found := holds()):
+            assert time.monotonic() < deadline, self.said()
+            assert self.process.poll() is None, self.said()
+            time.sleep(0.1)
+        return found
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
@@ -81,7 +102,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     settings = Settings.from_environment(environment)
     build(settings, "built_in_the_folder")
     (root / "home" / "services.json").write_text('{"milvus": {"pid": 999999999, "uri": "http://127.0.0.1:1"}}')
-    ports = free_ports(3)
+    ports = list(chosen_ports().values())
     with (root / "up.log").open("w+") as log:
         command = [sys.executable, "-c", UP, *map(str, ports)]
         process = subprocess.Popen(command, env=environment, cwd=root, stdout=log, stderr=log, text=True)
@@ -128,7 +149,7 @@ def test_dagster_serves_the_asset_graph_of_this_home(running: Up) -> None:
 
 def test_nothing_is_reached_from_outside(running: Up) -> None:
     connections = [c for member in running.members for c in member.net_connections("inet") if c.status == "LISTEN"]
-    assert {connection.laddr.port for connection in connections} == set(running.ports)
+    assert {connection.laddr.port for connection in connections} == set(running.ports[:3])
     for connection in connections:
         address = ipaddress.ip_address(connection.laddr.ip)
         assert (getattr(address, "ipv4_mapped", None) or address).is_loopback
@@ -161,7 +182,7 @@ def test_status_tells_the_addresses(running: Up) -> None:
 
 
 def test_a_second_up_is_refused_with_the_addresses_of_the_first(running: Up) -> None:
-    ports = dict(zip(("dagster_port", "mlflow_port", "milvus_port"), free_ports(3), strict=True))
+    ports = chosen_ports()
     with patch.dict(os.environ), pytest.raises(RuntimeError, match="run already") as refused:
         up(running.settings, **ports, echo=print)
     assert all(running.uri(name) in str(refused.value) for name in NAMES)
@@ -169,13 +190,13 @@ def test_a_second_up_is_refused_with_the_addresses_of_the_first(running: Up) -> 
     assert json.loads((running.settings.home / "services.json").read_text()) == running.entries
 
 
-@pytest.mark.parametrize("option", ["dagster", "mlflow", "milvus"])
+@pytest.mark.parametrize("option", ["dagster", "mlflow", "milvus", "serve"])
 def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path, option: str) -> None:
     settings = Settings.from_environment({"GATEHOUSE_HOME": str(tmp_path)})
-    ports = dict(zip(("dagster_port", "mlflow_port", "milvus_port"), free_ports(3), strict=True))
+    ports, title = chosen_ports(), {"serve": "the service"}.get(option, option)
     said: list[str] = []
     with socket.create_server(("127.0.0.1", ports[f"{option}_port"])), patch.dict(os.environ):
-        message = rf"port {ports[f'{option}_port']}, wanted for {option}.*in use.*--{option}-port"
+        message = rf"port {ports[f'{option}_port']}, wanted for {title}.*in use.*--{option}-port"
         with pytest.raises(RuntimeError, match=f"(?i){message}"):
             up(settings, **ports, echo=said.append)
     assert (said, list((tmp_path / "logs").iterdir())) == ([], [])
@@ -200,12 +221,32 @@ def test_servers_of_the_settings_are_not_started(tmp_path: Path) -> None:
 
 def test_a_held_index_is_told_before_anything_starts(tmp_path: Path) -> None:
     settings = Settings.from_environment({"GATEHOUSE_HOME": str(tmp_path)})
-    dagster, mlflow, milvus = free_ports(3)
     with MilvusIndex(settings, Fields(types={})) as index, patch.dict(os.environ):
         assert index.info("nothing") is None
         with pytest.raises(RuntimeError, match="holds the item index"):
-            up(settings, dagster_port=dagster, mlflow_port=mlflow, milvus_port=milvus, echo=print)
+            up(settings, **chosen_ports(), echo=print)
     assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_without_a_dataset_the_service_is_yet_to_come(running: Up) -> None:
+    assert "no dataset yet: its service starts with the first run" in running.said()
+
+
+def test_the_first_run_gets_its_service_which_serves_the_first_promotion(running: Up, tmp_path: Path) -> None:
+    home = running.settings.home
+    (home / "data" / DATASET).mkdir(parents=True)  # as the first step of a run does
+    address = running.until(lambda: running.settings.running(SERVICE))
+    assert address == f"http://127.0.0.1:{running.ports[3]}"
+    running.until(lambda: f"{DATASET}: there is no champion: `gatehouse run`" in running.said())
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        get(f"{address}/v1/recommendations/user00")
+    release_first_version(running.settings, tmp_path)
+    running.until(lambda: f"{DATASET}: version 1 serves" in running.said())
+    assert json.loads(get(f"{address}/v1/recommendations/user00?k=3"))["version"] == 1
+    running.members += psutil.Process(running.process.pid).children(recursive=True)
+    started = {module for each in running.members for module in each.cmdline() if module.startswith("serving.")}
+    assert started == {"serving.engine", "serving.consumer"}
+    assert running.said().count(address) == 1
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +259,9 @@ def ended(running: Up) -> Up:
 
 def test_ctrl_c_ends_every_process(ended: Up) -> None:
     assert ended.process.returncode == 0
-    assert len(ended.members) >= 6  # the four services, MLflow's worker, Dagster's code servers
+    assert (
+        len(ended.members) >= 9
+    )  # the servers, MLflow's worker, Dagster's code servers, the service with engine and consumer
     assert [member for member in ended.members if member.is_running() and member.status() != "zombie"] == []
     home = str(ended.settings.home)
     assert [each for each in psutil.process_iter(["cmdline"]) if home in " ".join(each.info["cmdline"] or [])] == []

@@ -141,3 +141,30 @@ def test_a_folder_named_like_a_module_is_not_taken_for_it() -> None:
     Path("polite.py").write_text("raise SystemExit('the wrong one')")
     run(service("polite", ready="polite"))
     assert Path("ended").exists()
+
+
+def test_a_child_in_a_session_of_its_own_is_ended_too() -> None:
+    Path("modules/apart.py").write_text(STUBBORN.replace("process_group=0", "start_new_session=True"))
+    Path("modules/stubborn.py").write_text(STUBBORN)
+    run(service("apart", "parent", ready="child"))
+    assert not alive(int(Path("child").read_text()))
+
+
+def test_what_a_service_says_is_told_and_a_later_one_is_started() -> None:
+    said: list[str] = []
+    Path("modules/speaking.py").write_text(
+        "import time\nprint('http://x; logs', flush=True)\nprint('it serves\\nh', end='', flush=True)\ntime.sleep(60)\n"
+    )
+    speaking = Service(
+        name="speaking", title="shop", command=("speaking",), uri="http://x", ready=lambda _: True, speaks=True
+    )
+    later = iter([[speaking]])
+
+    def echo(line: str) -> None:
+        said.append(line)
+        if line == "shop: it serves":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    first = service("polite", ready="polite")
+    supervise([first], Path(), works=lambda *_: None, echo=echo, further=lambda: next(later, []))
+    assert said == ["all services work; Ctrl-C stops them", "shop: it serves", "stopping"]
