@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestration.cli.application import FAILED, RELEASE, Dataset, Json, Version, app
 from orchestration.cli.home import prepare, released_dataset
+
+if TYPE_CHECKING:
+    from serving.answer import Recommendations
+    from serving.settings import Settings
 
 RECOMMEND_EXAMPLES = "gatehouse recommend 718 -k 10  |  gatehouse recommend --all --out recommendations.parquet"
 
@@ -25,24 +31,58 @@ def recommend(
     dataset: Dataset = None,
     as_json: Json = False,
 ) -> None:
-    """Recommend items to a user, by the champion."""
+    """Recommend items to a user, by the champion.
+
+    The service answers where one runs on this home; else, and with --at or --all, this command does.
+    """
     if everybody == bool(user) or everybody != bool(out):
         raise typer.BadParameter("give either a user id, or --all together with --out FILE.parquet")
     settings = prepare()
     name = released_dataset(settings, dataset)
     from feature_repo.utc import utc_time
-    from orchestration.recommend_all import recommend_all
     from orchestration.reporting.text import recommendations_text
-    from serving.open import open_retriever
 
     moment = utc_time("--at", at) if at else None
     if out:
+        from orchestration.recommend_all import recommend_all
+
         rows = recommend_all(settings, name, k, where, out, at=moment)
         typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows in {out}")
         return
-    with open_retriever(settings, name) as retriever:
-        answer = retriever.recommend(str(user), k, where, at=moment)
-    typer.echo(json.dumps(as_data(answer), indent=1) if as_json else recommendations_text(answer))
+    answer, by = _answer(settings, name, str(user), k, where, moment)
+    if as_json:
+        typer.echo(json.dumps(as_data(answer) | {"answered_by": by}, indent=1))
+    else:
+        typer.echo(f"{recommendations_text(answer)}\nanswered by {by}")
+
+
+def _answer(
+    settings: Settings, dataset: str, user: str, k: int, where: str | None, at: datetime | None
+) -> tuple[Recommendations, str]:
+    """Ask the service of a home, else the champion itself; also say which of them has answered.
+
+    Args:
+        settings: the home.
+        dataset: name of the dataset.
+        user: the user.
+        k: number of items.
+        where: filter; None for all items.
+        at: time of the request, which no service takes; None for the present.
+    """
+    from orchestration.local.running_service import NoAnswerError, ask_service
+
+    reason = "--at was given"
+    if at is None:
+        try:
+            answer, address = ask_service(settings, dataset, user, k, where, os.environ)
+        except NoAnswerError as error:
+            reason = str(error)
+        else:
+            return answer, f"the service at {address}"
+    from serving.open import open_retriever
+
+    with open_retriever(settings, dataset) as retriever:
+        return retriever.recommend(user, k, where, at=at), f"this command: {reason}"
 
 
 @app.command(rich_help_panel=RELEASE)

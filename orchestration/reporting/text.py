@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from serving.registry import OVERRIDE, PARENT, TRAINING
-from serving.release.history import may_serve
 
 if TYPE_CHECKING:
     from serving.answer import Recommendations
@@ -46,6 +45,8 @@ def releases_text(versions: Sequence[VersionSummary]) -> str:
 
     A line shows the base of an update or a warm start, and the reason of an override.
     """
+    from serving.release.history import may_serve
+
     lines = []
     for each in versions:
         mark = "*" if each.champion else " "

@@ -142,7 +142,7 @@ class Answerer:
 
     def _told(self, answer: Recommendations) -> Answer:
         """Answer as data, with its flags."""
-        as_of = answer.features_as_of
+        as_of, newest = answer.features_as_of, answer.newest_row
         return {
             "user_id": answer.user_id,
             "version": answer.version,
@@ -151,6 +151,7 @@ class Answerer:
             "notes": answer.notes,
             "flags": self._flags(answer),
             "features_as_of": as_of.isoformat() if as_of else None,
+            "newest_row": newest.isoformat() if newest else None,
         }
 
     def _flags(self, answer: Recommendations) -> dict[str, str]:

@@ -20,6 +20,7 @@ EXAMPLE: dict[str, Any] = {
     "notes": [],
     "flags": {},
     "features_as_of": "2017-12-31T00:00:00",
+    "newest_row": "2017-12-30T18:21:00",
 }
 TIMES: dict[str, Any] = {"queue": 0.1, "features": 1.2, "engine": 4.9}
 WHOLE: dict[str, Any] = {
@@ -58,6 +59,7 @@ class UserAnswer(BaseModel):
     notes: list[str] = Field(description="Remarks, such as fewer items than wanted.")
     flags: dict[str, str] = Field(description=FLAGS)
     features_as_of: str | None = Field(description="Time that the online features stand for, UTC.")
+    newest_row: str | None = Field(description="Time of the user's newest features, UTC: of the last load or event.")
 
 
 class Recommended(UserAnswer):

@@ -38,4 +38,5 @@ def _popular(facts: Mapping[str, Any], question: Question) -> dict[str, Any]:
         "notes": [f"only {len(items):,} of {k:,} items"] if len(items) < k else [],
         "flags": {"degraded": REASON + seen},
         "features_as_of": None,
+        "newest_row": None,
     }

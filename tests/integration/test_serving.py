@@ -19,12 +19,13 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
+from orchestration.cli.release import as_data
 from serving.open import open_retriever
 from serving.registry import Registry
 from serving.release.promotion import promote, rollback
 from serving.settings import Settings
 from tests.integration.release_world import DATASET
-from tests.integration.serving_world import ROOT, SECONDS, Served, command, released_home, serving
+from tests.integration.serving_world import ROOT, SECONDS, Served, command, environment, released_home, serving
 
 pytestmark = pytest.mark.timeout(240)
 USERS = [f"user{n:02}" for n in range(6)]
@@ -97,6 +98,12 @@ def holding(served: Served) -> psutil.Process:
     return engine
 
 
+def recommend(home: Settings, *arguments: str) -> str:
+    """What `gatehouse recommend` prints."""
+    line = [sys.executable, "-m", "orchestration.cli", "recommend", "--dataset", DATASET, *arguments]
+    return subprocess.run(line, env=environment(home), capture_output=True, text=True, check=True).stdout
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return released_home(tmp_path_factory.mktemp("serving"), versions=2)
@@ -124,6 +131,17 @@ def test_answers_are_those_of_the_retriever(served: Served, home: Settings) -> N
             stages = {"queue", "features", "engine"}
             stages |= {"encode", "tower", "search", "rank"} if one["source"] == "two_tower" else set()
             assert one["timings_ms"].keys() == stages
+
+
+def test_the_command_is_answered_by_the_service_as_it_would_answer_itself(served: Served, home: Settings) -> None:
+    with open_retriever(home, DATASET) as retriever:
+        for user in (USERS[0], "nobody"):
+            told = json.loads(recommend(home, user, "-k", "3", "--where", "price < 5", "--json"))
+            assert told.pop("answered_by") == f"the service at {served.address}"
+            assert told == as_data(retriever.recommend(user, 3, "price < 5"))
+    *_, last = recommend(home, USERS[0], "-k", "2000").splitlines()  # more than the service gives
+    assert last.startswith("answered by this command: ")
+    assert "k is 2,000, wanted 1 to 1,000" in last
 
 
 def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, home: Settings) -> None:

@@ -44,6 +44,7 @@ def test_a_run_with_names_and_values_of_any_kind_ends_with_a_filtered_answer(hom
     shown = home.command("recommend", "--dataset", "läden", "u000", "--where", "type in ('no')", "-k", 5).out
     assert "only 0 of 5 items match" in shown
     lines = home.command("recommend", "--dataset", "läden", "u000", "-k", 9).out.splitlines()
-    assert len(lines) == 11 and lines[-1].startswith("note: answered as of 20")
+    assert len(lines) == 12 and lines[-2].startswith("note: answered as of 20")
+    assert lines[-1] == "answered by this command: no service runs"
     refused = home.command("recommend", "--dataset", "läden", "u000", "--where", "type == {[1]}")
     assert refused.code == 1 and "cannot read the filter, position 9" in refused.err

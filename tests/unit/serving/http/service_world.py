@@ -79,7 +79,13 @@ class FakeEngine:
         own = {"version": self.version, "items": ITEMS[: question["k"]]}
         if question["op"] == "similar":
             return own | {"item_id": question["item_id"]}
-        told = {"source": "two_tower", "notes": [], "flags": {}, "features_as_of": "2024-03-01T00:00:00"}
+        told = {
+            "source": "two_tower",
+            "notes": [],
+            "flags": {},
+            "features_as_of": "2024-03-01T00:00:00",
+            "newest_row": None,
+        }
         return {"user_id": question["user_id"]} | own | told
 
     async def ended(self) -> int:
