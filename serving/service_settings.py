@@ -39,6 +39,8 @@ class ServiceSettings:
     """Longest read of the online store; then popular items."""
     search_seconds: float = 2.0
     """Longest search of Milvus, where it searches; then popular items."""
+    second_engine_seconds: float = 120.0
+    """Time without a question after which the second engine, of the page's comparison, ends."""
     poll_seconds: float = 1.0
     """Time between two looks for a new champion."""
     start_seconds: float = 240.0

@@ -1,7 +1,8 @@
-"""Process of one engine: `python -m serving.engine DATASET VERSION`.
+"""Process of one engine: `python -m serving.engine DATASET VERSION [preview]`.
 
 The first line on stdout says `ready` with the facts of the release, or `refused` with the reason. Then each line on
-stdin is a batch, and each line on stdout its answers, in the same order. The end of stdin ends the process.
+stdin is a batch, and each line on stdout its answers, in the same order. The end of stdin ends the process. A preview
+is for people who judge a version: it is verified like any other, and its verdict need not be passed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -19,16 +20,20 @@ from serving.engine.stages import Stages
 from serving.service_settings import ServiceSettings
 from serving.settings import Settings
 
+if TYPE_CHECKING:
+    from serving.engine.answerer import Answerer
+
 logger = logging.getLogger("serving.engine")
 
 
-def main(dataset: str, version: int, environ: Mapping[str, str]) -> int:
+def main(dataset: str, version: int, environ: Mapping[str, str], *, is_preview: bool = False) -> int:
     """Load a version, answer batches until stdin ends, and return the exit status.
 
     Args:
         dataset: name of the dataset.
         version: number of the version.
         environ: variables of the settings.
+        is_preview: whether its verdict need not be passed.
     """
     # Ctrl-C in a terminal reaches all processes; the front ends this one when its requests are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -37,7 +42,13 @@ def main(dataset: str, version: int, environ: Mapping[str, str]) -> int:
         stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s v{version} %(levelname)s %(message)s"
     )
     try:
-        _serve(dataset, version, environ, questions, answers)
+        # After stdout is taken: these imports may print.
+        from serving.engine.opening import open_answerer
+
+        settings, service = Settings.from_environment(environ), ServiceSettings.from_environment(environ)
+        stages = Stages()
+        with open_answerer(settings, service, dataset, version, stages, is_preview=is_preview) as answerer:
+            _serve(answerer, stages, questions, answers)
     except BrokenPipeError:
         return 0  # the front has ended
     except Exception as error:
@@ -47,20 +58,17 @@ def main(dataset: str, version: int, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _serve(dataset: str, version: int, environ: Mapping[str, str], questions: BinaryIO, answers: BinaryIO) -> None:
-    """Open the version, say so, and answer line by line."""
-    # After stdout is taken: these imports may print.
+def _serve(answerer: Answerer, stages: Stages, questions: BinaryIO, answers: BinaryIO) -> None:
+    """Say that the version is open, and answer line by line."""
     from serving.engine.facts import facts
-    from serving.engine.opening import open_answerer
 
-    settings, service, stages = Settings.from_environment(environ), ServiceSettings.from_environment(environ), Stages()
-    with open_answerer(settings, service, dataset, version, stages) as answerer:
-        stages.take()
-        _write(answers, {"ready": facts(answerer)})
-        for line in questions:
-            with stages.stage("engine"):
-                found = answerer.answer(orjson.loads(line))
-            _write(answers, {"version": version, "answers": found, "stages": stages.take()})
+    version = answerer.release.manifest.version
+    stages.take()
+    _write(answers, {"ready": facts(answerer)})
+    for line in questions:
+        with stages.stage("engine"):
+            found = answerer.answer(orjson.loads(line))
+        _write(answers, {"version": version, "answers": found, "stages": stages.take()})
 
 
 def _own_stdout() -> BinaryIO:
@@ -76,7 +84,7 @@ def _write(answers: BinaryIO, line: Any) -> None:
 
 
 if __name__ == "__main__":
-    status = main(sys.argv[1], int(sys.argv[2]), os.environ)
+    status = main(sys.argv[1], int(sys.argv[2]), os.environ, is_preview="preview" in sys.argv[3:])
     sys.stderr.flush()
     # Not `sys.exit`, which would wait for a read of the online store that hangs.
     os._exit(status)

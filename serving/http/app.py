@@ -17,6 +17,7 @@ from serving.http.page import entry
 from serving.http.page import router as page
 from serving.http.page.versions import VersionsReader
 from serving.http.routes import events, items, recommendations, state
+from serving.http.second_engine import SecondEngine
 from serving.http.service import Service
 from serving.http.tracing import Tracing
 
@@ -24,7 +25,11 @@ DESCRIPTION = "Recommendations of the release that passed the gate, from one ver
 
 
 def make_app(
-    service: Service, access: Access, tracing: Tracing | None = None, versions: VersionsReader | None = None
+    service: Service,
+    access: Access,
+    tracing: Tracing | None = None,
+    versions: VersionsReader | None = None,
+    second: SecondEngine | None = None,
 ) -> ASGIApp:
     """Make the application of a service.
 
@@ -33,6 +38,7 @@ def make_app(
         access: check of the token.
         tracing: makes a span of each request, where traces are wanted.
         versions: reader of the versions that the page compares.
+        second: engine of the version that the page shows beside the one that serves.
     """
 
     @asynccontextmanager
@@ -45,6 +51,8 @@ def make_app(
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await service.supervisor.close()
+        if second:
+            await second.close()
         service.events.close()
         if tracing:
             tracing.close()
@@ -58,7 +66,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service, app.state.access, app.state.versions = service, access, versions
+    app.state.service, app.state.access, app.state.versions, app.state.second = service, access, versions, second
     errors.install(app)
     for router in (recommendations.router, items.router, events.router, state.router, entry.router, page.router):
         app.include_router(router)

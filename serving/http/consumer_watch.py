@@ -19,6 +19,8 @@ from serving.http.metrics import Metrics
 logger = logging.getLogger(__name__)
 MEASURE_SECONDS = 1.0
 """Time between two looks at the lag."""
+LOOK_SECONDS = 0.01
+"""Time between two looks whether an event is online."""
 SOUND_SECONDS = 60.0
 """Life of a consumer after which its end is no failure in a row."""
 LATE_SECONDS = 10.0
@@ -58,6 +60,21 @@ class ConsumerWatch:
     def problem(self) -> str | None:
         """Reason why new events do not reach the answers; None if they do."""
         return self._told or self._late
+
+    async def reach(self, sequence: int, seconds: float) -> bool:
+        """Wait until the online features have an event; whether they do.
+
+        Args:
+            sequence: number of the event in the log.
+            seconds: longest wait.
+        """
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while self._position is None or self._position < sequence:
+            if clock() > end:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
 
     async def run(self) -> None:
         """Keep the consumer running until cancelled; end it then."""

@@ -169,6 +169,12 @@ async def kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def engine_command(dataset: str, version: int) -> tuple[str, ...]:
-    """Command that starts the engine of a version."""
-    return (sys.executable, "-m", "serving.engine", dataset, str(version))
+def engine_command(dataset: str, version: int, *, is_preview: bool = False) -> tuple[str, ...]:
+    """Command that starts the engine of a version.
+
+    Args:
+        dataset: name of the dataset.
+        version: number of the version.
+        is_preview: for a look of people: its verdict need not be passed.
+    """
+    return (sys.executable, "-m", "serving.engine", dataset, str(version), *(("preview",) if is_preview else ()))

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from serving.http.event_intake import EventIntake
 from serving.http.logs import log_to
 from serving.http.metrics import Metrics
 from serving.http.page.versions import VersionsReader, versions_read
+from serving.http.second_engine import SecondEngine
 from serving.http.service import Service
 from serving.http.supervisor import Supervisor
 from serving.http.tracing import tracing_of
@@ -73,8 +75,8 @@ def serve(
         log_to(logs / "serve.log")
         metrics = Metrics()
 
-        async def start(version: int) -> EngineProcess:
-            command, log = engine_command(dataset, version), logs / "engine.log"
+        async def start(version: int, *, is_preview: bool = False) -> EngineProcess:
+            command, log = engine_command(dataset, version, is_preview=is_preview), logs / "engine.log"
             times = {"start_seconds": limits.start_seconds, "answer_seconds": limits.answer_seconds}
             return await EngineProcess.start(command, log, **times)
 
@@ -85,7 +87,8 @@ def serve(
         if consumer:
             watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
         service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, watch)
-        made = make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset)))
+        second = SecondEngine(partial(start, is_preview=True), limits)
+        made = make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset)), second)
         echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")
         with _noted(settings, dataset, address(listening)):
             _Server(_config(made, limits)).run([listening])

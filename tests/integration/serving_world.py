@@ -111,7 +111,8 @@ class Served:
         return self._children("serving.consumer")
 
     def _children(self, module: str) -> list[psutil.Process]:
-        return [each for each in psutil.Process(self.process.pid).children() if module in each.cmdline()]
+        children = psutil.Process(self.process.pid).children()
+        return [each for each in children if each.status() != psutil.STATUS_ZOMBIE and module in each.cmdline()]
 
     def wait(self, version: int) -> dict[str, Any]:
         """Wait until a version serves."""

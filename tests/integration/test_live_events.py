@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -74,6 +77,20 @@ def test_a_click_changes_the_next_answer_and_a_seen_item_can_stay_out(served: Se
     assert history_of(home, "user001")[item] == 1
     assert item not in ids(ask(served, "user001", "k=40&exclude_seen=true"))
     assert ids(ask(served, "user002")) == ids(ask(served, "user002"))
+
+
+def test_a_click_on_the_page_is_an_event_that_its_next_list_shows(served: Served, home: Settings) -> None:
+    before = ask(served, "user004", "k=12")
+    item = ids(before)[2]
+    count = history_of(home, "user004").get(item, 0)
+    form = urlencode({"of": "user004", "click": item}).encode()
+    address = f"{served.address}/page/click?request={before['request_id']}&position=3"
+    asked = urllib.request.Request(address, form, {"HX-Request": "true"})
+    with urllib.request.urlopen(asked, timeout=SECONDS) as reply:
+        shown = reply.read().decode()
+    assert "in the features after" in shown
+    assert history_of(home, "user004")[item] == count + 1
+    assert re.findall(r'name="click" value="([^"]+)"', shown) == ids(ask(served, "user004", "k=12"))
 
 
 def test_an_unknown_user_gets_personal_answers_after_the_first_event(served: Served) -> None:

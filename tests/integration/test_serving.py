@@ -2,86 +2,40 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
-from itertools import count, groupby
-from threading import Event, Thread
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import psutil
 import pytest
 
+from feature_repo.store.sqlite_online import open_store
 from orchestration.cli.release import as_data
+from serving.index.base import Fields
 from serving.open import open_retriever
 from serving.registry import Registry
+from serving.release.collection import open_served_index
+from serving.release.load import Release
 from serving.release.promotion import promote, rollback
+from serving.retriever import Retriever
 from serving.settings import Settings
-from tests.integration.release_world import DATASET
+from tests.integration.release_world import DATASET, register, schema, seal_as, write_artifacts
+from tests.integration.serving_client import USERS, Client
 from tests.integration.serving_world import ROOT, SECONDS, Served, command, environment, released_home, serving
 
 pytestmark = pytest.mark.timeout(240)
-USERS = [f"user{n:02}" for n in range(6)]
-
-
-class Client(Thread):
-    """A client that asks in a loop over one connection that it keeps."""
-
-    def __init__(self, served: Served, number: int) -> None:
-        super().__init__()
-        self._connection = HTTPConnection(served.address.removeprefix("http://"), timeout=60)
-        self._number, self._stop_asking = number, Event()
-        self.answers: list[dict[str, Any]] = []
-        self.problems: list[str] = []
-
-    def run(self) -> None:
-        self._connection.connect()
-        opened = self._connection.sock
-        for turn in count(self._number):
-            if self._stop_asking.is_set():
-                break
-            try:
-                self._ask(turn)
-            except (OSError, HTTPException, ValueError) as error:
-                self.problems.append(repr(error))
-            if self._connection.sock is not opened:
-                self.problems.append("the connection was closed")
-                break
-
-    def _ask(self, turn: int) -> None:
-        if turn % 8:
-            self._connection.request("GET", f"/v1/recommendations/{USERS[turn % len(USERS)]}?k=5")
-        else:
-            asked = json.dumps({"user_ids": USERS, "k": 5})
-            self._connection.request("POST", "/v1/recommendations", asked, {"Content-Type": "application/json"})
-        reply = self._connection.getresponse()
-        told = json.loads(reply.read())
-        if reply.status != 200:
-            self.problems.append(str(told))
-        elif {each["version"] for each in told.get("answers", [told])} != {told["version"]}:
-            self.problems.append(f"mixed: {told}")
-        else:
-            self.answers.append(told)
-
-    def wait(self, version: int) -> None:
-        """Wait for an answer of a version."""
-        deadline = time.monotonic() + SECONDS
-        while not self.answers or self.answers[-1]["version"] != version:
-            assert time.monotonic() < deadline
-            assert not self.problems
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        self._stop_asking.set()
-        self.join()
-        self._connection.close()
 
 
 @contextmanager
@@ -111,7 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def served(home: Settings) -> Iterator[Served]:
-    with serving(home, "--no-consumer", queue_users=40, wait_seconds=30) as served:
+    with serving(home, "--no-consumer", queue_users=40, wait_seconds=30, second_engine_seconds=1) as served:
         served.wait(1)
         yield served
 
@@ -142,6 +96,30 @@ def test_the_command_is_answered_by_the_service_as_it_would_answer_itself(served
     *_, last = recommend(home, USERS[0], "-k", "2000").splitlines()  # more than the service gives
     assert last.startswith("answered by this command: ")
     assert "k is 2,000, wanted 1 to 1,000" in last
+
+
+def test_the_page_shows_a_failed_version_beside_the_champion_by_a_second_engine_that_ends(
+    served: Served, home: Settings, tmp_path: Path
+) -> None:
+    folder = write_artifacts(tmp_path / "artifacts", schema(), slope=3.0)
+    failed = register(home, folder, input_key="failed")
+    seal_as(home, failed, "failed")
+    with urllib.request.urlopen(
+        f"{served.address}/page/beside?user={USERS[0]}&beside={failed}", timeout=SECONDS
+    ) as reply:
+        shown = html.unescape(reply.read().decode())
+    _, other = shown.split(f"<h3>Version {failed}, failed</h3>")
+    names = re.findall(r'class="name">([^<]+)<', other)
+    release = Release.load(home, DATASET, failed, quick_start=True)
+    with open_served_index(home, release.manifest, Fields.of(release.schema)) as index:
+        retriever = Retriever(release, open_store(release.schema, home.feast_home), index)
+        wanted = [item.fields["department"] for item in retriever.recommend(USERS[0], 12).items]
+    assert names == wanted
+    deadline = time.monotonic() + SECONDS
+    while len(served.engines()) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert served.state()["version"] == 1
 
 
 def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, home: Settings) -> None:

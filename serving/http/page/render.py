@@ -71,6 +71,19 @@ def name_of(item: Mapping[str, Any], fields: Iterable[Mapping[str, Any]]) -> str
     return " · ".join(str(value) for value in shown if value not in (None, "", [])) or str(item["item_id"])
 
 
+def filter_example(facts: Mapping[str, Any] | None) -> str:
+    """Filter that some popular item of a release matches; empty where nothing can be filtered by."""
+    if facts is None:
+        return ""
+    for name in (field["name"] for field in facts["fields"] if field["filterable"]):
+        for value in (item["fields"].get(name) for item in facts["popular"]):
+            if isinstance(value, str) and value.isprintable() and not {'"', "\\"} & set(value):
+                return f'{name} == "{value}"'
+            if isinstance(value, float | int):
+                return f"{name} <= {value:g}"
+    return ""
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )

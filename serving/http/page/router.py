@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
 from serving.http.batcher import OverloadedError
 from serving.http.champion import RegistryAwayError
 from serving.http.errors import ApiError
 from serving.http.limits import MAX_ID
 from serving.http.page.answers import SESSION, PageQuestion, Shown, shown
-from serving.http.page.render import render, static
-from serving.http.page.versions import beside
+from serving.http.page.beside import compared
+from serving.http.page.click import require_own_page, shown_after_click
+from serving.http.page.render import HEADERS, filter_example, render, static
 from serving.http.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -23,8 +26,7 @@ Text = Annotated[str, Query()]
 Texts = Annotated[tuple[str, ...], Query()]
 
 
-@router.get("/")
-async def page(
+def question(
     request: Request,
     user: Text = "",
     of: Text = "",
@@ -32,8 +34,10 @@ async def page(
     click: Text = "",
     where: Annotated[str, Query(alias="filter")] = "",
     start: Text = "",
-) -> Response:
-    """Show the page, or to htmx the part of it that changes.
+    is_try: Annotated[str, Query(alias="try")] = "",
+    beside: Text = "",
+) -> PageQuestion:
+    """Read what the page asks.
 
     Args:
         request: the request.
@@ -43,20 +47,66 @@ async def page(
         click: item that is clicked now.
         where: filter.
         start: `over` for no session, `new` for a user who is made up.
+        is_try: anything, if clicks are no events.
+        beside: version to compare with; `none` for none.
     """
     user = "" if start == "new" else user.strip()
     met = () if start or user != of else session
-    asked = PageQuestion(user=user, session=tuple(filter(None, (*met, click)))[-SESSION:], where=where.strip())
+    return PageQuestion(
+        user=user,
+        session=tuple(filter(None, (*met, click)))[-SESSION:],
+        where=where.strip(),
+        is_try=bool(is_try),
+        beside="" if beside == "none" else beside,
+    )
+
+
+Asked = Annotated[PageQuestion, Depends(question)]
+
+
+@router.get("/")
+async def page(request: Request, asked: Asked) -> Response:
+    """Show the page, or to htmx the part of it that changes."""
+    return await _page(request, asked, shown(request, asked))
+
+
+@router.post("/page/click")
+async def click(request: Request) -> Response:
+    """Keep the click of a known user as an event, and show the next list."""
+    require_own_page(request)
+    form = {name: values[-1] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+    # The user whose list it is: another id may stand in the search box by now.
+    user, where, beside = (form.get(name, "") for name in ("of", "filter", "beside"))
+    asked = question(request, user=user, where=where, beside=beside)
+    place = request.query_params
+    after = shown_after_click(
+        request, asked, form.get("click", ""), place.get("request", ""), place.get("position", "")
+    )
+    return await _page(request, asked, after)
+
+
+async def _page(request: Request, asked: PageQuestion, work: Awaitable[Shown]) -> Response:
+    """Render the page around a list that is being made.
+
+    Args:
+        request: the request.
+        asked: what is asked.
+        work: makes the list.
+    """
     status, found = 200, Shown()
     try:
-        found = await shown(request, asked)
+        found = await work
     except ApiError as error:
         status, found = error.status, Shown(problem=error.message, position=error.details.get("position"))
     except OverloadedError as error:
         request.app.state.service.metrics.refused.labels("overload").inc()
         status, found = 503, Shown(problem=f"too many requests: {error}")
-    is_part = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
-    return render("ask.html" if is_part else "page.html", status, asked=asked, shown=found, **_release(request))
+    told = {"asked": asked, "shown": found, "request_id": request.state.request_id, **_release(request)}
+    if "hx-request" in request.headers and "hx-history-restore-request" not in request.headers:
+        return render("ask.html", status, **told)
+    if request.method == "POST" and status == 200:  # or the page would be posted again when it is loaded again
+        return RedirectResponse(asked.address, 303, HEADERS)
+    return render("page.html", status, **told)
 
 
 @router.get("/page/users")
@@ -71,15 +121,19 @@ async def users(request: Request, user: Text = "") -> Response:
     return render("users.html", user_ids=answered.answers[0].get("user_ids", []))
 
 
-@router.get("/page/versions")
-async def versions(request: Request) -> Response:
-    """Show the champion beside the newest other version that is sealed."""
+@router.get("/page/beside")
+async def versions(request: Request, asked: Asked) -> Response:
+    """Show the version that serves beside another one, which a second engine loads."""
     reader, facts = request.app.state.versions, request.app.state.service.supervisor.facts
+    both, problem = None, ""
     try:
         stored = await reader.look() if reader and facts else []
+        both = await compared(request, asked, stored, facts["version"]) if facts else None
     except RegistryAwayError as error:
-        return render("versions.html", problem=str(error), both=None)
-    return render("versions.html", problem="", both=beside(stored, facts["version"]) if facts else None)
+        problem = str(error)
+    except OverloadedError as error:
+        problem = f"too many requests: {error}"
+    return render("beside.html", asked=asked, both=both, problem=problem)
 
 
 @router.get("/page/static/{name}")
@@ -95,4 +149,4 @@ def _release(request: Request) -> dict[str, Any]:
     """Release that serves, and what is wrong with the service."""
     supervisor = request.app.state.service.supervisor
     problems = list(supervisor.problems.values()) if supervisor.problems else []
-    return {"release": supervisor.facts, "problems": problems}
+    return {"release": supervisor.facts, "problems": problems, "example": filter_example(supervisor.facts)}

@@ -1,9 +1,4 @@
-"""The champion beside the newest other version that is sealed, by what is stored of both.
-
-What moved in the lists of people would need a second engine, with a second model in
-memory. The gate has compared the two on all users of the hold-out: its metrics and
-reasons say more than one list.
-"""
+"""Sealed versions by what is stored of them: verdict, reasons, metrics."""
 
 from __future__ import annotations
 
@@ -18,6 +13,9 @@ from serving.settings import Settings
 Stored = dict[str, Any]
 """Stored facts of a version: version, created, verdict, reasons, metrics."""
 VersionsReader = RegistryReader[list[Stored]]
+MAIN = ("/recall@20", "/ndcg@20")
+"""Ends of the metrics that stand for the others."""
+SHOWN_DIGITS = 4
 READ = 20
 """Most versions that are read."""
 
@@ -39,21 +37,27 @@ def _stored(manifest: str) -> Stored:
     return told | {"verdict": raw["verdict"]["outcome"], "reasons": raw["verdict"]["reasons"]}
 
 
-def beside(stored: Sequence[Stored], serves: int) -> dict[str, Any] | None:
-    """Version that serves, the newest other one, and their metrics side by side; None without another.
+def pair(stored: Sequence[Stored], serves: int, wanted: str) -> tuple[Stored, Stored] | None:
+    """Version that serves, and the one to compare it with; None without another.
 
     Args:
         stored: sealed versions, the newest first.
         serves: version that serves.
+        wanted: number of the other version, or anything else for the newest.
     """
     own = next((each for each in stored if each["version"] == serves), None)
-    other = next((each for each in stored if each["version"] != serves), None)
-    if own is None or other is None:
+    others = [each for each in stored if each["version"] != serves]
+    if own is None or not others:
         return None
-    metrics = []
-    for name in sorted(own["metrics"].keys() & other["metrics"].keys()):
-        pair = own["metrics"][name], other["metrics"][name]
-        metrics.append(
-            {"name": name, "own": pair[0], "other": pair[1], "moved": None if None in pair else pair[1] - pair[0]}
-        )
-    return {"own": own, "other": other, "metrics": metrics}
+    return own, next((each for each in others if str(each["version"]) == wanted), others[0])
+
+
+def moved(own: Stored, other: Stored) -> list[dict[str, Any]]:
+    """Stored metrics of two versions side by side, by name; the main ones are those of whole views."""
+    found = []
+    for name in own["metrics"].keys() & other["metrics"].keys():
+        values = own["metrics"][name], other["metrics"][name]
+        change = None if None in values else round(values[1] - values[0], SHOWN_DIGITS)
+        is_main = name.count("/") == 1 and name.endswith(MAIN)
+        found.append({"name": name, "is_main": is_main, "own": values[0], "other": values[1], "moved": change})
+    return sorted(found, key=lambda metric: str(metric["name"]))

@@ -56,6 +56,14 @@ def watched(tmp_path: Path, code: str, story: Callable[[World, ConsumerWatch], A
     in_world(inside)
 
 
+def test_an_event_is_online_once_the_consumer_has_passed_it(tmp_path: Path) -> None:
+    async def story(world: World, watch: ConsumerWatch) -> None:
+        assert await watch.reach(1, 10)
+        assert not await watch.reach(2, 0.05)
+
+    watched(tmp_path, LIVE, story)
+
+
 def value(world: World, name: str) -> float | None:
     return world.metrics.registry.get_sample_value(f"gatehouse_consumer_{name}")
 

@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
 
+from feature_repo.events.log import EventLog
 from serving.http.access import Access
 from serving.http.app import make_app
 from serving.http.champion import RegistryReader
 from serving.http.page.versions import Stored
-from tests.unit.serving.http.service_world import Reply, World, call, in_world
+from serving.http.second_engine import SecondEngine
+from tests.unit.serving.http.service_world import FakeEngine, Reply, World, call, in_world
 
 Ask = Callable[..., Awaitable[Reply]]
 NASTY = """<img src=x onerror="alert('1')"> & 'quotes' "too" </button><script>alert(2)</script>"""
@@ -51,6 +53,34 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def turning(log: EventLog) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Answer as an engine does whose list turns by one with every event of the user as well."""
+
+    def turned(question: Mapping[str, Any]) -> dict[str, Any]:
+        events = [each.event.item_id for each in log.read(0, 100) if each.event.user_id == question.get("user_id")]
+        return answer({**question, "session": [*question.get("session", ()), *events]})
+
+    return turned
+
+
+async def start_other(version: int) -> FakeEngine:
+    """Start the engine of another version: its list is that of `answer`, backwards, without the last item."""
+    engine = FakeEngine(version)
+
+    def backwards(question: Mapping[str, Any]) -> dict[str, Any]:
+        found = answer(question)
+        return found if "error" in found else {**found, "version": version, "items": found["items"][-2::-1]}
+
+    engine._answer = backwards  # type: ignore[method-assign]
+    return engine
+
+
+def stored(version: int, recall: float | None, **changed: Any) -> Stored:
+    """A version as the registry has it."""
+    metrics = {"all/recall@20": recall, f"only{version}": 1.0}
+    return {"version": version, "created": "", "verdict": "failed", "reasons": [NASTY], "metrics": metrics} | changed
+
+
 def explaining(world: World) -> list[Mapping[str, Any]]:
     """Let the engine of a world answer so, and return the list of what it is asked."""
     asked: list[Mapping[str, Any]] = []
@@ -59,24 +89,31 @@ def explaining(world: World) -> list[Mapping[str, Any]]:
 
 
 def asked(
-    story: Callable[[World, Ask], Awaitable[None]], token: str | None = None, stored: Callable[[], Any] = list
+    story: Callable[[World, Ask], Awaitable[None]],
+    token: str | None = None,
+    versions: Callable[[], Any] = list,
+    start: Callable[[int], Any] = start_other,
 ) -> None:
     """Tell a story with requests to the page of version 1.
 
     Args:
         story: the story.
         token: token of the service.
-        stored: reads the versions that are stored.
+        versions: reads the versions that are stored.
+        start: starts the engine of another version.
     """
 
     async def inside(world: World) -> None:
-        app = make_app(world.service, Access(token), versions=RegistryReader[list[Stored]](stored))
+        second = SecondEngine(start, world.settings)
+        reader = RegistryReader[list[Stored]](versions)
+        app = make_app(world.service, Access(token), versions=reader, second=second)
         await world.serves(1)
 
         async def ask(path: str = "/", query: Any = (), **options: Any) -> Reply:
             return await call(app, f"{path}?{urlencode(query, doseq=True)}", **options)
 
         await story(world, ask)
+        await second.close()
 
     in_world(inside)
 

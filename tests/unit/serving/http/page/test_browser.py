@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
+from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access
 from serving.http.app import make_app
-from tests.unit.serving.http.page.page_world import ITEMS, NASTY, explaining
+from serving.http.champion import RegistryReader
+from serving.http.page.versions import Stored
+from serving.http.second_engine import SecondEngine
+from tests.unit.serving.http.page.page_world import ITEMS, NASTY, explaining, start_other, stored, turning
 from tests.unit.serving.http.service_world import World
 
 if TYPE_CHECKING:
@@ -30,27 +34,40 @@ SHIFTS = """() => new Promise(done => new PerformanceObserver(list => done(
     list.getEntries().filter(each => !each.hadRecentInput).reduce((sum, each) => sum + each.value, 0)
 )).observe({type: 'layout-shift', buffered: true}) || setTimeout(() => done(0), 300))"""
 """Sum of the layout shifts that no input explains."""
-NAMELESS = """() => [...document.querySelectorAll('input:not([type=hidden]), button, meter')].filter(each =>
+NAMELESS = """() => [...document.querySelectorAll('input:not([type=hidden]), select, button, meter')].filter(each =>
     !(each.labels?.length || each.textContent.trim() || each.getAttribute('aria-labelledby'))).length"""
 """Number of controls without a name."""
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    yield from served(None)
+def log(tmp_path_factory: pytest.TempPathFactory) -> SqliteEventLog:
+    """Log of the service."""
+    return SqliteEventLog(tmp_path_factory.mktemp("events") / "log.db")
 
 
-def served(token: str | None) -> Iterator[str]:
-    """Serve the page on a free port of this machine."""
+@pytest.fixture(scope="module")
+def address(log: SqliteEventLog) -> Iterator[str]:
+    yield from served(None, log)
+
+
+def served(token: str | None, log: SqliteEventLog | None = None) -> Iterator[str]:
+    """Serve the page on a free port of this machine; with a log, the list turns with every event."""
     world = World()
-    config = uvicorn.Config(make_app(world.service, Access(token)), log_config=None, lifespan="on")
+    world.log = log
+    versions = RegistryReader[list[Stored]](lambda: [stored(2, 0.3), stored(1, 0.25)])
+    second = SecondEngine(start_other, world.settings)
+    made = make_app(world.service, Access(token), versions=versions, second=second)
+    config = uvicorn.Config(made, log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         while not world.engines:
             assert thread.is_alive()
-        explaining(world)
+        if log:
+            world.engines[0]._answer = turning(log)  # type: ignore[method-assign]
+        else:
+            explaining(world)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join(10)
@@ -106,6 +123,58 @@ def test_by_keyboard_a_choice_changes_the_list_and_keeps_the_focus(page: Browser
     page.get_by_role("button", name="Forget the clicks").press("Enter")
     page.locator("input[name=session]").wait_for(state="detached")
     assert names(page) == turned(0)
+
+
+def test_by_keyboard_a_known_user_clicks_and_the_event_changes_the_list(
+    page: BrowserPage, address: str, log: SqliteEventLog
+) -> None:
+    page.goto(f"{address}/?user=bert")
+    page.locator("#user").focus()
+    for _ in range(7):  # filter, Show, Make one up, Only try, item 1, 2, 3
+        page.keyboard.press("Tab")
+    before = log.newest()
+    for turn in (1, 2):
+        with page.expect_response(lambda reply: "/page/click" in reply.url) as reply:
+            page.keyboard.press("Enter")
+        assert reply.value.status == 200
+        page.get_by_text(f"click on {turned(turn - 1)[2]}").wait_for()
+        assert names(page) == turned(turn)
+        assert page.evaluate("() => document.activeElement.id") == "item-3"
+    events = [each.event for each in log.read(before, 10)]
+    assert [(each.user_id, each.item_id, each.position) for each in events] == [
+        ("bert", ITEMS[number]["item_id"], 3) for number in (2, 3)
+    ]
+    assert page.url == f"{address}/?user=bert"
+    page.reload()
+    assert names(page) == turned(2)  # the events stay, and a reload posts nothing
+    assert log.newest() == before + 2
+
+
+def test_who_only_tries_leaves_no_event(page: BrowserPage, address: str, log: SqliteEventLog) -> None:
+    page.goto(f"{address}/?user=carl")
+    before = log.newest()
+    page.get_by_label("Only try").press("Space")
+    page.get_by_text("Choose an item, and the list changes.").wait_for()
+    page.locator("#item-3").click()
+    page.locator("input[name=session]").wait_for(state="attached")
+    assert (names(page), log.newest()) == (turned(1), before)
+    assert page.get_by_label("Only try").is_checked()
+
+
+def test_another_version_stands_beside_and_follows_the_clicks(page: BrowserPage, address: str) -> None:
+    page.goto(f"{address}/?user=dora")
+    page.get_by_role("button", name="Compare").press("Enter")
+    page.get_by_text("4 of 5 items are in both lists").wait_for()
+    columns = page.locator(".lists ol")
+    assert columns.nth(1).locator(".name").all_text_contents() == turned(0)[-2::-1]
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+    assert page.evaluate(NAMELESS) == 0
+    page.locator("#item-1").click()
+    page.get_by_text("click on").wait_for()
+    page.get_by_text("4 of 5 items are in both lists").wait_for()
+    assert columns.nth(0).locator(".name").all_text_contents() == turned(1)
+    page.get_by_label("Compare with version").select_option("none")
+    page.get_by_role("button", name="Compare").wait_for()
 
 
 def test_a_user_is_picked_among_the_known_ones(page: BrowserPage, address: str) -> None:

@@ -12,7 +12,6 @@ import pytest
 from serving.http.access import Access
 from serving.http.app import make_app
 from serving.http.page.answers import SESSION
-from serving.http.page.versions import Stored
 from tests.unit.serving.http.page.page_world import ITEMS, NASTY, Ask, Page, answer, asked, explaining
 from tests.unit.serving.http.service_world import World, call, in_world
 
@@ -186,29 +185,3 @@ def test_while_the_first_release_is_loaded_the_page_says_so() -> None:
         await story(world)
 
     in_world(inside)
-
-
-def test_the_champion_stands_beside_the_newest_other_version() -> None:
-    def stored(version: int, recall: float | None) -> Stored:
-        metrics = {"all/recall@20": recall, f"only{version}": 1.0}
-        return {"version": version, "created": "", "verdict": "failed", "reasons": [NASTY], "metrics": metrics}
-
-    async def story(world: World, ask: Ask) -> None:
-        reply = await ask("/page/versions")
-        page = Page(reply.body)
-        assert "all/recall@20 0.2500 0.3000 +0.0500" in page.text
-        assert "only" not in page.text.replace("Stored", "")
-        assert "img" not in page.tags()
-
-    async def alone(world: World, ask: Ask) -> None:
-        assert "No other version is sealed" in Page((await ask("/page/versions")).body).text
-
-    def away() -> Any:
-        raise OSError("no route")
-
-    async def without(world: World, ask: Ask) -> None:
-        assert "the registry cannot be read: no route" in Page((await ask("/page/versions")).body).text
-
-    asked(story, stored=lambda: [stored(3, 0.3), stored(2, 0.1), stored(1, 0.25)])
-    asked(alone, stored=lambda: [stored(1, 0.25)])
-    asked(without, stored=away)
