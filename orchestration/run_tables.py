@@ -1,4 +1,4 @@
-"""Canonical tables of a run: those of its files, and what the event log adds to them."""
+"""Canonical tables of a run: its files, and what the item store and the event log add."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from feature_repo.datasets.clock import TOLERANCE
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.items.history import with_new_items
+from feature_repo.items.store import ItemStore
 from orchestration.workspace import Workspace
 
 
@@ -18,12 +20,17 @@ def run_tables(workspace: Workspace) -> Tables:
     Raises:
         InputError: input that cannot be used.
         EventLogError: an event log that cannot be read.
+        ItemStoreError: an item store that cannot be read.
     """
     data = Path(workspace.data) if workspace.data else None
     tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
-    path = workspace.settings.event_log(tables.schema.dataset)
-    if not path.is_file():
-        return tables
-    # After the files, so that the log has every event that came by both.
-    log = SqliteEventLog(path)
-    return with_log(tables, read_frame(log), workspace.moment or workspace.clock + TOLERANCE)
+    until = workspace.moment or workspace.clock + TOLERANCE
+    items = workspace.settings.item_store(tables.schema.dataset)
+    log = workspace.settings.event_log(tables.schema.dataset)
+    # After the files, so that both have everything that came twice; and the log last,
+    # whose events may be of new items.
+    if items.is_file():
+        tables = with_new_items(tables, ItemStore(items).read(), until)
+    if log.is_file():
+        tables = with_log(tables, read_frame(SqliteEventLog(log)), until)
+    return tables

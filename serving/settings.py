@@ -139,6 +139,10 @@ class Settings:
 
         return SqliteEventLog(self.event_log(dataset))
 
+    def item_store(self, dataset: str) -> Path:
+        """Return the file of a dataset's new and hidden items."""
+        return self.home / "items" / f"{dataset}.db"
+
     def running(self, service: str) -> str | None:
         """Return the address of a service that runs on this home.
 

@@ -64,10 +64,10 @@ class Event:
 
     def __post_init__(self) -> None:
         for name in ("event_id", "user_id", "item_id"):
-            _check_id(name, getattr(self, name))
+            check_id(name, getattr(self, name))
         for name in ("basket_id", "request_id"):
             if getattr(self, name) is not None:
-                _check_id(name, getattr(self, name))
+                check_id(name, getattr(self, name))
         if self.value is not None and not (_is_number(self.value) and math.isfinite(self.value)):
             raise _bad("value", self.value, "a finite number")
         if self.position is not None and not (type(self.position) is int and 1 <= self.position <= MAX_POSITION):
@@ -143,7 +143,8 @@ def _as_float(name: str, number: int) -> float:
         raise _bad(name, number, "a finite number") from error
 
 
-def _check_id(name: str, text: object) -> None:
+def check_id(name: str, text: object) -> None:
+    """Raise InputError unless a field is an id that every store can hold."""
     wanted = f"a text of 1 to {MAX_ID_LENGTH} characters"
     if not isinstance(text, str) or not 1 <= len(text) <= MAX_ID_LENGTH:
         raise _bad(name, text, wanted)

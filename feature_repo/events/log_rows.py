@@ -16,12 +16,11 @@ CONTENT = (
 )
 """Columns that make two events of one id the same."""
 _COLUMNS = ", ".join(CONTENT)
-TABLES = f"""
+TABLES = """
 CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, arrived INTEGER NOT NULL,
 event_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, user_id TEXT NOT NULL, item_id TEXT NOT NULL, time INTEGER NOT NULL,
 value REAL, basket_id TEXT, request_id TEXT, position INTEGER, propensity REAL);
 CREATE TABLE IF NOT EXISTS offsets (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL);
-PRAGMA user_version = {FORMAT};
 """
 INSERT = f"INSERT INTO events (sequence, arrived, {_COLUMNS}) VALUES (?, ?{', ?' * len(CONTENT)})"
 KNOWN = f"SELECT sequence, {_COLUMNS} FROM events WHERE event_id IN (SELECT value FROM json_each(?))"

@@ -1,8 +1,7 @@
 """Event log in an SQLite file.
 
-Commits are durable: WAL with `synchronous = FULL`, one fsync of the WAL each. With
-NORMAL a loss of power would take acknowledged events away. Group commit makes the
-fsync cheap: all that came during one shares the next.
+Group commit makes the fsync of each commit cheap: all that came during one shares the
+next.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ from feature_repo.events.log_rows import (
     content_of,
     event_of,
 )
+from feature_repo.events.sqlite_file import FileKind, connect, explained, prepare
 from feature_repo.utc import microseconds
 
 MAX_WAITING = 20_000
 """Events that may wait for the disk, or come in one call."""
-WAIT_SECONDS = 5.0
-"""Longest wait for another process that writes."""
+KIND = FileKind(name="event log", format=FORMAT, tables=TABLES, failed=EventLogError, busy=LogBusyError)
 
 
 class SqliteEventLog:
@@ -67,8 +66,8 @@ class SqliteEventLog:
         self._group: GroupCommit[Event, list[Kept]] = GroupCommit(self._write, max_waiting)
         self._writer: sqlite3.Connection | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _explained(path):
-            _prepare(path)
+        with explained(path, KIND):
+            prepare(path, KIND)
 
     def keep(self, events: Sequence[Event]) -> list[Kept]:
         """Keep events, as of `EventLog.keep`."""
@@ -134,14 +133,14 @@ class SqliteEventLog:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Connection of its own, beside the one that writes events."""
-        with _explained(self.path), closing(_connect(self.path)) as connection:
+        with explained(self.path, KIND), closing(connect(self.path)) as connection:
             yield connection
 
     def _write(self, calls: list[Sequence[Event]]) -> list[list[Kept] | Exception]:
         """Write the events of some calls in one transaction; one thread at a time."""
-        with _explained(self.path):
+        with explained(self.path, KIND):
             if self._writer is None:
-                self._writer = _connect(self.path)
+                self._writer = connect(self.path)
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
                 outcomes, rows = _numbered(self._writer, calls)
@@ -151,31 +150,6 @@ class SqliteEventLog:
                 self.close()  # takes the transaction back, whatever state it is in
                 raise
         return outcomes
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Without transactions of its own: sqlite3 would begin them where it sees fit.
-    connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")  # on macOS, fsync alone does not reach the disk
-    return connection
-
-
-def _prepare(path: Path) -> None:
-    """Make the tables of a new file; refuse one of another layout."""
-    from filelock import FileLock
-
-    # SQLite does not wait for the lock that a change to WAL needs.
-    with FileLock(path.with_name(f"{path.name}.lock")), closing(_connect(path)) as connection:
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found == FORMAT:
-            return
-        if found != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise EventLogError(
-                f"{path}: wanted an event log of format {FORMAT}; it is of format {found}, or no event log"
-            )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(f"BEGIN IMMEDIATE;{TABLES}COMMIT;")
 
 
 def _numbered(
@@ -247,24 +221,3 @@ def _conflict(event: Event) -> EventConflictError:
         f"field 'event_id' is {event.event_id!a}, of which the log holds another content; wanted the same "
         "content again, or an id of its own for each event"
     )
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into those of a log."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extension
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise LogBusyError(
-                f"event log {path}: another process has held it for {WAIT_SECONDS:g} seconds; nothing was written, "
-                "send it again"
-            ) from error
-        advice = {
-            sqlite3.SQLITE_FULL: "the disk is full; free some space, and send it again",
-            sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy, or move it away to begin a new log",
-            sqlite3.SQLITE_NOTADB: "the file is no database; restore a copy, or move it away to begin a new log",
-            sqlite3.SQLITE_READONLY: "the file may not be written; give this user the right to",
-        }.get(code, "see to the disk and the folder's rights, and send it again")
-        raise EventLogError(f"event log {path}: {error}: nothing was written: {advice}") from error

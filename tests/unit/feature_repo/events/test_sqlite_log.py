@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from feature_repo.errors import InputError
-from feature_repo.events import sqlite_log
+from feature_repo.events import sqlite_file, sqlite_log
 from feature_repo.events.event import EventKind
 from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError, user_digest
 from feature_repo.events.sqlite_log import SqliteEventLog
@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(log: SqliteEventLog
 
 
 def test_a_log_that_another_process_holds_is_told_as_busy(log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_log, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_file, "WAIT_SECONDS", 0.1)
     with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LogBusyError, match="another process has held it"):

@@ -1,0 +1,80 @@
+"""SQLite files that are durable, and whose errors say what to do.
+
+Commits are durable: WAL with `synchronous = FULL`, one fsync of the WAL each. With
+NORMAL a loss of power would take acknowledged rows away.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+WAIT_SECONDS = 5.0
+"""Longest wait for another process that writes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileKind:
+    """Kind of file, with its layout and its errors."""
+
+    name: str
+    """Noun for messages."""
+    format: int
+    """Number of the layout, kept as `user_version`."""
+    tables: str
+    """Statements that make the tables."""
+    failed: type[Exception]
+    """Error of a file that cannot be read or written."""
+    busy: type[Exception]
+    """Error of a file that another process holds."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Connect to a file. Transactions are begun by hand."""
+    # Else sqlite3 would begin them where it sees fit.
+    connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # on macOS, fsync alone does not reach the disk
+    return connection
+
+
+def prepare(path: Path, kind: FileKind) -> None:
+    """Make the tables of a new file; refuse one of another layout."""
+    from filelock import FileLock
+
+    # SQLite does not wait for the lock that a change to WAL needs.
+    with FileLock(path.with_name(f"{path.name}.lock")), closing(connect(path)) as connection:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found == kind.format:
+            return
+        if found != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise kind.failed(
+                f"{path}: wanted format {kind.format} of the {kind.name}; it is of format {found}, or no {kind.name}"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        tables = f"{kind.tables}PRAGMA user_version = {kind.format};"
+        connection.executescript(f"BEGIN IMMEDIATE;{tables}COMMIT;")
+
+
+@contextmanager
+def explained(path: Path, kind: FileKind) -> Iterator[None]:
+    """Turn errors of SQLite into those of a kind of file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extension
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise kind.busy(
+                f"{kind.name} {path}: another process has held it for {WAIT_SECONDS:g} seconds; nothing was written, "
+                "send it again"
+            ) from error
+        advice = {
+            sqlite3.SQLITE_FULL: "the disk is full; free some space, and send it again",
+            sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy, or move it away to begin a new one",
+            sqlite3.SQLITE_NOTADB: "the file is no database; restore a copy, or move it away to begin a new one",
+            sqlite3.SQLITE_READONLY: "the file may not be written; give this user the right to",
+        }.get(code, "see to the disk and the folder's rights, and send it again")
+        raise kind.failed(f"{kind.name} {path}: {error}: nothing was written: {advice}") from error
