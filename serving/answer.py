@@ -19,6 +19,8 @@ class Recommended:
     popular)."""
     fields: dict[str, Any]
     """Stored fields by name."""
+    new: bool = False
+    """Whether the item came after the release was judged."""
 
 
 @dataclass(frozen=True, kw_only=True)

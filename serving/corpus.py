@@ -104,7 +104,14 @@ class Corpus:
         """
         rows_K, scores_K = rows_K[rows_K != NOTHING], scores_K[rows_K != NOTHING]
         found = zip(rows_K.tolist(), scores_K.tolist(), self.stored(rows_K), strict=True)
-        return tuple(Recommended(item_id=self.ids[row], score=score, fields=fields) for row, score, fields in found)
+        return tuple(
+            Recommended(item_id=self.ids[row], score=score, fields=fields, new=self.is_new(row))
+            for row, score, fields in found
+        )
+
+    def is_new(self, row: int) -> bool:
+        """Whether an item is not of the judged corpus."""
+        return False
 
     def stored(self, rows_K: np.ndarray) -> list[dict[str, Any]]:
         """Stored fields of items by name."""

@@ -7,7 +7,7 @@ Legend: Q users, K ranks, P items of all lists.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from datetime import datetime
 from typing import Protocol
@@ -24,6 +24,7 @@ from serving.answer import POPULAR, TWO_TOWER, Recommendations
 from serving.answer_table import AS_OF, RESULT
 from serving.corpus import Corpus
 from serving.index.base import Fields, ItemIndex
+from serving.joined_corpus import JoinedCorpus
 from serving.ranking import NOTHING, Ranked
 from serving.release.load import Release, check_collection
 from serving.request import Request
@@ -61,13 +62,25 @@ class Retriever:
     def __init__(self, release: Release, store: OnlineFeatures, index: ItemIndex, *, stage: Stage = untimed) -> None:
         check_collection(index, release.manifest)
         self.release, self._store = release, store
-        self.corpus = Corpus.of(index, release.manifest.collection, Fields.of(release.schema))
+        self.judged = self.corpus = Corpus.of(index, release.manifest.collection, Fields.of(release.schema))
         self._lists = UserLists(release.towers, self.corpus, store.withdrawn_items(), stage)
 
     def with_store(self, store: OnlineFeatures) -> Retriever:
         """Retriever of the same release and items with other online features."""
         other = copy(self)
         other._store = store
+        return other
+
+    def with_items(self, new: Corpus | None, withdrawn: Collection[str]) -> Retriever:
+        """Retriever of the same release with other further items.
+
+        Args:
+            new: items that came since the release was judged; None for none.
+            withdrawn: items that nobody gets, of both.
+        """
+        other = copy(self)
+        other.corpus = JoinedCorpus.join(self.judged, new) if new else self.judged
+        other._lists = self._lists.over(other.corpus, withdrawn)
         return other
 
     def known_users(self) -> list[str]:
@@ -215,8 +228,8 @@ class Retriever:
 
     def _with_sessions(self, users: OnlineRows, requests: Sequence[Request], moments_Q: np.ndarray) -> OnlineRows:
         """Put the items of the sessions that the release has in front of the histories."""
-        # Of an item that the release does not know, it can tell nothing.
-        sessions = [[id_ for id_ in each.session if self.corpus.row(id_) is not None] for each in requests]
+        # Of an item that the towers do not know, they can tell nothing.
+        sessions = [[id_ for id_ in each.session if self.judged.row(id_) is not None] for each in requests]
         return with_sessions(users, self.release.schema.views_of(Entity.USER), sessions, moments_Q)
 
     def _left_out(self, requests: Sequence[Request]) -> list[np.ndarray]:
@@ -233,10 +246,10 @@ class Retriever:
         notes, k = [], request.k
         if source == POPULAR:
             notes.append("nothing is known of this user: these are the most popular items")
-        if odd := [id_ for id_ in request.session if self.corpus.row(id_) is None]:
+        if odd := [id_ for id_ in request.session if self.judged.row(id_) is None]:
             notes.append(f"{len(odd):,} items of the session are not in the release, such as {odd[0]!r}")
-        if k > self.release.manifest.item_count:
-            notes.append(f"{k:,} items were asked for, the corpus has {self.release.manifest.item_count:,}")
+        if k > len(self.corpus.ids):
+            notes.append(f"{k:,} items were asked for, the corpus has {len(self.corpus.ids):,}")
         elif found < k:
             also = " and are not left out" if request.exclude or request.exclude_seen else ""
             notes.append(f"only {found:,} of {k:,} items match{also}")

@@ -23,6 +23,10 @@ class ServiceSettings:
     """Most items that a request leaves out."""
     max_events: int = 500
     """Most events of a request."""
+    max_items: int = 100
+    """Most new items of a request."""
+    max_new_items: int = 10_000
+    """Most new items of a release; further ones wait for the next run."""
     max_body_bytes: int = 1_000_000
     """Longest body of a request."""
     batch_users: int = 32

@@ -7,9 +7,10 @@ Legend: Q users, K ranks, N items.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -67,15 +68,27 @@ class UserLists:
         stage: times stages.
     """
 
-    def __init__(self, towers: ModelBundle, corpus: Corpus, withdrawn: Sequence[str], stage: Stage = untimed) -> None:
+    def __init__(self, towers: ModelBundle, corpus: Corpus, withdrawn: Collection[str], stage: Stage = untimed) -> None:
         self.towers, self.corpus, self.stage = towers, corpus, stage
         self._ranker = Ranker.of(towers, corpus.ids, corpus.searcher.vectors)
         self._encoder = RequestEncoder(towers.user.encoder)
-        self._offered_N = np.ones(len(corpus.ids), bool)
-        self._offered_N[corpus.rows(withdrawn)] = False
+        self._offered_N = _offered(corpus, withdrawn)
         there = [(row, score) for id_, score in towers.popular if (row := corpus.row(id_)) is not None]
         self._popular_K = np.array([row for row, _ in there], np.int32)
         self._popularity_K = np.array([score for _, score in there], np.float32)
+
+    def over(self, corpus: Corpus, withdrawn: Collection[str]) -> UserLists:
+        """Lists over these items and further ones behind them.
+
+        Args:
+            corpus: the items.
+            withdrawn: items that nobody gets.
+        """
+        other = copy(self)
+        # No history of the model knows the further items, so the rows of its codes stay.
+        other._ranker = replace(self._ranker, vectors=corpus.searcher.vectors, items=len(corpus.ids))
+        other.corpus, other._offered_N = corpus, _offered(corpus, withdrawn)
+        return other
 
     def ranked(self, users: OnlineRows, asked: Asked) -> Ranked:
         """Rank the corpus for each user; strangers get the items that are best for everybody.
@@ -141,3 +154,10 @@ class UserLists:
         """Items that a filter allows and that are offered: bool [N]."""
         matches_N = self.corpus.matches(where)
         return self._offered_N if matches_N is None else self._offered_N & matches_N
+
+
+def _offered(corpus: Corpus, withdrawn: Collection[str]) -> np.ndarray:
+    """Items that are offered: bool [N]."""
+    offered_N = np.ones(len(corpus.ids), bool)
+    offered_N[corpus.rows(withdrawn)] = False
+    return offered_N

@@ -12,7 +12,7 @@ rows. They lie behind the data of the base, which a row must not be older than.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -50,6 +50,7 @@ class Consumer:
         seen: whether the items that each user has seen are kept online.
         folder: folder for the events that it does not hold in memory; None for that of
             temporary files.
+        new_items: items that came after the base.
 
     Raises:
         NewerOnlineError: the online features are of a newer run than the base.
@@ -66,6 +67,7 @@ class Consumer:
         schemas: Sequence[Schema],
         seen: bool = True,
         folder: Path | None = None,
+        new_items: Container[str] = (),
     ) -> None:
         self._log, self._pusher, self._as_of = log, pusher, base.as_of
         # Without the events, which UserEvents keeps in a file.
@@ -81,7 +83,7 @@ class Consumer:
         """Name of the offset in the log: views and kinds that come later start at the
         base too."""
         self.check()
-        self._events = UserEvents(base.tables, folder)
+        self._events = UserEvents(base.tables, folder, new_items)
         self._position = self._noted = base.tables.log_until
         self._noted_at = base.as_of
         # Before the events: what a forgotten user does afterwards counts.
@@ -98,6 +100,7 @@ class Consumer:
         *,
         schemas: Sequence[Schema],
         online: Mapping[str, Any] | None = None,
+        new_items: Container[str] = (),
     ) -> Consumer:
         """Open a consumer on what the newest run has loaded into a home.
 
@@ -107,6 +110,7 @@ class Consumer:
             dataset: name of the dataset.
             schemas: schemas of the kept releases.
             online: configuration of a Feast online store; None for SQLite in `home`.
+            new_items: items that came after the newest run.
 
         Raises:
             NewerOnlineError: a run is loading newer data at this moment.
@@ -115,7 +119,7 @@ class Consumer:
         pusher, seen = open_pusher(dataset, home, online), seen_schema(dataset)
         has_seen = bool(pusher.loaded([view_name(seen, seen.views[0])]))
         base = read_base(home, dataset)
-        return cls(log, base, pusher, schemas=schemas, seen=has_seen, folder=home)
+        return cls(log, base, pusher, schemas=schemas, seen=has_seen, folder=home, new_items=new_items)
 
     @property
     def lag(self) -> int:

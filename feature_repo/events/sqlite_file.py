@@ -6,6 +6,7 @@ NORMAL a loss of power would take acknowledged rows away.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -42,21 +43,47 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(path: Path, kind: FileKind) -> None:
-    """Make the tables of a new file; refuse one of another layout."""
+    """Make a file with its tables; refuse one of another layout."""
     from filelock import FileLock
 
     # SQLite does not wait for the lock that a change to WAL needs.
-    with FileLock(path.with_name(f"{path.name}.lock")), closing(connect(path)) as connection:
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found == kind.format:
-            return
-        if found != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise kind.failed(
-                f"{path}: wanted format {kind.format} of the {kind.name}; it is of format {found}, or no {kind.name}"
-            )
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        if not path.exists():
+            # Whoever reads it finds all tables, or no file.
+            partial = path.with_name(f"{path.name}.partial")
+            partial.unlink(missing_ok=True)
+            _make(partial, kind)
+            partial.replace(path)
+            _flush(path.parent)
+        _check(path, kind)
+
+
+def _make(path: Path, kind: FileKind) -> None:
+    with closing(connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         tables = f"{kind.tables}PRAGMA user_version = {kind.format};"
         connection.executescript(f"BEGIN IMMEDIATE;{tables}COMMIT;")
+
+
+def _check(path: Path, kind: FileKind) -> None:
+    """Refuse a file of another layout; an empty one is made."""
+    with closing(connect(path)) as connection:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if found == 0 and not has_tables:
+        _make(path, kind)
+    elif found != kind.format:
+        raise kind.failed(
+            f"{path}: wanted format {kind.format} of the {kind.name}; it is of format {found}, or no {kind.name}"
+        )
+
+
+def _flush(folder: Path) -> None:
+    """Write the names of a folder to the disk."""
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        opened = os.open(folder, os.O_RDONLY)
+        os.fsync(opened)
+        os.close(opened)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ memory-mapped files, so that a consumer does not grow with what it has consumed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -34,11 +34,12 @@ class UserEvents:
     Args:
         tables: canonical tables of a run.
         folder: folder of the files; None for that of temporary files.
+        new_items: items that are not of the tables, but of the next run's.
     """
 
-    def __init__(self, tables: Tables, folder: Path | None = None) -> None:
+    def __init__(self, tables: Tables, folder: Path | None = None, new_items: Container[str] = ()) -> None:
         self._kinds = frozenset(of_role(tables.schema.kinds, Role.INTERACTION))
-        self._folder = folder
+        self._folder, self._new_items = folder, new_items
         self._items = set(tables.items[ITEM_ID]) if profile_features(tables.schema, Entity.ITEM) else None
         self._base = MappedEvents(tables.events, folder)
         self._files: list[MappedEvents] = []
@@ -57,9 +58,11 @@ class UserEvents:
         self._until = max(self._until, logged[-1].sequence)
 
     def counts(self, logged: Logged) -> bool:
-        """Whether an event is an interaction with an item of the tables."""
+        """Whether an event is an interaction with an item of the tables, or a new one."""
         event = logged.event
-        return event.kind in self._kinds and (self._items is None or event.item_id in self._items)
+        if event.kind not in self._kinds:
+            return False
+        return self._items is None or event.item_id in self._items or event.item_id in self._new_items
 
     def of(self, users: Collection[str]) -> pl.DataFrame:
         """Canonical events of some users; the features need no order."""

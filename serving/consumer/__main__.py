@@ -21,6 +21,7 @@ from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.consumer import EVENTS_AT_ONCE, Consumer
 from feature_repo.events.follow import follow
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.items.known import NewItemIds
 from serving.consumer.schemas import champion_schemas, kept_schemas
 from serving.registry.sqlite import open_registry
 from serving.settings import Settings
@@ -85,7 +86,10 @@ def open_consumer(settings: Settings, dataset: str, log: SqliteEventLog) -> Cons
     champion = open_registry(settings, dataset).champion()
     read_kinds = kinds_reader(settings.feast_home, dataset)
     kinds = read_kinds()
-    opened = partial(ToldConsumer.open, log, settings.feast_home, dataset, online=settings.online_store)
+    new_items = NewItemIds(settings.item_store(dataset))
+    opened = partial(
+        ToldConsumer.open, log, settings.feast_home, dataset, online=settings.online_store, new_items=new_items
+    )
     try:
         consumer = opened(schemas=kept_schemas(settings, dataset))
     except InputError as error:

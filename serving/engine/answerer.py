@@ -7,6 +7,7 @@ stored row breaks something, is the answer to that one alone.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -18,11 +19,13 @@ from feature_repo.schema import Entity
 from feature_repo.utc import present_time
 from serving.answer import POPULAR, TWO_TOWER, Recommendations, Recommended
 from serving.engine.guarded_store import GuardedStore, NoFeatures
+from serving.engine.offer import Offer
 from serving.engine.stages import Stages
 from serving.explanation import history_of, nearest
 from serving.guard import AwayError
 from serving.index.base import ItemIndex
 from serving.index.filters import FilterError
+from serving.known_items import unknown_item
 from serving.release.load import Release
 from serving.request import Request
 from serving.retriever import Retriever
@@ -46,6 +49,7 @@ class Answerer:
         stages: time by stage.
         stale_after: age of the features from which on an answer is flagged as stale.
         now: present time, naive UTC.
+        clock: seconds from any start.
     """
 
     def __init__(
@@ -57,21 +61,28 @@ class Answerer:
         *,
         stale_after: timedelta,
         now: Callable[[], datetime] = present_time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.release = release
         self._stale_after, self._now = stale_after, now
-        self._retriever = Retriever(release, store, index, stage=stages.stage)
-        self.corpus = self._retriever.corpus
-        self.withdrawn = store.withdrawn_items()
-        self._popular = self._retriever.with_store(NoFeatures(self.withdrawn))
+        self.offer = Offer(store, clock=clock)
+        self._use(Retriever(release, store, index, stage=stages.stage))
         self._others: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
             "similar": self._similar,
             "explain": self._explain,
             "users": self._users,
+            "items": self._known_items,
         }
+
+    def _use(self, retriever: Retriever) -> None:
+        self._retriever, self.corpus, self.judged = retriever, retriever.corpus, retriever.judged
+        self._popular = retriever.with_store(NoFeatures(self.offer.withdrawn))
 
     def answer(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Answer the questions of a batch, in their order."""
+        if self.offer.has_changed():
+            # All answers of a batch see the same items.
+            self._use(self._retriever.with_items(self.offer.new.corpus, self.offer.left_out))
         found: dict[int, Answer] = {}
         users: dict[int, Request] = {}
         for number, question in enumerate(questions):
@@ -112,7 +123,7 @@ class Answerer:
         return [answer for each in requests for answer in self._recommend([each])]
 
     def _similar(self, question: Mapping[str, Any]) -> Answer:
-        left_out = {*self.withdrawn, *question["exclude"]}
+        left_out = {*self.offer.left_out, *question["exclude"]}
         id_ = question["item_id"]
         items = similar_items(self.corpus, id_, question["k"], where=question["where"], left_out=left_out)
         return {"version": self.release.manifest.version, "item_id": id_, "items": _items(items)}
@@ -139,6 +150,24 @@ class Answerer:
     def _known_users(self) -> list[str]:
         """Ids at the first search for one: newer users are found by their whole id only."""
         return self._retriever.known_users()
+
+    def _known_items(self, question: Mapping[str, Any]) -> Answer:
+        """State of some items, and of the new ones as a whole. LookupError if `required` ones are unknown."""
+        new, judged, ids = self.offer.new, self.judged, question["item_ids"]
+        unknown = [id_ for id_ in ids if self.corpus.row(id_) is None]
+        if question["required"] and unknown:
+            known = [*judged.ids, *(new.corpus.ids if new.corpus else ())]
+            raise LookupError(unknown_item(unknown[0], known))
+        if question["sequence"] > new.sequence:
+            self.offer.hurry()
+        return {
+            "version": self.release.manifest.version,
+            "sequence": new.sequence,
+            "count": new.count,
+            "judged": [id_ for id_ in ids if judged.row(id_) is not None],
+            "unknown": unknown,
+            "failed": {id_: new.failed[id_] for id_ in ids if id_ in new.failed},
+        }
 
     def _told(self, answer: Recommendations) -> Answer:
         """Answer as data, with its flags."""
@@ -179,7 +208,10 @@ def _request(question: Mapping[str, Any]) -> Request:
 
 
 def _items(items: Sequence[Recommended]) -> list[Answer]:
-    return [{"item_id": item.item_id, "score": item.score, "fields": item.fields} for item in items]
+    return [
+        {"item_id": item.item_id, "score": item.score, "fields": item.fields} | ({"new": True} if item.new else {})
+        for item in items
+    ]
 
 
 def _refusal(error: Exception) -> Answer:

@@ -26,13 +26,14 @@ def facts(answerer: Answerer) -> dict[str, Any]:
         "reasons": manifest.verdict.reasons,
         "metrics": manifest.metrics,
         "fields": _fields(answerer),
+        "schema": answerer.release.schema.to_json(),
         "popular": _popular(answerer),
     }
 
 
 def _fields(answerer: Answerer) -> list[dict[str, Any]]:
     """Stored fields of items: those that name an item, and those that a filter may use."""
-    stored, schema = answerer.corpus.fields, answerer.release.schema
+    stored, schema = answerer.judged.fields, answerer.release.schema
     return [
         {
             "name": feature.name,
@@ -46,10 +47,11 @@ def _fields(answerer: Answerer) -> list[dict[str, Any]]:
 
 
 def _popular(answerer: Answerer) -> list[dict[str, Any]]:
-    withdrawn = set(answerer.withdrawn)
+    withdrawn = set(answerer.offer.withdrawn)
     # Some are not in the index; twice as many are enough.
     counts = dict([each for each in answerer.release.popular if each[0] not in withdrawn][: 2 * POPULAR_HELD])
-    corpus = answerer.corpus
+    # The front leaves the hidden ones out itself, as of the moment of an answer.
+    corpus = answerer.judged
     there = [id_ for id_ in counts if corpus.row(id_) is not None][:POPULAR_HELD]
     fields = corpus.stored(corpus.rows(there))
     return [

@@ -56,7 +56,7 @@ class GuardedStore:
         return self._read("seen_rows", ids)
 
     def withdrawn_items(self) -> list[str]:
-        return self._read("withdrawn_items", limit=OPEN_SECONDS)
+        return self._read("withdrawn_items")
 
     def loaded_until(self, entity: Entity) -> datetime | None:
         return self._read("loaded_until", entity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from feature_repo.schema import Entity
 from feature_repo.store.sqlite_online import open_store
 from serving.engine.answerer import Answerer
 from serving.engine.guarded_store import GuardedStore
+from serving.engine.live_items import LiveItems
 from serving.engine.stages import Stages
 from serving.index.base import Fields
 from serving.registry.sqlite import open_registry
@@ -44,6 +45,7 @@ def open_answerer(
 
     Raises:
         ReleaseError: the version does not verify, or may not serve.
+        ItemStoreError: the new and hidden items cannot be read.
         AwayError: the online store does not answer.
     """
     # NumPy answers batches of the service's sizes as fast as PyTorch, and is there seconds sooner.
@@ -59,8 +61,11 @@ def open_answerer(
     limited = replace(settings, search_seconds=service.search_seconds)
     with open_served_index(limited, release.manifest, Fields.of(release.schema)) as index:
         answerer = Answerer(release, store, index, stages, stale_after=stale_after)
-        _warm(answerer, store)
-        yield answerer
+        path, most = settings.item_store(dataset), service.max_new_items
+        with closing(LiveItems(path, release, answerer.judged, most=most)) as live:
+            answerer.offer.follow(live)
+            _warm(answerer, store)
+            yield answerer
 
 
 def _warm(answerer: Answerer, store: GuardedStore) -> None:

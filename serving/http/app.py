@@ -16,7 +16,7 @@ from serving.http.edge import Edge
 from serving.http.page import entry
 from serving.http.page import router as page
 from serving.http.page.versions import VersionsReader
-from serving.http.routes import events, items, recommendations, state
+from serving.http.routes import events, items, new_items, recommendations, state
 from serving.http.second_engine import SecondEngine
 from serving.http.service import Service
 from serving.http.tracing import Tracing
@@ -54,6 +54,7 @@ def make_app(
         if second:
             await second.close()
         service.events.close()
+        service.items.close()
         if tracing:
             tracing.close()
 
@@ -68,6 +69,6 @@ def make_app(
     )
     app.state.service, app.state.access, app.state.versions, app.state.second = service, access, versions, second
     errors.install(app)
-    for router in (recommendations.router, items.router, events.router, state.router, entry.router, page.router):
-        app.include_router(router)
+    for each in (recommendations, items, new_items, events, state, entry, page):
+        app.include_router(each.router)
     return Edge(app, access, service.settings, service.metrics, tracing)

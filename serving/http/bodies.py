@@ -5,7 +5,7 @@ Answers are written as they are: these classes describe them, and tests hold the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,8 @@ EVENT: dict[str, Any] = {
     "position": 3,
 }
 
+NEW_ITEM: dict[str, Any] = {"item_id": "1029999", "department": "GROCERY", "brand": "National", "title": "Green tea"}
+
 
 def _with_example(example: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [example]})
@@ -47,6 +49,7 @@ class Item(BaseModel):
     item_id: str
     score: float = Field(description="Cosine of user and item, or the re-scorer's score; the count of a popular item.")
     fields: dict[str, Any] = Field(description="Stored fields by name.")
+    new: bool = Field(False, description="Whether it came after the release was judged; only then there.")
 
 
 class UserAnswer(BaseModel):
@@ -155,6 +158,45 @@ class EventsKept(BaseModel):
     timings_ms: dict[str, float] = Field(description="Milliseconds until the events were on the disk.")
 
 
+class ItemKept(BaseModel):
+    """Outcome of one item."""
+
+    item_id: str
+    outcome: Literal["new", "replaced", "known"]
+
+
+class ItemsKept(BaseModel):
+    """Outcome of a request whose items are all on the disk."""
+
+    model_config = _with_example(
+        {
+            "items": [{"item_id": "1029999", "outcome": "new"}],
+            "version": 3,
+            "searchable": True,
+            "judged": [],
+            "failed": {},
+            "request_id": WHOLE["request_id"],
+            "timings_ms": {"durable": 2.1, "searchable": 31.5},
+        }
+    )
+    items: list[ItemKept]
+    version: int = Field(description="Release whose item tower embedded them.")
+    searchable: bool = Field(description="Whether answers can have them now; if not, they will within seconds.")
+    judged: list[str] = Field(description="Items that the release has: it answers them as they were judged.")
+    failed: dict[str, str] = Field(description="Reasons by id for items that the release cannot take in.")
+    request_id: str
+    timings_ms: dict[str, float] = Field(description="Milliseconds until they were on the disk, and searchable.")
+
+
+class ItemHidden(BaseModel):
+    """State of an item."""
+
+    model_config = _with_example({"item_id": "1029743", "hidden": True, "request_id": WHOLE["request_id"]})
+    item_id: str
+    hidden: bool
+    request_id: str
+
+
 class Failure(BaseModel):
     """Every answer other than 200."""
 
@@ -162,3 +204,4 @@ class Failure(BaseModel):
     error: str = Field(description="What was got and wanted.")
     request_id: str
     position: int | None = Field(None, description="Position in the filter, from 1, where it cannot be read.")
+    field: str | None = Field(None, description="Field of a new item that cannot be used.")

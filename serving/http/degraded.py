@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from serving.http.batcher import Answered, Question
@@ -11,7 +11,7 @@ REASON = "the engine is being started again: popular items"
 UNAVAILABLE = {"status": 503, "message": "the engine is being started again, and only it can answer this"}
 
 
-def popular_answers(facts: Mapping[str, Any], questions: Sequence[Question]) -> Answered:
+def popular_answers(facts: Mapping[str, Any], questions: Sequence[Question], hidden: Collection[str] = ()) -> Answered:
     """Answer with popular items, flagged as degraded.
 
     A filter is never ignored: what has one, or asks for similar items, gets an error.
@@ -19,15 +19,16 @@ def popular_answers(facts: Mapping[str, Any], questions: Sequence[Question]) -> 
     Args:
         facts: facts on the release that served last.
         questions: the questions.
+        hidden: items that nobody gets.
     """
-    answers = [_popular(facts, question) for question in questions]
+    answers = [_popular(facts, question, hidden) for question in questions]
     return Answered(version=facts["version"], answers=answers, timings={})
 
 
-def _popular(facts: Mapping[str, Any], question: Question) -> dict[str, Any]:
+def _popular(facts: Mapping[str, Any], question: Question, hidden: Collection[str]) -> dict[str, Any]:
     if question["op"] != "recommend" or question["where"]:
         return {"error": UNAVAILABLE}
-    left_out, k = set(question["exclude"]), question["k"]
+    left_out, k = {*question["exclude"], *hidden}, question["k"]
     items = [item for item in facts["popular"][: k + len(left_out)] if item["item_id"] not in left_out][:k]
     seen = "; seen items are not left out" if question["exclude_seen"] else ""
     return {

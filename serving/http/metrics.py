@@ -55,6 +55,18 @@ class Metrics:
             buckets=SECONDS,
             registry=own,
         )
+        self.items = Counter(
+            "gatehouse_new_items",
+            "New items by outcome: new, replaced, known, invalid, refused.",
+            ["outcome"],
+            registry=own,
+        )
+        self.item_seconds = Histogram(
+            "gatehouse_new_item_seconds",
+            "Time until the new items of a request can be found.",
+            buckets=SECONDS,
+            registry=own,
+        )
         self.lag_events = Gauge(
             "gatehouse_consumer_lag_events", "Events of the log that are not online yet.", registry=own
         )

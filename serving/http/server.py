@@ -15,12 +15,15 @@ import uvicorn
 
 from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.items.reader import ItemReader
+from feature_repo.items.store import ItemStore
 from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
 from serving.http.champion import ChampionReader, champion_read
 from serving.http.consumer_watch import ConsumerWatch, consumer_command
 from serving.http.engine_process import EngineProcess, engine_command
 from serving.http.event_intake import EventIntake
+from serving.http.item_intake import ItemIntake
 from serving.http.logs import log_to
 from serving.http.metrics import Metrics
 from serving.http.page.versions import VersionsReader, versions_read
@@ -83,10 +86,12 @@ def serve(
         reader = ChampionReader(champion_read(settings, dataset))
         kinds = kinds_reader(settings.feast_home, dataset)
         events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics, kinds=kinds)
+        store = settings.item_store(dataset)
+        items = ItemIntake(lambda: ItemStore(store), ItemReader(store), limits, metrics)
         watch = None
         if consumer:
             watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
-        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, watch)
+        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, items, watch)
         second = SecondEngine(partial(start, is_preview=True), limits)
         made = make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset)), second)
         echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")

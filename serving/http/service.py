@@ -17,6 +17,7 @@ from serving.http.degraded import popular_answers
 from serving.http.engine_process import EngineGoneError
 from serving.http.errors import LOADING_SECONDS, ApiError
 from serving.http.event_intake import EventIntake
+from serving.http.item_intake import ItemIntake
 from serving.http.metrics import Metrics
 from serving.http.supervisor import Supervisor
 from serving.service_settings import ServiceSettings
@@ -32,6 +33,7 @@ class Service:
         settings: limits and times.
         metrics: metrics of the service.
         events: takes events into the log.
+        items: takes new and hidden items into their store.
         consumer: keeps the consumer of the log; None if another service does.
     """
 
@@ -41,15 +43,17 @@ class Service:
         settings: ServiceSettings,
         metrics: Metrics,
         events: EventIntake,
+        items: ItemIntake,
         consumer: ConsumerWatch | None = None,
     ) -> None:
         self.supervisor, self.settings, self.metrics = supervisor, settings, metrics
-        self.events, self.consumer = events, consumer
+        self.events, self.items, self.consumer = events, items, consumer
 
     @property
     def problems(self) -> dict[str, str]:
         """Present problems by their kind."""
-        own = {"events": self.events.problem, "consumer": self.consumer.problem if self.consumer else None}
+        consumer = self.consumer.problem if self.consumer else None
+        own = {"events": self.events.problem, "items": self.items.problem, "consumer": consumer}
         return self.supervisor.problems | {kind: problem for kind, problem in own.items() if problem}
 
     async def answer(self, questions: Sequence[Question]) -> Answered:
@@ -68,7 +72,7 @@ class Service:
                 facts = lane.facts
         if facts is None:
             raise ApiError(503, "; ".join(self.supervisor.problems.values()), retry_after=LOADING_SECONDS)
-        return self._counted(popular_answers(facts, questions))
+        return self._counted(popular_answers(facts, questions, await self.items.hidden()))
 
     def _counted(self, answered: Answered) -> Answered:
         self.metrics.observe_stages(answered.timings)

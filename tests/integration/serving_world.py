@@ -111,8 +111,7 @@ class Served:
         return self._children("serving.consumer")
 
     def _children(self, module: str) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children()
-        return [each for each in children if each.status() != psutil.STATUS_ZOMBIE and module in each.cmdline()]
+        return [each for each in psutil.Process(self.process.pid).children() if module in _command_of(each)]
 
     def wait(self, version: int) -> dict[str, Any]:
         """Wait until a version serves."""
@@ -126,6 +125,13 @@ class Served:
             assert self.process.poll() is None, "the service has ended"
             time.sleep(0.05)
         return state
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):  # it has just ended
+        return []
 
 
 def environment(settings: Settings) -> dict[str, str]:

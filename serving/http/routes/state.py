@@ -21,7 +21,7 @@ async def release(request: Request) -> Response:
     supervisor = request.app.state.service.supervisor
     if supervisor.facts is None:
         raise ApiError(503, "; ".join(supervisor.problems.values()), retry_after=LOADING_SECONDS)
-    told = {name: value for name, value in supervisor.facts.items() if name != "popular"}
+    told = {name: value for name, value in supervisor.facts.items() if name not in ("popular", "schema")}
     return _json(told | {"champion": supervisor.champion, "request_id": request.state.request_id})
 
 

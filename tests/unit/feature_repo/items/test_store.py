@@ -13,6 +13,7 @@ from textwrap import dedent
 
 import pytest
 
+from feature_repo.events import sqlite_file
 from feature_repo.items.reader import ItemReader
 from feature_repo.items.store import ItemStore, ItemStoreError, ItemStoreFullError, Outcome
 from tests.unit.feature_repo.events.events_world import NOW
@@ -115,3 +116,16 @@ def test_a_crash_after_the_answer_loses_nothing(tmp_path: Path) -> None:
     assert ended.returncode == -signal.SIGKILL
     assert [each.item.item_id for each in ItemStore(path).read()] == [f"n{number}" for number in range(20)]
     assert set(ItemStore(path).hidden()) == {f"h{number}" for number in range(20)}
+
+
+def test_a_reader_never_finds_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, make = tmp_path / "shop.db", sqlite_file._make
+
+    def watched(partial: Path, kind: sqlite_file.FileKind) -> None:
+        make(partial, kind)
+        assert not path.exists()
+
+    monkeypatch.setattr(sqlite_file, "_make", watched)
+    ItemStore(path)
+    monkeypatch.undo()
+    assert ItemReader(path).hidden() == frozenset()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from feature_repo.datasets.tiny import SCHEMA
 from feature_repo.events.log import EventLog, EventLogError
+from feature_repo.items.reader import ItemReader
+from feature_repo.items.store import ItemStore
 from serving.http.champion import ChampionReader
 from serving.http.engine_process import EngineGoneError, EngineRefusedError
 from serving.http.event_intake import EventIntake
+from serving.http.item_intake import ItemIntake
 from serving.http.metrics import Metrics
 from serving.http.service import Service
 from serving.http.supervisor import Supervisor
@@ -34,6 +40,7 @@ FACTS = {
         {"name": "price", "kind": "numeric", "display": False, "filterable": True},
     ],
     "popular": ITEMS,
+    "schema": SCHEMA.to_json(),
 }
 """Facts on a release, but for its version."""
 
@@ -47,6 +54,9 @@ class FakeEngine:
     """An engine that answers with the ids of its users. Held, it answers nobody."""
 
     version: int
+    new_items: int = 0
+    behind: int = 0
+    """Looks after which the new items are there."""
     batches: list[list[str]] = field(default_factory=list)
     is_ended: bool = False
 
@@ -76,6 +86,8 @@ class FakeEngine:
     def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         if question.get("user_id") == "broken":
             return {"error": {"status": 422, "message": "cannot read the filter", "position": 7}}
+        if question["op"] == "items":
+            return self._state(question)
         own = {"version": self.version, "items": ITEMS[: question["k"]]}
         if question["op"] == "similar":
             return own | {"item_id": question["item_id"]}
@@ -87,6 +99,19 @@ class FakeEngine:
             "newest_row": None,
         }
         return {"user_id": question["user_id"]} | own | told
+
+    def _state(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """State of items, as of `Answerer`; the store is always at hand."""
+        known = [item["item_id"] for item in ITEMS]
+        unknown = [id_ for id_ in question["item_ids"] if id_ not in known]
+        if question["required"] and unknown:
+            return {"error": {"status": 404, "message": f"no item {unknown[0]!r}"}}
+        if question["sequence"] and self.behind:
+            self.behind -= 1
+            return self._state({**question, "sequence": 0})
+        judged = [id_ for id_ in question["item_ids"] if id_ in known]
+        told = {"sequence": question["sequence"], "count": self.new_items, "judged": judged, "unknown": unknown}
+        return {"version": self.version, "failed": {}, **told}
 
     async def ended(self) -> int:
         await self._dead.wait()
@@ -114,7 +139,22 @@ class World:
         reader = ChampionReader(self._read)
         self.supervisor = Supervisor(reader, self._start, self.settings, self.metrics, self.said.append)  # type: ignore[arg-type]
         self.events = EventIntake(self._open_log, self.settings, self.metrics, now=lambda: self.time)
-        self.service = Service(self.supervisor, self.settings, self.metrics, self.events)
+        self._folder = tempfile.TemporaryDirectory()
+        self.item_store = Path(self._folder.name) / "items.db"
+        self.items = ItemIntake(
+            lambda: ItemStore(self.item_store),
+            ItemReader(self.item_store),
+            self.settings,
+            self.metrics,
+            now=lambda: self.time,
+        )
+        self.service = Service(self.supervisor, self.settings, self.metrics, self.events, self.items)
+
+    def close(self) -> None:
+        """Close log and store."""
+        self.events.close()
+        self.items.close()
+        self._folder.cleanup()
 
     def _open_log(self) -> EventLog:
         if self.log is None:
@@ -160,7 +200,7 @@ def in_world(story: Callable[[World], Awaitable[None]], **settings: Any) -> None
             for engine in world.engines:
                 engine.release()
             await asyncio.wait_for(world.supervisor.close(), 5)
-            world.events.close()
+            world.close()
 
     asyncio.run(told())
 
@@ -179,16 +219,21 @@ class Reply:
 
 
 async def call(
-    app: Any, path: str, *, body: Sequence[bytes] | None = None, headers: Mapping[str, str] | None = None
+    app: Any,
+    path: str,
+    *,
+    body: Sequence[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    method: str | None = None,
 ) -> Reply:
-    """Ask an application: GET, or POST with the parts of a body."""
+    """Ask an application: GET, or POST with the parts of a body, unless the method is another."""
     plain, _, query = path.partition("?")
     given = {"host": "127.0.0.1:8000", "content-type": "application/json", **(headers or {})}
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": "GET" if body is None else "POST",
+        "method": method or ("GET" if body is None else "POST"),
         "scheme": "http",
         "path": plain,
         "raw_path": plain.encode(),

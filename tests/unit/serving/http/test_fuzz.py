@@ -16,9 +16,19 @@ from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access
 from serving.http.app import make_app
 from serving.http.bodies import Failure
+from tests.unit.feature_repo.items.items_world import RAW
 from tests.unit.serving.http.service_world import World, call, in_world
 
-PATHS = ("/v1/recommendations/{}", "/v1/items/{}/similar", "/v1/recommendations", "/v1/events", "/v1/release{}", "/{}")
+PATHS = (
+    "/v1/recommendations/{}",
+    "/v1/items/{}/similar",
+    "/v1/items/{}/hidden",
+    "/v1/recommendations",
+    "/v1/events",
+    "/v1/items",
+    "/v1/release{}",
+    "/{}",
+)
 NAMES = ("k", "filter", "exclude", "exclude_seen", "user_ids", "extra")
 NASTY = (
     "",
@@ -48,6 +58,9 @@ BODIES = st.one_of(
     st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON) | {"kind": st.just("click")})).map(
         lambda events: json.dumps(events).encode()
     ),
+    st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(RAW, JSON))).map(
+        lambda items: json.dumps(items).encode()
+    ),
     st.builds(
         lambda users, others: json.dumps({**others, "user_ids": users}).encode(),
         st.lists(st.text(min_size=1), min_size=1, max_size=5),
@@ -59,21 +72,21 @@ HEADERS = st.dictionaries(
     st.sampled_from(["x-request-id", "content-type", "content-length", "authorization", "traceparent"]),
     st.text(st.characters(max_codepoint=255)).map(lambda text: text.encode("latin-1").decode("latin-1")),
 )
-ASKED = st.tuples(st.sampled_from(PATHS), TEXTS, QUERIES, HEADERS, st.one_of(st.none(), BODIES))
+METHODS = st.sampled_from([None, None, "PUT", "DELETE"])
+ASKED = st.tuples(st.sampled_from(PATHS), TEXTS, QUERIES, HEADERS, st.one_of(st.none(), BODIES), METHODS)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(ASKED, min_size=3, max_size=10))
-def test_no_request_breaks_the_service(requests: list[tuple[str, str, str, Any, bytes | None]]) -> None:
+def test_no_request_breaks_the_service(requests: list[tuple[str, str, str, Any, bytes | None, str | None]]) -> None:
     async def story(world: World) -> None:
         folder = TemporaryDirectory()
         world.log = SqliteEventLog(Path(folder.name) / "log.db")
         app = make_app(world.service, Access(None))
         await world.serves(1)
-        for path, text, query, headers, body in requests:
-            reply = await call(
-                app, f"{path.format(quote(text))}?{query}", body=None if body is None else [body], headers=headers
-            )
+        for path, text, query, headers, body, method in requests:
+            asked, parts = f"{path.format(quote(text))}?{query}", None if body is None else [body]
+            reply = await call(app, asked, body=parts, headers=headers, method=method)
             assert reply.status in (200, 307, 400, 404, 405, 413, 415, 422), (path, text, query, body, reply.body)
             if reply.status >= 400:
                 Failure.model_validate(reply.data)

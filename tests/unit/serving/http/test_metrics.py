@@ -23,6 +23,7 @@ def exported() -> dict[str, set[str]]:
     metrics.request_seconds.labels("/").observe(1)
     metrics.refused.labels("overload").inc()
     metrics.events.labels("accepted").inc()
+    metrics.items.labels("new").inc()
     metrics.observe_stages({"queue": 1.0})
     metrics.count_answer({"source": "popular", "flags": {"unknown": "nobody"}})
     families = text_string_to_metric_families(metrics.exposition().decode())

@@ -11,6 +11,7 @@ import pytest
 from serving.index.exact import ExactIndex
 from serving.search import Dropped, IndexSearcher, MemorySearcher, Searcher, memory
 from serving.search.half_precision import HalfPrecisionIndex, graph_bytes, load_faiss, omp_threads
+from serving.search.joined import JoinedSearcher
 from tests.unit.serving.search.search_world import (
     DIM,
     FIELDS,
@@ -30,11 +31,15 @@ def build(kind: str, item_ND: np.ndarray, threads: int = 1) -> Searcher:
         index = ExactIndex(FIELDS)
         index.build("items", items, item_ND)
         return IndexSearcher(index, "items")
+    if kind == "joined":
+        start, count = 2 * len(item_ND) // 3, len(item_ND)
+        parts = [(items[rows.start : rows.stop], item_ND[rows]) for rows in (slice(0, start), slice(start, count))]
+        return JoinedSearcher(*(MemorySearcher.build(*part, FIELDS, threads=threads) for part in parts))
     graph = graph_bytes(item_ND) if kind == "hnsw" else None
     return MemorySearcher.build(items, item_ND, FIELDS, graph=graph, threads=threads)
 
 
-@pytest.fixture(scope="module", params=["flat", "hnsw", "index"])
+@pytest.fixture(scope="module", params=["flat", "hnsw", "index", "joined"])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
