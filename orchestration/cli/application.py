@@ -30,6 +30,7 @@ ORDER = (
     "status",
     "up",
     "events",
+    "items",
     "experiment",
     "clean",
 )
