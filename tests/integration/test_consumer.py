@@ -26,6 +26,10 @@ from feature_repo.events.event import EventKind
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.items.history import with_new_items
+from feature_repo.items.item import parse_item
+from feature_repo.items.known import NewItemIds
+from feature_repo.items.store import ItemStore
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.store import sqlite_load
 from feature_repo.store.feast_push import open_pusher
@@ -119,6 +123,23 @@ def test_late_repeated_unknown_and_foreign_events_leave_no_skew(world: World, lo
     assert with_log(world.base.tables, read_frame(log), CUT + timedelta(days=1)).events.height == (
         world.base.tables.events.height + 4
     )
+
+
+def test_events_of_new_items_count_from_the_moment_on_at_which_the_item_is_there(
+    world: World, log: SqliteEventLog, tmp_path: Path
+) -> None:
+    items, schema = ItemStore(tmp_path / "items.db"), world.base.tables.schema
+    new = NewItemIds(items.path)
+    consumer = Consumer(log, world.base, world.pusher, schemas=[schema], new_items=new)
+    assert "n1" not in new
+    items.put([parse_item({"item_id": "n1", "kind": "k1", "title": "new"}, schema)], CUT)
+    log.append([odd(1, item_id="n1"), odd(2, item_id="not for sale")])
+    while consumer.step():
+        pass
+    assert "n1" in seen_items(world, ["u003"])["u003"]
+    # no skew to the tables of the next run, which have the item
+    tables = with_new_items(world.base.tables, items.read(), CUT)
+    assert_no_skew(replace(world, base=replace(world.base, tables=tables)), log)
 
 
 def test_a_new_user_is_known_after_the_first_event(world: World, log: SqliteEventLog) -> None:

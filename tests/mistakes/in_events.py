@@ -203,8 +203,8 @@ IN_EVENTS = [
     Mistake(
         name="events of items that the tables do not have counted online",
         module="feature_repo.events.user_events",
-        right="and (self._items is None or event.item_id in self._items)",
-        wrong="",
+        right="return self._items is None or event.item_id in self._items or event.item_id in self._new_items",
+        wrong="return True",
         test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
     ),
     Mistake(

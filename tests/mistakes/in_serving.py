@@ -82,7 +82,7 @@ IN_SERVING = [
     Mistake(
         name="withdrawn items answered",
         module="serving.user_lists",
-        right="self._offered_N[corpus.rows(withdrawn)] = False",
+        right="offered_N[corpus.rows(withdrawn)] = False",
         wrong="pass",
         test=f"{RETRIEVE}::test_withdrawn_items_are_not_answered",
     ),

@@ -13,6 +13,7 @@ from tests.mistakes.in_events import IN_EVENTS
 from tests.mistakes.in_experiments import IN_EXPERIMENTS
 from tests.mistakes.in_freshness import IN_FRESHNESS
 from tests.mistakes.in_gate import IN_GATE
+from tests.mistakes.in_items import IN_ITEMS
 from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_moments import IN_MOMENTS
 from tests.mistakes.in_ranking import IN_RANKING
@@ -31,6 +32,7 @@ MISTAKES = [
     *IN_EXPERIMENTS,
     *IN_FRESHNESS,
     *IN_GATE,
+    *IN_ITEMS,
     *IN_JUDGEMENT,
     *IN_MOMENTS,
     *IN_RANKING,
