@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from serving.http import errors
 from serving.http.access import Access
+from serving.http.bodies import FAILURES_OF_ANY
 from serving.http.edge import Edge
 from serving.http.page import entry
 from serving.http.page import router as page
@@ -66,6 +67,7 @@ def make_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        responses=FAILURES_OF_ANY,
     )
     app.state.service, app.state.access, app.state.versions, app.state.second = service, access, versions, second
     errors.install(app)

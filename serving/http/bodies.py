@@ -5,10 +5,15 @@ Answers are written as they are: these classes describe them, and tests hold the
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Described, not enforced here: `serving.http.limits` refuses them in its own words.
+FROM_1: dict[str, Any] = {"minimum": 1}
+Id = Annotated[str, Field(json_schema_extra={"minLength": 1})]
+EventId = Annotated[str, Field(min_length=1, max_length=256)]
 FLAGS = "Reasons by flag: `unknown` (nothing is known of the user), `stale` (old features), `degraded` (popular items)."
 TIMINGS = "Milliseconds by stage. `queue` is this request's; the engine's stages are those of its whole batch."
 ITEM: dict[str, Any] = {"item_id": "1029743", "score": 0.8123, "fields": {"department": "GROCERY", "price_28d": 1.99}}
@@ -94,8 +99,8 @@ class User(BaseModel):
     """User with the items of a session."""
 
     model_config = ConfigDict(extra="forbid")
-    user_id: str
-    session: list[str] = Field(default=[], description="Items that the user has just met, the oldest first.")
+    user_id: Id
+    session: list[Id] = Field(default=[], description="Items that the user has just met, the oldest first.")
 
 
 class ManyUsers(BaseModel):
@@ -109,12 +114,12 @@ class ManyUsers(BaseModel):
             "filter": 'department == "GROCERY"',
         }
     )
-    user_ids: list[str] = []
+    user_ids: list[Id] = []
     users: list[User] = Field(default=[], description="Further users, known or not, with what they have just met.")
-    k: int = 20
+    k: int = Field(default=20, json_schema_extra=FROM_1)
     filter: str | None = None
     exclude_seen: bool = False
-    exclude: list[str] = []
+    exclude: list[Id] = []
 
 
 class Similar(BaseModel):
@@ -131,19 +136,19 @@ class Similar(BaseModel):
 class NewEvent(BaseModel):
     """Event as a client sends it. `feature_repo.events` checks it, not this class."""
 
-    model_config = _with_example(EVENT)
-    event_id: str = Field(description="Id that the client chose; the same id is the same event.")
+    model_config = ConfigDict(extra="forbid") | _with_example(EVENT)
+    event_id: EventId = Field(description="Id that the client chose; the same id is the same event.")
     kind: str = Field(
         description="Kind of the dataset: `view`, `click`, `purchase`, `impression`, unless its YAML names others."
     )
-    user_id: str
-    item_id: str
-    time: str | None = Field(None, description="ISO time by the client's clock. Default: the arrival.")
+    user_id: EventId
+    item_id: EventId
+    time: datetime | None = Field(None, description="ISO time by the client's clock. Default: the arrival.")
     value: float | None = Field(None, description="Money, rating or watch time.")
-    basket_id: str | None = None
-    request_id: str | None = Field(None, description="Request id of the answer that showed the item.")
-    position: int | None = Field(None, description="Rank of the item in that answer, from 1.")
-    propensity: float | None = Field(None, description="Probability with which the answer showed the item there.")
+    basket_id: EventId | None = None
+    request_id: EventId | None = Field(None, description="Request id of the answer that showed the item.")
+    position: int | None = Field(None, ge=1, le=1_000_000, description="Rank of the item in that answer, from 1.")
+    propensity: float | None = Field(None, gt=0, le=1, description="Probability of showing the item there.")
 
 
 class EventsKept(BaseModel):
@@ -205,3 +210,58 @@ class Failure(BaseModel):
     request_id: str
     position: int | None = Field(None, description="Position in the filter, from 1, where it cannot be read.")
     field: str | None = Field(None, description="Field of a new item that cannot be used.")
+
+
+class Healthy(BaseModel):
+    """Answer of a process that lives."""
+
+    healthy: bool
+
+
+class Readiness(BaseModel):
+    """State of the service; without the token, of a service that needs one, `ready` alone."""
+
+    ready: bool = Field(description="Whether an engine answers.")
+    version: int | None = Field(None, description="Version that serves.")
+    champion: int | None = Field(None, description="Version of the champion at the last look.")
+    problems: dict[str, str] = Field(default={}, description="What is wrong now, by its kind.")
+
+
+class StoredField(BaseModel):
+    """Stored field of the items."""
+
+    name: str
+    kind: str
+    display: bool
+    filterable: bool = Field(description="Whether a filter may name it.")
+
+
+class ReleaseFacts(BaseModel):
+    """Release that serves, or that served last."""
+
+    dataset: str
+    version: int
+    created: str
+    data_until: str
+    holdout_from: str
+    items: int
+    dimensions: int
+    verdict: str
+    reasons: list[str] = Field(description="Reasons of the verdict.")
+    metrics: dict[str, float | None]
+    fields: list[StoredField]
+    champion: int | None
+    request_id: str
+
+
+FAILURES_OF_ANY: dict[int | str, dict[str, Any]] = {
+    status: {"model": Failure, "description": description}
+    for status, description in {
+        400: "The body is no JSON",
+        401: "No token, or a wrong one",
+        408: "The body paused for too long",
+        413: "The body is too long",
+        421: "Without a token, another host than localhost was asked for",
+    }.items()
+}
+"""Failures that any request may get, by status."""

@@ -66,7 +66,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return answer(request, ApiError(error.status_code, str(error.detail)))
+        told = answer(request, ApiError(error.status_code, str(error.detail)))
+        told.headers.update(error.headers or {})  # `Allow`, with a 405
+        return told
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:

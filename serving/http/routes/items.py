@@ -15,7 +15,7 @@ MISSING = {"model": Failure, "description": "The release does not have the item"
 
 
 @router.get(
-    "/v1/items/{item_id:path}/similar",
+    "/v1/items/{item_id:id}/similar",
     response_model=None,
     responses={200: {"model": Similar}, 404: MISSING, **FAILURES},
 )

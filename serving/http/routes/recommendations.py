@@ -8,25 +8,24 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from serving.http.bodies import Failure, ManyUsers, Recommended, RecommendedToMany, User
+from serving.http.bodies import FROM_1, Failure, Id, ManyUsers, Recommended, RecommendedToMany, User
 from serving.http.limits import MAX_SESSION, check_filter, check_id, check_list, check_number
 from serving.http.service import Service, ask, ask_one, refuse, reply
 
 router = APIRouter(tags=["recommendations"])
 FAILURES: dict[int | str, dict[str, Any]] = {
-    401: {"model": Failure, "description": "No token, or a wrong one"},
     422: {"model": Failure, "description": "Something in the request cannot be used"},
     503: {"model": Failure, "description": "Overload, or no release is loaded; Retry-After says when to ask again"},
 }
 WHERE = 'Filter on items, such as `department == "GROCERY" and price_28d < 5`.'
-K = Annotated[int, Query(description="Number of items.")]
+K = Annotated[int, Query(description="Number of items.", json_schema_extra=FROM_1)]
 Filter = Annotated[str | None, Query(description=WHERE)]
-Exclude = Annotated[tuple[str, ...], Query(description="Item to leave out; may be repeated.")]
+Exclude = Annotated[tuple[Id, ...], Query(description="Item to leave out; may be repeated.")]
 Seen = Annotated[bool, Query(description="Leave out everything the user has seen, also where seen items may return.")]
 
 
 @router.get(
-    "/v1/recommendations/{user_id:path}", response_model=None, responses={200: {"model": Recommended}, **FAILURES}
+    "/v1/recommendations/{user_id:id}", response_model=None, responses={200: {"model": Recommended}, **FAILURES}
 )
 async def recommend(
     request: Request, user_id: str, k: K = 20, filter: Filter = None, exclude_seen: Seen = False, exclude: Exclude = ()

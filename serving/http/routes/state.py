@@ -9,13 +9,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.http.bodies import Failure, Healthy, Readiness, ReleaseFacts
 from serving.http.errors import LOADING_SECONDS, ApiError
 from serving.http.service import Service
 
 router = APIRouter(tags=["state"])
+LOADING = {"model": Failure, "description": "No release is loaded yet; Retry-After says when to ask again"}
+EXPOSITION: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+UNREADY = {"model": Readiness, "description": "No engine answers"}
 
 
-@router.get("/v1/release", response_model=None)
+@router.get("/v1/release", response_model=None, responses={200: {"model": ReleaseFacts}, 503: LOADING})
 async def release(request: Request) -> Response:
     """Describe the release that serves: version, data, verdict with reasons, metrics."""
     supervisor = request.app.state.service.supervisor
@@ -25,13 +29,13 @@ async def release(request: Request) -> Response:
     return _json(told | {"champion": supervisor.champion, "request_id": request.state.request_id})
 
 
-@router.get("/healthz", response_model=None)
+@router.get("/healthz", response_model=None, responses={200: {"model": Healthy}})
 async def health() -> Response:
     """Say that the process answers."""
     return _json({"healthy": True})
 
 
-@router.get("/readyz", response_model=None)
+@router.get("/readyz", response_model=None, responses={200: {"model": Readiness}, 503: UNREADY})
 async def readiness(request: Request) -> Response:
     """Say whether an engine answers, by 200 or 503, which version, and what is wrong."""
     service: Service = request.app.state.service
@@ -44,7 +48,7 @@ async def readiness(request: Request) -> Response:
     return _json(told, 200 if lane else 503)
 
 
-@router.get("/metrics", response_model=None)
+@router.get("/metrics", response_model=None, response_class=Response, responses={200: EXPOSITION})
 async def metrics(request: Request) -> Response:
     """Metrics for Prometheus."""
     service: Service = request.app.state.service

@@ -98,6 +98,15 @@ def test_what_is_asked_reaches_the_engine() -> None:
     asked(story)
 
 
+@pytest.mark.parametrize("id_", ["a/b", "line\nbreak\n", "\u2028", "similar/similar"])
+def test_ids_hold_any_characters(id_: str) -> None:
+    async def story(world: World, ask: Ask) -> None:
+        assert (await ask(f"{MANY}/{id_}")).data["user_id"] == id_
+        assert (await ask(f"/v1/items/{id_}/similar")).data["item_id"] == id_
+
+    asked(story)
+
+
 @pytest.mark.parametrize(
     ("path", "data", "status", "message"),
     [
@@ -231,7 +240,7 @@ def test_every_request_has_an_id_and_a_line_in_the_log_without_the_user(log: Log
         assert made.data["request_id"] == made.headers["x-request-id"] != "two words"
         told = [line for line in log() if line["logger"] == "serving.http.access"]
         assert [each["request_id"] for each in told] == ["abc-1", made.data["request_id"]]
-        assert {each["route"] for each in told} == {"/v1/recommendations/{user_id:path}"}
+        assert {each["route"] for each in told} == {"/v1/recommendations/{user_id:id}"}
         assert not any("anna" in str(each) for each in told)
 
     asked(story)
@@ -260,7 +269,7 @@ def test_metrics_count_answers_by_source_and_flag() -> None:
         for line in (
             'gatehouse_answers_total{source="two_tower"} 2.0',
             'gatehouse_requests_total{route="/v1/recommendations",status="200"} 1.0',
-            'gatehouse_requests_total{route="/v1/recommendations/{user_id:path}",status="422"} 1.0',
+            'gatehouse_requests_total{route="/v1/recommendations/{user_id:id}",status="422"} 1.0',
             "gatehouse_release_version 1.0",
             "gatehouse_ready 1.0",
             "gatehouse_batch_users_sum 2.0",

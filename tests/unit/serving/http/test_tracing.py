@@ -27,10 +27,10 @@ def test_a_request_is_a_span_of_its_caller_with_version_and_stages() -> None:
     in_world(story)
     tracing.close()
     first, second = exporter.get_finished_spans()
-    assert first.name == second.name == "GET /v1/recommendations/{user_id:path}"
+    assert first.name == second.name == "GET /v1/recommendations/{user_id:id}"
     assert (f"{first.context.trace_id:032x}", f"{first.parent.span_id:016x}") == (TRACE, PARENT)  # type: ignore[union-attr]
     assert first.attributes == {
-        "http.route": "/v1/recommendations/{user_id:path}",
+        "http.route": "/v1/recommendations/{user_id:id}",
         "http.response.status_code": 200,
         "gatehouse.request_id": "me-1",
         "gatehouse.version": 1,
