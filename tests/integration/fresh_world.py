@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,16 +57,17 @@ def fresh_tables(users: int = 40, events: int = 3, seed: int = 0) -> Tables:
     return Tables(schema=SCHEMA, events=log, users=liked, items=ITEMS.drop("event_timestamp").sort("item_id"))
 
 
-def fresh_release(root: Path, tables: Tables) -> Settings:
+def fresh_release(root: Path, tables: Tables, online: Mapping[str, Any] | None = None) -> Settings:
     """Make a home with one released version, and the features of the tables online, noted as a run does.
 
     Args:
         root: an empty folder.
         tables: data of the run.
+        online: configuration of the online store; None for SQLite in the home.
     """
-    settings = fresh_home(root / "home", empty_database(root / "template"))
+    settings = replace(fresh_home(root / "home", empty_database(root / "template")), online_store=online)
     seal_as(settings, register(settings, write_artifacts(root / "artifacts", SCHEMA)))
-    load(tables, NOW, settings.feast_home, root / "features")
+    load(tables, NOW, settings.feast_home, root / "features", online)
     (root / "tables").mkdir()
     write_tables(tables, root / "tables")
     write_base(settings.feast_home, DATASET, key="base", folder=root / "tables", as_of=NOW)

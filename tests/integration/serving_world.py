@@ -136,7 +136,10 @@ def _command_of(process: psutil.Process) -> list[str]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """Environment of a command on a home."""
-    return {**os.environ, "GATEHOUSE_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    own = {"GATEHOUSE_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    if settings.online_store:
+        own["GATEHOUSE_ONLINE_STORE"] = json.dumps(settings.online_store)
+    return {**os.environ, **own}
 
 
 def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
