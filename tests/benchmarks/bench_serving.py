@@ -13,8 +13,8 @@ nothing else. Users are those with at least `--history` items in their histories
 --items serves the same model with other numbers of items, in homes that are made for it:
 vectors of the release, repeated and moved a little, and filters that keep 50 %, 5 % and
 0.5 % of them. Index recall is that of the searcher that serves, for the same users.
---naive asks a naive chain in the same run: `feast serve`, `mlflow models serve` and a
-server of Milvus Lite, one after the other.
+--naive asks `feast serve`, `mlflow models serve` and a server of Milvus Lite one after the
+other, and the service in the same run by the same clients.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from pathlib import Path
 
 from serving.settings import Settings
 from tests.benchmarks.service.grown import grow
+from tests.benchmarks.service.naive import naive_chain
 from tests.benchmarks.service.recall import recall_rows
 from tests.benchmarks.service.running import load, need_wrk, service, stages
+from tests.benchmarks.service.side_by_side import side_by_side
 from tests.benchmarks.service.users import SEED, corpus_of, floor, users_of, vectors_of
 
 K, QUERIES = 20, 100
@@ -47,11 +49,14 @@ def main() -> None:
     parser.add_argument("--filter", default=None, help="filter of a further load at each number of connections")
     parser.add_argument("--items", type=int, nargs="+", default=[], help="numbers of items of grown releases")
     parser.add_argument("--folder", type=Path, help="where the homes of grown releases are made")
+    parser.add_argument("--naive", action="store_true", help="ask a naive chain beside the service, and nothing else")
     arguments = parser.parse_args()
     need_wrk()
     settings = Settings.from_environment({**os.environ, "GATEHOUSE_HOME": str(arguments.home)})
     own = dict.fromkeys((None, arguments.filter))
-    if not arguments.items:
+    if arguments.naive:
+        beside_naive(settings, arguments)
+    elif not arguments.items:
         measure(settings, arguments, list(own))
     for items in arguments.items:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -85,6 +90,16 @@ def measure(settings: Settings, arguments: argparse.Namespace, filters: Sequence
                         flush=True,
                     )
         print("\n" + stages(address, users, K))
+
+
+def beside_naive(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Print the service beside a naive chain."""
+    users = users_of(settings, arguments.dataset, arguments.history[-1])
+    asked = {"k": K, "connections": arguments.connections, "seconds": arguments.seconds}
+    running = service(settings, arguments.dataset, "--no-consumer"), naive_chain(settings, arguments.dataset)
+    with running[0] as address, running[1] as chain:
+        for row in side_by_side(address, chain, users, **asked):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
