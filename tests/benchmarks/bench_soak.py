@@ -6,7 +6,8 @@ A real `gatehouse serve` with its consumer, on a small made shop with Redis as i
 store, is asked at 70 % of the rate that it can answer; other clients send events, each
 again until it is accepted. Every 20 seconds something breaks for 5: Redis is killed, the
 disk of the event log is full (a small disk in memory where this user may mount one, else
-simulated by a limit of the front's files), the engine is killed, the consumer is killed.
+simulated by a limit of the front's files), and in the first half the engine is killed and
+the consumer is killed.
 Printed are the outcomes: whole answers, flagged ones, requests refused by 503 with
 Retry-After, and errors, which are all others; what the log and the online histories hold
 of the accepted events; and the memory of each process.
@@ -33,7 +34,7 @@ from feature_repo.schema import Entity
 from feature_repo.store.sqlite_online import open_store
 from serving.settings import Settings
 from tests.benchmarks.service.clients import DEGRADED, ERROR, REFUSED, WHOLE, Readers, Writers
-from tests.benchmarks.service.faults import Fault, durable_redis, faults, small_disk
+from tests.benchmarks.service.faults import OF_STORES, Fault, durable_redis, faults, small_disk
 from tests.benchmarks.service.memory import WARM_SECONDS, Memory
 from tests.benchmarks.service.open_loop import Load, capacity
 from tests.integration.fresh_world import SCHEMA, fresh_release, fresh_tables
@@ -125,7 +126,7 @@ def soak(
     ]
     for thread in (memory, *loads):
         thread.start()
-    found = faults(served, redis, served.settings.event_log(DATASET).parent)
+    found = faults(served, redis, served.settings.event_log(DATASET))
     broken = _break(found, seconds=seconds, every=every, lasting=lasting)
     memory.stop()
     loads[0].stop()
@@ -169,10 +170,12 @@ def _break(
     found: Sequence[Fault], *, seconds: float, every: float, lasting: float
 ) -> list[tuple[str, float, float, float]]:
     """Break one thing after the other, as long as there is time for it."""
-    started, broken = time.monotonic(), []
-    for number in range(int(seconds // every)):
+    started, broken, times = time.monotonic(), [], int(seconds // every)
+    for number in range(times):
         time.sleep(max(0.0, started + number * every + (every - lasting) / 4 - time.monotonic()))
-        fault, begin = found[number % len(found)], time.monotonic()
+        # Processes live through the second half, so that their memory can be seen.
+        kinds = len(found) if number < max(len(found), times / 2) else OF_STORES
+        fault, begin = found[number % kinds], time.monotonic()
         fault.begin()
         time.sleep(lasting)
         fault.end()

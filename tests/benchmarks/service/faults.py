@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tests.integration.serving_world import Served
 
 DISK_BYTES = 64_000_000
 """Size of the small disk of the event log."""
+OF_STORES = 2
+"""Faults that leave every process alive."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,15 @@ class Fault:
     end: Callable[[], None] = lambda: None
 
 
-def faults(served: Served, redis: Server, log_folder: Path) -> list[Fault]:
-    """Faults of a service, in the order of the soak.
+def faults(served: Served, redis: Server, log: Path) -> list[Fault]:
+    """Faults of a service: first `OF_STORES` of what it stands on, then of its own processes.
 
     Args:
         served: the service.
         redis: its online store.
-        log_folder: folder of its event log.
+        log: its event log.
     """
-    disk = full_disk(log_folder) if os.path.ismount(log_folder) else refused_writes(served)
+    disk = full_disk(log) if os.path.ismount(log.parent) else refused_writes(served)
     return [
         Fault("Redis killed", lambda: _kill_server(redis), redis.start),
         disk,
@@ -47,17 +50,18 @@ def faults(served: Served, redis: Server, log_folder: Path) -> list[Fault]:
     ]
 
 
-def full_disk(folder: Path) -> Fault:
-    """Fill the disk of a folder to the last byte."""
-    filler = folder / "filler"
+def full_disk(log: Path) -> Fault:
+    """Fill the disk of an event log to the last byte."""
+    filler = log.with_name("filler")
 
     def begin() -> None:
-        with filler.open("wb", buffering=0) as file, suppress(OSError):  # no space left
-            while file.write(bytes(1 << 20)):
-                pass
-        with filler.open("ab", buffering=0) as file, suppress(OSError):
-            while file.write(bytes(512)):
-                pass
+        # The space that its write-ahead log holds would do for a while.
+        with closing(sqlite3.connect(log, timeout=5)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for size in (1 << 20, 512):
+            with filler.open("ab", buffering=0) as file, suppress(OSError):  # no space left
+                while file.write(bytes(size)):
+                    pass
 
     return Fault("log's disk full", begin, filler.unlink)
 
