@@ -32,6 +32,8 @@ from serving.request_time import RequestTime
 from serving.user_lists import Asked, Stage, UserLists, untimed
 
 USERS_AT_ONCE = 256
+STRANGER = "nothing is known of this user: these are the most popular items"
+"""Note of an answer with popular items."""
 
 
 class OnlineFeatures(Protocol):
@@ -245,7 +247,7 @@ class Retriever:
     def _notes(self, source: str, found: int, request: Request) -> tuple[str, ...]:
         notes, k = [], request.k
         if source == POPULAR:
-            notes.append("nothing is known of this user: these are the most popular items")
+            notes.append(STRANGER)
         if odd := [id_ for id_ in request.session if self.judged.row(id_) is None]:
             notes.append(f"{len(odd):,} items of the session are not in the release, such as {odd[0]!r}")
         if k > len(self.corpus.ids):

@@ -18,7 +18,7 @@ from feature_repo.errors import InputError
 from feature_repo.schema import Entity
 from feature_repo.utc import present_time
 from serving.answer import POPULAR, TWO_TOWER, Recommendations, Recommended
-from serving.engine.guarded_store import GuardedStore, NoFeatures
+from serving.engine.guarded_store import GuardedStore, NoFeatures, NoRows
 from serving.engine.offer import Offer
 from serving.engine.stages import Stages
 from serving.explanation import history_of, nearest
@@ -28,7 +28,7 @@ from serving.index.filters import FilterError
 from serving.known_items import unknown_item
 from serving.release.load import Release
 from serving.request import Request
-from serving.retriever import Retriever
+from serving.retriever import STRANGER, Retriever
 from serving.similar import similar_items
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,9 @@ class Answerer:
         self.release = release
         self._stale_after, self._now = stale_after, now
         self.offer = Offer(store, clock=clock)
+        self._store = store
         self._use(Retriever(release, store, index, stage=stages.stage))
+        self._answers = {"recommend": self._recommend, "popular": self._popular_items}
         self._others: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
             "similar": self._similar,
             "explain": self._explain,
@@ -77,6 +79,7 @@ class Answerer:
     def _use(self, retriever: Retriever) -> None:
         self._retriever, self.corpus, self.judged = retriever, retriever.corpus, retriever.judged
         self._popular = retriever.with_store(NoFeatures(self.offer.withdrawn))
+        self._control = retriever.with_store(NoRows(self._store))
 
     def answer(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Answer the questions of a batch, in their order."""
@@ -84,12 +87,12 @@ class Answerer:
             # All answers of a batch see the same items.
             self._use(self._retriever.with_items(self.offer.new.corpus, self.offer.left_out))
         found: dict[int, Answer] = {}
-        users: dict[int, Request] = {}
+        asked: dict[str, dict[int, Request]] = {op: {} for op in self._answers}
         for number, question in enumerate(questions):
             try:
-                if question["op"] == "recommend":
+                if question["op"] in asked:
                     self.corpus.matches(question["where"])
-                    users[number] = _request(question)
+                    asked[question["op"]][number] = _request(question)
                 else:
                     found[number] = self._others[question["op"]](question)
             except (FilterError, LookupError, InputError, AwayError) as error:
@@ -97,20 +100,34 @@ class Answerer:
             except Exception:
                 logger.exception("a question of the kind %s failed", question["op"])
                 found[number] = _broken()
-        found |= dict(zip(users, self._recommend(list(users.values())), strict=True))
+        for op, own in asked.items():
+            found |= dict(zip(own, self._answers[op](list(own.values())), strict=True))
         return [found[number] for number in range(len(questions))]
 
     def _recommend(self, requests: list[Request]) -> list[Answer]:
+        return self._answered(self._retriever, requests)
+
+    def _popular_items(self, requests: list[Request]) -> list[Answer]:
+        """Popular items for everybody, the control of an experiment; a session only says what was seen."""
+        returns = self.release.schema.seen_items_may_return
+        seen = [() if returns and not each.exclude_seen else each.session for each in requests]
+        plain = [
+            replace(each, session=(), exclude=(*each.exclude, *own)) for each, own in zip(requests, seen, strict=True)
+        ]
+        return [_as_wanted(answer) for answer in self._answered(self._control, plain)]
+
+    def _answered(self, retriever: Retriever, requests: list[Request]) -> list[Answer]:
+        """Answer by a retriever, and where the online store is away without it."""
         try:
-            return [self._told(each) for each in self._retriever.answer(requests)]
+            return [self._told(each) for each in retriever.answer(requests)]
         except AwayError as error:
             left = self._left(requests)
             return [{**self._told(each), "flags": {"degraded": f"{error}: {_LEFT[each.source]}"}} for each in left]
         except InputError as error:
-            return [_refusal(error)] if len(requests) == 1 else self._one_by_one(requests)
+            return [_refusal(error)] if len(requests) == 1 else self._one_by_one(retriever, requests)
         except Exception:
             logger.exception("a batch of %d requests failed", len(requests))
-            return [_broken()] if len(requests) == 1 else self._one_by_one(requests)
+            return [_broken()] if len(requests) == 1 else self._one_by_one(retriever, requests)
 
     def _left(self, requests: list[Request]) -> list[Recommendations]:
         """Answer without online features: from sessions, or by popular items alone where the search is away."""
@@ -119,8 +136,8 @@ class Answerer:
         except AwayError:
             return self._popular.answer([replace(each, session=()) for each in requests])
 
-    def _one_by_one(self, requests: list[Request]) -> list[Answer]:
-        return [answer for each in requests for answer in self._recommend([each])]
+    def _one_by_one(self, retriever: Retriever, requests: list[Request]) -> list[Answer]:
+        return [answer for each in requests for answer in self._answered(retriever, [each])]
 
     def _similar(self, question: Mapping[str, Any]) -> Answer:
         left_out = {*self.offer.left_out, *question["exclude"]}
@@ -205,6 +222,14 @@ def _request(question: Mapping[str, Any]) -> Request:
         exclude_seen=question["exclude_seen"],
         session=tuple(question["session"]),
     )
+
+
+def _as_wanted(answer: Answer) -> Answer:
+    """Answer of popular items that were asked for: no note and no flag that nothing is known of the user."""
+    if "error" in answer:
+        return answer
+    flags = {name: reason for name, reason in answer["flags"].items() if name != "unknown"}
+    return {**answer, "flags": flags, "notes": tuple(note for note in answer["notes"] if note != STRANGER)}
 
 
 def _items(items: Sequence[Recommended]) -> list[Answer]:

@@ -107,3 +107,18 @@ class NoFeatures:
 
     def loaded_until(self, entity: Entity) -> datetime | None:
         return None
+
+
+class NoRows(NoFeatures):
+    """Online features of nobody, but what each user has seen: for popular items as the control of an experiment.
+
+    Args:
+        store: the store that knows what was seen.
+    """
+
+    def __init__(self, store: GuardedStore) -> None:
+        super().__init__(store.withdrawn_items())
+        self._store = store
+
+    def seen_rows(self, ids: Sequence[str]) -> list[list[str]]:
+        return self._store.seen_rows(ids)

@@ -182,6 +182,20 @@ def test_without_the_search_popular_items_answer(world: World, monkeypatch: pyte
     assert refused["error"] == {"status": 503, "message": "Milvus does not answer (MilvusException)"}
 
 
+def test_the_control_is_popular_items_for_everybody_without_what_was_seen(world: World) -> None:
+    users = random_users().filter(~pl.col("history_items").list.contains("food01"))["user_id"].to_list()
+    known, unknown = world.ask(users[0], "nobody", op="popular", k=2)
+    assert (known["source"], known["flags"], known["notes"]) == ("popular", {}, ())
+    assert ids(known) == ids(unknown) == ["food01", "toys00"]
+    (filtered,) = world.ask(users[0], op="popular", where='department == "toys"')
+    assert ids(filtered) == ["toys00"]
+    seen = random_users().filter(pl.col("history_items").list.contains("food01"))["user_id"][0]
+    assert "food01" not in ids(world.ask(seen, op="popular")[0])
+    assert ids(world.ask(users[0], op="popular", session=["food01"])[0]) == ["toys00"]
+    world.store.seen_rows = lambda ids: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    assert world.ask("user03", op="popular")[0]["error"]["status"] == 500
+
+
 def test_old_features_and_unknown_users_are_flagged(world: World) -> None:
     known, unknown = world.ask("user03", "nobody")
     assert (known["flags"], list(unknown["flags"])) == ({}, ["unknown"])
