@@ -43,12 +43,15 @@ def read_exposures(path: Path) -> pl.DataFrame:
 
     Raises:
         InputError: no such file, a missing column, a wrong type, a null, or the same
-            request twice.
+            request of a user twice.
     """
     frame = _read(path, EXPOSURES, ("experiment", "variant", "propensity", USER_ID, "request_id", "timestamp"))
     # Counted twice, an answer would halve its click-through rate.
-    if twice := frame.height - frame.n_unique(["experiment", "request_id"]):
-        raise InputError(f"{path}: {twice:,} rows repeat a request_id of their experiment; wanted one row a request")
+    if twice := frame.height - frame.n_unique(["experiment", "request_id", USER_ID]):
+        raise InputError(
+            f"{path}: {twice:,} rows repeat a request_id of their experiment and user; wanted one row for each user of "
+            "a request"
+        )
     return frame
 
 

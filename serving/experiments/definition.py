@@ -52,6 +52,8 @@ class Experiment:
     """Time after a user's first answer in which outcomes count."""
     users: int = 10_000
     """Number of users at which the anytime-valid intervals are tightest."""
+    dataset: str | None = None
+    """Dataset that it runs on; None for each of the home."""
 
     @property
     def baseline(self) -> str:
@@ -69,6 +71,16 @@ class Experiment:
         total = sum(variant.weight for variant in self.variants)
         return {variant.name: variant.weight / total for variant in self.variants}
 
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Numbers of the versions that it names, those of variants first."""
+        named = [each.serves for each in (*self.variants, *self.shadows)]
+        return tuple(dict.fromkeys(each for each in named if isinstance(each, int)))
+
     def runs_at(self, moment: datetime) -> bool:
         """Whether users are assigned at a moment."""
         return self.start <= moment < self.end
+
+    def is_of(self, dataset: str) -> bool:
+        """Whether it runs on a dataset."""
+        return self.dataset in (None, dataset)

@@ -18,10 +18,11 @@ class Pick:
     """Variant that picked it; None for items after one ranking has ended."""
 
 
-def coins(salt: str, request_id: str) -> Iterator[bool]:
-    """Yield the coin tosses of a request. The same request has the same tosses."""
+def coins(salt: str, request_id: str, user_id: str) -> Iterator[bool]:
+    """Yield the coin tosses of a user's answer. The same request has the same tosses."""
+    # Of the user, too: the users of one request are independent.
     for toss in count():
-        yield uniform(salt, request_id, str(toss)) < 0.5
+        yield uniform(salt, request_id, user_id, str(toss)) < 0.5
 
 
 def team_draft(rankings: Mapping[str, Sequence[str]], k: int, tosses: Iterator[bool]) -> list[Pick]:

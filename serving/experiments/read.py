@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from serving.experiments.definition import CHAMPION, CONTROL, Design, Experiment
 YAML_NAME = "experiments.yaml"
 """Name of the file in the home."""
 _REQUIRED = ("start", "end", "variants")
-_KEYS = (*_REQUIRED, "salt", "shadows", "design", "window_days", "users")
+_KEYS = (*_REQUIRED, "salt", "shadows", "design", "window_days", "users", "dataset")
 _VARIANT_KEYS = ("serves", "weight")
 
 
@@ -32,7 +32,8 @@ def read_experiments(path: Path) -> dict[str, Experiment]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; docs/guide/experiments.md shows one")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # An empty file, or one of comments, has no experiments.
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from error
     found = {
@@ -58,7 +59,7 @@ def _experiment(name: str, raw: Any, where: str) -> Experiment:
     body = _mapping(raw, where, known=_KEYS, required=_REQUIRED)
     experiment = Experiment(
         name=name,
-        salt=_salt(body.get("salt", name), where),
+        salt=_text(body.get("salt", name), f"{where}: salt"),
         start=_time(body["start"], f"{where}: start"),
         end=_time(body["end"], f"{where}: end"),
         variants=tuple(_variants(body["variants"], where)),
@@ -66,6 +67,7 @@ def _experiment(name: str, raw: Any, where: str) -> Experiment:
         design=_design(body.get("design", Design.SPLIT), where),
         window=timedelta(days=_number(body.get("window_days", 7), f"{where}: window_days")),
         users=_users(body.get("users", 10_000), where),
+        dataset=_text(body["dataset"], f"{where}: dataset") if "dataset" in body else None,
     )
     if experiment.end - experiment.start < experiment.window:
         raise InputError(
@@ -89,9 +91,9 @@ def _shadows(raw: Any, where: str) -> Iterator[Variant]:
         yield Variant(name=str(name), serves=_served(value, f"{where}, shadow {name}"), weight=0.0)
 
 
-def _salt(raw: Any, where: str) -> str:
+def _text(raw: Any, where: str) -> str:
     if not isinstance(raw, str) or not raw:
-        raise InputError(f"{where}: salt is {raw!r}; wanted a text")
+        raise InputError(f"{where} is {raw!r}; wanted a text")
     return raw
 
 
@@ -121,10 +123,11 @@ def _refuse_variants(experiment: Experiment, where: str) -> None:
 
 
 def _refuse_overlap(experiments: Mapping[str, Experiment], path: Path) -> None:
-    """Refuse two experiments at one time: a request has one answer."""
+    """Refuse two experiments of a dataset at one time: a request has one answer."""
     by_start = sorted(experiments.values(), key=lambda experiment: experiment.start)
-    for first, second in pairwise(by_start):
-        if second.start < first.end:
+    for first, second in combinations(by_start, 2):
+        apart = None not in (first.dataset, second.dataset) and first.dataset != second.dataset
+        if second.start < first.end and not apart:
             raise InputError(
                 f"{path}: {second.name} starts at {second.start}, before {first.name} ends at {first.end}; "
                 "wanted one experiment at a time, because a request has one answer"

@@ -63,3 +63,5 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     twice = pl.DataFrame([asdict(RECORD), asdict(RECORD) | {"timestamp": RECORD.timestamp + timedelta(days=1)}])
     with pytest.raises(InputError, match="1 rows repeat a request_id"):
         read_exposures(saved(twice, tmp_path))
+    of_two_users = pl.DataFrame([asdict(RECORD), asdict(RECORD) | {"user_id": "another"}])
+    assert read_exposures(saved(of_two_users, tmp_path)).height == 2

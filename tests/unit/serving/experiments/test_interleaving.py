@@ -30,18 +30,20 @@ def test_items_after_the_end_of_a_ranking_count_for_nobody() -> None:
 
 def test_the_same_request_has_the_same_answer_and_others_have_fair_tosses() -> None:
     rankings = {"a": A, "b": B}
-    assert team_draft(rankings, 4, coins("s", "r1")) == team_draft(rankings, 4, coins("s", "r1"))
-    begins = [next(coins("s", f"r{number}")) for number in range(10_000)]
+    assert team_draft(rankings, 4, coins("s", "r1", "u")) == team_draft(rankings, 4, coins("s", "r1", "u"))
+    begins = [next(coins("s", f"r{number}", "u")) for number in range(10_000)]
     assert np.mean(begins) == pytest.approx(0.5, abs=4 * 0.005)
-    again = [next(coins("t", f"r{number}")) for number in range(10_000)]
+    again = [next(coins("t", f"r{number}", "u")) for number in range(10_000)]
     assert np.mean(np.equal(begins, again)) == pytest.approx(0.5, abs=4 * 0.005)
+    of_users = [next(coins("s", "r1", f"u{number}")) for number in range(10_000)]
+    assert np.mean(of_users) == pytest.approx(0.5, abs=4 * 0.005)
 
 
 def test_clicks_that_ignore_the_variant_prefer_none() -> None:
     """A user who clicks the first position only: each variant has it half of the time."""
     leads = []
     for number in range(4_000):
-        picks = team_draft({"a": A, "b": B}, 4, coins("s", f"r{number}"))
+        picks = team_draft({"a": A, "b": B}, 4, coins("s", f"r{number}", "u"))
         clicks = clicks_by_team(picks, {picks[0].item})
         leads.append(clicks["b"] - clicks["a"])
     assert abs(np.mean(leads)) < 4 / np.sqrt(len(leads))

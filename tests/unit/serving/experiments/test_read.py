@@ -95,5 +95,24 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
         read_experiment(write(tmp_path, GOOD), "never")
     with pytest.raises(InputError, match="no such file"):
         read_experiments(tmp_path / "absent.yaml")
-    with pytest.raises(InputError, match="got None; wanted keys with values"):
-        read_experiments(write(tmp_path, ""))
+
+
+def test_a_file_of_comments_has_no_experiments(tmp_path: Path) -> None:
+    assert read_experiments(write(tmp_path, "# newer:\n")) == {}
+    with pytest.raises(InputError, match=r"got \['newer'\]; wanted keys with values"):
+        read_experiments(write(tmp_path, "- newer\n"))
+
+
+def test_experiments_of_other_datasets_may_run_at_one_time(tmp_path: Path) -> None:
+    together = GOOD.replace("start: 2026-07-01T06:00", "start: 2026-06-02")
+    of_two = together.replace("salt: pepper", "dataset: shop")
+    with pytest.raises(InputError, match="wanted one experiment at a time"):
+        read_experiments(write(tmp_path, of_two))
+    found = read_experiments(write(tmp_path, of_two.replace("newer:\n", "newer:\n  dataset: films\n")))
+    assert [each.is_of("shop") for each in found.values()] == [False, True]
+    assert read_experiments(write(tmp_path, GOOD))["newer"].is_of("shop")
+
+
+def test_the_versions_are_those_of_variants_and_shadows(tmp_path: Path) -> None:
+    found = read_experiments(write(tmp_path, GOOD))
+    assert [each.versions for each in found.values()] == [(7, 8), ()]

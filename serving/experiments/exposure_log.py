@@ -1,0 +1,112 @@
+"""Log of exposures: an SQLite file of its own beside the event log.
+
+It is no part of the event log: an impression has one item, an exposure a whole answer
+with its variant; and clients report impressions of what a person really saw.
+
+Commits survive the end of the process. A loss of power may take the last ones away:
+that costs some answers of each variant alike, and no fsync delays the service.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from serving.experiments.exposure import Exposure
+
+FORMAT = 1
+"""Number of the table's layout, kept as `user_version`."""
+TABLE = f"""
+CREATE TABLE IF NOT EXISTS exposures (number INTEGER PRIMARY KEY, experiment TEXT NOT NULL, user_id TEXT NOT NULL,
+request_id TEXT NOT NULL, line TEXT NOT NULL, UNIQUE (experiment, user_id, request_id));
+PRAGMA user_version = {FORMAT};
+"""
+INSERT = "INSERT OR IGNORE INTO exposures (experiment, user_id, request_id, line) VALUES (?, ?, ?, ?)"
+READ = "SELECT line FROM exposures WHERE experiment = ? ORDER BY number"
+WAIT_SECONDS = 5.0
+"""Longest wait for another process that writes."""
+
+
+class ExposureLogError(RuntimeError):
+    """Log that cannot be written or read."""
+
+
+class ExposureLog:
+    """Exposures of one dataset in a file, for many processes and one thread at a time.
+
+    Args:
+        path: the file; made if missing.
+
+    Raises:
+        ExposureLogError: the file cannot be opened, or is no log of exposures.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _explained(path):
+            self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False)
+            _prepare(self._connection, path)
+
+    def keep(self, exposures: Sequence[Exposure]) -> int:
+        """Keep exposures and count the new ones.
+
+        The first answer to a user in a request counts. A request that a client sends
+        again has the same id, and so has one answer.
+        """
+        rows = [(each.experiment, each.user_id, each.request_id, each.to_json()) for each in exposures]
+        with _explained(self.path), self._connection:
+            return self._connection.executemany(INSERT, rows).rowcount
+
+    def lines(self, experiment: str) -> list[str]:
+        """Exposures of an experiment as JSON, in the order of their arrival."""
+        with _explained(self.path):
+            return [line for (line,) in self._connection.execute(READ, (experiment,))]
+
+    def forget(self, user_id: str) -> int:
+        """Delete the exposures of a user for good, and count them."""
+        with _explained(self.path):
+            self._connection.execute("PRAGMA secure_delete = ON")
+            with self._connection:
+                count = self._connection.execute("DELETE FROM exposures WHERE user_id = ?", (user_id,)).rowcount
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no byte stays beside the file
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def read_lines(path: Path, experiment: str) -> list[str]:
+    """Exposures of an experiment as JSON; none where there is no log.
+
+    ExposureLogError if the log cannot be read.
+    """
+    if not path.is_file():
+        return []
+    with closing(ExposureLog(path)) as log:
+        return log.lines(experiment)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the table of a new file; refuse one of another layout."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found == FORMAT:
+        return
+    if found != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise ExposureLogError(
+            f"{path}: wanted a log of exposures of format {FORMAT}; it is of format {found}, or none"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(f"BEGIN IMMEDIATE;{TABLE}COMMIT;")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into those of a log."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ExposureLogError(f"log of exposures {path}: {error}; see to the disk and the folder's rights") from error
