@@ -47,6 +47,8 @@ class ServiceSettings:
     """Time without a question after which the second engine, of the page's comparison, ends."""
     poll_seconds: float = 1.0
     """Time between two looks for a new champion."""
+    variant_engines: int = 3
+    """Most engines of variants and shadows beside the champion's."""
     start_seconds: float = 240.0
     """Longest time that a release takes to load."""
     stop_seconds: float = 30.0

@@ -143,6 +143,10 @@ class Settings:
         """Return the file of a dataset's new and hidden items."""
         return self.home / "items" / f"{dataset}.db"
 
+    def exposure_log(self, dataset: str) -> Path:
+        """Return the file of a dataset's log of exposures."""
+        return self.home / "experiments" / f"{dataset}.db"
+
     def running(self, service: str) -> str | None:
         """Return the address of a service that runs on this home.
 

@@ -87,7 +87,8 @@ def compare_answers(
     if missing := [name for name in names if name not in answers]:
         raise ValueError(f"no answer of {', '.join(missing)}; wanted one of {', '.join(names)} each")
     same = [name for name in names if list(answers[name]) == list(shown)]
-    propensity = sum(experiment.propensities.get(name, 0.0) for name in same)
+    # At most 1: a sum of shares may be a little more.
+    propensity = min(1.0, sum(experiment.propensities.get(name, 0.0) for name in same))
     if propensity == 0:
         raise ValueError(f"no variant of {experiment.name} gave the answer that was shown")
     return propensity, tuple(shadow.name for shadow in experiment.shadows if shadow.name in same)

@@ -14,6 +14,7 @@ from serving.http import errors
 from serving.http.access import Access
 from serving.http.bodies import FAILURES_OF_ANY
 from serving.http.edge import Edge
+from serving.http.experiments.experiments import Experiments
 from serving.http.page import entry
 from serving.http.page import router as page
 from serving.http.page.versions import VersionsReader
@@ -31,6 +32,7 @@ def make_app(
     tracing: Tracing | None = None,
     versions: VersionsReader | None = None,
     second: SecondEngine | None = None,
+    experiments: Experiments | None = None,
 ) -> ASGIApp:
     """Make the application of a service.
 
@@ -40,6 +42,7 @@ def make_app(
         tracing: makes a span of each request, where traces are wanted.
         versions: reader of the versions that the page compares.
         second: engine of the version that the page shows beside the one that serves.
+        experiments: experiments of the service.
     """
 
     @asynccontextmanager
@@ -47,10 +50,14 @@ def make_app(
         running = [asyncio.create_task(service.supervisor.run())]
         if service.consumer:
             running.append(asyncio.create_task(service.consumer.run()))
+        if experiments:
+            running.append(asyncio.create_task(experiments.run()))
         yield
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        if experiments:
+            await experiments.close()
         await service.supervisor.close()
         if second:
             await second.close()
@@ -70,6 +77,7 @@ def make_app(
         responses=FAILURES_OF_ANY,
     )
     app.state.service, app.state.access, app.state.versions, app.state.second = service, access, versions, second
+    app.state.experiments = experiments
     errors.install(app)
     for each in (recommendations, items, new_items, events, state, entry, page):
         app.include_router(each.router)

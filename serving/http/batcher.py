@@ -2,6 +2,8 @@
 
 So an idle engine answers at once, a busy one answers many requests with one pass, and no request is ever split over two
 engines. The queue is bounded: what cannot be answered soon is refused at once, and waits nowhere.
+
+What nobody waits for, such as the answer of a shadow, is asked when no request is there.
 """
 
 from __future__ import annotations
@@ -65,11 +67,12 @@ class Batcher:
         self._ask, self._observe = ask, observe
         self._batch, self._queue, self._seconds = batch_users, queue_users, wait_seconds
         self._waiting: deque[_Waiting] = deque()
+        self._later: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._gone: EngineGoneError | None = None
         self._closed = False
         self.load = 0
-        """Questions that wait or are being answered."""
+        """Questions of clients that wait or are being answered."""
         self._task = asyncio.create_task(self._run())
 
     async def answer(self, questions: Sequence[Question]) -> Answered:
@@ -93,6 +96,19 @@ class Batcher:
             return await waiting.answered
         finally:
             self.load -= len(questions)
+
+    async def answer_later(self, questions: Sequence[Question]) -> Answered:
+        """Answer questions that nobody waits for, whenever no request of a client waits.
+
+        The caller bounds their number. EngineGoneError if the engine has ended, or is to end.
+        """
+        if self._gone or self._closed:
+            raise self._gone or EngineGoneError("the engine is being ended")
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(questions=questions, answered=loop.create_future(), since=loop.time())
+        self._later.append(waiting)
+        self._arrived.set()
+        return await waiting.answered
 
     async def close(self) -> None:
         """Answer everything that has come, then end."""
@@ -124,7 +140,15 @@ class Batcher:
                 continue
             batch.append(each)
             size += len(each.questions)
-        return batch
+        return batch or self._next_later()
+
+    def _next_later(self) -> list[_Waiting]:
+        """Take the next questions that nobody waits for, one call at a time, so that a request waits for few."""
+        while self._later:
+            each = self._later.popleft()
+            if not each.answered.done():
+                return [each]
+        return []
 
     async def _send(self, batch: list[_Waiting]) -> None:
         questions = [question for each in batch for question in each.questions]
@@ -134,7 +158,7 @@ class Batcher:
             reply = await self._ask(questions)
         except EngineGoneError as error:
             self._gone = error
-            for each in (*batch, *self._waiting):
+            for each in (*batch, *self._waiting, *self._later):
                 if not each.answered.done():
                     each.answered.set_exception(error)
             return

@@ -14,7 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 FROM_1: dict[str, Any] = {"minimum": 1}
 Id = Annotated[str, Field(json_schema_extra={"minLength": 1})]
 EventId = Annotated[str, Field(min_length=1, max_length=256)]
-FLAGS = "Reasons by flag: `unknown` (nothing is known of the user), `stale` (old features), `degraded` (popular items)."
+FLAGS = (
+    "Reasons by flag: `unknown` (nothing is known of the user), `stale` (old features), `degraded` (popular items),"
+    " `fallback` (the champion's answer instead of the variant's)."
+)
+PART = "Whether to take part in the running experiment; else the champion answers, and no exposure is kept."
 TIMINGS = "Milliseconds by stage. `queue` is this request's; the engine's stages are those of its whole batch."
 ITEM: dict[str, Any] = {"item_id": "1029743", "score": 0.8123, "fields": {"department": "GROCERY", "price_28d": 1.99}}
 EXAMPLE: dict[str, Any] = {
@@ -55,6 +59,7 @@ class Item(BaseModel):
     score: float = Field(description="Cosine of user and item, or the re-scorer's score; the count of a popular item.")
     fields: dict[str, Any] = Field(description="Stored fields by name.")
     new: bool = Field(False, description="Whether it came after the release was judged; only then there.")
+    variant: str | None = Field(None, description="Variant that picked the item, in an interleaved answer.")
 
 
 class UserAnswer(BaseModel):
@@ -62,12 +67,14 @@ class UserAnswer(BaseModel):
 
     user_id: str
     version: int = Field(description="Release that answered.")
-    source: str = Field(description="`two_tower`, or `popular`.")
+    source: str = Field(description="`two_tower`, `popular`, or `interleaved`.")
     items: list[Item]
     notes: list[str] = Field(description="Remarks, such as fewer items than wanted.")
     flags: dict[str, str] = Field(description=FLAGS)
     features_as_of: str | None = Field(description="Time that the online features stand for, UTC.")
     newest_row: str | None = Field(description="Time of the user's newest features, UTC: of the last load or event.")
+    experiment: str | None = Field(None, description="Experiment that the answer is part of, where one runs.")
+    variant: str | None = Field(None, description="Variant of the user in it; `interleaved` for an answer of both.")
 
 
 class Recommended(UserAnswer):
@@ -86,10 +93,10 @@ class Broken(BaseModel):
 
 
 class RecommendedToMany(BaseModel):
-    """Answer to a request for many users, all of one version."""
+    """Answer to a request for many users, all of one version unless an experiment runs."""
 
     model_config = _with_example({"version": 3, "answers": [EXAMPLE], **WHOLE})
-    version: int
+    version: int = Field(description="Release that serves; a variant's answers name their own.")
     answers: list[UserAnswer | Broken] = Field(description="Answers in the order of `user_ids`, then of `users`.")
     request_id: str
     timings_ms: dict[str, float] = Field(description=TIMINGS)
@@ -120,6 +127,7 @@ class ManyUsers(BaseModel):
     filter: str | None = None
     exclude_seen: bool = False
     exclude: list[Id] = []
+    experiment: bool = Field(default=True, description=PART)
 
 
 class Similar(BaseModel):

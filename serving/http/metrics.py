@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Metrics:
@@ -81,6 +82,40 @@ class Metrics:
         self.deaths = Counter("gatehouse_engine_deaths", "Engines that ended by themselves.", registry=own)
         self.registry_failures = Counter(
             "gatehouse_registry_failures", "Looks for the champion that failed.", registry=own
+        )
+        self.variant_engines = Gauge(
+            "gatehouse_variant_engines", "Engines of variants and shadows beside the champion's.", registry=own
+        )
+        self.variant_answers = Counter(
+            "gatehouse_variant_answers",
+            "Answers to users of an experiment by variant.",
+            ["experiment", "variant"],
+            registry=own,
+        )
+        self.variant_degraded = Counter(
+            "gatehouse_variant_degraded",
+            "Answers that are flagged as degraded or fallback, and are no exposure of the variant.",
+            ["experiment", "variant"],
+            registry=own,
+        )
+        self.exposures = Counter(
+            "gatehouse_exposures", "Exposures by outcome: kept, known, lost.", ["outcome"], registry=own
+        )
+        self.shadow_answers = Counter(
+            "gatehouse_shadow_answers",
+            "Answers of shadows by outcome: compared, failed, dropped.",
+            ["shadow", "outcome"],
+            registry=own,
+        )
+        self.shadow_seconds = Histogram(
+            "gatehouse_shadow_seconds", "Time of a shadow's engine.", ["shadow"], buckets=SECONDS, registry=own
+        )
+        self.shadow_overlap = Histogram(
+            "gatehouse_shadow_overlap",
+            "Share of the shown items that the shadow has among as many.",
+            ["shadow"],
+            buckets=SHARES,
+            registry=own,
         )
 
     def count_answer(self, answer: Mapping[str, object]) -> None:

@@ -17,13 +17,19 @@ from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.items.reader import ItemReader
 from feature_repo.items.store import ItemStore
+from serving.experiments.exposure_log import ExposureLog
+from serving.experiments.read import YAML_NAME
 from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
 from serving.http.champion import ChampionReader, champion_read
 from serving.http.consumer_watch import ConsumerWatch, consumer_command
 from serving.http.engine_process import EngineProcess, engine_command
 from serving.http.event_intake import EventIntake
+from serving.http.experiments.definitions import Definitions
+from serving.http.experiments.experiments import Experiments
+from serving.http.experiments.exposures import ExposureWriter
 from serving.http.item_intake import ItemIntake
+from serving.http.lanes import Lanes
 from serving.http.logs import log_to
 from serving.http.metrics import Metrics
 from serving.http.page.versions import VersionsReader, versions_read
@@ -64,7 +70,8 @@ def serve(
         echo: told the address, and what begins to serve.
 
     Raises:
-        ValueError: a setting cannot be used, or another host than loopback is to be served without a token.
+        ValueError: a setting or `experiments.yaml` cannot be used, or another host than loopback is to be served
+            without a token.
         RuntimeError: the address cannot be listened on.
     """
     limits, token = ServiceSettings.from_environment(environ), read_token(environ, token_file)
@@ -73,6 +80,7 @@ def serve(
             f"--host {host} can be reached from other machines: wanted a bearer token, by --token-file FILE,"
             " GATEHOUSE_TOKEN_FILE or GATEHOUSE_TOKEN"
         )
+    definitions = Definitions(settings.home / YAML_NAME, dataset)
     tracing, logs = tracing_of(environ), settings.home / "logs"
     with _listen(host, port) as listening:
         log_to(logs / "serve.log")
@@ -93,7 +101,11 @@ def serve(
             watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
         service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, items, watch)
         second = SecondEngine(partial(start, is_preview=True), limits)
-        made = make_app(service, Access(token), tracing, VersionsReader(versions_read(settings, dataset)), second)
+        lanes = Lanes(start, limits, metrics, echo)
+        exposures = ExposureWriter(lambda: ExposureLog(settings.exposure_log(dataset)), metrics)
+        experiments = Experiments(service, definitions, lanes, exposures)
+        versions = VersionsReader(versions_read(settings, dataset))
+        made = make_app(service, Access(token), tracing, versions, second, experiments)
         echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")
         with _noted(settings, dataset, address(listening)):
             _Server(_config(made, limits)).run([listening])

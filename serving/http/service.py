@@ -66,15 +66,16 @@ class Service:
         lane, facts = self.supervisor.lane, self.supervisor.facts
         if lane:
             try:
-                return self._counted(await lane.batcher.answer(questions))
+                return self.counted(await lane.batcher.answer(questions))
             except EngineGoneError as error:
                 logger.warning("popular items for %d users: %s", len(questions), error)
                 facts = lane.facts
         if facts is None:
             raise ApiError(503, "; ".join(self.supervisor.problems.values()), retry_after=LOADING_SECONDS)
-        return self._counted(popular_answers(facts, questions, await self.items.hidden()))
+        return self.counted(popular_answers(facts, questions, await self.items.hidden()))
 
-    def _counted(self, answered: Answered) -> Answered:
+    def counted(self, answered: Answered) -> Answered:
+        """Count answers by source and flag, and their times by stage."""
         self.metrics.observe_stages(answered.timings)
         for answer in answered.answers:
             if "source" in answer:
@@ -97,7 +98,11 @@ async def ask(request: Request, questions: Sequence[Question]) -> Answered:
 
 async def ask_one(request: Request, question: Question) -> Response:
     """Answer the only question of a request. ApiError if the answer is an error."""
-    answered = await ask(request, [question])
+    return reply_one(request, await ask(request, [question]))
+
+
+def reply_one(request: Request, answered: Answered) -> Response:
+    """Response of the only answer. ApiError if it is an error."""
     answer = answered.answers[0]
     if "error" in answer:
         raise refuse(answer["error"])

@@ -45,6 +45,9 @@ async def readiness(request: Request) -> Response:
     if request.state.trusted:
         version = lane.version if lane else None
         told |= {"version": version, "champion": supervisor.champion, "problems": service.problems}
+        if experiments := request.app.state.experiments:
+            told |= {"experiment": experiments.running.name if experiments.running else None}
+            told |= {"beside": experiments.versions, "problems": service.problems | experiments.problems}
     return _json(told, 200 if lane else 503)
 
 

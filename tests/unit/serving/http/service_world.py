@@ -49,6 +49,12 @@ def facts_of(version: int) -> dict[str, Any]:
     return FACTS | {"version": version}
 
 
+def items_of(version: int) -> list[dict[str, Any]]:
+    """List of a version for every user: those of two versions differ."""
+    turn = (version - 1) % len(ITEMS)
+    return [*ITEMS[turn:], *ITEMS[:turn]]
+
+
 @dataclass
 class FakeEngine:
     """An engine that answers with the ids of its users. Held, it answers nobody."""
@@ -88,11 +94,13 @@ class FakeEngine:
             return {"error": {"status": 422, "message": "cannot read the filter", "position": 7}}
         if question["op"] == "items":
             return self._state(question)
-        own = {"version": self.version, "items": ITEMS[: question["k"]]}
+        own = {"version": self.version, "items": items_of(self.version)[: question["k"]]}
         if question["op"] == "similar":
             return own | {"item_id": question["item_id"]}
+        if question["op"] == "popular":
+            own |= {"items": ITEMS[::-1][: question["k"]]}
         told = {
-            "source": "two_tower",
+            "source": "popular" if question["op"] == "popular" else "two_tower",
             "notes": [],
             "flags": {},
             "features_as_of": "2024-03-01T00:00:00",

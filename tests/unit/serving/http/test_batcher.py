@@ -76,6 +76,48 @@ def test_a_request_for_many_users_is_one_batch_and_never_split() -> None:
     told(story)
 
 
+def test_what_nobody_waits_for_comes_after_all_requests_and_takes_no_place() -> None:
+    async def story(batcher: Batcher, engine: FakeEngine) -> None:
+        engine.hold()
+        first = ask(batcher, "a")
+        await pause()
+        later = [
+            asyncio.create_task(batcher.answer_later([{"op": "recommend", "user_id": user, "k": 1}])) for user in "xy"
+        ]
+        await pause()
+        assert batcher.load == 1
+        asked = [ask(batcher, user) for user in "bcdef"]
+        await pause()
+        later[1].cancel()
+        engine.release()
+        await asyncio.gather(first, *asked)
+        assert users_of(await later[0]) == ["x"]
+        assert engine.batches == [["a"], ["b", "c", "d", "e"], ["f"], ["x"]]
+
+    told(story)
+
+
+def test_what_nobody_waits_for_hears_of_an_engine_that_is_gone_or_ends() -> None:
+    async def story(batcher: Batcher, engine: FakeEngine) -> None:
+        engine.hold()
+        first = ask(batcher, "a")
+        later = asyncio.create_task(batcher.answer_later([{"op": "recommend", "user_id": "x", "k": 1}]))
+        await pause()
+        engine.die()
+        for each in (first, later, batcher.answer_later([])):
+            with pytest.raises(EngineGoneError):
+                await each
+
+    told(story)
+
+    async def closed(batcher: Batcher, engine: FakeEngine) -> None:
+        await batcher.close()
+        with pytest.raises(EngineGoneError, match="being ended"):
+            await batcher.answer_later([])
+
+    told(closed)
+
+
 def test_a_full_queue_refuses_at_once_and_takes_again_when_it_is_shorter() -> None:
     async def story(batcher: Batcher, engine: FakeEngine) -> None:
         engine.hold()

@@ -1,0 +1,1 @@
+"""Experiments of the service: answers of variants, exposures, and comparisons with shadows."""

@@ -1,0 +1,64 @@
+"""Experiments of the home's file, read again when it changes."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from pathlib import Path
+
+from feature_repo.errors import InputError
+from serving.experiments.definition import Experiment
+from serving.experiments.read import read_experiments
+
+logger = logging.getLogger(__name__)
+
+
+class Definitions:
+    """Experiments of one dataset.
+
+    Args:
+        path: the file; without it there are none.
+        dataset: name of the dataset.
+
+    Raises:
+        InputError: the file cannot be used; the message names the field.
+        OSError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path, dataset: str) -> None:
+        self._path, self._dataset = path, dataset
+        self._stamp = self._look()
+        self._found = self._read()
+        self.problem: str | None = None
+        """Reason why a change of the file does not count."""
+
+    def running(self, moment: datetime) -> Experiment | None:
+        """Return the experiment that runs at a moment."""
+        return next((each for each in self._found if each.runs_at(moment)), None)
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed. One that cannot be used changes nothing, and is noted."""
+        stamp = self._look()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._found, self.problem = self._read(), None
+        except (InputError, OSError) as error:
+            self.problem = f"{error}; the former experiments go on"
+            logger.warning(self.problem)
+        else:
+            logger.info("the experiments are %s", ", ".join(each.name for each in self._found) or "none")
+
+    def _read(self) -> list[Experiment]:
+        if self._stamp is None:
+            return []
+        return [each for each in read_experiments(self._path).values() if each.is_of(self._dataset)]
+
+    def _look(self) -> tuple[int, ...] | None:
+        """What changes when the file is written; None without a file."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
