@@ -18,6 +18,7 @@ from typing import TypeVar
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
 from orchestration.workspace import BEGUN
+from serving.experiments.read import YAML_NAME, experiments_of
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
@@ -60,7 +61,7 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
         keep: number of newest versions to keep.
     """
     registry = open_registry(settings, dataset)
-    kept = kept_versions(registry, keep)
+    kept = _kept(settings, registry, keep)
     with MilvusIndex(settings, Fields(types={})) as index:
         stored = index.names()
     folders = tuple(_folders(settings, dataset, set(kept)))
@@ -94,6 +95,15 @@ def clean(settings: Settings, plan: Cleaning) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         schemas = _both(plan.schemas, now.schemas)
         drop_other_schemas(plan.dataset, schemas, settings.feast_home, online=settings.online_store)
+
+
+def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:
+    """Reason by kept version, newest first: those that the release rule keeps, and those of experiments."""
+    stored = {each.version for each in registry.versions()}
+    experiments = experiments_of(settings.home / YAML_NAME, registry.dataset)
+    named = {version: f"experiment {each.name} names it" for each in experiments for version in each.versions}
+    kept = {version: reason for version, reason in named.items() if version in stored}
+    return dict(sorted((kept | kept_versions(registry, keep)).items(), reverse=True))
 
 
 def _both(planned: tuple[T, ...], now: tuple[T, ...]) -> list[T]:

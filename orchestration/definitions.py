@@ -5,12 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from orchestration.asset_values import json_io_manager
-from orchestration.defs import automation, checks, features, index, release, training
+from orchestration.defs import automation, checks, experiments, features, index, release, training
 from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([features, training, index, release]),
+    assets=dg.load_assets_from_modules([features, training, index, release, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[automation.release_job],
     schedules=[automation.nightly],

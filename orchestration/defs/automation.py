@@ -11,7 +11,7 @@ from serving.settings import Settings
 
 release_job = dg.define_asset_job(
     "release_job",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("experiments"),
     executor_def=dg.in_process_executor,
     hooks={give_back_memory},  # all steps run in one process
     description="The whole way from the raw log to a judged, and if it passes promoted, release.",

@@ -68,7 +68,10 @@ def report_of(
         InputError: exposures that the definition does not explain, or none.
     """
     if exposures.is_empty():
-        raise InputError("the exposures are empty; wanted one row for each answer of an experiment")
+        raise InputError(
+            f"there are no exposures of {experiment.name} yet; wanted one row for each answer. `gatehouse serve` logs "
+            "them while the experiment runs"
+        )
     end = as_of or _newest(exposures, outcomes)
     users = users_of(experiment, exposures, outcomes.filter(pl.col("timestamp") < end), end)
     ratio = sample_ratio(users.assigned, experiment.propensities)

@@ -19,9 +19,24 @@ def report_text(report: Report) -> str:
     lines += [_users(report)]
     if report.levels:
         lines += _table([HEADER, *_rows(report)])
+    return "\n".join([*lines, *_further(report)])
+
+
+def report_markdown(report: Report) -> str:
+    """Word a report for a page of Dagster."""
+    lines = [f"as of {report.as_of:%Y-%m-%d %H:%M}, baseline {report.baseline}"]
+    lines += [*(f"**{note}**" for note in report.notes), _users(report)]
+    if report.levels:
+        table = [HEADER, ("---",) * len(HEADER), *_rows(report)]
+        lines += ["\n".join(f"| {' | '.join(row)} |" for row in table)]
+    return "\n\n".join([*lines, *_further(report)])
+
+
+def _further(report: Report) -> Iterator[str]:
+    """Lines behind the table."""
     if report.preference:
-        lines += [_preference(report.preference, report.baseline)]
-    return "\n".join([*lines, *(_shadow(each) for each in report.shadows)])
+        yield _preference(report.preference, report.baseline)
+    yield from map(_shadow, report.shadows)
 
 
 def _users(report: Report) -> str:

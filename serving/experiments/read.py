@@ -43,6 +43,14 @@ def read_experiments(path: Path) -> dict[str, Experiment]:
     return found
 
 
+def experiments_of(path: Path, dataset: str) -> list[Experiment]:
+    """Read the experiments of a dataset; none where there is no file.
+
+    InputError if the file cannot be used.
+    """
+    return [each for each in read_experiments(path).values() if each.is_of(dataset)] if path.exists() else []
+
+
 def read_experiment(path: Path, name: str) -> Experiment:
     """Read one experiment of a file.
 

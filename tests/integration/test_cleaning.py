@@ -26,6 +26,14 @@ from tests.integration.release_world import (
     write_artifacts,
 )
 
+EXPERIMENT = """
+bold:
+  start: 2024-06-01
+  end: 2024-07-01
+  variants: {now: {serves: champion, weight: 1}, third: {serves: 3, weight: 1}}
+  shadows: {never_made: 77, second: 2}
+"""
+
 
 def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -42,6 +50,12 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     plan = plan_cleaning(settings, DATASET, 1)
     assert (set(plan.kept), set(plan.versions)) == ({1, 2, 5}, {3, 4})
     assert set(plan.folders) == {former, begun}
+    experiments = settings.home / "experiments.yaml"
+    experiments.write_text(EXPERIMENT)
+    named = plan_cleaning(settings, DATASET, 1)
+    assert (list(named.kept), named.versions) == ([5, 3, 2, 1], (4,))
+    assert named.kept[3] == "experiment bold names it"
+    experiments.unlink()
     # What happens between the plan and its execution.
     promote(settings, DATASET, 4, override_reason="since the plan")
     monkeypatch.setenv("GATEHOUSE_HOME", str(settings.home))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from feature_repo.errors import InputError
 from serving.experiments.definition import Experiment
-from serving.experiments.read import read_experiments
+from serving.experiments.read import experiments_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Definitions:
     def __init__(self, path: Path, dataset: str) -> None:
         self._path, self._dataset = path, dataset
         self._stamp = self._look()
-        self._found = self._read()
+        self._found = experiments_of(path, dataset)
         self.problem: str | None = None
         """Reason why a change of the file does not count."""
 
@@ -43,17 +43,12 @@ class Definitions:
             return
         self._stamp = stamp
         try:
-            self._found, self.problem = self._read(), None
+            self._found, self.problem = experiments_of(self._path, self._dataset), None
         except (InputError, OSError) as error:
             self.problem = f"{error}; the former experiments go on"
             logger.warning(self.problem)
         else:
             logger.info("the experiments are %s", ", ".join(each.name for each in self._found) or "none")
-
-    def _read(self) -> list[Experiment]:
-        if self._stamp is None:
-            return []
-        return [each for each in read_experiments(self._path).values() if each.is_of(self._dataset)]
 
     def _look(self) -> tuple[int, ...] | None:
         """What changes when the file is written; None without a file."""

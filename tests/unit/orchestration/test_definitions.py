@@ -10,6 +10,11 @@ from orchestration.definitions import defs
 
 @pytest.fixture(scope="module")
 def specs() -> dict[str, dg.AssetSpec]:
+    """Assets of a release by name."""
+    return {name: spec for name, spec in every_spec().items() if spec.group_name != "experiments"}
+
+
+def every_spec() -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 
 
@@ -36,9 +41,15 @@ def test_the_verdict_comes_after_training_and_index(specs: dict[str, dg.AssetSpe
     assert {"training_set", "towers", "item_embeddings", "item_index", "evaluation"} < ancestors(specs, "verdict")
 
 
-def test_every_asset_is_described_and_in_a_group(specs: dict[str, dg.AssetSpec]) -> None:
+def test_every_asset_is_described_and_in_a_group() -> None:
+    specs = every_spec()
     assert [name for name, spec in specs.items() if not spec.description] == []
     assert [name for name, spec in specs.items() if spec.group_name in (None, "default")] == []
+
+
+def test_reports_on_experiments_are_no_part_of_a_release(specs: dict[str, dg.AssetSpec]) -> None:
+    assert every_spec().keys() - specs.keys() == {"experiment_reports"}
+    assert list(every_spec()["experiment_reports"].deps) == []
 
 
 def test_events_and_both_feature_assets_have_a_blocking_check() -> None:
@@ -47,7 +58,7 @@ def test_events_and_both_feature_assets_have_a_blocking_check() -> None:
     assert blocking == {"events": True, "user_features": True, "item_features": True}
 
 
-def test_the_job_is_the_whole_graph(specs: dict[str, dg.AssetSpec]) -> None:
+def test_the_job_is_the_whole_release(specs: dict[str, dg.AssetSpec]) -> None:
     selected = defs.resolve_job_def("release_job").asset_layer.executable_asset_keys
     assert {key.to_user_string() for key in selected} == specs.keys()
 

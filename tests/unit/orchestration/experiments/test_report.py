@@ -133,7 +133,7 @@ def test_exposures_that_the_definition_does_not_explain_are_refused() -> None:
         report_of(replace(EXPERIMENT, variants=(EXPERIMENT.variants[0], eight)), exposures, outcomes, END)
     with pytest.raises(InputError, match="no exposure of older"):
         report_of(replace(EXPERIMENT, name="older"), exposures, outcomes, END)
-    with pytest.raises(InputError, match="the exposures are empty"):
+    with pytest.raises(InputError, match="there are no exposures of newer yet"):
         report_of(EXPERIMENT, exposures.clear(), outcomes, None)
 
 
