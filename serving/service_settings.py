@@ -49,6 +49,8 @@ class ServiceSettings:
     """Time between two looks for a new champion."""
     variant_engines: int = 3
     """Most engines of variants and shadows beside the champion's."""
+    variant_seconds: float = 1.0
+    """Longest wait for the answer of a variant; then the champion's."""
     start_seconds: float = 240.0
     """Longest time that a release takes to load."""
     stop_seconds: float = 30.0

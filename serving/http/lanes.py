@@ -148,6 +148,7 @@ class Lanes:
         self._metrics.variant_engines.set(len(self._lanes))
         self._note(lane.version, f"its engine ended by itself (status {status})")
         self._wake.set()
+        await lane.close()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside this, and keep it from being collected."""

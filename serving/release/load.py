@@ -104,8 +104,8 @@ def check_may_serve(registry: Registry, manifest: Manifest) -> None:
         return
     raise ReleaseError(
         f"{registry.dataset} version {manifest.version} does not serve: its verdict is {manifest.verdict.outcome.value}"
-        f" and no override is recorded, so the alias was moved to it by hand. `gatehouse rollback` restores the version"
-        f" that served before; `gatehouse promote {manifest.version} --override REASON` lets this one serve"
+        f" and no override is recorded. If the champion's alias was moved to it by hand, `gatehouse rollback` restores"
+        f" the version that served before; `gatehouse promote {manifest.version} --override REASON` lets this one serve"
     )
 
 

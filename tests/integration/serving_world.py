@@ -113,6 +113,10 @@ class Served:
     def _children(self, module: str) -> list[psutil.Process]:
         return [each for each in psutil.Process(self.process.pid).children() if module in _command_of(each)]
 
+    def wait_for_engines(self, number: int) -> None:
+        """Wait until as many engines run."""
+        self.until(lambda _: len(self.engines()) == number)
+
     def wait(self, version: int) -> dict[str, Any]:
         """Wait until a version serves."""
         return self.until(lambda state: state.get("version") == version)

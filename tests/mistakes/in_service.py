@@ -110,7 +110,7 @@ IN_SERVICE = [
     Mistake(
         name="one bad row that breaks a batch",
         module="serving.engine.answerer",
-        right="return [_broken()] if len(requests) == 1 else self._one_by_one(requests)",
+        right="return [_broken()] if len(requests) == 1 else self._one_by_one(retriever, requests)",
         wrong="return [_broken() for _ in requests]",
         test=f"{ENGINE}::test_a_user_whose_row_breaks_something_fails_alone",
     ),

@@ -114,10 +114,14 @@ class Answering:
         """Answers of a variant, and the champion's where it has none."""
         if variant.serves == CHAMPION:
             return await self._service.answer(questions)
+        seconds = self._service.settings.variant_seconds
         try:
-            answered = self._service.counted(await self._sources.ask(variant.serves, questions))
+            answered = await asyncio.wait_for(self._sources.ask(variant.serves, questions), seconds)
+        except TimeoutError:
+            return await self._instead(variant, questions, f"no answer within {seconds:g} s")
         except EngineGoneError as error:
             return await self._instead(variant, questions, str(error))
+        self._service.counted(answered)
         broken = [n for n, answer in enumerate(answered.answers) if "error" in answer]
         if broken:
             # Another version may not know a field that the filter names.

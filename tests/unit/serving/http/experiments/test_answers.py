@@ -84,7 +84,8 @@ def test_without_its_engine_the_users_of_a_variant_get_the_champion_flagged(tmp_
         if ended == "killed":
             await trial.ready(7)
             trial.engine(7).die()
-        trial.refused[7] = "its verdict is failed"
+        if ended != "too many":
+            trial.refused[7] = "its verdict is failed"
         await trial.serves(1)
         await trial.until(lambda: "variants" in trial.experiments.problems)
         answers = await trial.ask(*USERS)
@@ -99,6 +100,8 @@ def test_without_its_engine_the_users_of_a_variant_get_the_champion_flagged(tmp_
         reason = {"refused": "its verdict is failed", "killed": "", "too many": "at most 1 may be"}[ended]
         await trial.until(lambda: reason in trial.experiments.problems["variants"])
         assert any(reason in line for line in trial.said)
+        if ended == "too many":
+            assert trial.lanes.versions == (6,)
         if ended == "killed":
             trial.refused.clear()
             await trial.ready(7)
@@ -125,6 +128,20 @@ def test_an_engine_that_dies_with_a_question_leaves_the_champions_answer(tmp_pat
     in_trial(story, EXPERIMENT, tmp_path)
 
 
+def test_a_variant_that_hangs_leaves_the_champions_answer(tmp_path: Path) -> None:
+    async def story(trial: Trial) -> None:
+        await trial.ready(7)
+        trial.engine(7).hold()
+        answers = await trial.ask(*USERS)
+        assert {each["version"] for each in answers} == {1}
+        flags = {each["variant"]: each["flags"].get("fallback", "") for each in answers}
+        assert flags == {"now": "", "seven": "variant seven: no answer within 0.05 s: the champion's answer"}
+        trial.engine(7).release()
+        assert {each["version"] for each in await trial.ask(*USERS, request_id="later")} == {1, 7}
+
+    in_trial(story, EXPERIMENT, tmp_path, variant_seconds=0.05)
+
+
 def test_an_error_of_a_variant_is_answered_by_the_champion_and_its_own_error_is_told(tmp_path: Path) -> None:
     async def story(trial: Trial) -> None:
         await trial.ready(7)
@@ -136,7 +153,8 @@ def test_an_error_of_a_variant_is_answered_by_the_champion_and_its_own_error_is_
         answers = await trial.ask(*USERS, request_id="next")
         assert {each["version"] for each in answers} == {1}
         assert {"its answer is an error" in each["flags"].get("fallback", "") for each in answers} == {True, False}
-        assert len(await trial.kept(len(USERS))) == len(USERS) + sum(each["variant"] == "now" for each in answers)
+        wanted = len(USERS) + sum(each["variant"] == "now" for each in answers)
+        assert len(await trial.kept(wanted)) == wanted
 
     in_trial(story, EXPERIMENT, tmp_path)
 
@@ -147,8 +165,8 @@ def test_degraded_answers_are_no_exposure(tmp_path: Path) -> None:
         answer = trial.engine(7)._answer
         trial.engine(7)._answer = lambda each: answer(each) | {"flags": {"degraded": "the store is away"}}  # type: ignore[method-assign]
         answers = await trial.ask(*USERS)
-        assert {each.variant for each in await trial.kept(1)} == {"now"}
         degraded = sum("degraded" in each["flags"] for each in answers)
+        assert {each.variant for each in await trial.kept(len(USERS) - degraded)} == {"now"}
         assert trial.count("variant_degraded", "newer", "seven") == degraded > 0
 
     in_trial(story, EXPERIMENT, tmp_path)
