@@ -8,7 +8,6 @@ from feature_repo.datasets import Tables, load
 from feature_repo.datasets.clock import TOLERANCE
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
-from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.items.history import with_new_items
 from feature_repo.items.store import ItemStore
 from orchestration.workspace import Workspace
@@ -24,13 +23,12 @@ def run_tables(workspace: Workspace) -> Tables:
     """
     data = Path(workspace.data) if workspace.data else None
     tables = load(workspace.dataset, data=data, as_of=workspace.moment, now=workspace.clock)
-    until = workspace.moment or workspace.clock + TOLERANCE
-    items = workspace.settings.item_store(tables.schema.dataset)
-    log = workspace.settings.event_log(tables.schema.dataset)
+    settings, dataset = workspace.settings, tables.schema.dataset
+    until, items = workspace.moment or workspace.clock + TOLERANCE, settings.item_store(dataset)
     # After the files, so that both have everything that came twice; and the log last,
     # whose events may be of new items.
     if items.is_file():
         tables = with_new_items(tables, ItemStore(items).read(), until)
-    if log.is_file():
-        tables = with_log(tables, read_frame(SqliteEventLog(log)), until)
+    if settings.has_event_log(dataset):
+        tables = with_log(tables, read_frame(settings.open_event_log(dataset)), until)
     return tables

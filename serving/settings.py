@@ -57,6 +57,8 @@ class Settings:
     index: IndexParams = EXACT
     online_store: Mapping[str, Any] | None = None
     """A Feast `online_store` configuration; None for SQLite in `feast_home`."""
+    kafka: Mapping[str, Any] | None = None
+    """Settings of the event log in Kafka; None for SQLite in `home`."""
     gate_policy: Path | None = None
     """File of the gate's policy; None for the shipped policy."""
     features_behind_days: float = 7.0
@@ -77,6 +79,7 @@ class Settings:
         GATEHOUSE_MILVUS_URI: default Milvus Lite in the home.
         GATEHOUSE_MILVUS_INDEX: JSON with index_type, build and search.
         GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
+        GATEHOUSE_EVENT_LOG: JSON, or the path of a YAML file.
         GATEHOUSE_POLICY: path of a policy file.
         GATEHOUSE_FEATURES_BEHIND_DAYS: a number of days; default 7.
         GATEHOUSE_SEARCH: memory or milvus; default memory.
@@ -87,13 +90,15 @@ class Settings:
         """
         home = Path(environ.get("GATEHOUSE_HOME") or ".gatehouse").expanduser().absolute()
         milvus, policy = environ.get("GATEHOUSE_MILVUS_URI") or None, environ.get("GATEHOUSE_POLICY")
+        store = environ.get("GATEHOUSE_ONLINE_STORE")
         index, behind = environ.get("GATEHOUSE_MILVUS_INDEX"), environ.get("GATEHOUSE_FEATURES_BEHIND_DAYS")
         settings = cls(
             home=home,
             mlflow_uri=environ.get("GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
             milvus_server=milvus,
             index=_index_params(index) if index else GRAPH if milvus else EXACT,
-            online_store=_online_store(environ.get("GATEHOUSE_ONLINE_STORE")),
+            online_store=_configured("GATEHOUSE_ONLINE_STORE", store, "a Feast online_store configuration"),
+            kafka=_event_log(environ.get("GATEHOUSE_EVENT_LOG")),
             gate_policy=Path(policy) if policy else None,
             features_behind_days=_days(behind) if behind else 7.0,
             search=_search(environ.get("GATEHOUSE_SEARCH") or MEMORY),
@@ -126,7 +131,7 @@ class Settings:
         return self.home / "feast"
 
     def event_log(self, dataset: str) -> Path:
-        """Return the file of a dataset's event log."""
+        """Return the file of a dataset's event log, where it is not in Kafka."""
         return self.home / "events" / f"{dataset}.db"
 
     def open_event_log(self, dataset: str) -> EventLog:
@@ -134,10 +139,16 @@ class Settings:
 
         Raises:
             EventLogError: the log cannot be opened.
+            ValueError: the client of Kafka is not installed.
         """
+        from feature_repo.events.opening import open_kafka_log
         from feature_repo.events.sqlite_log import SqliteEventLog
 
-        return SqliteEventLog(self.event_log(dataset))
+        return open_kafka_log(self.kafka, dataset) if self.kafka else SqliteEventLog(self.event_log(dataset))
+
+    def has_event_log(self, dataset: str) -> bool:
+        """Whether there is an event log to read."""
+        return self.kafka is not None or self.event_log(dataset).is_file()
 
     def item_store(self, dataset: str) -> Path:
         """Return the file of a dataset's new and hidden items."""
@@ -201,7 +212,24 @@ def _search(text: str) -> str:
     return text
 
 
-def _online_store(text: str | None) -> Mapping[str, Any] | None:
+def _event_log(text: str | None) -> Mapping[str, Any] | None:
+    found = _configured("GATEHOUSE_EVENT_LOG", text, "an event log")
+    if found is not None and (found["type"] != "kafka" or "bootstrap.servers" not in found):
+        raise ValueError(
+            f"GATEHOUSE_EVENT_LOG: the type is {found['type']!r}; wanted kafka with bootstrap.servers, or nothing for "
+            "SQLite in the home"
+        )
+    return found
+
+
+def _configured(name: str, text: str | None, what: str) -> Mapping[str, Any] | None:
+    """Read a variable that holds JSON, or the path of a YAML file.
+
+    Args:
+        name: the variable.
+        text: its content.
+        what: what it configures, for messages.
+    """
     import yaml
 
     if not text:
@@ -210,7 +238,6 @@ def _online_store(text: str | None) -> Mapping[str, Any] | None:
     config = yaml.safe_load(source)  # JSON is YAML
     if not isinstance(config, dict) or "type" not in config:
         raise ValueError(
-            f"GATEHOUSE_ONLINE_STORE={text!r}: wanted a Feast online_store configuration with a type, as JSON or as the"
-            f" path of a YAML file; got {config!r}"
+            f"{name}={text!r}: wanted {what} with a type, as JSON or as the path of a YAML file; got {config!r}"
         )
     return config

@@ -124,7 +124,8 @@ class Consumer:
     @property
     def lag(self) -> int:
         """Events of the log that the online features do not have yet."""
-        return self._log.newest() - self._position
+        # Behind the newest event there may be numbers of forgotten ones.
+        return self._log.newest() - self._position if self._log.read(self._position, 1) else 0
 
     def check(self) -> None:
         """Raise NewerOnlineError if the online features are of a newer run."""

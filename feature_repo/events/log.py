@@ -16,6 +16,10 @@ class EventLogError(RuntimeError):
     """Log that cannot be written or read; nothing of the call has been kept."""
 
 
+class OutcomeUnknownError(EventLogError):
+    """Write that broke on its way: the same call again keeps each event once."""
+
+
 class LogBusyError(EventLogError):
     """Log that has too much to do; the same call may succeed a little later."""
 
@@ -64,8 +68,7 @@ def user_digest(user_id: str) -> str:
 class EventLog(Protocol):
     """Log of events in one order, of which none is lost and none is kept twice.
 
-    A log on Kafka is one partition of a topic, keyed by user: order matters for each
-    user only, and a number is the offset. There is none yet.
+    There are two: a file of SQLite, and a topic of Kafka.
     """
 
     def keep(self, events: Sequence[Event]) -> list[Kept]:
@@ -86,8 +89,9 @@ class EventLog(Protocol):
             EventConflictError: an id that the log holds with another content; none of
                 these events has been kept.
             LogBusyError: too many events wait, or another process holds the log.
-            EventLogError: the disk is full, the log is damaged, or its newest event
-                arrived more than a minute after these.
+            OutcomeUnknownError: some of these events may have been kept.
+            EventLogError: the disk is full, the log is damaged or away, or its newest
+                event arrived more than a minute after these.
         """
         ...
 

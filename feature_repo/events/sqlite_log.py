@@ -13,10 +13,9 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from feature_repo.events.event import MAX_AHEAD, Event
+from feature_repo.events.event import Event
 from feature_repo.events.group_commit import GroupCommit
 from feature_repo.events.log import (
-    EventConflictError,
     EventLogError,
     Forgotten,
     Kept,
@@ -39,9 +38,9 @@ from feature_repo.events.log_rows import (
     READ,
     TABLES,
     Row,
-    content_of,
     event_of,
 )
+from feature_repo.events.numbering import numbered
 from feature_repo.events.sqlite_file import FileKind, connect, explained, prepare
 from feature_repo.utc import microseconds
 
@@ -155,36 +154,9 @@ class SqliteEventLog:
 def _numbered(
     connection: sqlite3.Connection, calls: list[Sequence[Event]]
 ) -> tuple[list[list[Kept] | Exception], list[Row]]:
-    """Outcome of each call, and the rows of the events that are new.
-
-    Args:
-        connection: connection in a transaction.
-        calls: events of each call.
-    """
+    """Outcomes of some calls and their new rows, see `numbered`."""
     known = _known(connection, {event.event_id for events in calls for event in events})
-    sequence, newest = _last(connection)
-    earliest = newest + 1
-    outcomes: list[list[Kept] | Exception] = []
-    rows: list[Row] = []
-    for events in calls:
-        if newest > microseconds(min(event.arrived for event in events) + MAX_AHEAD):
-            outcomes.append(_ahead(newest, events[0]))
-            continue
-        found = {event.event_id: content_of(event) for event in events}
-        conflict = next((e for e in events if _differs(e, known.get(e.event_id), found[e.event_id])), None)
-        if conflict is not None:
-            outcomes.append(_conflict(conflict))
-            continue
-        kept: list[Kept] = []
-        for event in events:
-            is_known = event.event_id in known
-            if not is_known:
-                sequence, earliest = sequence + 1, max(earliest, microseconds(event.arrived))
-                known[event.event_id] = sequence, found[event.event_id]
-                rows.append((sequence, earliest, *found[event.event_id]))
-            kept.append(Kept(known[event.event_id][0], is_known))
-        outcomes.append(kept)
-    return outcomes, rows
+    return numbered(calls, known, *_last(connection))
 
 
 def _known(connection: sqlite3.Connection, ids: set[str]) -> dict[str, tuple[int, Row]]:
@@ -197,27 +169,3 @@ def _last(connection: sqlite3.Connection) -> tuple[int, int]:
     """Number and arrival of the newest event; zeros for an empty log."""
     found: tuple[int, int] | None = connection.execute(LAST).fetchone()
     return found or (0, 0)
-
-
-def _differs(event: Event, known: tuple[int, Row] | None, sent: Row) -> bool:
-    """Whether the log, or else the call, has another content for the id of an event."""
-    own = content_of(event)
-    if known and event.time == event.arrived:
-        # Sent again, an event without a time of its own has that of a later arrival.
-        own = (*own[:4], known[1][4], *own[5:])
-    return own != (known[1] if known else sent)
-
-
-def _ahead(newest: int, event: Event) -> EventLogError:
-    # Moved behind it, the event would count from a time to come only.
-    return EventLogError(
-        f"the newest event of the log arrived at {EPOCH + timedelta(microseconds=newest)}, and this one at "
-        f"{event.arrived}: a clock was wrong. If it is right now, move the log away to begin a new one"
-    )
-
-
-def _conflict(event: Event) -> EventConflictError:
-    return EventConflictError(
-        f"field 'event_id' is {event.event_id!a}, of which the log holds another content; wanted the same "
-        "content again, or an id of its own for each event"
-    )

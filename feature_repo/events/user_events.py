@@ -69,7 +69,9 @@ class UserEvents:
         asked = list(users)
         base = self._base.of(asked)
         since = [*(file.of(asked) for file in self._files), self._newest.filter(pl.col(USER_ID).is_in(asked))]
-        new = not_held(pl.concat(since), base).select(base.columns)
+        # A log may hold an id again that it did not know any more: the first one counts.
+        found = pl.concat(since).unique(ID, keep="first", maintain_order=True)
+        new = not_held(found, base).select(base.columns)
         return pl.concat([base, new])
 
     def forget(self, digests: Collection[str]) -> list[str]:

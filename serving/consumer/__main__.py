@@ -20,7 +20,7 @@ from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.consumer import EVENTS_AT_ONCE, Consumer
 from feature_repo.events.follow import follow
-from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.events.log import EventLog
 from feature_repo.items.known import NewItemIds
 from serving.consumer.schemas import champion_schemas, kept_schemas
 from serving.registry.sqlite import open_registry
@@ -62,7 +62,7 @@ def main(dataset: str, environ: Mapping[str, str]) -> None:
     stop = Event()
     Thread(target=_wait_for_end, args=(stop,), daemon=True).start()
     settings = Settings.from_environment(environ)
-    log = SqliteEventLog(settings.event_log(dataset))
+    log = settings.open_event_log(dataset)
     follow(partial(open_consumer, settings, dataset, log), stop, _tell_problem)
 
 
@@ -71,7 +71,7 @@ def _wait_for_end(stop: Event) -> None:
     stop.set()
 
 
-def open_consumer(settings: Settings, dataset: str, log: SqliteEventLog) -> Consumer:
+def open_consumer(settings: Settings, dataset: str, log: EventLog) -> Consumer:
     """Open a consumer for all kept releases, else for the champion alone, and tell so.
 
     Args:

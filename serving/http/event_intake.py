@@ -18,7 +18,7 @@ from typing import Any
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import DEFAULT_KINDS, Kinds
 from feature_repo.events.event import Event, parse_event
-from feature_repo.events.log import EventLog, EventLogError, Kept, LogBusyError
+from feature_repo.events.log import EventLog, EventLogError, Kept, LogBusyError, OutcomeUnknownError
 from feature_repo.utc import present_time
 from serving.http.batcher import OverloadedError
 from serving.http.errors import BUSY_SECONDS, SHOWN, ApiError
@@ -31,6 +31,7 @@ CALLS_AT_ONCE = 32
 AWAY_SECONDS = 5
 """Retry-After while the log cannot be written."""
 NOTHING_KEPT = "nothing of this request was kept"
+SOME_MAY_BE_KEPT = "send the request again as it is: what was kept counts once"
 
 
 class EventIntake:
@@ -89,7 +90,8 @@ class EventIntake:
             self._count("refused", len(raw))
             self._note(error)
             pause = BUSY_SECONDS if isinstance(error, LogBusyError) else AWAY_SECONDS
-            raise ApiError(503, f"{self.problem}; {NOTHING_KEPT}", retry_after=pause) from error
+            kept_what = SOME_MAY_BE_KEPT if isinstance(error, OutcomeUnknownError) else NOTHING_KEPT
+            raise ApiError(503, f"{self.problem}; {kept_what}", retry_after=pause) from error
         self._metrics.event_seconds.observe(perf_counter() - started)
         known = sum(each.known for each in kept)
         self._count("known", known)

@@ -14,7 +14,6 @@ from typing import Any
 import uvicorn
 
 from feature_repo.events.base_note import kinds_reader
-from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.items.reader import ItemReader
 from feature_repo.items.store import ItemStore
 from serving.experiments.exposure_log import ExposureLog
@@ -93,7 +92,7 @@ def serve(
 
         reader = ChampionReader(champion_read(settings, dataset))
         kinds = kinds_reader(settings.feast_home, dataset)
-        events = EventIntake(lambda: SqliteEventLog(settings.event_log(dataset)), limits, metrics, kinds=kinds)
+        events = EventIntake(lambda: settings.open_event_log(dataset), limits, metrics, kinds=kinds)
         store = settings.item_store(dataset)
         items = ItemIntake(lambda: ItemStore(store), ItemReader(store), limits, metrics)
         watch = None

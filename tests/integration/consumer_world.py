@@ -18,7 +18,7 @@ from feature_repo.events.consumer import Consumer
 from feature_repo.events.event import Event, EventKind
 from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
-from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.events.log import EventLog
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.store.feast_push import open_pusher
 from feature_repo.store.push import Pusher
@@ -60,7 +60,7 @@ class World:
         shutil.copy(self.online, home / "online.db")
         return replace(self, home=home)
 
-    def consumer(self, log: SqliteEventLog) -> Consumer:
+    def consumer(self, log: EventLog) -> Consumer:
         return Consumer(log, self.base, self.pusher, schemas=[self.base.tables.schema])
 
 
@@ -89,7 +89,7 @@ def make_world(whole: Tables, cut: datetime, folder: Path, configured: Mapping[s
     return World(whole=whole, base=base, home=folder / "home", configured=configured)
 
 
-def replay(log: SqliteEventLog, events: pl.DataFrame) -> None:
+def replay(log: EventLog, events: pl.DataFrame) -> None:
     """Append events at their recorded times; those of one time arrive together."""
     for _, rows in events.sort("created", maintain_order=True).group_by("created", maintain_order=True):
         log.append([_purchase(number, row) for number, row in enumerate(rows.iter_rows(named=True))])
@@ -108,7 +108,7 @@ def _purchase(number: int, row: dict[str, Any]) -> Event:
     )
 
 
-def moments_of(world: World, log: SqliteEventLog) -> pl.DataFrame:
+def moments_of(world: World, log: EventLog) -> pl.DataFrame:
     """Moment that the features of each user stand for once all of the log is online."""
     newest = dict.fromkeys(world.base.tables.users[USER_ID].to_list(), world.base.as_of)
     items = set(world.base.tables.items["item_id"])
@@ -138,7 +138,7 @@ def seen_items(world: World, users: Sequence[str]) -> dict[str, list[str]]:
     return {user: sorted(items or ()) for user, items in rows.select(USER_ID, "seen").iter_rows()}
 
 
-def assert_no_skew(world: World, log: SqliteEventLog, days: int = 40) -> None:
+def assert_no_skew(world: World, log: EventLog, days: int = 40) -> None:
     """Every online row is the one of a point-in-time join over files and log, at the time of the row."""
     whole = with_log(world.base.tables, read_frame(log), datetime.max)
     asked = moments_of(world, log)
@@ -150,7 +150,7 @@ def assert_no_skew(world: World, log: SqliteEventLog, days: int = 40) -> None:
     assert seen == items
 
 
-def finish(world: World, log: SqliteEventLog) -> None:
+def finish(world: World, log: EventLog) -> None:
     consumer = world.consumer(log)
     while consumer.step():
         pass

@@ -5,9 +5,12 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 
 EVENT, LOG = "tests/unit/feature_repo/events/test_event.py", "tests/unit/feature_repo/events/test_sqlite_log.py"
+CONTRACT = "tests/unit/feature_repo/events/test_event_log.py"
 HISTORY, PUSH = "tests/unit/feature_repo/events/test_history.py", "tests/unit/feature_repo/store/test_push.py"
 USERS = "tests/unit/feature_repo/events/test_user_events.py"
 FORGETTING = "tests/integration/test_forgetting.py"
+KAFKA = "tests/unit/feature_repo/events/test_kafka_log.py"
+KAFKA_CONSUMER = "tests/integration/test_kafka_consumer.py"
 CONSUMER = "tests/integration/test_consumer.py"
 
 IN_EVENTS = [
@@ -20,31 +23,31 @@ IN_EVENTS = [
     ),
     Mistake(
         name="an event kept again when its client sends it again",
-        module="feature_repo.events.sqlite_log",
+        module="feature_repo.events.numbering",
         right="if not is_known:",
         wrong="if True:",
-        test=f"{LOG}::test_an_id_is_kept_once_whenever_it_comes_again",
+        test=f"{CONTRACT}::test_an_id_is_kept_once_whenever_it_comes_again",
     ),
     Mistake(
         name="an id of another content taken for the same event",
-        module="feature_repo.events.sqlite_log",
+        module="feature_repo.events.numbering",
         right="if conflict is not None:",
         wrong="if False:",
-        test=f"{LOG}::test_an_id_of_another_content_is_refused_with_its_call",
+        test=f"{CONTRACT}::test_an_id_of_another_content_is_refused_with_its_call",
     ),
     Mistake(
         name="arrivals as this moment's clock has them",
-        module="feature_repo.events.sqlite_log",
+        module="feature_repo.events.numbering",
         right="max(earliest, microseconds(event.arrived))",
         wrong="microseconds(event.arrived)",
-        test=f"{LOG}::test_arrivals_ascend_with_the_numbers_and_strictly_between_commits",
+        test=f"{CONTRACT}::test_arrivals_ascend_with_the_numbers_and_strictly_between_commits",
     ),
     Mistake(
         name="events kept for a time to come after a clock was ahead",
-        module="feature_repo.events.sqlite_log",
+        module="feature_repo.events.numbering",
         right="if newest > microseconds(",
         wrong="if False and microseconds(",
-        test=f"{LOG}::test_events_before_the_newest_arrival_are_refused",
+        test=f"{CONTRACT}::test_events_before_the_newest_arrival_are_refused",
     ),
     Mistake(
         name="a forgotten user whose bytes stay in the file",
@@ -65,7 +68,7 @@ IN_EVENTS = [
         module="feature_repo.events.sqlite_log",
         right='self._writer.execute("COMMIT")',
         wrong='self._writer.execute("ROLLBACK")',
-        test=f"{LOG}::test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers",
+        test=f"{CONTRACT}::test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers",
     ),
     Mistake(
         name="a call that waits answered with the numbers of its neighbour",
@@ -86,7 +89,7 @@ IN_EVENTS = [
         module="feature_repo.events.sqlite_log",
         right="connection.execute(COMMIT, (consumer, sequence))",
         wrong='connection.execute("INSERT OR REPLACE INTO offsets VALUES (?, ?)", (consumer, sequence))',
-        test=f"{LOG}::test_a_consumers_offset_is_kept_and_never_goes_back",
+        test=f"{CONTRACT}::test_a_consumers_offset_is_kept_and_never_goes_back",
     ),
     Mistake(
         name="an older push over a newer one",
@@ -210,8 +213,8 @@ IN_EVENTS = [
     Mistake(
         name="events of the files counted online again",
         module="feature_repo.events.user_events",
-        right="not_held(pl.concat(since), base)",
-        wrong="pl.concat(since)",
+        right="not_held(found, base)",
+        wrong="found",
         test=f"{CONSUMER}::test_late_repeated_unknown_and_foreign_events_leave_no_skew",
     ),
     Mistake(
@@ -342,6 +345,112 @@ IN_EVENTS = [
         right="known.intersection(users) if dry_run else store.forget(Entity.USER, users, now)",
         wrong="known.intersection(users)",
         test=f"{FORGETTING}::test_the_command_counts_first_and_deletes_then",
+    ),
+    Mistake(
+        name="an event of Kafka that comes again counted twice in training",
+        module="feature_repo.events.history",
+        right='once = taken.drop_nulls(ID).unique(ID, keep="first", maintain_order=True)',
+        wrong="once = taken.drop_nulls(ID)",
+        test=f"{KAFKA}::test_an_id_that_comes_again_after_the_window_is_written_twice_and_counts_once",
+    ),
+    Mistake(
+        name="an event of Kafka that comes again counted twice online",
+        module="feature_repo.events.user_events",
+        right='.unique(ID, keep="first", maintain_order=True)',
+        wrong="",
+        test=f"{KAFKA}::test_an_id_that_comes_again_after_the_window_is_written_twice_and_counts_once",
+    ),
+    Mistake(
+        name="ids of a log of Kafka held without a bound",
+        module="feature_repo.events.kafka_log",
+        right="while len(self._known) > WINDOW:",
+        wrong="while False:",
+        test=f"{KAFKA}::test_an_id_that_comes_again_after_the_window_is_written_twice_and_counts_once",
+    ),
+    Mistake(
+        name="a log of Kafka that begins without the ids it has",
+        module="feature_repo.events.kafka_log",
+        right="self._written, self._newest = max(low, high - WINDOW), 0",
+        wrong="self._written, self._newest = high, 0",
+        test=f"{KAFKA}::test_a_log_that_is_opened_again_knows_the_newest_ids",
+    ),
+    Mistake(
+        name="a write to Kafka that asks one replica",
+        module="feature_repo.events.kafka_topic",
+        right="return {**self._client, **own}",
+        wrong="return {**own, **self._client}",
+        test=f"{KAFKA}::test_nobody_can_set_durability_off",
+    ),
+    Mistake(
+        name="events that Kafka refused acknowledged",
+        module="feature_repo.events.kafka_topic",
+        right="        if errors:\n",
+        wrong="        if False:\n",
+        test=f"{KAFKA}::test_a_broker_that_is_away_is_told_and_the_same_call_keeps_each_event_once",
+    ),
+    Mistake(
+        name="numbers of Kafka as they were expected",
+        module="feature_repo.events.kafka_log",
+        right="actual.get(k.sequence, k.sequence)",
+        wrong="k.sequence",
+        test=f"{KAFKA}::test_a_write_beside_another_process_has_its_own_numbers",
+    ),
+    Mistake(
+        name="what another process wrote to Kafka left unread",
+        module="feature_repo.events.kafka_log",
+        right="if numbers == [row[0] for row in rows]:",
+        wrong="if True:",
+        test=f"{KAFKA}::test_a_write_beside_another_process_has_its_own_numbers",
+    ),
+    Mistake(
+        name="a topic of several partitions taken for one order",
+        module="feature_repo.events.kafka_topic",
+        right="elif len(found.partitions) != 1:",
+        wrong="elif False:",
+        test=f"{KAFKA}::test_a_topic_of_several_partitions_is_refused",
+    ),
+    Mistake(
+        name="events that Kafka has deleted missing in silence",
+        module="feature_repo.events.kafka_log",
+        right="if after < oldest and not self._truncated:",
+        wrong="if False:",
+        test=f"{KAFKA}::test_a_topic_that_lacks_old_events_is_refused_unless_the_files_have_them",
+    ),
+    Mistake(
+        name="a forgotten user of Kafka who is read before compaction",
+        module="feature_repo.events.kafka_log",
+        right="forgotten.get(user_digest(orjson.loads(record.key)[0]), 0) < record.number",
+        wrong="True",
+        test=f"{CONTRACT}::test_a_forgotten_user_is_read_no_more_and_begins_anew",
+    ),
+    Mistake(
+        name="an id of a forgotten event that Kafka's log still knows",
+        module="feature_repo.events.kafka_log",
+        right="self._known.pop(orjson.loads(each.key)[1], None)",
+        wrong="pass",
+        test=f"{CONTRACT}::test_a_forgotten_user_is_read_no_more_and_begins_anew",
+    ),
+    Mistake(
+        name="an offset of Kafka that goes back",
+        module="feature_repo.events.kafka_log",
+        right="if sequence > self._events.committed(consumer):",
+        wrong="if True:",
+        test=f"{CONTRACT}::test_a_consumers_offset_is_kept_and_never_goes_back",
+    ),
+    Mistake(
+        name="forgotten events that stay a lag",
+        module="feature_repo.events.consumer",
+        right="if self._log.read(self._position, 1) else 0",
+        wrong="",
+        test=f"{KAFKA_CONSUMER}::test_a_forgotten_user_is_no_lag",
+    ),
+    Mistake(
+        name="nothing kept, says the answer to a write whose outcome is unknown",
+        module="serving.http.event_intake",
+        right="SOME_MAY_BE_KEPT if isinstance(error, OutcomeUnknownError) else NOTHING_KEPT",
+        wrong="NOTHING_KEPT",
+        test="tests/unit/serving/http/test_events.py"
+        "::test_a_write_of_unknown_outcome_does_not_say_that_nothing_was_kept",
     ),
     Mistake(
         name="a consumer that goes on from data that was not loaded",

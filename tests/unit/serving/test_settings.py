@@ -49,6 +49,9 @@ def test_the_online_store_may_be_a_file(tmp_path: Path) -> None:
 
 
 def test_the_searcher_may_be_chosen(tmp_path: Path) -> None:
+    kafka = {"type": "kafka", "bootstrap.servers": "127.0.0.1:9092"}
+    assert read(tmp_path, GATEHOUSE_EVENT_LOG=json.dumps(kafka)).kafka == kafka
+    assert read(tmp_path, GATEHOUSE_EVENT_LOG="").kafka is None
     assert read(tmp_path, GATEHOUSE_SEARCH="milvus").search == MILVUS
     assert read(tmp_path, GATEHOUSE_SEARCH="").search == MEMORY
 
@@ -65,6 +68,9 @@ def test_the_index_may_be_chosen(tmp_path: Path) -> None:
         ("GATEHOUSE_MILVUS_INDEX", "HNSW"),
         ("GATEHOUSE_MILVUS_INDEX", '{"typ": "HNSW"}'),
         ("GATEHOUSE_ONLINE_STORE", '{"host": "x"}'),
+        ("GATEHOUSE_EVENT_LOG", '{"bootstrap.servers": "x"}'),
+        ("GATEHOUSE_EVENT_LOG", '{"type": "kafka"}'),
+        ("GATEHOUSE_EVENT_LOG", '{"type": "pulsar", "bootstrap.servers": "x"}'),
         ("GATEHOUSE_FEATURES_BEHIND_DAYS", "a week"),
         ("GATEHOUSE_FEATURES_BEHIND_DAYS", "-1"),
     ],

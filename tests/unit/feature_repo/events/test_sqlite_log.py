@@ -19,10 +19,9 @@ import pytest
 
 from feature_repo.errors import InputError
 from feature_repo.events import sqlite_file, sqlite_log
-from feature_repo.events.event import EventKind
 from feature_repo.events.log import EventConflictError, EventLogError, LogBusyError, user_digest
 from feature_repo.events.sqlite_log import SqliteEventLog
-from tests.unit.feature_repo.events.events_world import CLICK, NOW, click
+from tests.unit.feature_repo.events.events_world import NOW, click
 
 
 @pytest.fixture
@@ -30,55 +29,6 @@ def log(tmp_path: Path) -> Iterator[SqliteEventLog]:
     log = SqliteEventLog(tmp_path / "events" / "shop.db")
     yield log
     log.close()
-
-
-def test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers(log: SqliteEventLog) -> None:
-    shown = replace(CLICK, event_id="e4", kind=EventKind.IMPRESSION, position=3, propensity=0.25, request_id="r")
-    bought = click(3, kind=EventKind.PURCHASE, value=2.5, basket_id="b é 🙂", time=NOW - timedelta(days=2))
-    assert log.append([click(2), bought]) == [1, 2]
-    assert log.append([replace(shown, arrived=NOW + timedelta(minutes=1))]) == [3]
-    read = log.read(0, 10)
-    assert [each.sequence for each in read] == [1, 2, 3]
-    assert [each.event for each in read] == [click(2), bought, replace(shown, arrived=NOW + timedelta(minutes=1))]
-    assert log.read(1, 1) == read[1:2]
-    assert log.read(3, 10) == []
-    assert SqliteEventLog(log.path).newest() == 3
-
-
-def test_an_id_is_kept_once_whenever_it_comes_again(log: SqliteEventLog) -> None:
-    assert log.append([click(1), click(2), click(1)]) == [1, 2, 1]
-    later = [replace(click(number), arrived=NOW + timedelta(hours=1)) for number in (2, 3, 1)]
-    assert log.append(later) == [2, 3, 1]
-    assert [each.event.event_id for each in log.read(0, 10)] == ["e1", "e2", "e3"]
-
-
-@pytest.mark.parametrize("change", [{"item_id": "i2"}, {"value": 1.0}, {"time": NOW}, {"kind": EventKind.VIEW}])
-def test_an_id_of_another_content_is_refused_with_its_call(log: SqliteEventLog, change: dict[str, Any]) -> None:
-    log.append([click(1)])
-    with pytest.raises(EventConflictError, match="field 'event_id' is 'e1'"):
-        log.append([click(5), replace(click(1), **change)])
-    with pytest.raises(EventConflictError):
-        log.append([click(6), replace(click(6), **change)])
-    assert [each.event for each in log.read(0, 10)] == [click(1)]
-
-
-def test_arrivals_ascend_with_the_numbers_and_strictly_between_commits(log: SqliteEventLog) -> None:
-    """A run that has read the log up to a time has read every event of that time."""
-    log.append([click(1), click(5)])
-    log.append([click(4, time=NOW), click(5, event_id="same moment")])
-    arrivals = [each.event.arrived for each in log.read(0, 10)]
-    assert arrivals[:2] == [click(1).arrived, click(5).arrived]
-    assert arrivals[2] > arrivals[1]
-    assert arrivals == sorted(arrivals)
-
-
-def test_events_before_the_newest_arrival_are_refused(log: SqliteEventLog) -> None:
-    """A clock was ahead: behind its events, all others would count in a time to come."""
-    log.append([click(100)])
-    log.append([click(40)])
-    with pytest.raises(EventLogError, match="arrived at 2024-05-31 18:01:40"):
-        log.append([click(39)])
-    assert log.newest() == 2
 
 
 def test_many_callers_share_a_commit_and_each_gets_its_own_numbers(
@@ -114,22 +64,6 @@ def test_a_commit_is_on_the_disk(log: SqliteEventLog) -> None:
     assert log._writer is not None
     pragmas = {name: log._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
-
-
-def test_two_processes_write_into_one_order(log: SqliteEventLog) -> None:
-    other = SqliteEventLog(log.path)
-    log.append([click(1)])
-    assert other.append([click(2)]) == [2]
-    assert log.append([click(2), click(3)]) == [2, 3]
-    other.close()
-
-
-def test_a_consumers_offset_is_kept_and_never_goes_back(log: SqliteEventLog) -> None:
-    assert log.committed("features") == 0
-    log.commit("features", 7)
-    log.commit("features", 5)
-    log.commit("other", 1)
-    assert (log.committed("features"), SqliteEventLog(log.path).committed("other")) == (7, 1)
 
 
 def test_a_forgotten_user_leaves_no_byte_and_no_number_is_given_again(log: SqliteEventLog) -> None:

@@ -16,6 +16,7 @@ from feature_repo.event_kinds import read_kinds
 from feature_repo.events.base import write_base
 from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.event import FIELDS
+from feature_repo.events.log import OutcomeUnknownError
 from feature_repo.events.sqlite_log import SqliteEventLog
 from serving.http.access import Access
 from serving.http.app import make_app
@@ -180,6 +181,22 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
         assert log.newest() == 1
         assert (await post(sent)).data["accepted"] == 400  # the log has opened the file again, without the limit
         assert (log.newest(), "events" in world.service.problems) == (401, False)
+
+    posted(tmp_path, story)
+
+
+def test_a_write_of_unknown_outcome_does_not_say_that_nothing_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World, log: SqliteEventLog, post: Post) -> None:
+        def lost(_: Any) -> Any:
+            raise OutcomeUnknownError("topic shop: the broker did not answer")
+
+        monkeypatch.setattr(log, "keep", lost)
+        reply = await post(CLICK)
+        assert (reply.status, reply.headers["retry-after"]) == (503, "5")
+        assert "nothing of this request" not in reply.data["error"]
+        assert "send the request again as it is: what was kept counts once" in reply.data["error"]
 
     posted(tmp_path, story)
 
