@@ -8,7 +8,38 @@ APP, BATCHER = "tests/unit/serving/http/test_app.py", "tests/unit/serving/http/t
 SUPERVISOR, STORE = "tests/unit/serving/http/test_supervisor.py", "tests/unit/serving/engine/test_guarded_store.py"
 ENGINE = "tests/integration/test_engine.py"
 
+PAGE = "tests/unit/serving/http/page"
+SECOND = "tests/unit/serving/http/test_second_engine.py"
+
 IN_SERVICE = [
+    Mistake(
+        name="a click kept that another site has sent",
+        module="serving.http.page.click",
+        right="if not is_own:",
+        wrong="if False:",
+        test=f"{PAGE}/test_click.py::test_another_site_cannot_click",
+    ),
+    Mistake(
+        name="a click kept for the user who is being typed",
+        module="serving.http.page.router",
+        right='("of", "filter", "beside")',
+        wrong='("user", "filter", "beside")',
+        test=f"{PAGE}/test_click.py::test_the_event_is_of_the_user_whose_list_it_is_and_keeps_filter_and_version",
+    ),
+    Mistake(
+        name="two second engines at once",
+        module="serving.http.second_engine",
+        right='        await self._end()\n        logger.info("the second engine loads',
+        wrong='        logger.info("the second engine loads',
+        test=f"{SECOND}::test_one_engine_at_a_time_answers_all_who_ask",
+    ),
+    Mistake(
+        name="an answer of another version than the champion taken for the command's",
+        module="orchestration.local.running_service",
+        right='if told["version"] != champion:',
+        wrong="if False:",
+        test="tests/unit/orchestration/local/test_running_service.py::test_another_answer_does_not_count",
+    ),
     Mistake(
         name="a queue without a bound",
         module="serving.http.batcher",

@@ -6,9 +6,11 @@ Every option and every setting is documented.
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ import yaml
 
 from feature_repo.datasets.custom import config_schema
 from feature_repo.datasets.description import read_config
+from feature_repo.events.event import parse_event
 from orchestration.cli import app
 from serving.experiments.read import read_experiments
+from serving.http.bodies import ManyUsers
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -78,6 +82,20 @@ def test_commands_parse(page: Path) -> None:
         if commands := getattr(command, "commands", None):
             command = commands[arguments.pop(0)]
         command.make_context(command.name, arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_bodies_of_requests_can_be_used(page: Path) -> None:
+    for line in lines_of(page):
+        words = shlex.split(line, comments=True)
+        if "curl" not in words or "--json" not in words:
+            continue
+        body = json.loads(words[words.index("--json") + 1])
+        if any(word.endswith("/v1/events") for word in words):
+            for event in body if isinstance(body, list) else [body]:
+                parse_event(event, datetime(2024, 1, 1))
+        elif any(word.endswith("/v1/recommendations") for word in words):
+            ManyUsers.model_validate(body)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
