@@ -80,7 +80,7 @@ class Supervisor:
             self.champion = await self._reader.look()
         except RegistryAwayError as error:
             self._metrics.registry_failures.inc()
-            self._note("registry", f"{error}; the loaded release goes on")
+            self._note("registry", f"{error}; the loaded release goes on" if self.lane else str(error))
         else:
             self._note("registry", None if self.champion else MISSING)
             self._metrics.champion.set(self.champion or 0)

@@ -147,6 +147,8 @@ async def file(name: str) -> Response:
 
 def _release(request: Request) -> dict[str, Any]:
     """Release that serves, and what is wrong with the service."""
-    supervisor = request.app.state.service.supervisor
-    problems = list(supervisor.problems.values()) if supervisor.problems else []
+    service: Service = request.app.state.service
+    supervisor = service.supervisor
+    # Before the first release, that is all there is to say.
+    problems = list((service.problems if supervisor.facts else supervisor.problems).values())
     return {"release": supervisor.facts, "problems": problems, "example": filter_example(supervisor.facts)}

@@ -175,7 +175,10 @@ def test_while_the_first_release_is_loaded_the_page_says_so() -> None:
     async def story(world: World) -> None:
         reply = await call(make_app(world.service, Access(None)), "/")
         assert reply.status == 503
-        assert "no release is loaded yet" in Page(reply.body).text
+        page = Page(reply.body)
+        assert page.text.count("no release is loaded yet") == 1
+        refreshed = [each.get("content") for tag, each in page.elements if each.get("http-equiv") == "refresh"]
+        assert refreshed == ["5"]  # until the first promotion
 
     async def loading(_: int) -> None:
         await asyncio.sleep(60)
