@@ -185,7 +185,7 @@ IN_DATA = [
     ),
     Mistake(
         name="a deleted user left in the views of other schemas",
-        module="feature_repo.store.loading",
+        module="feature_repo.store.deleting",
         right="if each.entities == [entity.value]]",
         wrong="if each.name.endswith(self.schema.digest)]",
         test=f"{STORE}/test_online_load.py::test_a_deleted_user_vanishes_from_the_views_of_all_schemas",

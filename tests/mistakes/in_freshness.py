@@ -10,7 +10,7 @@ WATCH = "tests/unit/serving/http/test_consumer_watch.py"
 IN_FRESHNESS = [
     Mistake(
         name="events without a time in conflict with themselves",
-        module="feature_repo.events.sqlite_log",
+        module="feature_repo.events.numbering",
         right="if known and event.time == event.arrived:",
         wrong="if False:",
         test=f"{EVENTS}::test_an_event_that_comes_again_is_known_and_counts_once",
