@@ -2,12 +2,14 @@
 
     python -m tests.benchmarks.bench_events append [--callers 32] [--seconds 10] [--batch 1] [--folder DIR]
     python -m tests.benchmarks.bench_events reflect [--dataset tiny] [--rate 200] [--seconds 10] [--folder DIR]
+    python -m tests.benchmarks.bench_events cost [--dataset tiny] [--folder DIR]
 
 `append`: callers that each send events one call after the other; prints events a second,
 the latency of a call, and the size of a commit. `reflect`: one event of another user every
 1/RATE seconds, while a consumer works, without a pause between its batches and with the
 one of the product; prints the time from an event's acknowledgement to the commit of its
-user's features, and the CPU of a user in both. DIR lies on the disk
+user's features, and the CPU of a user in both. `cost`: the CPU of a user by the size of
+a batch, the least of some batches, which other processes change little. DIR lies on the disk
 that is measured; `reflect` keeps the loaded features of the dataset in it.
 """
 
@@ -33,6 +35,11 @@ from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.store.feast_push import open_pusher
 from tests.integration.consumer_world import load as load_features
 
+SIZES = (1, 4, 20, 100)
+"""Users of a batch."""
+BATCHES = 12
+"""Batches of each size, of which one is not counted."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,6 +56,10 @@ def main() -> None:
     reflect.add_argument("--seconds", type=float, default=10.0)
     reflect.add_argument("--folder", type=Path)
     reflect.set_defaults(run=measure_reflections)
+    cost = commands.add_parser("cost")
+    cost.add_argument("--dataset", default="tiny")
+    cost.add_argument("--folder", type=Path)
+    cost.set_defaults(run=measure_costs)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -82,11 +93,7 @@ def measure_appends(arguments: argparse.Namespace) -> None:
 
 def measure_reflections(arguments: argparse.Namespace) -> None:
     """Print how long features take to follow their users' events."""
-    folder = (arguments.folder or Path(tempfile.gettempdir())) / f"bench_events_{arguments.dataset}"
-    tables = load(arguments.dataset)
-    base = Base(key="bench", tables=tables, as_of=default_as_of(tables))
-    if not folder.exists():
-        load_features(tables, base.as_of, folder / "home", folder / "tables")
+    folder, base = _loaded(arguments)
     costs = {}
     for pace in (0.0, follow_module.BATCH_SECONDS):
         follow_module.BATCH_SECONDS = pace
@@ -95,21 +102,58 @@ def measure_reflections(arguments: argparse.Namespace) -> None:
     print(f"CPU of a user: batches {pace:g} s apart cost {paced / without:.2f} of batches without a pause")
 
 
-def _reflect(arguments: argparse.Namespace, folder: Path, base: Base) -> float:
-    """Print the waits of one round, and return the seconds of CPU of a user."""
+def measure_costs(arguments: argparse.Namespace) -> None:
+    """Print the CPU of a user in batches of some sizes."""
+    folder, base = _loaded(arguments)
+    log = _empty_log(folder)
+    consumer = Consumer(
+        log, base, open_pusher(arguments.dataset, folder / "home"), schemas=[base.tables.schema], folder=folder
+    )
+    for number in range(BATCHES * sum(SIZES)):
+        log.append([_click(base, number, base.as_of + timedelta(milliseconds=number))])
+    consumer.step(SIZES[0])  # imports and first reads
+    for size in SIZES:
+        spent = []
+        for _ in range(BATCHES - 1):
+            before = time.process_time()
+            consumer.step(size)
+            spent.append(time.process_time() - before)
+        least = 1e3 * min(spent)
+        print(f"{arguments.dataset}, {size:3} users a batch: {least:.1f} ms of CPU, {least / size:.2f} a user")
+    log.close()
+
+
+def _loaded(arguments: argparse.Namespace) -> tuple[Path, Base]:
+    """Folder with the loaded features of a dataset, and its data."""
+    folder = (arguments.folder or Path(tempfile.gettempdir())) / f"bench_events_{arguments.dataset}"
+    tables = load(arguments.dataset)
+    base = Base(key="bench", tables=tables, as_of=default_as_of(tables))
+    if not folder.exists():
+        load_features(tables, base.as_of, folder / "home", folder / "tables")
+    return folder, base
+
+
+def _empty_log(folder: Path) -> SqliteEventLog:
     for path in folder.glob("log.db*"):
         path.unlink()
-    log, tables = SqliteEventLog(folder / "log.db"), base.tables
-    users, items = tables.users["user_id"].sample(fraction=1.0, shuffle=True, seed=0), tables.items["item_id"]
+    return SqliteEventLog(folder / "log.db")
+
+
+def _click(base: Base, number: int, at: datetime) -> Event:
+    """Click number n: of another user each, in no order."""
+    users, items = base.tables.users["user_id"], base.tables.items["item_id"]
+    ids = {"user_id": users[number * 7919 % len(users)], "item_id": items[number % len(items)]}
+    return Event(event_id=str(number), kind=EventKind.CLICK, time=at, arrived=at, **ids)
+
+
+def _reflect(arguments: argparse.Namespace, folder: Path, base: Base) -> float:
+    """Print the waits of one round, and return the seconds of CPU of a user."""
+    log, tables = _empty_log(folder), base.tables
     count, sent = int(arguments.rate * arguments.seconds), []
     consumer = Timed(log, base, open_pusher(arguments.dataset, folder / "home"), schemas=[tables.schema])
 
-    def send(number: int, at: datetime) -> None:
-        ids = {"event_id": str(number), "user_id": users[number % len(users)], "item_id": items[number % len(items)]}
-        log.append([Event(kind=EventKind.CLICK, time=at, arrived=at, **ids)])
-
     consumer.reset()
-    send(-1, base.as_of)
+    log.append([_click(base, count, base.as_of)])
     consumer.step()  # imports and first reads
     consumer.reset()
     stop = threading.Event()
@@ -118,7 +162,7 @@ def _reflect(arguments: argparse.Namespace, folder: Path, base: Base) -> float:
     start, cpu = time.perf_counter(), time.process_time() - time.thread_time()
     for number in range(count):
         time.sleep(max(0.0, start + number / arguments.rate - time.perf_counter()))
-        send(number, base.as_of + timedelta(seconds=number / arguments.rate))
+        log.append([_click(base, number, base.as_of + timedelta(seconds=number / arguments.rate))])
         sent.append(time.perf_counter())
     while len(consumer.reflected) < count and loop.is_alive():
         time.sleep(0.01)
