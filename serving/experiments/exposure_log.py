@@ -14,14 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from feature_repo.events.sqlite_file import FileKind, prepare
 from serving.experiments.exposure import Exposure
 
-FORMAT = 1
-"""Number of the table's layout, kept as `user_version`."""
-TABLE = f"""
+TABLE = """
 CREATE TABLE IF NOT EXISTS exposures (number INTEGER PRIMARY KEY, experiment TEXT NOT NULL, user_id TEXT NOT NULL,
 request_id TEXT NOT NULL, line TEXT NOT NULL, UNIQUE (experiment, user_id, request_id));
-PRAGMA user_version = {FORMAT};
 """
 INSERT = "INSERT OR IGNORE INTO exposures (experiment, user_id, request_id, line) VALUES (?, ?, ?, ?)"
 READ = "SELECT line FROM exposures WHERE experiment = ? ORDER BY number"
@@ -31,6 +29,9 @@ WAIT_SECONDS = 5.0
 
 class ExposureLogError(RuntimeError):
     """Log that cannot be written or read."""
+
+
+KIND = FileKind(name="log of exposures", format=1, tables=TABLE, failed=ExposureLogError, busy=ExposureLogError)
 
 
 class ExposureLog:
@@ -47,8 +48,8 @@ class ExposureLog:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with _explained(path):
+            prepare(path, KIND)
             self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False)
-            _prepare(self._connection, path)
 
     def keep(self, exposures: Sequence[Exposure]) -> int:
         """Keep exposures and count the new ones.
@@ -88,19 +89,6 @@ def read_lines(path: Path, experiment: str) -> list[str]:
         return []
     with closing(ExposureLog(path)) as log:
         return log.lines(experiment)
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the table of a new file; refuse one of another layout."""
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found == FORMAT:
-        return
-    if found != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise ExposureLogError(
-            f"{path}: wanted a log of exposures of format {FORMAT}; it is of format {found}, or none"
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(f"BEGIN IMMEDIATE;{TABLE}COMMIT;")
 
 
 @contextmanager

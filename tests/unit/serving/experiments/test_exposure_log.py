@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +49,19 @@ def test_two_processes_write_one_log(tmp_path: Path) -> None:
     assert len(kept(path)) == 2
 
 
+def test_a_log_that_others_make_at_the_same_moment_is_one_log(tmp_path: Path) -> None:
+    for number in range(30):
+        path = tmp_path / f"{number}.db"
+        with ThreadPoolExecutor(8) as pool:
+            logs = list(pool.map(lambda _, path=path: ExposureLog(path), range(8)))
+        for log in logs:
+            log.close()
+
+
 def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     sqlite3.connect(path).executescript("CREATE TABLE t (x); PRAGMA user_version = 7;")
-    with pytest.raises(ExposureLogError, match="wanted a log of exposures of format 1; it is of format 7"):
+    with pytest.raises(ExposureLogError, match="wanted format 1 of the log of exposures; it is of format 7"):
         ExposureLog(path)
     path.write_bytes(b"no database at all, but long enough to be one" * 30)
     with pytest.raises(ExposureLogError, match="file is not a database; see to the disk"):
