@@ -180,10 +180,10 @@ def _write_program(path: Path, module: torch.nn.Module, inputs: dict[str, torch.
 
 def empty_database(home: Path) -> Path:
     """An MLflow database without runs: made once in a process, in the first home, since it takes seconds."""
-    if not _databases:
+    if not _databases or not _databases[0].is_file():  # pytest deletes the folders of its former sessions
         settings = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
         assert Registry(settings, DATASET).champion() is None
-        _databases.append(home / "mlflow" / "mlflow.db")
+        _databases[:] = [home / "mlflow" / "mlflow.db"]
     return _databases[0]
 
 

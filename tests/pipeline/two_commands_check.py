@@ -138,7 +138,8 @@ def _target(registry: MemoryRegistry, ended: dict[str, Any], promoted: set[int])
     if command == "promote":
         return int(json.loads(ended["out"])["champion"])
     if command == "rollback":
-        able = [each for each in predecessors(registry) if may_serve(registry.tags(each))]  # type: ignore[arg-type]
+        kept = [each for each in predecessors(registry) if each in registry.stored]  # type: ignore[arg-type]
+        able = [each for each in kept if may_serve(registry.tags(each))]
         return able[0] if able else None
     version = int(json.loads(ended["out"])["version"])
     return None if version in promoted else version
