@@ -1,4 +1,4 @@
-"""Right to be forgotten: a user's events in the log, and online features."""
+"""Right to be forgotten: a user's events in the log, exposures, and online features."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from feature_repo.events.log import EventLog
 from feature_repo.schema import USER_ID, Entity
 from feature_repo.store.serving_state import seen_schema
 from feature_repo.store.store import Store
+from serving.experiments.exposure_log import forget_users as forget_exposures
 from serving.settings import Settings
 
 
@@ -25,6 +26,8 @@ class ForgottenUser:
     """The user."""
     events: int
     """Events in the log."""
+    exposures: int
+    """Exposures of experiments."""
     online: bool
     """Whether the online store had features."""
     in_data: int
@@ -34,7 +37,7 @@ class ForgottenUser:
 def forget_users(
     settings: Settings, dataset: str, log: EventLog, users: Sequence[str], *, now: datetime, dry_run: bool
 ) -> list[ForgottenUser]:
-    """Delete users from the event log and the online store.
+    """Delete users from the event log, the log of exposures and the online store.
 
     Args:
         settings: the home and its services.
@@ -46,15 +49,19 @@ def forget_users(
 
     Raises:
         EventLogError: the log cannot be read or written.
+        ExposureLogError: nor can that of exposures.
     """
     store = Store(seen_schema(dataset), settings.feast_home, online=settings.online_store)
     # First the log: its note keeps a consumer from writing the features again.
     events = {user: log.count(user) if dry_run else log.forget(user, now) for user in dict.fromkeys(users)}
+    exposures = forget_exposures(settings.exposure_log(dataset), users, dry_run=dry_run)
     known = store.known_of_all(Entity.USER)
     online = known.intersection(users) if dry_run else store.forget(Entity.USER, users, now)
     held = _events_of_newest_run(settings, dataset, users)
     return [
-        ForgottenUser(user=user, events=count, online=user in online, in_data=held.get(user, 0))
+        ForgottenUser(
+            user=user, events=count, exposures=exposures[user], online=user in online, in_data=held.get(user, 0)
+        )
         for user, count in events.items()
     ]
 
@@ -63,7 +70,8 @@ def text_of(forgotten: ForgottenUser, *, dry_run: bool) -> str:
     """Say in a line what was deleted of a user, and what is left."""
     verb = "would be deleted" if dry_run else "deleted"
     online = "online features" if forgotten.online else "no online features"
-    line = f"{forgotten.user}: {forgotten.events:,} events of the log and {online} {verb}"
+    exposures = f", {forgotten.exposures:,} exposures" if forgotten.exposures else ""
+    line = f"{forgotten.user}: {forgotten.events:,} events of the log{exposures} and {online} {verb}"
     if forgotten.in_data:
         line += (
             f"; the newest run was made of {forgotten.in_data:,} events of this user: the next leaves those of the log "

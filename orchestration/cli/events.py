@@ -22,7 +22,7 @@ def forget(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be deleted; delete nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete users from the event log and the online store: the next run does not see them."""
+    """Delete users from the event log, the exposures and the online store: the next run does not see them."""
     settings = prepare()
     name = released_dataset(settings, dataset)
     from feature_repo.utc import present_time

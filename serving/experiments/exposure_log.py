@@ -75,6 +75,14 @@ class ExposureLog:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no byte stays beside the file
         return count
 
+    def count(self, user_id: str) -> int:
+        """Count the exposures of a user."""
+        with _explained(self.path):
+            (found,) = self._connection.execute(
+                "SELECT count(*) FROM exposures WHERE user_id = ?", (user_id,)
+            ).fetchone()
+        return int(found)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -89,6 +97,23 @@ def read_lines(path: Path, experiment: str) -> list[str]:
         return []
     with closing(ExposureLog(path)) as log:
         return log.lines(experiment)
+
+
+def forget_users(path: Path, users: Sequence[str], *, dry_run: bool) -> dict[str, int]:
+    """Delete the exposures of users for good, and count them; none where there is no log.
+
+    Args:
+        path: the file.
+        users: ids of the users.
+        dry_run: whether to count only.
+
+    Raises:
+        ExposureLogError: the log cannot be read or written.
+    """
+    if not path.is_file():
+        return dict.fromkeys(users, 0)
+    with closing(ExposureLog(path)) as log:
+        return {user: log.count(user) if dry_run else log.forget(user) for user in dict.fromkeys(users)}
 
 
 @contextmanager

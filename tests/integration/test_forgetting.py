@@ -15,10 +15,12 @@ from feature_repo.events.frames import read_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.forgetting import forget_users, text_of
+from serving.experiments.exposure_log import ExposureLog
 from serving.settings import Settings
 from tests.integration.consumer_world import CUT, WHOLE, World, load, make_world, odd, online_rows, seen_items
 from tests.integration.online_servers import KINDS, client_of
 from tests.integration.test_consumer_loads import note
+from tests.unit.serving.experiments.test_exposure import EXPOSURE
 
 GONE, OTHER = "u003", "u004"
 
@@ -117,17 +119,23 @@ def test_the_command_counts_first_and_deletes_then(world: World, log: SqliteEven
     world.consumer(log).step()
     held = world.base.tables.events.filter(pl.col("user_id") == GONE).height
     users = [GONE, "never seen", GONE]
+    exposures = ExposureLog(settings.exposure_log("world"))
+    exposures.keep([replace(EXPOSURE, user_id=user, request_id=request) for user in (GONE, OTHER) for request in "ab"])
     for dry_run in (True, False):
         found = forget_users(settings, "world", log, users, now=at(4), dry_run=dry_run)
-        assert [(each.user, each.events, each.online, each.in_data) for each in found] == [
-            (GONE, 2, True, held),
-            ("never seen", 0, False, 0),
+        assert [(each.user, each.events, each.exposures, each.online, each.in_data) for each in found] == [
+            (GONE, 2, 2, True, held),
+            ("never seen", 0, 0, False, 0),
         ]
         assert (history(world, GONE) is None) is not dry_run
-        assert log.count(GONE) == (2 if dry_run else 0)
+        assert log.count(GONE) == exposures.count(GONE) == (2 if dry_run else 0)
     assert online_rows(world, [GONE])["region"].item() is None
     assert history(world, OTHER)
-    assert text_of(found[0], dry_run=False).startswith(f"{GONE}: 2 events of the log and online features deleted; the")
+    assert exposures.count(OTHER) == 2
+    said = text_of(found[0], dry_run=False)
+    assert said.startswith(f"{GONE}: 2 events of the log, 2 exposures and online features deleted; the")
+    unexposed = replace(found[0], exposures=0)
+    assert "the log and online features deleted" in text_of(unexposed, dry_run=False)
 
 
 @pytest.mark.parametrize("kind", ["redis", "postgres"])

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from feature_repo.errors import InputError
-from feature_repo.events.event import Event, EventKind
+from feature_repo.events.event import Event
 from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.cli import app
 from orchestration.defs.experiments import experiment_reports
@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     with closing(SqliteEventLog(settings.event_log("shop"))) as events:
         outcomes = planted.outcomes.sort("timestamp").with_row_index().to_dicts()
         events.keep([_event(row) for row in outcomes])
-        view = {"kind": EventKind.VIEW, "time": outcomes[-1]["timestamp"], "arrived": outcomes[-1]["timestamp"]}
+        view = {"kind": "view", "time": outcomes[-1]["timestamp"], "arrived": outcomes[-1]["timestamp"]}
         events.keep([Event(event_id="view", user_id="u", item_id="1", **view)])
     return settings
 
@@ -52,7 +52,7 @@ def _tuples(row: dict[str, object]) -> dict[str, object]:
 
 
 def _event(row: dict[str, object]) -> Event:
-    kind = EventKind(str(row["kind"]))
+    kind = str(row["kind"])
     same = {name: row[name] for name in ("user_id", "item_id", "request_id", "value")}
     return Event(event_id=f"e{row['index']}", kind=kind, time=row["timestamp"], arrived=row["timestamp"], **same)  # type: ignore[arg-type]
 

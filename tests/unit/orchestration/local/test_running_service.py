@@ -87,7 +87,7 @@ def test_the_answer_is_that_of_the_service(service: Service) -> None:
     service.answers()
     answer, address = service.ask(GATEHOUSE_TOKEN=TOKEN)
     assert address == service.settings.running("serve-shop")
-    assert service.asked == [{"user_ids": ["anna/ö"], "k": 5, "filter": "price < 3"}]
+    assert service.asked == [{"user_ids": ["anna/ö"], "k": 5, "filter": "price < 3", "experiment": False}]
     assert service.tokens == [f"Bearer {TOKEN}"]
     assert (answer.user_id, answer.version, answer.notes) == ("anna/ö", 2, ("a note",))
     assert (answer.features_as_of, answer.newest_row) == (datetime(2024, 3, 1), None)
