@@ -48,7 +48,7 @@ def ask_service(
     address = settings.running(service_name(dataset))
     if address is None:
         raise NoAnswerError("no service runs")
-    # Not as a user of an experiment: this is a look at the champion.
+    # A command is no user: it takes no part in an experiment, and asks for the champion.
     asked = {"user_ids": [user], "k": k, "filter": where, "experiment": False}
     (told,) = _post(f"{address}/v1/recommendations", asked, read_token(environ))["answers"]
     if "degraded" in told["flags"]:

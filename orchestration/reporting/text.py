@@ -36,7 +36,8 @@ def recommendations_text(answer: Recommendations) -> str:
     lines = [f"user {plain(answer.user_id)}, version {answer.version}, from {answer.source}, {until}"]
     for rank, item in enumerate(answer.items, 1):
         shown = ", ".join(plain(value) for value in item.fields.values() if value is not None)
-        lines.append(f"{rank:>4}  {item.score:>8.4f}  {plain(item.item_id):>10}  {shown}")
+        new = "  (new)" if item.new else ""
+        lines.append(f"{rank:>4}  {item.score:>8.4f}  {plain(item.item_id):>10}  {shown}{new}")
     return "\n".join([*lines, *(f"note: {note}" for note in answer.notes)])
 
 

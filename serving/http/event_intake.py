@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from feature_repo.errors import InputError
-from feature_repo.event_kinds import DEFAULT_KINDS, Kinds
+from feature_repo.event_kinds import DEFAULT_KINDS, Kinds, Role, of_role
 from feature_repo.events.event import Event, parse_event
 from feature_repo.events.log import EventLog, EventLogError, Kept, LogBusyError, OutcomeUnknownError
 from feature_repo.utc import present_time
@@ -98,6 +98,10 @@ class EventIntake:
         self._count("accepted", len(kept) - known)
         self.problem = None
         return kept
+
+    def is_interaction(self, kind: str) -> bool:
+        """Whether a kind of events changes the features of its user."""
+        return kind in of_role(self._kinds(), Role.INTERACTION)
 
     async def behind(self, position: int) -> tuple[int, float]:
         """Number of events behind a number of the log, and the age of the first in seconds.

@@ -19,6 +19,8 @@ from serving.http.service import Service, ask, refuse
 
 TWO_TOWER = "two_tower"
 """Source of an answer from features."""
+CLICK = "click"
+"""Kind of the events of the page; where a dataset has no such interactions, a click is kept in the page."""
 K = 12
 """Items of the list."""
 SESSION = 30
@@ -128,7 +130,8 @@ async def shown(request: Request, asked: PageQuestion, former: Sequence[str] = (
         further = await service.answer([explain, before] if asked.session else [explain])
         if further.version == answered.version:
             found = _shown(service, answered, further, former)
-            return replace(found, keeps_clicks=bool(asked.user) and not asked.is_try and _is_known(asked, answer))
+            is_event = bool(asked.user) and not asked.is_try and service.events.is_interaction(CLICK)
+            return replace(found, keeps_clicks=is_event and _is_known(asked, answer))
     raise ApiError(503, "the release is being changed: ask again", retry_after=1)
 
 

@@ -8,7 +8,7 @@ from time import perf_counter
 from fastapi import Request
 
 from serving.http.errors import ApiError
-from serving.http.page.answers import Click, PageQuestion, Shown, question_of, shown
+from serving.http.page.answers import CLICK, Click, PageQuestion, Shown, question_of, shown
 from serving.http.service import Service, refuse
 
 ONLINE_SECONDS = 3.0
@@ -47,7 +47,7 @@ async def shown_after_click(request: Request, asked: PageQuestion, item_id: str,
         raise refuse(before["error"])
     # The same click, sent again, counts once.
     event_id = f"page-{shown_by}-{position}"
-    event = {"event_id": event_id, "kind": "click", "user_id": asked.user, "item_id": item_id, "request_id": shown_by}
+    event = {"event_id": event_id, "kind": CLICK, "user_id": asked.user, "item_id": item_id, "request_id": shown_by}
     started = perf_counter()
     (kept,) = await service.events.take([event | {"position": int(position) if position.isdecimal() else position}])
     milliseconds = 1000 * (perf_counter() - started)

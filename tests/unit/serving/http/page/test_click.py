@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from feature_repo.events.event import EventKind
+from feature_repo.event_kinds import Role
 from feature_repo.events.sqlite_log import SqliteEventLog
 from tests.unit.serving.http.page.page_world import ITEMS, Ask, Page, asked, turning
 from tests.unit.serving.http.service_world import Reply, World
@@ -51,7 +51,7 @@ def test_a_click_is_an_event_with_its_answer_and_position_and_the_next_list_show
         page = Page((await click(4)).body)
         (event,) = (each.event for each in log.read(0, 10))
         assert (event.event_id, event.kind, event.user_id, event.item_id) == ("page-r7-4", "click", "anna", "item3")
-        assert (event.kind, event.request_id, event.position) == (EventKind.CLICK, "r7", 4)
+        assert (event.request_id, event.position) == ("r7", 4)
         assert listed(page) == [item["item_id"] for item in (*ITEMS[1:], ITEMS[0])]
         assert page.text.count("up 1") == 4
         assert page.text.count("down 4") == 1
@@ -128,6 +128,16 @@ def test_an_unknown_user_keeps_the_session(tmp_path: Path) -> None:
         popular = {"source": "popular", "flags": {"unknown": "nothing is known"}}
         world.engines[0]._answer = lambda question: known(question) | popular  # type: ignore[method-assign]
         assert b"/page/click" not in (await ask(query={"user": "zoe"})).body
+
+    clicked(tmp_path, story)
+
+
+def test_where_the_dataset_has_no_clicks_the_session_stays(tmp_path: Path) -> None:
+    async def story(world: World, log: SqliteEventLog, ask: Ask, click: Click) -> None:
+        for role in (Role.IGNORED, Role.INTERACTION):
+            world.events._kinds = lambda role=role: (("buy", Role.INTERACTION), ("click", role))
+            reply = await ask(query={"user": "anna"})
+            assert (b"/page/click" in reply.body) == (role is Role.INTERACTION)
 
     clicked(tmp_path, story)
 
