@@ -79,7 +79,7 @@ class Answerer:
     def _use(self, retriever: Retriever) -> None:
         self._retriever, self.corpus, self.judged = retriever, retriever.corpus, retriever.judged
         self._popular = retriever.with_store(NoFeatures(self.offer.withdrawn))
-        self._control = retriever.with_store(NoRows(self._store))
+        self._control = retriever.with_store(NoRows(self._store, self.offer.withdrawn))
 
     def answer(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Answer the questions of a batch, in their order."""

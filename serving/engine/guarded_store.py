@@ -114,10 +114,11 @@ class NoRows(NoFeatures):
 
     Args:
         store: the store that knows what was seen.
+        withdrawn: items that are not answered.
     """
 
-    def __init__(self, store: GuardedStore) -> None:
-        super().__init__(store.withdrawn_items())
+    def __init__(self, store: GuardedStore, withdrawn: Sequence[str]) -> None:
+        super().__init__(withdrawn)
         self._store = store
 
     def seen_rows(self, ids: Sequence[str]) -> list[list[str]]:

@@ -220,6 +220,27 @@ def test_items_withdrawn_by_a_run_are_noticed_while_the_engine_serves(world: Wor
     assert "food03" not in world.recommend()
 
 
+def test_items_are_hidden_while_the_online_store_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put(n1=CHEAP)
+
+    def away(*_: Any) -> Any:
+        raise ConnectionError("refused")
+
+    for name in ("read_rows", "withdrawn_items", "loaded_until", "seen_rows"):
+        monkeypatch.setattr(world.online, name, away)
+    world.clock = 10.0
+    world.items.hide(["toys05"], NOW)
+    assert world.recommend("anna", k=2) == ["food01", "toys00"]
+    assert world.last["flags"].keys() == {"degraded"}
+
+
+def test_the_control_of_an_experiment_has_no_hidden_items(world: World) -> None:
+    asked = {"where": None, "exclude": [], "exclude_seen": False, "session": []}
+    world.items.hide(["toys05"], NOW)
+    items = world.ask("popular", user_id="anna", k=2, **asked)["items"]
+    assert [each["item_id"] for each in items] == ["food01", "toys00"]
+
+
 def test_an_unknown_item_is_told_with_the_nearest(world: World) -> None:
     state = world.ask("items", item_ids=["food0", "food03"], sequence=0, required=False)
     assert (state["unknown"], state["judged"]) == (["food0"], ["food03"])
