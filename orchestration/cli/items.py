@@ -1,4 +1,4 @@
-"""Commands on items between two runs: `items add`, `items hide`, `items show`."""
+"""Commands on items between two runs: `items add`, `items hide`, `items show`, `items list`."""
 
 from __future__ import annotations
 
@@ -81,6 +81,26 @@ def show(ids: Ids, dataset: Dataset = None, as_json: Json = False) -> None:
     _check_known(settings, name, [id_ for id_ in ids if id_ not in hidden])
     store.show(ids)
     _tell(name, len(store.hidden()), as_json)
+
+
+@items.command("list")
+def show_list(dataset: Dataset = None, as_json: Json = False) -> None:
+    """List new and hidden items, with the time of each."""
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from feature_repo.items.store import ItemStore
+
+    store = ItemStore(settings.item_store(name))
+    new = {each.item.item_id: each.arrived for each in store.read()}
+    lists = {"new": new, "hidden": store.hidden()}
+    told = {kind: {id_: time.isoformat() for id_, time in found.items()} for kind, found in lists.items()}
+    if as_json:
+        typer.echo(json.dumps({"dataset": name, **told}, indent=1))
+        return
+    for kind, found in told.items():
+        for id_, time in found.items():
+            typer.echo(f"{kind:<7} since {time[:19]}  {id_}")
+    typer.echo(f"{name}: {len(told['new']):,} new, {len(told['hidden']):,} hidden")
 
 
 def _check_known(settings: Settings, dataset: str, ids: list[str]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from feature_repo.items.item import FieldError, NewItem, item_features, parse_item
 from feature_repo.items.reader import ItemReader
-from feature_repo.items.store import ItemStoreError, StoredItem
+from feature_repo.items.store import ItemStoreError
 from feature_repo.schema import ITEM_ID
 from serving.corpus import Corpus
 from serving.new_items import NewItemTower, new_corpus
@@ -113,30 +113,36 @@ class LiveItems:
                 self._stop.wait(RETRY_SECONDS)
 
     def _catch_up(self) -> None:
-        """Embed everything that the store has."""
-        while not self._stop.is_set() and (stored := self._reader.read(self.new.sequence, ITEMS_AT_ONCE)):
-            self._take(stored)
+        """Embed everything that the store has, and let the answers see it."""
+        sequence, failed = self.new.sequence, dict(self.new.failed)
+        while not self._stop.is_set() and (stored := self._reader.read(sequence, ITEMS_AT_ONCE)):
+            for each in stored:
+                failed.pop(each.item.item_id, None)
+            failed |= self._take([each.item for each in stored])
+            sequence = stored[-1].sequence
+        if sequence != self.new.sequence:
+            corpus = new_corpus(self._items, self._judged.fields) if self._items else None
+            self.new = NewItems(sequence=sequence, corpus=corpus, failed=failed)
 
-    def _take(self, stored: list[StoredItem]) -> None:
-        """Embed items, and replace what the answers see."""
-        failed = {id_: why for id_, why in self.new.failed.items() if id_ not in {each.item.item_id for each in stored}}
+    def _take(self, items: list[NewItem]) -> dict[str, str]:
+        """Embed items, and return the reasons for those that are left out."""
+        failed: dict[str, str] = {}
         wanted: list[NewItem] = []
-        for item in (each.item for each in stored if self._judged.row(each.item.item_id) is None):
+        for item in (item for item in items if self._judged.row(item.item_id) is None):
             try:
                 wanted.append(self._conformed(item))
             except FieldError as error:
                 failed[item.item_id] = str(error)
         room = self._most - len(self._items)
-        new = [item.item_id for item in wanted if item.item_id not in self._items][max(room, 0) :]
-        failed |= dict.fromkeys(new, f"the release has {self._most:,} new items, and takes no more")
+        beyond = [item.item_id for item in wanted if item.item_id not in self._items][max(room, 0) :]
+        failed |= dict.fromkeys(beyond, f"the release has {self._most:,} new items, and takes no more")
         embedded, broken = self._embedded([item for item in wanted if item.item_id not in failed])
         self._items |= embedded
         failed |= broken
-        for id_ in failed:
+        for id_, why in failed.items():
             self._items.pop(id_, None)
-            logger.warning("new item %r is left out: %s", id_, failed[id_])
-        corpus = new_corpus(self._items, self._judged.fields) if self._items else None
-        self.new = NewItems(sequence=stored[-1].sequence, corpus=corpus, failed=failed)
+            logger.warning("new item %r is left out: %s", id_, why)
+        return failed
 
     def _conformed(self, item: NewItem) -> NewItem:
         """Item under the schema of this release. FieldError if that does not allow it."""

@@ -100,6 +100,9 @@ def test_commands_of_another_process_reach_the_service(served: Served, tmp_path:
     hidden = command(served.settings, "hide", "filed", "food01")
     assert json.loads(hidden.stdout) == {"dataset": DATASET, "hidden": 2}
     assert not {"filed", "food01"} & set(ids(served))
+    listed = json.loads(command(served.settings, "list").stdout)
+    assert listed["hidden"].keys() == {"filed", "food01"}
+    assert {"filed", "food00"} <= listed["new"].keys()
     command(served.settings, "show", "filed", "food01")
     assert {"filed", "food01"} <= set(ids(served))
     wrong = command(served.settings, "hide", "food01", "file")

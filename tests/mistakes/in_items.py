@@ -111,7 +111,7 @@ IN_ITEMS = [
     Mistake(
         name="an item of the release replaced by a new one",
         module="serving.engine.live_items",
-        right="if self._judged.row(each.item.item_id) is None",
+        right="if self._judged.row(item.item_id) is None",
         wrong="if True",
         test=f"{LIVE}::test_other_content_replaces_a_new_item_and_never_a_judged_one",
     ),
