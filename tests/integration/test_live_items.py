@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from serving.index.milvus import MilvusIndex
 from serving.open import open_retriever
 from serving.release.load import Release
 from serving.release.promotion import promote
-from serving.settings import Settings
+from serving.search import IndexSearcher
+from serving.settings import MILVUS, Settings
 from tests.integration.release_world import (
     DATASET,
     ITEMS,
@@ -142,6 +144,21 @@ def test_a_new_item_equals_an_item_of_the_corpus_with_its_features(world: World)
         "explain", user_id="anna", k=5, where=None, exclude=[], exclude_seen=False, session=[], item_ids=["n1"]
     )["reasons"]
     assert [each["item_id"] for each in reasons["n1"]] == ["food03", "food00"]
+
+
+def test_new_items_are_found_beside_those_that_milvus_finds(
+    world: World, home: Settings, index: MilvusIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "settings", replace(home, search=MILVUS))
+    other = World(home, tmp_path / "items.db", index)
+    with closing(other.live):
+        assert isinstance(other.answerer.judged.searcher, IndexSearcher)
+        other.put(n1=CHEAP)
+        world.put(n1=CHEAP)
+        for question in ({}, {"k": 6}, {"where": "price < 5"}, {"exclude": ["food04", "n1"]}):
+            assert other.recommend(**question) == world.recommend(**question)
+        assert "n1" in other.recommend()
+        assert other.similar("n1") == world.similar("n1")
 
 
 def test_a_new_item_that_was_seen_is_left_out_where_seen_items_are(world: World) -> None:
