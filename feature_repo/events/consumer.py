@@ -89,7 +89,7 @@ class Consumer:
         # Before the events: what a forgotten user does afterwards counts.
         gone = self._forget()
         self._restore()
-        self._delete([user for user in gone if self._events.of([user]).is_empty()])
+        self._settle(gone)
 
     @classmethod
     def open(
@@ -148,17 +148,15 @@ class Consumer:
                 same events again.
         """
         logged = self._log.read(self._position, limit)
-        # Read after the events, so that no event behind a note is met before it.
-        self._delete(self._forget())
-        if not logged:
-            return 0
-        self._noted = max(self._noted, logged[-1].sequence)
+        # Read after the events, so that a note is there before the events behind it are.
+        moments = self._settle(self._forget())
         self._events.add(logged)
-        moments = touched([each for each in logged if self._events.counts(each)])
+        moments |= touched([each for each in logged if self._events.counts(each)])
         if moments:
             self._pusher.push(self._changes(moments), self._as_of)
-        self._log.commit(self.name, logged[-1].sequence)
-        self._position = logged[-1].sequence
+        if logged:
+            self._log.commit(self.name, logged[-1].sequence)
+            self._position = logged[-1].sequence
         return len(logged)
 
     def _restore(self) -> None:
@@ -176,13 +174,18 @@ class Consumer:
         if not notes:
             return []
         self._noted, self._noted_at = notes[-1].sequence, notes[-1].arrived
-        return self._events.forget({note.digest for note in notes})
+        return self._events.forget({note.digest: note.sequence for note in notes})
 
-    def _delete(self, users: Sequence[str]) -> None:
-        """Delete the online rows of forgotten users, whom a batch may have pushed since."""
-        if users:
+    def _settle(self, gone: Sequence[str]) -> dict[str, datetime]:
+        """Delete the online rows of forgotten users, whom a batch may have pushed since.
+
+        Returns the newest arrival of those who have done something after that.
+        """
+        newest = {user: self._events.of([user])["created"].max() for user in gone}
+        if deleted := [user for user, arrived in newest.items() if arrived is None]:
             self.check()  # in those of a newer run they are as its files have them
-            self._pusher.delete([name for _, name in self._views], users, self._noted_at)
+            self._pusher.delete([name for _, name in self._views], deleted, self._noted_at)
+        return {user: arrived for user, arrived in newest.items() if isinstance(arrived, datetime)}
 
     def _changes(self, arrivals: Mapping[str, datetime]) -> list[Change]:
         """Rows of some users in all views, as of the arrival of each one's newest event."""

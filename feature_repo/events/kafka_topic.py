@@ -215,4 +215,5 @@ class Topic:
             raise self._error(error.args[0]) from error
 
     def _error(self, error: Any) -> EventLogError:
-        return EventLogError(f"topic {self.name}: {error.str()}: see to Kafka, or to GATEHOUSE_EVENT_LOG")
+        reason = f"no answer of Kafka ({error.str()}): see to it, or to GATEHOUSE_EVENT_LOG"
+        return EventLogError(f"topic {self.name}: {reason}")

@@ -45,9 +45,11 @@ FROM (SELECT sequence, arrived FROM events UNION ALL SELECT 0, 0) ORDER BY seque
 """
 """Row of a forgotten user, with the digest in the place of an item."""
 FORGOTTEN = """
-SELECT sequence, arrived, item_id FROM events WHERE sequence > ? AND user_id = '' AND kind = 'forgotten'
-ORDER BY sequence
+SELECT sequence, arrived, item_id FROM events
+WHERE event_id >= char(0) AND event_id < char(1) AND kind = 'forgotten' AND +sequence > ? ORDER BY sequence
 """
+"""Finds the notes by the index of ids, in which blanked rows lie first: `+` keeps SQLite
+from a walk through all events."""
 EPOCH = datetime(1970, 1, 1)
 
 Row = tuple[Any, ...]

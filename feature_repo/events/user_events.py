@@ -6,7 +6,7 @@ memory-mapped files, so that a consumer does not grow with what it has consumed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class UserEvents:
             self._newest = self._newest.rechunk()
         if self._newest.height > HELD:
             self._move_to_file()
-        self._until = max(self._until, logged[-1].sequence)
+        self._until = max([self._until, *(each.sequence for each in logged[-1:])])
 
     def counts(self, logged: Logged) -> bool:
         """Whether an event is an interaction with an item of the tables, or a new one."""
@@ -74,24 +74,26 @@ class UserEvents:
         new = not_held(found, base).select(base.columns)
         return pl.concat([base, new])
 
-    def forget(self, digests: Collection[str]) -> list[str]:
-        """Delete the events of some users.
+    def forget(self, notes: Mapping[str, int]) -> list[str]:
+        """Delete the events of some users up to a number of the log.
 
         Args:
-            digests: the users, as of `user_digest`.
+            notes: number by user, as of `user_digest`; all are behind the tables.
 
         Returns:
-            The users who had any.
+            The users who had any event.
         """
         known = pl.concat([self._newest[USER_ID].unique(), *(each.users for each in (self._base, *self._files))])
-        gone = [user for user in known.unique() if user_digest(user) in digests]
-        if gone:
-            others = ~pl.col(USER_ID).is_in(gone)
-            self._newest = self._newest.filter(others)
-            self._base, *self._files = (
-                MappedEvents(each.events.filter(others), self._folder) for each in (self._base, *self._files)
-            )
-        return gone
+        digests = {user: user_digest(user) for user in known.unique()}
+        numbers = {user: notes[digest] for user, digest in digests.items() if digest in notes}
+        if numbers:
+            others = ~pl.col(USER_ID).is_in(list(numbers))
+            self._base = MappedEvents(self._base.events.filter(others), self._folder)
+            until = pl.col(USER_ID).replace_strict(numbers, default=0, return_dtype=pl.Int64)
+            later = pl.col("sequence") > until
+            self._files = [MappedEvents(each.events.filter(later), self._folder) for each in self._files]
+            self._newest = self._newest.filter(later)
+        return list(numbers)
 
     def _move_to_file(self) -> None:
         """Move the events in memory into a file."""
@@ -102,7 +104,7 @@ class UserEvents:
 
     def _columns(self) -> list[str]:
         columns = self._base.events.columns
-        return columns if ID in columns else [*columns, ID]
+        return ["sequence", *columns] if ID in columns else ["sequence", *columns, ID]
 
 
 def touched(logged: Sequence[Logged]) -> dict[str, datetime]:

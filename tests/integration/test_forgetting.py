@@ -65,6 +65,22 @@ def test_an_event_that_follows_at_once_does_not_bring_the_past_back(world: World
     assert history(world, GONE) == ["i001"]
 
 
+def test_a_note_that_is_read_late_leaves_what_came_after_it(
+    world: World, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Kafka, it lies in another topic."""
+    consumer = world.consumer(log)
+    log.append([odd(1, item_id="i007")])
+    consumer.step()
+    log.forget(GONE, at(2))
+    log.append([odd(3, item_id="i001"), odd(4, user_id=OTHER)])
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "forgotten", lambda _: [])
+        assert consumer.step() == 2
+    assert consumer.step() == 0
+    assert history(world, GONE) == ["i001"]
+
+
 def test_features_that_a_batch_pushed_behind_the_deletion_go_when_the_consumer_starts(
     world: World, log: SqliteEventLog
 ) -> None:

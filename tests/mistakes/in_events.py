@@ -292,30 +292,29 @@ IN_EVENTS = [
     Mistake(
         name="a forgotten user whom the consumer remembers",
         module="feature_repo.events.consumer",
-        right="return self._events.forget({note.digest for note in notes})",
+        right="return self._events.forget({note.digest: note.sequence for note in notes})",
         wrong="return []",
         test=f"{FORGETTING}::test_a_forgotten_user_begins_anew",
     ),
     Mistake(
         name="a note of a forgotten user taken after the events behind it",
-        module="feature_repo.events.consumer",
-        right="        self._events.add(logged)\n        moments",
-        wrong="        self._events.add(logged)\n"
-        "        self._events.forget({note.digest for note in self._log.forgotten(0)})\n        moments",
-        test=f"{FORGETTING}::test_an_event_that_follows_at_once_does_not_bring_the_past_back",
+        module="feature_repo.events.user_events",
+        right='later = pl.col("sequence") > until',
+        wrong="later = others",
+        test=f"{FORGETTING}::test_a_note_that_is_read_late_leaves_what_came_after_it",
     ),
     Mistake(
         name="features of a forgotten user left by a consumer that was killed",
         module="feature_repo.events.consumer",
-        right="self._delete([user for user in gone if self._events.of([user]).is_empty()])",
+        right="self._settle(gone)",
         wrong="pass",
         test=f"{FORGETTING}::test_features_that_a_batch_pushed_behind_the_deletion_go_when_the_consumer_starts",
     ),
     Mistake(
         name="features of a returned user deleted by every start",
         module="feature_repo.events.consumer",
-        right="[user for user in gone if self._events.of([user]).is_empty()]",
-        wrong="gone",
+        right="if arrived is None]:",
+        wrong="]:",
         test=f"{FORGETTING}::test_features_that_a_batch_pushed_behind_the_deletion_go_when_the_consumer_starts",
     ),
     Mistake(
