@@ -73,10 +73,10 @@ IN_SERVING = [
         test=f"{RETRIEVE}::test_seen_items_return_only_where_they_may",
     ),
     Mistake(
-        name="a search not deep enough for what is left out",
+        name="items that must not return found by the search",
         module="serving.ranking.ranker",
-        right="self.depth(k, own) + dropped.most",
-        wrong="self.depth(k, own)",
+        right="dropped if own is None else joined(dropped, own)",
+        wrong="NO_PAIRS if own is None else joined(NO_PAIRS, own)",
         test=f"{RETRIEVE}::test_seen_items_return_only_where_they_may",
     ),
     Mistake(
