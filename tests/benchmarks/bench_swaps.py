@@ -51,6 +51,8 @@ class Seen:
     """Latency of each answer."""
     errors: list[str] = field(default_factory=list)
     mixed: list[str] = field(default_factory=list)
+    degraded: int = 0
+    """Replies with answers of no version, which say so."""
     version: int | None = None
     """Version of the newest answer."""
     since: float = 0.0
@@ -63,6 +65,7 @@ class Seen:
             return
         self.seconds.append(reply.seconds)
         told = orjson.loads(reply.body)
+        self.degraded += any("degraded" in each["flags"] for each in told.get("answers", [told]))
         if problem := self.scores.problem(told):
             self.mixed.append(problem)
         if told["version"] != self.version:
@@ -130,9 +133,9 @@ def told(found: Swapped, most: float, share: float) -> None:
         f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; capacity {most:,.0f} requests/s at 32 "
         f"connections, asked at {share:.0%} of it"
     )
-    print("| | answers | errors | mixed | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|---:|")
+    print("| | answers | errors | mixed | degraded | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|---:|---:|")
     for name, each in (("in peace", found.quiet), (f"during {len(found.waits)} swaps", found.moving)):
-        counts = f"{len(each.seconds):,} | {len(each.errors)} | {len(each.mixed)}"
+        counts = f"{len(each.seconds):,} | {len(each.errors)} | {len(each.mixed)} | {each.degraded}"
         print(f"| {name} | {counts} | {1e3 * np.median(each.seconds):.1f} | {each.p99():.1f} |")
     print(f"\np99 during swaps: {found.moving.p99() / found.quiet.p99():.2f} times that in peace (goal: 2)")
     for name, waits in (("promotion, until the champion has moved", found.commands), ("moved to serving", found.waits)):

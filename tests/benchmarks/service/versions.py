@@ -46,6 +46,8 @@ class VersionScores:
         if len(versions) > 1:
             return f"one answer names the versions {sorted(versions)}"
         for answer in answers:
+            if "degraded" in answer["flags"]:  # by no version, and says so
+                continue
             found = {item["item_id"]: item["score"] for item in answer["items"]}
             if answer["source"] != "two_tower" or not found:
                 return f"version {answer['version']} gave {answer['user_id']} {len(found)} items of {answer['source']}"
