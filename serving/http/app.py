@@ -78,7 +78,8 @@ def make_app(
     )
     app.state.service, app.state.access, app.state.versions, app.state.second = service, access, versions, second
     app.state.experiments = experiments
-    errors.install(app)
-    for each in (recommendations, items, new_items, events, state, entry, page):
-        app.include_router(each.router)
+    routers = [each.router for each in (recommendations, items, new_items, events, state, entry, page)]
+    for router in routers:
+        app.include_router(router)
+    errors.install(app, [route for router in routers for route in router.routes])
     return Edge(app, access, service.settings, service.metrics, tracing)

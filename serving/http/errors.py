@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from serving.http.batcher import OverloadedError
 
@@ -45,8 +46,13 @@ def error_response(error: ApiError, request_id: str) -> Response:
     return Response(orjson.dumps(body), error.status, headers, "application/json")
 
 
-def install(app: FastAPI) -> None:
-    """Give every error of an application the one form."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Give every error of an application the one form.
+
+    Args:
+        app: the application.
+        routes: its routes.
+    """
 
     def answer(request: Request, error: ApiError) -> Response:
         return error_response(error, request.scope["state"]["request_id"])
@@ -67,12 +73,19 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         told = answer(request, ApiError(error.status_code, str(error.detail)))
-        told.headers.update(error.headers or {})  # `Allow`, with a 405
+        if error.status_code == 405:
+            told.headers["Allow"] = _allowed(request, routes)
         return told
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
         return answer(request, ApiError(500, "the service failed; its log has the request id"))
+
+
+def _allowed(request: Request, routes: Sequence[BaseRoute]) -> str:
+    """Methods of all routes of a path; Starlette's own header has those of the first."""
+    matching = (each for each in routes if isinstance(each, Route) and each.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
 def _problem(found: Mapping[str, Any]) -> str:

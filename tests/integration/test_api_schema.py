@@ -49,7 +49,7 @@ def check(served: Served, done: subprocess.CompletedProcess[str]) -> None:
 
 def test_every_answer_is_a_described_one(served: Served, tmp_path: Path) -> None:
     phases = ("--phases", "examples,coverage,fuzzing")
-    check(served, fuzz(served, tmp_path, *phases, "--max-examples", "15"))
+    check(served, fuzz(served, tmp_path, *phases, "--max-examples", "10"))
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ async def post_items(request: Request, body: Posted) -> Response:
 
 
 @router.put(
-    "/v1/items/{item_id:path}/hidden",
+    "/v1/items/{item_id:id}/hidden",
     response_model=None,
     responses={**FAILURES, 200: {"model": ItemHidden}, 404: UNKNOWN, 503: REFUSED},
 )
@@ -90,7 +90,7 @@ async def hide(request: Request, item_id: str) -> Response:
 
 
 @router.delete(
-    "/v1/items/{item_id:path}/hidden",
+    "/v1/items/{item_id:id}/hidden",
     response_model=None,
     responses={**FAILURES, 200: {"model": ItemHidden}, 404: UNKNOWN, 503: REFUSED},
 )

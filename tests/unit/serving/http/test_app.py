@@ -98,6 +98,16 @@ def test_what_is_asked_reaches_the_engine() -> None:
     asked(story)
 
 
+def test_a_method_that_a_path_does_not_have_is_told_those_of_all_its_routes() -> None:
+    async def story(_: World, ask: Ask) -> None:
+        for path, methods in (("/v1/items/a/hidden", "DELETE, PUT"), ("/v1/events", "POST")):
+            reply = await ask(path)
+            assert (reply.status, reply.headers["allow"]) == (405, methods)
+            Failure.model_validate(reply.data)
+
+    asked(story)
+
+
 @pytest.mark.parametrize("id_", ["a/b", "line\nbreak\n", "\u2028", "similar/similar"])
 def test_ids_hold_any_characters(id_: str) -> None:
     async def story(world: World, ask: Ask) -> None:
