@@ -41,6 +41,14 @@ IN_VARIANTS = [
         test=f"{INTERLEAVING}::test_the_same_request_has_the_same_answer_and_others_have_fair_tosses",
     ),
     Mistake(
+        name="a probability of a little more than one",
+        module="serving.experiments.exposure",
+        right="min(1.0, sum(experiment.propensities.get(name, 0.0) for name in same))",
+        wrong="sum(experiment.propensities.get(name, 0.0) for name in same)",
+        test="tests/unit/serving/experiments/test_exposure.py"
+        "::test_an_answer_that_all_variants_give_has_probability_one_whatever_the_weights",
+    ),
+    Mistake(
         name="engines beside the champion without a bound",
         module="serving.http.lanes",
         right="return every[:most]",

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from serving.experiments.exposure import Exposure, compare_answers
@@ -53,3 +54,11 @@ def test_the_probability_of_an_answer_is_that_of_all_variants_that_agree() -> No
         compare_answers(found, ["3"], answers)
     with pytest.raises(ValueError, match="no answer of shadow"):
         compare_answers(found, ["1", "2"], {name: answers[name] for name in "abc"})
+
+
+def test_an_answer_that_all_variants_give_has_probability_one_whatever_the_weights() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(2_000):
+        found = experiment(*rng.uniform(0.1, 1, 8))
+        propensity, _ = compare_answers(found, ["1"], dict.fromkeys(found.propensities, ("1",)))
+        assert 1 - 1e-9 < propensity <= 1  # an exposure takes no more

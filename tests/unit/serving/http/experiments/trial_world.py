@@ -47,7 +47,7 @@ class Trial(World):
     """A supervised service with an experiment. Make it in a running event loop."""
 
     def __init__(self, experiment: Experiment | None, folder: Path, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**{"variant_seconds": 30.0, **settings})  # no test waits for a busy machine
         self.path = folder / "exposures.db"
         self.definitions = Planned(experiment)
         self.lanes = Lanes(self._start, self.settings, self.metrics, self.said.append)  # type: ignore[arg-type]
