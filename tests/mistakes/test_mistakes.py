@@ -11,10 +11,12 @@ from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
 from tests.mistakes.in_events import IN_EVENTS
 from tests.mistakes.in_experiments import IN_EXPERIMENTS
+from tests.mistakes.in_forgetting import IN_FORGETTING
 from tests.mistakes.in_freshness import IN_FRESHNESS
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_items import IN_ITEMS
 from tests.mistakes.in_judgement import IN_JUDGEMENT
+from tests.mistakes.in_kafka import IN_KAFKA
 from tests.mistakes.in_moments import IN_MOMENTS
 from tests.mistakes.in_ranking import IN_RANKING
 from tests.mistakes.in_release import IN_RELEASE
@@ -31,10 +33,12 @@ MISTAKES = [
     *IN_ENCODING,
     *IN_EVENTS,
     *IN_EXPERIMENTS,
+    *IN_FORGETTING,
     *IN_FRESHNESS,
     *IN_GATE,
     *IN_ITEMS,
     *IN_JUDGEMENT,
+    *IN_KAFKA,
     *IN_MOMENTS,
     *IN_RANKING,
     *IN_RELEASE,
