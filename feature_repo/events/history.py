@@ -33,13 +33,12 @@ def with_log(tables: Tables, log: pl.DataFrame, until: datetime) -> Tables:
             theirs; events of others that a list lacks are left out and noted.
     """
     taken = log.filter(pl.col("created") <= until)
-    # A log may hold an id again that it did not know any more: the first one counts.
-    once = taken.drop_nulls(ID).unique(ID, keep="first", maintain_order=True)
-    found = once.filter(pl.col("kind").is_in(of_role(tables.schema.kinds, Role.INTERACTION)))
+    events = once(taken)
+    found = events.filter(pl.col("kind").is_in(of_role(tables.schema.kinds, Role.INTERACTION)))
     tables = _with_entities(tables, found)
     rows = _of_known(found, tables)
     new = not_held(rows.select(_columns(tables.events)), tables.events)
-    shown = _of_known(once.filter(pl.col("kind").is_in(of_role(tables.schema.kinds, Role.IMPRESSION))), tables)
+    shown = _of_known(events.filter(pl.col("kind").is_in(of_role(tables.schema.kinds, Role.IMPRESSION))), tables)
     note = (
         f"event log: {new.height:,} events added; {rows.height - new.height:,} that the files hold and "
         f"{found.height - rows.height:,} of unlisted users or items left out"
@@ -51,6 +50,14 @@ def with_log(tables: Tables, log: pl.DataFrame, until: datetime) -> Tables:
         notes=(*tables.notes, note) if found.height else tables.notes,
         log_until=max(tables.log_until, int(taken["sequence"].max() or 0)),  # type: ignore[arg-type]
     )
+
+
+def once(log: pl.DataFrame) -> pl.DataFrame:
+    """Events of a log, without notes and those whose id an earlier one has.
+
+    Kafka's log may hold an id again that it did not know any more.
+    """
+    return log.drop_nulls(ID).unique(ID, keep="first", maintain_order=True)
 
 
 def not_held(rows: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from contextlib import closing
 import polars as pl
 
 from feature_repo.events.frames import as_frame, read_frame
-from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.events.history import once
 from orchestration.experiments.tables import CLICK, EXPOSURES, OUTCOMES, PURCHASE
 from serving.experiments.exposure_log import read_lines
 from serving.settings import Settings
@@ -34,11 +34,10 @@ def parsed(lines: Sequence[str]) -> pl.DataFrame:
 
 def logged_outcomes(settings: Settings, dataset: str) -> pl.DataFrame:
     """Clicks and purchases of the event log, as OUTCOMES."""
-    path = settings.event_log(dataset)
     events = as_frame([])
-    if path.is_file():
-        with closing(SqliteEventLog(path)) as log:
-            events = read_frame(log)
+    if settings.has_event_log(dataset):
+        with closing(settings.open_event_log(dataset)) as log:
+            events = once(read_frame(log))
     return events.filter(pl.col("kind").is_in([CLICK, PURCHASE])).select(
         pl.col(name).cast(kind) for name, kind in OUTCOMES.items()
     )

@@ -12,8 +12,8 @@ IN_KAFKA = [
     Mistake(
         name="an event of Kafka that comes again counted twice in training",
         module="feature_repo.events.history",
-        right='once = taken.drop_nulls(ID).unique(ID, keep="first", maintain_order=True)',
-        wrong="once = taken.drop_nulls(ID)",
+        right='return log.drop_nulls(ID).unique(ID, keep="first", maintain_order=True)',
+        wrong="return log.drop_nulls(ID)",
         test=f"{KAFKA}::test_an_id_that_comes_again_after_the_window_is_written_twice_and_counts_once",
     ),
     Mistake(
@@ -106,5 +106,19 @@ IN_KAFKA = [
         right="if self._log.read(self._position, 1) else 0",
         wrong="",
         test=f"{KAFKA_CONSUMER}::test_a_forgotten_user_is_no_lag",
+    ),
+    Mistake(
+        name="outcomes of Kafka that come again counted twice",
+        module="orchestration.experiments.logged",
+        right="once(read_frame(log))",
+        wrong="read_frame(log)",
+        test="tests/unit/orchestration/experiments/test_logged.py::test_outcomes_of_kafka_count_once",
+    ),
+    Mistake(
+        name="outcomes of a file where the log is in Kafka",
+        module="orchestration.experiments.logged",
+        right="if settings.has_event_log(dataset):",
+        wrong="if settings.event_log(dataset).is_file() and not settings.kafka:",
+        test="tests/unit/orchestration/experiments/test_logged.py::test_outcomes_of_kafka_count_once",
     ),
 ]

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from feature_repo.errors import InputError
+from feature_repo.events import kafka_log
 from feature_repo.events.event import Event
 from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.cli import app
@@ -24,6 +25,8 @@ from orchestration.workspace import Workspace
 from serving.experiments.exposure import Exposure
 from serving.experiments.exposure_log import ExposureLog
 from serving.settings import Settings
+from tests.kafka_cluster import mock_cluster
+from tests.unit.feature_repo.events.events_world import NOW, click
 from tests.unit.orchestration.experiments.experiment_world import START, world
 from tests.unit.orchestration.experiments.test_experiment_command import DEFINITIONS
 
@@ -61,6 +64,22 @@ def said(*arguments: str) -> str:
     ended = CliRunner().invoke(app, ["experiment", "report", *arguments], catch_exceptions=False)
     assert ended.exit_code == 0, ended.output
     return ended.stdout
+
+
+def test_outcomes_of_kafka_count_once(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its log holds the id of a click again that it did not know any more."""
+    monkeypatch.setattr(kafka_log, "WINDOW", 1)
+    with mock_cluster() as cluster:
+        for topic in ("gatehouse_shop", "gatehouse_shop_forgotten"):
+            cluster.make(topic)
+        settings = replace(home, kafka={"type": "kafka", "bootstrap.servers": cluster.servers})
+        with closing(settings.open_event_log("shop")) as log:
+            for number in (1, 2, 1):
+                log.append([click(number, arrived=NOW)])
+            assert log.newest() == 3
+            log.forget("nobody", NOW)
+        outcomes = logged_outcomes(settings, "shop")
+    assert outcomes.height == 2
 
 
 def test_what_is_logged_is_what_was_shown_and_done(home: Settings) -> None:
