@@ -9,6 +9,7 @@ What nobody waits for, such as the answer of a shadow, is asked when no request 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from serving.http.engine_process import EngineGoneError
 
+logger = logging.getLogger(__name__)
 Question = Mapping[str, Any]
 Ask = Callable[[Sequence[Question]], Awaitable[Mapping[str, Any]]]
 
@@ -157,10 +159,11 @@ class Batcher:
         try:
             reply = await self._ask(questions)
         except EngineGoneError as error:
-            self._gone = error
-            for each in (*batch, *self._waiting, *self._later):
-                if not each.answered.done():
-                    each.answered.set_exception(error)
+            self._end(error, batch)
+            return
+        except Exception as error:
+            logger.exception("a batch failed in the front")  # whatever it is, nobody may wait for ever
+            self._end(EngineGoneError(f"{error!r}"), batch)
             return
         answers = iter(reply["answers"])
         for each in batch:
@@ -169,3 +172,10 @@ class Batcher:
             if not each.answered.done():
                 answered = Answered(version=reply["version"], answers=own, timings=queue | reply["stages"])
                 each.answered.set_result(answered)
+
+    def _end(self, error: EngineGoneError, batch: Sequence[_Waiting]) -> None:
+        """Tell all who wait, and who will come, that no answer will come."""
+        self._gone = error
+        for each in (*batch, *self._waiting, *self._later):
+            if not each.answered.done():
+                each.answered.set_exception(error)

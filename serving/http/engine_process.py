@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,10 @@ class EngineProcess:
         except TimeoutError as error:
             await kill(self._process)
             raise EngineGoneError(f"the engine gave no answer within {self._seconds:g} s") from error
-        except EngineGoneError:
+        except Exception as error:
             await kill(self._process)  # it may live and write what is no answer
-            raise
+            # A pipe whose other end is closed is a RuntimeError of uvloop, an OSError elsewhere.
+            raise error if isinstance(error, EngineGoneError) else EngineGoneError(f"the engine: {error!r}") from error
 
     async def _ask(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         stdin = self._process.stdin
@@ -165,7 +167,8 @@ async def end_process(process: asyncio.subprocess.Process) -> None:
 async def kill(process: asyncio.subprocess.Process) -> None:
     """End a process by force."""
     if process.returncode is None:
-        process.kill()
+        with suppress(ProcessLookupError):  # it ends at this moment
+            process.kill()
     await process.wait()
 
 

@@ -143,6 +143,7 @@ class Supervisor:
         if clock() - started > SOUND_SECONDS:
             self._backoff.forget(lane.version)
         self.lane = None
+        self._close(lane)
         self._metrics.deaths.inc()
         self._metrics.ready.set(0)
         self._backoff.failed(lane.version, clock())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from serving.http.batcher import Answered, Batcher, OverloadedError
+from serving.http.batcher import Answered, Batcher, OverloadedError, Question
 from serving.http.engine_process import EngineGoneError
 from tests.unit.serving.http.service_world import FakeEngine
 
@@ -174,6 +174,22 @@ def test_the_end_of_the_engine_is_told_to_all_who_wait() -> None:
             await ask(batcher, "later")
 
     told(story)
+
+
+def test_whatever_fails_nobody_waits_for_ever() -> None:
+    async def ask(_: Sequence[Question]) -> Mapping[str, Any]:
+        raise RuntimeError("the handler is closed")
+
+    async def story() -> None:
+        batcher = Batcher(ask, batch_users=4, queue_users=8, wait_seconds=2)
+        asked = [asyncio.create_task(batcher.answer([{"user_id": str(n)}])) for n in range(3)]
+        for each in asked:
+            with pytest.raises(EngineGoneError, match="handler is closed"):
+                await asyncio.wait_for(each, 2)
+        with pytest.raises(EngineGoneError, match="handler is closed"):
+            await asyncio.wait_for(batcher.answer([{"user_id": "later"}]), 2)
+
+    asyncio.run(story())
 
 
 def test_a_closed_queue_answers_what_has_come() -> None:

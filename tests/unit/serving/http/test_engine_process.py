@@ -92,6 +92,23 @@ def test_an_engine_without_an_answer_is_ended(reaction: str, message: str, tmp_p
     started(code, story, tmp_path / "engine.log", answer=0.3 if "sleep" in reaction else 20)
 
 
+@pytest.mark.parametrize("run", [asyncio.run, pytest.importorskip("uvloop").run])
+def test_an_engine_that_was_killed_is_gone_at_once(run: Callable[..., None], tmp_path: Path) -> None:
+    """uvloop, which uvicorn takes, has an error of its own for a pipe that is closed."""
+
+    async def told() -> None:
+        command = (sys.executable, "-I", "-S", "-c", ECHO)
+        engine = await EngineProcess.start(command, tmp_path / "log", start_seconds=20, answer_seconds=20)
+        psutil.Process(engine.pid).kill()
+        await engine.ended()
+        for _ in range(3):  # the pipes close one after the other
+            with pytest.raises(EngineGoneError):
+                await asyncio.wait_for(engine.ask([{"n": 1}]), 5)
+        await engine.end()
+
+    run(told())
+
+
 def test_what_it_writes_on_stderr_is_kept_and_a_long_log_is_put_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
