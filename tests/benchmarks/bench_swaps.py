@@ -7,7 +7,7 @@ A real `gatehouse serve` is asked at half the rate that it can answer, over conn
 that stay open, first in peace, then while the champion moves between two versions as fast
 as each begins to serve. Every answer is held against the scores that its version gives,
 computed before in another process. Without --home, the releases are those of a small
-made shop: what a swap costs is then mostly the start of an engine.
+made shop, whose engines import PyTorch at their start, which real ones do not.
 """
 
 from __future__ import annotations
