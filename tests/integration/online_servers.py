@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ class Server:
     """Configuration of the Feast online store."""
     user: str | None = None
     """User that it runs as; None for the user of this process."""
+    is_ready: Callable[[], bool] = lambda: True
+    """Whether it answers by now: a server may listen before it does."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -41,7 +43,7 @@ class Server:
             self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=self.user, cwd="/"
         )
         end = time.monotonic() + START_SECONDS
-        while not listens(self.port):
+        while not (listens(self.port) and self.is_ready()):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{self.command[0]} does not listen on port {self.port}")
             time.sleep(0.05)
@@ -156,8 +158,19 @@ def postgres_server() -> Iterator[Server]:
             "password": "none",
             "sslmode": "disable",
         }
-        with running(Server(command, port, online, user)) as server:
+        with running(Server(command, port, online, user, lambda: _takes_clients(port))) as server:
             yield server
+
+
+def _takes_clients(port: int) -> bool:
+    """Whether Postgres has started up; it listens before."""
+    import psycopg
+
+    try:
+        psycopg.connect(f"host=127.0.0.1 port={port} user=gatehouse dbname=postgres sslmode=disable").close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 KINDS = {"redis": (redis_binary, redis_server), "postgres": (postgres_programs, postgres_server)}
