@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import polars as pl
 import yaml
@@ -10,7 +10,7 @@ import yaml
 from orchestration.asset_files import read_tables
 from serving.registry import Registry
 from tests.pipeline.planted import Home, shown, world, write_world
-from training import fit
+from training import fit, untrained
 from training.data.exposures import with_impressions
 from training.recipes.serialization import from_json
 
@@ -23,7 +23,8 @@ def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:
     section = {"file": "impressions.parquet", "user": "user_id", "item": "item_id", "timestamp": "timestamp"}
     with (folder / "gatehouse.yaml").open("a") as file:
         file.write(yaml.safe_dump({"impressions": section}))
-    with patch.object(fit, "with_impressions", side_effect=with_impressions) as asked:
+    asked = Mock(side_effect=with_impressions)
+    with patch.object(untrained, "with_impressions", asked), patch.object(fit, "with_impressions", asked):
         judged = home.run(folder, recipe="shown")
     kept = read_tables(judged.version.source).impressions
     assert kept is not None

@@ -121,6 +121,18 @@ def test_equal_scores_are_ordered_by_row_also_across_the_last_rank(kind: str, mo
             np.testing.assert_array_equal(rows_QK[0], np.arange(0, 2 * k, 2))
 
 
+@pytest.mark.parametrize("queries", [1, memory.MANY_QUERIES])
+def test_an_item_that_is_rounded_below_many_others_is_found(queries: int) -> None:
+    """Its coordinates lose almost half a step of half precision each; those of the others lose nothing."""
+    step = 2.0**-10
+    vectors_ND = np.full((ITEMS, DIM), 0.25, np.float32)
+    vectors_ND[:, :7] += step
+    vectors_ND[ITEMS // 2] = 0.25 + 0.49 * step
+    user_QD = np.full((queries, DIM), 0.25, np.float32)
+    rows_QK, _ = build("flat", vectors_ND).search(user_QD, 3)
+    assert rows_QK.tolist() == [[ITEMS // 2, 0, 1]] * queries
+
+
 @pytest.mark.parametrize("allowed_N", [None, share_of(ITEMS, 0.01)])
 def test_more_items_than_there_are_fill_the_ranks_with_none(searcher: Searcher, allowed_N: np.ndarray | None) -> None:
     rows_QK, scores_QK = searcher.search(QUERIES_QD[:2], ITEMS + 7, allowed_N)
