@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 USERS = QUERIES_AT_ONCE
 """Users that are asked for. Recall varies little between users."""
-AT_ONCE = 8
+AT_ONCE = 4
 """Users of a call: as few as a request of the service has. Many at once are found by other ways, which miss nothing."""
 
 

@@ -21,7 +21,7 @@ from serving.search.ranking import best_first, by_product, rescored, scan
 
 FLAT_ITEMS = 1_000_000
 """Most items that are scanned by default; above, a graph is built."""
-FEW_SHARE, MANY_QUERIES = 0.1, 16
+FEW_SHARE, MANY_QUERIES = 0.1, 8
 """Share of allowed items up to which, and queries from which on, a matrix product costs less than a scan."""
 EXCLUDED_ITEMS = WALK_DEPTH // 4
 """Most items that a mask may exclude for a walk on the graph.

