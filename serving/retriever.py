@@ -221,10 +221,13 @@ class Retriever:
             as_of: time of the last load of the online features.
         """
         users = self._store.read_rows(Entity.USER, [each.user_id for each in requests])
-        # A load since `as_of` counts.
-        loaded = max((time for time in (as_of, users.newest) if time is not None), default=None)
+        # A load or an event since `as_of` counts, for its own user: who else is in the batch must not matter.
+        newest = [
+            of_microseconds(time) if known else None for time, known in zip(users.times_B, users.known_B, strict=True)
+        ]
+        loaded = [max((time for time in (as_of, own) if time is not None), default=None) for own in newest]
         now = present_time()
-        times = [RequestTime.of(each.at, now=now, loaded=loaded) for each in requests]
+        times = [RequestTime.of(each.at, now=now, loaded=own) for each, own in zip(requests, loaded, strict=True)]
         moments_Q = np.array([microseconds(each.moment) for each in times])
         return self._with_sessions(users, requests, moments_Q), times, moments_Q
 

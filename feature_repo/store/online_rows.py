@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import polars as pl
 
 from feature_repo.schema import ENTITY_TIME, View
 from feature_repo.tables.types import TIME, column_types
-from feature_repo.utc import of_microseconds
 
 UNKNOWN_TIME = -(2**63)
 """Time of an entity of which nothing is known."""
@@ -68,11 +66,6 @@ class OnlineRows:
         """Whether anything is known of each entity: bool."""
         known: np.ndarray = self.times_B != UNKNOWN_TIME
         return known
-
-    @property
-    def newest(self) -> datetime | None:
-        """Time of the newest row; None if nothing is known."""
-        return of_microseconds(self.times_B.max()) if self.known_B.any() else None
 
     def take(self, positions: Sequence[int]) -> OnlineRows:
         """Rows at some positions, in their order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.schema import Entity
+from feature_repo.store.online_rows import OnlineRows
 from feature_repo.utc import microseconds
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -180,3 +182,33 @@ def test_a_request_at_another_time_reads_the_same_features_with_other_ages(
     assert asked == [microseconds(at)] * 3 + [microseconds(NOW)]
     with pytest.raises(ValueError, match="newer than the request"):
         retriever.recommend("anna", 2, at=NOW - timedelta(seconds=1))
+
+
+def test_the_moment_of_a_request_does_not_depend_on_who_else_is_in_the_batch(
+    groceries: Retriever, index: MilvusIndex
+) -> None:
+    """Of a log that has stopped, a user who has just clicked is answered as of now, all others as of its end."""
+    clicked = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    asked: list[int] = []
+    online = Online()
+    read_rows = online.read_rows
+
+    def with_click(entity: Entity, ids: Sequence[str]) -> OnlineRows:
+        rows = read_rows(entity, ids)
+        times = [
+            microseconds(clicked) if id_ == "anna" else time for id_, time in zip(rows.ids, rows.times_B, strict=True)
+        ]
+        return replace(rows, times_B=np.array(times))
+
+    online.read_rows = with_click  # type: ignore[method-assign]
+    retriever = Retriever(groceries.release, online, index)
+    encode = retriever._lists._encoder.encode
+
+    def watched(columns: Mapping[str, Sequence[Any]], times_B: np.ndarray) -> dict[str, np.ndarray]:
+        asked.extend(times_B.tolist())
+        return encode(columns, times_B)
+
+    retriever._lists._encoder.encode = watched  # type: ignore[method-assign]
+    retriever.recommend_all(["anna", "bert"], 2)
+    assert asked[0] >= microseconds(clicked)
+    assert asked[1] == microseconds(NOW)
