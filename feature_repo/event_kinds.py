@@ -10,7 +10,7 @@ from feature_repo.errors import InputError
 
 
 class Role(StrEnum):
-    """What a kind of event counts as."""
+    """Role of a kind of event in training."""
 
     INTERACTION = "interaction"
     """A positive of training, and part of the user's features."""

@@ -20,7 +20,7 @@ from serving.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class ForgottenUser:
-    """What was deleted of a user, or would be."""
+    """Counts of what is deleted of a user, or would be."""
 
     user: str
     """The user."""

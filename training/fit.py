@@ -124,7 +124,7 @@ def fit(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Chosen:
-    """What the trials say about the training of everything before the cut."""
+    """Choice of the trials for the training of everything before the cut."""
 
     config: TrainConfig
     """Recipe with the switches that were taken."""

@@ -50,7 +50,7 @@ KIND = FileKind(name="item store", format=1, tables=TABLES, failed=ItemStoreErro
 
 
 class Outcome(StrEnum):
-    """What became of an item that was put into a store."""
+    """Outcome of putting an item into a store."""
 
     NEW = "new"
     REPLACED = "replaced"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -16,100 +17,55 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = own = CollectorRegistry()
-        self.requests = Counter(
-            "gatehouse_requests", "Requests by route and HTTP status.", ["route", "status"], registry=own
-        )
-        self.request_seconds = Histogram(
-            "gatehouse_request_seconds", "Time of a request in the front.", ["route"], buckets=SECONDS, registry=own
-        )
-        self.stage_seconds = Histogram(
-            "gatehouse_stage_seconds", "Time of a batch by stage.", ["stage"], buckets=SECONDS, registry=own
-        )
-        self.answers = Counter("gatehouse_answers", "Answers to users by source.", ["source"], registry=own)
-        self.flagged = Counter(
-            "gatehouse_flagged_answers", "Answers by flag: unknown, stale, degraded.", ["flag"], registry=own
-        )
-        self.refused = Counter(
-            "gatehouse_refused_requests",
-            "Requests refused for overload, without a token, and others.",
-            ["reason"],
-            registry=own,
+        counter, gauge = partial(Counter, registry=own), partial(Gauge, registry=own)
+        seconds = partial(Histogram, buckets=SECONDS, registry=own)
+        self.requests = counter("gatehouse_requests", "Requests by route and HTTP status.", ["route", "status"])
+        self.request_seconds = seconds("gatehouse_request_seconds", "Time of a request in the front.", ["route"])
+        self.stage_seconds = seconds("gatehouse_stage_seconds", "Time of a batch by stage.", ["stage"])
+        self.answers = counter("gatehouse_answers", "Answers to users by source.", ["source"])
+        self.flagged = counter("gatehouse_flagged_answers", "Answers by flag: unknown, stale, degraded.", ["flag"])
+        self.refused = counter(
+            "gatehouse_refused_requests", "Requests refused for overload, without a token, and others.", ["reason"]
         )
         self.batch_users = Histogram(
             "gatehouse_batch_users", "Users of a batch of the engine.", buckets=SIZES, registry=own
         )
-        self.load = Gauge("gatehouse_load_users", "Users that wait or are being answered.", registry=own)
-        self.ready = Gauge("gatehouse_ready", "1 if an engine answers.", registry=own)
-        self.version = Gauge("gatehouse_release_version", "Version that serves; 0 before the first.", registry=own)
-        self.champion = Gauge(
-            "gatehouse_champion_version", "Version of the champion alias; 0 without one.", registry=own
+        self.load = gauge("gatehouse_load_users", "Users that wait or are being answered.")
+        self.ready = gauge("gatehouse_ready", "1 if an engine answers.")
+        self.version = gauge("gatehouse_release_version", "Version that serves; 0 before the first.")
+        self.champion = gauge("gatehouse_champion_version", "Version of the champion alias; 0 without one.")
+        self.feature_age = gauge("gatehouse_feature_age_seconds", "Age of the online features of the newest answer.")
+        self.events = counter("gatehouse_events", "Events by outcome: accepted, known, invalid, refused.", ["outcome"])
+        self.event_seconds = seconds("gatehouse_event_seconds", "Time until the events of a request are on the disk.")
+        self.items = counter(
+            "gatehouse_new_items", "New items by outcome: new, replaced, known, invalid, refused.", ["outcome"]
         )
-        self.feature_age = Gauge(
-            "gatehouse_feature_age_seconds", "Age of the online features of the newest answer.", registry=own
+        self.item_seconds = seconds("gatehouse_new_item_seconds", "Time until the new items of a request can be found.")
+        self.lag_events = gauge("gatehouse_consumer_lag_events", "Events of the log that are not online yet.")
+        self.lag_seconds = gauge("gatehouse_consumer_lag_seconds", "Age of the oldest event that is not online yet.")
+        self.consumer_deaths = counter("gatehouse_consumer_deaths", "Consumers of events that ended by themselves.")
+        self.swaps = counter("gatehouse_swaps", "Releases that began to serve.")
+        self.refusals = counter("gatehouse_release_refusals", "Releases that an engine refused.")
+        self.deaths = counter("gatehouse_engine_deaths", "Engines that ended by themselves.")
+        self.registry_failures = counter("gatehouse_registry_failures", "Looks for the champion that failed.")
+        self.variant_engines = gauge(
+            "gatehouse_variant_engines", "Engines of variants and shadows beside the champion's."
         )
-        self.events = Counter(
-            "gatehouse_events", "Events by outcome: accepted, known, invalid, refused.", ["outcome"], registry=own
+        self.variant_answers = counter(
+            "gatehouse_variant_answers", "Answers to users of an experiment by variant.", ["experiment", "variant"]
         )
-        self.event_seconds = Histogram(
-            "gatehouse_event_seconds",
-            "Time until the events of a request are on the disk.",
-            buckets=SECONDS,
-            registry=own,
-        )
-        self.items = Counter(
-            "gatehouse_new_items",
-            "New items by outcome: new, replaced, known, invalid, refused.",
-            ["outcome"],
-            registry=own,
-        )
-        self.item_seconds = Histogram(
-            "gatehouse_new_item_seconds",
-            "Time until the new items of a request can be found.",
-            buckets=SECONDS,
-            registry=own,
-        )
-        self.lag_events = Gauge(
-            "gatehouse_consumer_lag_events", "Events of the log that are not online yet.", registry=own
-        )
-        self.lag_seconds = Gauge(
-            "gatehouse_consumer_lag_seconds", "Age of the oldest event that is not online yet.", registry=own
-        )
-        self.consumer_deaths = Counter(
-            "gatehouse_consumer_deaths", "Consumers of events that ended by themselves.", registry=own
-        )
-        self.swaps = Counter("gatehouse_swaps", "Releases that began to serve.", registry=own)
-        self.refusals = Counter("gatehouse_release_refusals", "Releases that an engine refused.", registry=own)
-        self.deaths = Counter("gatehouse_engine_deaths", "Engines that ended by themselves.", registry=own)
-        self.registry_failures = Counter(
-            "gatehouse_registry_failures", "Looks for the champion that failed.", registry=own
-        )
-        self.variant_engines = Gauge(
-            "gatehouse_variant_engines", "Engines of variants and shadows beside the champion's.", registry=own
-        )
-        self.variant_answers = Counter(
-            "gatehouse_variant_answers",
-            "Answers to users of an experiment by variant.",
-            ["experiment", "variant"],
-            registry=own,
-        )
-        self.variant_degraded = Counter(
+        self.variant_degraded = counter(
             "gatehouse_variant_degraded",
             "Answers that are flagged as degraded or fallback, and are no exposure of the variant.",
             ["experiment", "variant"],
-            registry=own,
         )
-        self.exposures = Counter(
-            "gatehouse_exposures", "Exposures by outcome: kept, known, lost.", ["outcome"], registry=own
-        )
-        self.shadow_answers = Counter(
+        self.exposures = counter("gatehouse_exposures", "Exposures by outcome: kept, known, lost.", ["outcome"])
+        self.shadow_answers = counter(
             "gatehouse_shadow_answers",
             "Answers of shadows by outcome: compared, failed, dropped.",
             ["shadow", "outcome"],
-            registry=own,
         )
-        self.shadow_seconds = Histogram(
-            "gatehouse_shadow_seconds", "Time of a shadow's engine.", ["shadow"], buckets=SECONDS, registry=own
-        )
+        self.shadow_seconds = seconds("gatehouse_shadow_seconds", "Time of a shadow's engine.", ["shadow"])
         self.shadow_overlap = Histogram(
             "gatehouse_shadow_overlap",
             "Share of the shown items that the shadow has among as many.",

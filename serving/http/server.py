@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from feature_repo.events.base_note import kinds_reader
 from feature_repo.items.reader import ItemReader
@@ -35,7 +36,7 @@ from serving.http.page.versions import VersionsReader, versions_read
 from serving.http.second_engine import SecondEngine
 from serving.http.service import Service
 from serving.http.supervisor import Supervisor
-from serving.http.tracing import tracing_of
+from serving.http.tracing import Tracing, tracing_of
 from serving.running import forget, note, service_name
 from serving.service_settings import ServiceSettings, read_token
 from serving.settings import Settings
@@ -83,32 +84,57 @@ def serve(
     tracing, logs = tracing_of(environ), settings.home / "logs"
     with _listen(host, port) as listening:
         log_to(logs / "serve.log")
-        metrics = Metrics()
-
-        async def start(version: int, *, is_preview: bool = False) -> EngineProcess:
-            command, log = engine_command(dataset, version, is_preview=is_preview), logs / "engine.log"
-            times = {"start_seconds": limits.start_seconds, "answer_seconds": limits.answer_seconds}
-            return await EngineProcess.start(command, log, **times)
-
-        reader = ChampionReader(champion_read(settings, dataset))
-        kinds = kinds_reader(settings.feast_home, dataset)
-        events = EventIntake(lambda: settings.open_event_log(dataset), limits, metrics, kinds=kinds)
-        store = settings.item_store(dataset)
-        items = ItemIntake(lambda: ItemStore(store), ItemReader(store), limits, metrics)
-        watch = None
-        if consumer:
-            watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
-        service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, items, watch)
-        second = SecondEngine(partial(start, is_preview=True), limits)
-        lanes = Lanes(start, limits, metrics, echo)
-        exposures = ExposureWriter(lambda: ExposureLog(settings.exposure_log(dataset)), metrics)
-        experiments = Experiments(service, definitions, lanes, exposures)
-        versions = VersionsReader(versions_read(settings, dataset))
-        made = make_app(service, Access(token), tracing, versions, second, experiments)
+        made = _application(settings, dataset, definitions, limits, Access(token), tracing, consumer, echo)
         echo(f"{dataset}: {address(listening)}; logs are in {logs}; Ctrl-C ends it")
         with _noted(settings, dataset, address(listening)):
             _Server(_config(made, limits)).run([listening])
     echo("ended")
+
+
+def _application(
+    settings: Settings,
+    dataset: str,
+    definitions: Definitions,
+    limits: ServiceSettings,
+    access: Access,
+    tracing: Tracing | None,
+    consumer: bool,
+    echo: Callable[[str], None],
+) -> ASGIApp:
+    """Put the application of a service together.
+
+    Args:
+        settings: the home and its services.
+        dataset: name of the dataset.
+        definitions: experiments of the home.
+        limits: limits and times.
+        access: check of the token.
+        tracing: makes spans, where traces are wanted.
+        consumer: whether this service brings events online.
+        echo: told what begins to serve.
+    """
+    metrics, logs = Metrics(), settings.home / "logs"
+
+    async def start(version: int, *, is_preview: bool = False) -> EngineProcess:
+        command, log = engine_command(dataset, version, is_preview=is_preview), logs / "engine.log"
+        times = {"start_seconds": limits.start_seconds, "answer_seconds": limits.answer_seconds}
+        return await EngineProcess.start(command, log, **times)
+
+    reader = ChampionReader(champion_read(settings, dataset))
+    kinds = kinds_reader(settings.feast_home, dataset)
+    events = EventIntake(lambda: settings.open_event_log(dataset), limits, metrics, kinds=kinds)
+    store = settings.item_store(dataset)
+    items = ItemIntake(lambda: ItemStore(store), ItemReader(store), limits, metrics)
+    watch = None
+    if consumer:
+        watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
+    service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, items, watch)
+    second = SecondEngine(partial(start, is_preview=True), limits)
+    lanes = Lanes(start, limits, metrics, echo)
+    exposures = ExposureWriter(lambda: ExposureLog(settings.exposure_log(dataset)), metrics)
+    experiments = Experiments(service, definitions, lanes, exposures)
+    versions = VersionsReader(versions_read(settings, dataset))
+    return make_app(service, access, tracing, versions, second, experiments)
 
 
 @contextmanager

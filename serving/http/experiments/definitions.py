@@ -51,7 +51,7 @@ class Definitions:
             logger.info("the experiments are %s", ", ".join(each.name for each in self._found) or "none")
 
     def _look(self) -> tuple[int, ...] | None:
-        """What changes when the file is written; None without a file."""
+        """Mark of the file that changes when it is written; None without a file."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
