@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
+
+from feature_repo.whole_file import write_text
 
 
 class Value(BaseModel):
@@ -102,11 +103,7 @@ class JsonIOManager(dg.IOManager):
         """Write the value of an asset."""
         path = self._path(context)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Renamed when whole, and named by process: another run may read or write the
-        # value.
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(obj.model_dump_json(indent=1))
-        partial.replace(path)
+        write_text(path, obj.model_dump_json(indent=1))  # another run may read or write the value
         self._own[path] = obj
 
     def load_input(self, context: dg.InputContext) -> Value:

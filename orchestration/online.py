@@ -29,6 +29,7 @@ from feature_repo.tables.other_schema import under_schema
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import latest_parts
 from feature_repo.validation.kept import read_record
+from feature_repo.whole_file import write_text
 from orchestration.asset_files import read_schema, read_tables, read_users
 from orchestration.asset_values import Features, Source
 from orchestration.workspace import Workspace, fill
@@ -103,7 +104,7 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
     if not any(each.problem for each in done if each.schema == own.digest):
         _note_base(settings, source)
     if not any(each.problem for each in done):
-        note.write_text(json.dumps(online_state(features, settings, record, others)))
+        write_text(note, json.dumps(online_state(features, settings, record, others)))
     return done
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from feature_repo.errors import InputError
+from feature_repo.whole_file import whole_file
 from serving.open import open_retriever
 from serving.settings import Settings
 
@@ -35,7 +36,6 @@ def recommend_all(
     # The folder is checked first: the answers take minutes, and could not be written.
     with open_retriever(settings, dataset) as retriever:
         rows = retriever.recommend_all(retriever.known_users(), k, where, at=at)
-    partial = out.with_name(f"{out.name}.partial")
-    rows.write_parquet(partial)
-    partial.replace(out)
+    with whole_file(out) as partial:
+        rows.write_parquet(partial)
     return rows.height

@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from feature_repo.utc import present_time, utc_time
+from feature_repo.whole_file import write_text
 from orchestration.options import PLAIN, check_options, chosen_baselines
 from serving.settings import Settings
 from training.recipes.choice import CHOICE_SECONDS
@@ -117,9 +118,7 @@ class Workspace(dg.ConfigurableResource):
     def note_begun(self, folder: Path) -> None:
         """Note the folder of this run, so that no cleaning takes it for a former one's."""
         self.values_folder.mkdir(parents=True, exist_ok=True)
-        partial = self.values_folder / f"{BEGUN}.{os.getpid()}.partial"
-        partial.write_text(str(folder), encoding="utf-8")
-        partial.replace(self.values_folder / BEGUN)
+        write_text(self.values_folder / BEGUN, str(folder))
 
     def folder(self, dataset: str, *key: str) -> Path:
         """Name the folder of everything derived from one input.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from feature_repo.whole_file import write_text
 from serving.probe import listens
 
 FILE = "services.json"
@@ -61,15 +62,14 @@ def _changed(home: Path) -> Iterator[Entries]:
     """Yield what is noted, and write it back; without any entry there is no file."""
     from filelock import FileLock
 
-    path, partial = home / FILE, home / f"{FILE}.partial"
+    path = home / FILE
     with FileLock(home / f"{FILE}.lock"):
         found = entries(home)
         yield found
         if not found:
             path.unlink(missing_ok=True)
             return
-        partial.write_text(json.dumps(found, indent=1))
-        partial.replace(path)  # other commands read the file at any moment
+        write_text(path, json.dumps(found, indent=1))  # other commands read the file at any moment
 
 
 def _alive(pid: int) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feature_repo.whole_file import write_text
 from serving.running import running
 
 if TYPE_CHECKING:
@@ -183,10 +183,9 @@ class Settings:
         self.check_format()
         for folder in (self.home / "mlflow", self.milvus_folder.parent, self.feast_home):
             folder.mkdir(parents=True, exist_ok=True)
-        note, partial = self.home / "format", self.home / f"format.{os.getpid()}.partial"
+        note = self.home / "format"
         if not note.exists() or note.read_text().strip() != FORMAT:
-            partial.write_text(FORMAT + "\n")
-            partial.replace(note)  # whole at once: another command may be reading it
+            write_text(note, FORMAT + "\n")  # another command may be reading it
 
 
 def _index_params(text: str) -> IndexParams:

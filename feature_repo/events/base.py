@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from feature_repo.datasets.stored import read_tables
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import DEFAULT_KINDS, Kinds
 from feature_repo.events.base_note import note_path
+from feature_repo.whole_file import write_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,8 @@ def write_base(
     """
     path = note_path(home, dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     note = {"key": key, "folder": str(folder), "as_of": as_of.isoformat(), "kinds": dict(kinds)}
-    partial.write_text(json.dumps(note), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(note))
 
 
 def read_base(home: Path, dataset: str) -> Base:

@@ -14,6 +14,7 @@ import polars as pl
 
 from feature_repo.schema import Entity
 from feature_repo.store.sqlite_rows import PUSHED, delete_ids, ids_in, tables_in
+from feature_repo.whole_file import whole_file
 
 
 class OnlineIds:
@@ -53,9 +54,8 @@ class OnlineIds:
         """Keep the ids of a view, where the store cannot list them."""
         if self.sqlite is None:
             self._folder.mkdir(exist_ok=True)
-            partial = self._folder / f"{view}.parquet.partial"
-            pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String}).write_parquet(partial)
-            partial.replace(self._folder / f"{view}.parquet")
+            with whole_file(self._folder / f"{view}.parquet") as partial:
+                pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String}).write_parquet(partial)
 
     def delete(self, project: str, views: Collection[str], entity: Entity, ids: Collection[str]) -> bool:
         """Delete rows from several views for good; False where the store cannot.

@@ -20,6 +20,7 @@ import polars as pl
 from feature_repo.progress import track
 from feature_repo.schema import Entity, Schema
 from feature_repo.validation.expectations import Report, validate
+from feature_repo.whole_file import write_text
 
 INDEX, STAMP = "index.html", "validated"
 """Files in the data docs of a view: the first page, and the key of the validation that they show."""
@@ -90,9 +91,7 @@ def _shows(docs: Path, key: str) -> bool:
 
 def _write(path: Path, record: Record) -> None:
     """Write a record whole: an interrupted write leaves none."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(asdict(record), default=str), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(asdict(record), default=str))
 
 
 def _key(schema: Schema, tables: Iterable[Path]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from feature_repo.whole_file import write_text
 from orchestration.asset_files import DATA_JSON, DATA_PAGE
 from orchestration.data_page.html import as_html
 from orchestration.data_page.page import Page, find
@@ -34,9 +35,7 @@ def make_page(settings: Settings, profile: Profile, *, accepted: bool) -> Page:
 def write_page(page: Page, folder: Path) -> Path:
     """Write both files of a page into a folder, each whole; return the path of the HTML."""
     for name, text in ((DATA_JSON, page.to_json()), (DATA_PAGE, as_html(page))):
-        partial = folder / f"{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+        write_text(folder / name, text)
     return folder / DATA_PAGE
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from feature_repo.whole_file import write_text
 from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
@@ -81,7 +82,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     for reason in decided.reasons:
         context.log.info(reason)
     path = version_folder(version) / "verdict.json"
-    path.write_text(decided.to_json())
+    write_text(path, decided.to_json())
     return dg.Output(
         Judged(version=version, path=path),
         metadata={"outcome": decided.outcome.value, "reasons": dg.MetadataValue.md(bullets(decided.reasons))},

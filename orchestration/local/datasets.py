@@ -6,11 +6,11 @@ The nights repeat them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from feature_repo.whole_file import write_text
 from serving.settings import Settings
 
 REPEATED = ("dataset", "data", "recipe", "seed", "device", "choice_seconds", "baselines")
@@ -25,11 +25,16 @@ def remember(settings: Settings, name: str, config: Mapping[str, Any]) -> None:
         name: name of the dataset.
         config: fields of `Workspace`.
     """
+    from filelock import FileLock
+
     options = {option: config[option] for option in REPEATED if config.get(option) is not None}
     if "data" in options:
         options["data"] = str(Path(options["data"]).absolute())
-    _write(_file(settings), json.dumps({**known(settings), name: options}, indent=1, sort_keys=True))
-    _write(settings.home / "current", name)
+    path = _file(settings)
+    # Two runs of different datasets would else forget each other.
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        write_text(path, json.dumps({**known(settings), name: options}, indent=1, sort_keys=True))
+        write_text(settings.home / "current", name)
 
 
 def known(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -49,9 +54,3 @@ def dataset_names(settings: Settings) -> list[str]:
 
 def _file(settings: Settings) -> Path:
     return settings.home / "datasets.json"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -11,6 +11,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feature_repo.whole_file import write_text
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def prepare_home(settings: Settings) -> None:
     for folder in (dagster, logs(settings)):
         folder.mkdir(exist_ok=True)
     if not (dagster / "dagster.yaml").exists():
-        (dagster / "dagster.yaml").write_text(DAGSTER_YAML)
+        write_text(dagster / "dagster.yaml", DAGSTER_YAML)  # another command may be reading it
     # Before the packages are imported: several read these variables only then.
     os.environ.update(QUIET, GATEHOUSE_HOME=str(home), DAGSTER_HOME=str(dagster))
 

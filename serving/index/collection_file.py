@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from feature_repo.whole_file import whole_file
 from serving.index.base import CollectionInfo
 
 FILE, FORMAT = "collection.safetensors", 1
@@ -42,9 +42,8 @@ class StoredCollection:
 def save(collection: StoredCollection, folder: Path) -> str:
     """Write a collection to `FILE` in a folder, whole at once, and return its SHA-256."""
     content = to_bytes(collection)
-    partial = folder / f"{FILE}.{os.getpid()}.partial"
-    partial.write_bytes(content)
-    partial.replace(folder / FILE)
+    with whole_file(folder / FILE) as partial:
+        partial.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from feature_repo.whole_file import whole_file
 from training.artifacts.prefixes import part, prefixed
 from training.recipes.serialization import to_json
 from training.trainer.device import random_state, set_random_state
@@ -43,13 +44,10 @@ def save_checkpoint(path: Path, run: TrainState) -> None:
         "numbers": numbers,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
     # A copy of each: towers share tables, and safetensors refuses two names for one memory.
-    try:
-        save_file({name: each.clone() for name, each in tensors.items()}, partial, {"progress": json.dumps(progress)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    own = {name: each.clone() for name, each in tensors.items()}
+    with whole_file(path) as partial:
+        save_file(own, partial, {"progress": json.dumps(progress)})
 
 
 def load_checkpoint(path: Path, run: TrainState) -> None:

@@ -30,7 +30,17 @@ VALUES = st.one_of(
     st.integers(-(10**16), 10**16),
     st.datetimes().map(datetime.isoformat),
 )
-RAWS = st.fixed_dictionaries({}, optional={feature.name: VALUES for feature in VIEW.features})
+FITTING: dict[str, st.SearchStrategy[Any]] = {
+    "category": st.text(min_size=1, max_size=5),
+    "tags": st.lists(st.text(max_size=2), max_size=10),
+    "list_price": st.none() | st.floats(min_value=0, max_value=1e9),
+    "released": st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(datetime.isoformat),
+    "picture": st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=4),
+}
+RAWS = st.fixed_dictionaries(
+    {}, optional={feature.name: VALUES | FITTING.get(feature.name, VALUES) for feature in VIEW.features}
+)
+FITS = st.fixed_dictionaries({}, optional=FITTING)
 
 
 def table(view: View, *rows: dict[str, Any]) -> pl.DataFrame:
@@ -89,7 +99,7 @@ def test_items_are_read_again_as_they_are_and_meet_the_expectations_of_a_run(tmp
     found = [row(item())]
 
     @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
-    @given(RAWS)
+    @given(FITS | RAWS)
     def collect(raw: dict[str, Any]) -> None:
         try:
             parsed = parse_item(RAW | raw | {"item_id": f"other{len(found)}"}, SCHEMA)
@@ -99,7 +109,7 @@ def test_items_are_read_again_as_they_are_and_meet_the_expectations_of_a_run(tmp
         found.append(row(parsed))
 
     collect()
-    assert len(found) > 3
+    assert len(found) > 10
     assert validate(VIEW, table(VIEW, *found), docs=tmp_path).failures == ()
 
 

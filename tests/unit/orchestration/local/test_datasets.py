@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -57,3 +58,10 @@ def test_a_later_run_replaces_the_options(settings: Settings) -> None:
         remember(settings, "tiny", {"dataset": "tiny", "seed": seed})
     assert known(settings) == {"tiny": {"dataset": "tiny", "seed": 2}}
     assert json.loads((settings.home / "datasets.json").read_text()) == known(settings)
+
+
+def test_runs_of_several_datasets_at_once_do_not_forget_each_other(settings: Settings) -> None:
+    names = [f"shop_{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: remember(settings, name, {"dataset": name}), names))
+    assert sorted(known(settings)) == sorted(names)
