@@ -12,10 +12,12 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
+from serving.engine.low_priority import at_low_priority
 from serving.engine.stages import Stages
 from serving.service_settings import ServiceSettings
 from serving.settings import Settings
@@ -35,7 +37,7 @@ def main(dataset: str, version: int, environ: Mapping[str, str], *, is_preview: 
         environ: variables of the settings.
         is_preview: whether its verdict need not be passed.
     """
-    # Ctrl-C in a terminal reaches all processes; the front ends this one when its requests are done.
+    # Ctrl-C in a terminal is for the front, which ends this process when its requests are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     questions, answers = sys.stdin.buffer, _own_stdout()
     logging.basicConfig(
@@ -43,6 +45,8 @@ def main(dataset: str, version: int, environ: Mapping[str, str], *, is_preview: 
     )
     try:
         # After stdout is taken: these imports may print.
+        import_module("polars")  # its threads stay, so they must not have the low priority
+        at_low_priority(lambda: import_module("serving.engine.opening"))
         from serving.engine.opening import open_answerer
 
         settings, service = Settings.from_environment(environ), ServiceSettings.from_environment(environ)

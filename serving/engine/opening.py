@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +12,7 @@ from feature_repo.store.sqlite_online import open_store
 from serving.engine.answerer import Answerer
 from serving.engine.guarded_store import GuardedStore
 from serving.engine.live_items import LiveItems
+from serving.engine.low_priority import at_low_priority
 from serving.engine.stages import Stages
 from serving.index.base import Fields
 from serving.registry.sqlite import open_registry
@@ -49,7 +50,7 @@ def open_answerer(
         AwayError: the online store does not answer.
     """
     # NumPy answers batches of the service's sizes as fast as PyTorch, and is there seconds sooner.
-    release = Release.load(settings, dataset, version, quick_start=True)
+    release = at_low_priority(lambda: Release.load(settings, dataset, version, quick_start=True))
     if not is_preview:
         check_may_serve(open_registry(settings, dataset), release.manifest)
     store = GuardedStore(
@@ -60,17 +61,18 @@ def open_answerer(
     stale_after = timedelta(days=settings.features_behind_days)
     limited = replace(settings, search_seconds=service.search_seconds)
     with open_served_index(limited, release.manifest, Fields.of(release.schema)) as index:
-        answerer = Answerer(release, store, index, stages, stale_after=stale_after)
+        # Opened here: the thread of its reads must have the priority of the answers.
+        users = store.known(Entity.USER)[:WARM_USERS]
+        answerer = at_low_priority(lambda: Answerer(release, store, index, stages, stale_after=stale_after))
         path, most = settings.item_store(dataset), service.max_new_items
         with closing(LiveItems(path, release, answerer.judged, most=most)) as live:
             answerer.offer.follow(live)
-            _warm(answerer, store)
+            _warm(answerer, [*users, "nobody"])
             yield answerer
 
 
-def _warm(answerer: Answerer, store: GuardedStore) -> None:
+def _warm(answerer: Answerer, users: Sequence[str]) -> None:
     """Answer some users, so that no client waits for a first call."""
-    users = [*store.known(Entity.USER)[:WARM_USERS], "nobody"]
     empty = {"op": "recommend", "k": WARM_ITEMS, "where": None, "exclude": (), "exclude_seen": False, "session": ()}
     for batch in ([users[0]], users):
         broken = [each for each in answerer.answer([{**empty, "user_id": user} for user in batch]) if "error" in each]

@@ -104,7 +104,7 @@ class ConsumerWatch:
 
     async def _follow(self) -> int:
         """Start a process, take its lines, and return its exit status."""
-        process = await launch(self._command, self._file)
+        process = await launch(self._command, self._file, own_session=True)
         assert process.stdout is not None
         try:
             while line := await process.stdout.readline():

@@ -60,7 +60,8 @@ class EngineProcess:
             EngineRefusedError: it does not serve its release.
             EngineGoneError: it has ended, or is not ready in time.
         """
-        process = await launch(command, log)
+        # In the front's session: an engine that is being loaded has a low priority beside the one that answers.
+        process = await launch(command, log, own_session=False)
         try:
             return cls(process, await _ready(process, log, start_seconds), answer_seconds)
         except BaseException:
@@ -109,8 +110,15 @@ class EngineProcess:
         await end_process(self._process)
 
 
-async def launch(command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
-    """Start a process behind the front, with pipes, and its errors in a log."""
+async def launch(command: Sequence[str], log: Path, *, own_session: bool) -> asyncio.subprocess.Process:
+    """Start a process behind the front, with pipes.
+
+    Args:
+        command: command of the process, from the program on.
+        log: file for what it writes on stderr.
+        own_session: whether Ctrl-C in the terminal must not reach it, and Linux shares the processor between it and
+            the front as between strangers, whatever the priorities.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
@@ -121,8 +129,7 @@ async def launch(command: Sequence[str], log: Path) -> asyncio.subprocess.Proces
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
             limit=LINE_BYTES,
-            # Ctrl-C in the terminal is for the front alone.
-            start_new_session=os.name == "posix",
+            start_new_session=own_session and os.name == "posix",
             # A folder of the user's that is named like a module must not be taken for it.
             env={**ONE_THREAD, **os.environ, "PYTHONSAFEPATH": "1"},
         )

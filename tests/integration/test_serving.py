@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import pytest
 
 from feature_repo.store.sqlite_online import open_store
 from orchestration.cli.release import as_data
+from serving.engine.low_priority import LOWEST
 from serving.index.base import Fields
 from serving.open import open_retriever
 from serving.registry import Registry
@@ -144,6 +146,33 @@ def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, 
     assert {len(found) for found in lists.values()} == {1}
     assert all(lists[1, user] != lists[2, user] for user in USERS)
     assert len(served.engines()) == 1  # the old ones have ended
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_an_engine_is_loaded_at_low_priority_and_answers_at_that_of_the_front(served: Served, home: Settings) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, served.process.pid)
+    (former,) = served.engines()
+    former.kill()  # another one is loaded
+    deadline, loading = time.monotonic() + SECONDS, set()
+    while former.is_running() or served.get("/readyz")[0] != 200:
+        assert time.monotonic() < deadline
+        for engine in served.engines():
+            loading |= set(nice_values(engine.pid))
+    served.get(f"/v1/recommendations/{USERS[0]}")
+    (engine,) = served.engines()
+    assert loading == {usual, LOWEST}
+    assert set(nice_values(engine.pid)) == {usual}
+    # Linux weighs priorities within a session only.
+    assert os.getsid(engine.pid) == os.getsid(served.process.pid)
+
+
+def nice_values(pid: int) -> list[int]:
+    """Niceness of each thread of a process, as far as it lives."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):
+            found.append(os.getpriority(os.PRIO_PROCESS, int(task.name)))
+    return found
 
 
 def test_a_release_that_was_changed_is_refused_while_the_former_serves(served: Served, home: Settings) -> None:

@@ -1,0 +1,26 @@
+"""Work that leaves the processor to whoever answers clients meanwhile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Made = TypeVar("Made")
+LOWEST = 19
+"""Niceness of a thread that gets what others leave."""
+
+
+def at_low_priority(make: Callable[[], Made]) -> Made:
+    """Return what `make` returns, computed by a thread of the lowest priority.
+
+    A process cannot raise its priority again, but a thread of it can end. Threads that `make` starts keep the lowest
+    one, so it must not start any that are needed later. Only Linux has a priority for each thread: elsewhere this is a
+    plain call.
+    """
+    if sys.platform != "linux":
+        return make()
+    with ThreadPoolExecutor(1, "loading", initializer=lambda: os.setpriority(os.PRIO_PROCESS, 0, LOWEST)) as thread:
+        return thread.submit(make).result()

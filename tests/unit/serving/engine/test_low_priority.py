@@ -1,0 +1,29 @@
+"""Work at low priority."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from serving.engine.low_priority import LOWEST, at_low_priority
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_only_the_work_has_the_low_priority() -> None:
+    before = niceness()
+    assert at_low_priority(niceness) == LOWEST
+    assert niceness() == before < LOWEST
+
+
+def test_its_error_is_that_of_the_caller() -> None:
+    def fail() -> None:
+        raise LookupError("no such version")
+
+    with pytest.raises(LookupError, match="no such version"):
+        at_low_priority(fail)
