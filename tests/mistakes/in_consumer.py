@@ -17,13 +17,6 @@ IN_CONSUMER = [
         test=f"{CONSUMER}::test_a_step_that_breaks_is_done_again",
     ),
     Mistake(
-        name="events of a step that broke counted twice",
-        module="feature_repo.events.user_events",
-        right="each.sequence > self._until and",
-        wrong="",
-        test=f"{CONSUMER}::test_a_step_that_breaks_is_done_again",
-    ),
-    Mistake(
         name="a consumer that starts again without the events it had brought online",
         module="feature_repo.events.consumer",
         right="            self._events.add(logged)\n            self._position",

@@ -61,8 +61,8 @@ IN_SEARCH = [
     Mistake(
         name="a mask left out of matrix products",
         module="serving.search.ranking",
-        right="rows_QC[query] = best_C if rows_M is None else rows_M[best_C]",
-        wrong="rows_QC[query] = best_C",
+        right="rows_QC[query] = rows[best_C] if rows_M is None else rows_M[rows[best_C]]",
+        wrong="rows_QC[query] = rows[best_C]",
         test=f"{SEARCHER}::test_distinct_scores_need_no_exact_scan",
     ),
     Mistake(
