@@ -24,7 +24,7 @@ from serving.index.collection_schema import VECTOR
 from serving.index.exact import ExactIndex
 from serving.index.milvus import MilvusIndex
 from serving.index.milvus_reader import FINGERPRINT, ROWS
-from serving.index.stored_names import stored_names
+from serving.index.stored_fields import StoredFields
 from serving.settings import EXACT, Settings
 
 FORMATS = {"manifest.json": ("manifest_format_version", 2), "schema.json": ("schema_format_version", 2)}
@@ -77,9 +77,8 @@ def read_collection(folder: Path, fields: Fields) -> tuple[CollectionInfo, pl.Da
     arrays = [place / "indexes" / f"{table.stem}.{VECTOR}.flat.idx" for table in tables]
     if not tables or not all(path.is_file() for path in arrays):
         return None
-    stored = stored_names(fields.types, schema["properties"])
-    items = pl.read_parquet(tables, columns=[ITEM_ID, *stored.values()])
-    items = items.select(ITEM_ID, *(pl.col(stored_as).alias(name) for name, stored_as in stored.items()))
+    stored = StoredFields.of(fields.types, schema["properties"], pl.read_parquet_schema(tables[0]))
+    items = pl.read_parquet(tables, columns=[ITEM_ID, *stored.columns]).select(ITEM_ID, *stored.expressions())
     # Not read at once: the first search reads the pages that it needs.
     parts = [np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays]
     vectors_ND = parts[0] if len(parts) == 1 else np.concatenate(parts)

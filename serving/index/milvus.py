@@ -8,7 +8,7 @@ ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from serving.index.collection_schema import VECTOR, collection_schema
 from serving.index.exact import in_place, refuse_drop
 from serving.index.milvus_connection import quiet
 from serving.index.milvus_reader import FINGERPRINT, ROWS, MilvusReader
-from serving.index.stored_names import NAMES, numbered
+from serving.index.stored_fields import NAMES, filled, numbered
 
 ROWS_AT_ONCE = 5_000
 SAMPLE = 256
@@ -45,10 +45,10 @@ class MilvusIndex(MilvusReader):
         # An incomplete collection is what a killed build left behind.
         if stored:
             self.drop(name)
-        self._create(wanted)
-        stored_as = numbered(self.fields.types)
+        columns = filled(items.rename(numbered(self.fields.types)))
+        self._create(wanted, columns.columns)
         for start in track(range(0, len(items), ROWS_AT_ONCE), f"inserts of {ROWS_AT_ONCE:,} items"):
-            rows = items[start : start + ROWS_AT_ONCE].rename(stored_as).to_dicts()  # Milvus takes rows
+            rows = columns[start : start + ROWS_AT_ONCE].to_dicts()  # Milvus takes rows
             batch_ND = vectors_ND[start : start + ROWS_AT_ONCE]
             self._client.insert(name, [{**row, VECTOR: vector} for row, vector in zip(rows, batch_ND, strict=True)])
         self._client.flush(name)
@@ -58,10 +58,10 @@ class MilvusIndex(MilvusReader):
             raise RuntimeError(f"{name} holds {built.rows if built else 0:,} of {len(items):,} items; build it again")
         return wanted
 
-    def _create(self, info: CollectionInfo) -> None:
+    def _create(self, info: CollectionInfo, columns: Collection[str]) -> None:
         index, params = self._client.prepare_index_params(), self.settings.index
         index.add_index(VECTOR, index_type=params.index_type, metric_type="IP", params=dict(params.build))
-        schema = collection_schema(self.fields, info.dim)
+        schema = collection_schema(self.fields, info.dim, columns)
         names = json.dumps(list(self.fields.types), ensure_ascii=False)
         declared = {ROWS: str(info.rows), FINGERPRINT: info.fingerprint, NAMES: names}
         with quiet("grpc._server"):  # Milvus Lite logs a call that it does not implement and that nothing needs

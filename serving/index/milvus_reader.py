@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +15,7 @@ from serving.index.base import QUERIES_AT_ONCE, CollectionInfo, Fields, Hits, ch
 from serving.index.collection_schema import VECTOR
 from serving.index.loaded_collections import LoadedCollections
 from serving.index.milvus_connection import connect, quiet, release
-from serving.index.stored_names import stored_names
+from serving.index.stored_fields import StoredFields
 from serving.settings import IndexParams, Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class MilvusReader:
         self.settings = settings
         self.fields = fields
         self._connection: tuple[MilvusClient, str] | None = None
-        self._opened: dict[str, tuple[CollectionInfo, dict[str, str]]] = {}
+        self._opened: dict[str, tuple[CollectionInfo, StoredFields]] = {}
         self._loaded = LoadedCollections()
 
     def __enter__(self) -> Self:
@@ -72,8 +72,8 @@ class MilvusReader:
         described = self._described(name)
         return described and described[0]
 
-    def _described(self, name: str) -> tuple[CollectionInfo, dict[str, str]] | None:
-        """Description of a collection, and the names of its fields in it."""
+    def _described(self, name: str) -> tuple[CollectionInfo, StoredFields] | None:
+        """Description of a collection, and its fields in it."""
         if not self._client.has_collection(name):
             return None
         described = self._client.describe_collection(name)
@@ -87,7 +87,8 @@ class MilvusReader:
         info = CollectionInfo(
             name=name, rows=rows, dim=int(dim), fingerprint=declared.get(FINGERPRINT, ""), complete=complete
         )
-        return info, stored_names(self.fields.types, declared)
+        columns = [field["name"] for field in described["fields"]]
+        return info, StoredFields.of(self.fields.types, declared, columns)
 
     def search(self, name: str, vectors_QD: np.ndarray, k: int, where: str | None = None) -> Hits:
         info, stored = self._open(name)
@@ -148,8 +149,7 @@ class MilvusReader:
 
     def fetch(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, dict[str, Any]]:
         _, stored = self._open(name)
-        rows = self._query(name, ids, where, list(stored.values()))
-        return {row[ITEM_ID]: {field: row[stored_as] for field, stored_as in stored.items()} for row in rows}
+        return {row[ITEM_ID]: stored.values(row) for row in self._query(name, ids, where, stored.columns)}
 
     def vectors(self, name: str, ids: Sequence[str], where: str | None = None) -> dict[str, np.ndarray]:
         parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
@@ -172,11 +172,12 @@ class MilvusReader:
 
     def contents(self, name: str) -> tuple[pl.DataFrame, np.ndarray]:
         _, stored = self._open(name)
-        rows = sorted(self._rows(name, [ITEM_ID, *stored.values(), VECTOR]), key=lambda row: row[ITEM_ID])
+        rows = sorted(self._rows(name, [ITEM_ID, *stored.columns, VECTOR]), key=lambda row: row[ITEM_ID])
         vectors_ND = np.array([row.pop(VECTOR) for row in rows], dtype=np.float32)
-        types = {stored_as: self.fields.types[field] for field, stored_as in stored.items()}
+        types = {stored_as: self.fields.types[field] for field, stored_as in stored.names.items()}
+        types |= dict.fromkeys(stored.companions.values(), pl.Boolean())
         items = pl.DataFrame(rows, schema={ITEM_ID: pl.String(), **types})
-        return items.rename({stored_as: field for field, stored_as in stored.items()}), vectors_ND
+        return items.select(ITEM_ID, *stored.expressions()), vectors_ND
 
     def _rows(self, name: str, columns: list[str]) -> Iterator[dict[str, Any]]:
         self._open(name)
@@ -188,10 +189,10 @@ class MilvusReader:
         finally:
             iterator.close()
 
-    def _expression(self, where: str | None, stored: Mapping[str, str]) -> str:
+    def _expression(self, where: str | None, stored: StoredFields) -> str:
         parsed = self.fields.parse(where)
         # Never the caller's text: it is parsed, and written anew with quoted constants.
-        return "" if parsed is None else filters.to_milvus(parsed, stored)
+        return "" if parsed is None else filters.to_milvus(parsed, stored.names, stored.companions)
 
     def _read(self, name: str, call: str, **arguments: Any) -> Any:
         """Call a read of Milvus's client on a collection, which is loaded again if it has to be.
@@ -204,7 +205,7 @@ class MilvusReader:
         client = self._client
         return self._loaded.read(client, name, lambda: getattr(client, call)(name, **arguments))
 
-    def _open(self, name: str) -> tuple[CollectionInfo, dict[str, str]]:
+    def _open(self, name: str) -> tuple[CollectionInfo, StoredFields]:
         if name not in self._opened:
             described = self._described(name)
             if described is None:

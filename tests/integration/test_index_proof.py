@@ -12,7 +12,7 @@ import pytest
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
-from serving.index.stored_names import numbered
+from serving.index.stored_fields import numbered
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.release import index_proof

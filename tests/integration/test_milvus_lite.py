@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from serving.index import collection_schema, milvus
-from serving.index.base import Fields
+from serving.index.base import Fields, fingerprint
 from serving.index.exact import ExactIndex
 from serving.index.lite_files import open_index, read_collection
 from serving.index.milvus import MilvusIndex
@@ -36,6 +37,36 @@ def test_an_interrupted_build_starts_again(tmp_path: Path) -> None:
         assert not info.complete
         assert index.build("shop_items_v1", ITEMS, VECTORS_ND).complete
         assert index.search("shop_items_v1", QUERIES_QD, 10).ids == expected(10)
+
+
+def test_a_collection_of_a_former_release_keeps_its_missing_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets Milvus store them, and has no companions."""
+
+    def former_schema(*arguments: Any) -> Any:
+        schema = collection_schema.collection_schema(*arguments)
+        for field in schema.fields:
+            field.nullable = field.name.startswith("field_")
+        return schema
+
+    fields = Fields.of(SCHEMA)
+    with monkeypatch.context() as former, MilvusIndex(settings_in(tmp_path), fields) as index:
+        former.setattr(milvus, "filled", lambda items: items)
+        former.setattr(milvus, "collection_schema", former_schema)
+        index.build("shop_items_v1", ITEMS, VECTORS_ND)
+    with MilvusIndex(settings_in(tmp_path), fields) as index:
+        items, _ = index.contents("shop_items_v1")
+        info, columns = index.info("shop_items_v1"), index._client.describe_collection("shop_items_v1")["fields"]
+        hits = index.search("shop_items_v1", QUERIES_QD, 300, 'department != "käse"')
+    assert info is not None
+    assert fingerprint(items) == info.fingerprint
+    assert items["department"].null_count() > 0
+    assert not any(column["name"].endswith("_missing") for column in columns)
+    assert hits.ids == expected(300, (pl.col("department") != "käse").fill_null(False))
+    with open_index(settings_in(tmp_path), fields, "shop_items_v1") as read:
+        assert isinstance(read, ExactIndex)
+        assert read.contents("shop_items_v1")[0].equals(items)
 
 
 def test_closing_frees_the_folder(tmp_path: Path) -> None:

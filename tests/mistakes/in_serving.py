@@ -110,8 +110,22 @@ IN_SERVING = [
     Mistake(
         name="a filter's negation that matches missing values",
         module="serving.index.milvus_reader",
-        right='return "" if parsed is None else filters.to_milvus(parsed, stored)',
+        right='return "" if parsed is None else filters.to_milvus(parsed, stored.names, stored.companions)',
         wrong='return "" if parsed is None else str(where)',
+        test=f"{INDEX}::TestContract::test_filters",
+    ),
+    Mistake(
+        name="missing values read as what stands in for them",
+        module="serving.index.stored_fields",
+        right="missing = {name for name, stored_as in self.companions.items() if row[stored_as]}",
+        wrong="missing = set()",
+        test=f"{INDEX}::TestContract::test_fetches_stored_fields",
+    ),
+    Mistake(
+        name="what stands in for a missing value found by a filter",
+        module="serving.index.filters.tree",
+        right="if where.field in companions else compared",
+        wrong="if False else compared",
         test=f"{INDEX}::TestContract::test_filters",
     ),
     Mistake(

@@ -41,16 +41,23 @@ class Junction:
 Where = Comparison | Junction
 
 
-def to_milvus(where: Where, stored: Mapping[str, str]) -> str:
+def to_milvus(where: Where, stored: Mapping[str, str], companions: Mapping[str, str]) -> str:
     """Milvus expression of a filter.
 
     Args:
         where: the filter.
         stored: names of the fields in the collection.
+        companions: names in it of what says where a field's value is missing, by field.
     """
     if isinstance(where, Junction):
-        return "(" + f" {where.operator} ".join(to_milvus(part, stored) for part in where.parts) + ")"
-    field = stored[where.field]
+        parts = (to_milvus(part, stored, companions) for part in where.parts)
+        return "(" + f" {where.operator} ".join(parts) + ")"
+    compared = _compared(where, stored[where.field])
+    return f"({companions[where.field]} == false and {compared})" if where.field in companions else compared
+
+
+def _compared(where: Comparison, field: str) -> str:
+    """Milvus expression of a comparison, by the field's name there."""
     constants = [quoted(value) if isinstance(value, str) else json.dumps(value) for value in where.values]
     match where.operator:
         case "in":

@@ -108,7 +108,7 @@ def test_nothing_but_its_own_error_leaves_the_parser(text: str) -> None:
         assert 1 <= error.position <= len(text) + 1
     else:
         assert ITEMS.select(filters.to_polars(parsed)).height == 6
-        assert filters.to_milvus(parsed, STORED)
+        assert filters.to_milvus(parsed, STORED, {})
 
 
 def test_a_filter_as_wide_as_may_be_is_used() -> None:
@@ -150,6 +150,6 @@ def test_json_and_python_constants_are_read(value: str) -> None:
 
 def test_constants_reach_milvus_quoted_and_fields_by_their_stored_names() -> None:
     parsed = filters.parse("""department == 'a" or price > 0 or department == "b'""", FIELDS)
-    assert filters.to_milvus(parsed, STORED) == r'field_0 == "a\" or price > 0 or department == \"b"'
+    assert filters.to_milvus(parsed, STORED, {}) == r'field_0 == "a\" or price > 0 or department == \"b"'
     negated = filters.parse("not (department in ['a', 'b'] or price < -1)", FIELDS)
-    assert filters.to_milvus(negated, STORED) == '((field_0 != "a" and field_0 != "b") and field_1 >= -1.0)'
+    assert filters.to_milvus(negated, STORED, {}) == '((field_0 != "a" and field_0 != "b") and field_1 >= -1.0)'
