@@ -41,13 +41,11 @@ def run(data: str | Path | None = None, *, dataset: str | None = None, **options
     folder = None if data is None else Path(data)
     name = dataset or guess_dataset(folder)
     settings = prepare()
-    from orchestration.local.datasets import remember
     from orchestration.pipeline import run_pipeline
     from orchestration.reporting.report import run_summary
 
     config = {"dataset": name, "data": None if folder is None else str(folder)}
     judged = run_pipeline(config | options)
-    remember(settings, judged.version.source.dataset, config | options)
     return run_summary(settings, judged)
 
 

@@ -78,12 +78,10 @@ def run(
     settings = prepare()
     if not as_json:
         typer.echo(announcement(settings, config), err=True)
-    from orchestration.local.datasets import remember
     from orchestration.pipeline import run_pipeline
     from orchestration.reporting.report import run_report, run_summary
 
     judged = run_pipeline(config, quiet=as_json)
-    remember(settings, judged.version.source.dataset, config)
     summary = run_summary(settings, judged)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from feature_repo.whole_file import write_text
 from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
 from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
+from orchestration.local.datasets import remember
 from orchestration.online import load_features
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
@@ -116,6 +118,8 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: J
 
     A run does not promote a version that was champion before: that would undo a rollback or a later promotion.
     `gatehouse promote` does it on purpose. Where the alias was deleted, the run mends it.
+
+    A run ends here: the home notes its dataset and options, however the run was launched.
     """
     version, settings = verdict.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
@@ -125,6 +129,10 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: J
         promote_challenger(settings, version.source.dataset, version.version)
     after = registry.champion()
     context.log.info(f"version {version.version} is {decided.outcome.value}; champion: {before} -> {after}")
+    # A night repeats what is noted: it must not choose the dataset of later commands, nor
+    # put back options that were changed while it was at work.
+    if SCHEDULE_NAME_TAG not in context.run.tags:
+        remember(settings, version.source.dataset, dict(workspace))
     return dg.MaterializeResult(
         metadata={
             "champion": after or 0,

@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 ORCHESTRATION = "tests/unit/orchestration"
 KEY = f"{ORCHESTRATION}/test_version_key.py::test_what_decides_a_version_is_in_its_key"
 STATE, LOADS = f"{ORCHESTRATION}/test_online_state.py", f"{ORCHESTRATION}/test_online_loads.py"
+ENDS = f"{ORCHESTRATION}/test_release_assets.py"
 FILL = f"{ORCHESTRATION}/test_workspace.py::TestFill"
 
 
@@ -33,6 +34,20 @@ IN_RUNS = [
         right="device=workspace.device,\n",
         wrong="",
         test=f"{ORCHESTRATION}/test_training.py::test_the_device_reaches_the_training",
+    ),
+    Mistake(
+        name="a run that only its command notes",
+        module="orchestration.defs.release",
+        right="if SCHEDULE_NAME_TAG not in context.run.tags:",
+        wrong="if False:",
+        test=f"{ENDS}::test_a_run_is_noted_however_it_was_launched",
+    ),
+    Mistake(
+        name="a night that chooses the dataset of later commands",
+        module="orchestration.defs.release",
+        right="if SCHEDULE_NAME_TAG not in context.run.tags:",
+        wrong="if True:",
+        test=f"{ENDS}::test_a_night_leaves_the_notes_that_it_repeats",
     ),
     Mistake(
         name="features of two sources in one training set",

@@ -17,6 +17,7 @@ from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from orchestration.cli.release import as_data
 from orchestration.evaluation import Evaluated
+from orchestration.local.datasets import known
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -54,6 +55,11 @@ def test_the_first_version_passes_and_is_champion(home: Home, released: Released
     assert manifest.verdict.outcome is Outcome.PASSED
     assert any("against popularity" in reason for reason in manifest.verdict.reasons)
     assert home.leftovers() == []
+
+
+def test_the_home_knows_the_dataset_and_its_folder_afterwards(home: Home, released: Released) -> None:
+    noted = known(home.settings)["world"]
+    assert (noted["dataset"], noted["data"], noted["recipe"]) == ("own", str(released.folder), "quick")
 
 
 def test_the_registered_version_holds_both_towers_with_all_they_need(home: Home, released: Released) -> None:

@@ -1,4 +1,4 @@
-"""The last steps of a run: an evaluation that is not judged yet is made again, and few verdicts promote."""
+"""The last steps of a run: an evaluation that is not judged yet is made again, few verdicts promote, all are noted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ import pytest
 from orchestration.asset_values import Index, Judged, Source, Version
 from orchestration.defs import release
 from orchestration.evaluation import TWO_TOWER
+from orchestration.local.datasets import known
 from orchestration.workspace import Workspace
 from serving.gate.verdict import Outcome, Verdict
 from serving.registry import CHAMPION
 from serving.release.manifest import MANIFEST_SHA256
 from serving.release.promotion import PROMOTED
+from serving.settings import Settings
 from tests.mistakes.mistake import undecorated
 from tests.unit.serving.memory_registry import MemoryRegistry
 
@@ -57,6 +59,13 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     return made
 
 
+def end(made: Release, workspace: Workspace, tags: dict[str, str] | None = None) -> None:
+    """Materialise the last asset of a run with these tags."""
+    context = SimpleNamespace(log=Mock(), run=SimpleNamespace(tags=tags or {}))
+    judged = Judged(version=made.version, path=made.root / "evaluation.json")
+    undecorated(release.champion)(context, workspace, judged)
+
+
 @pytest.mark.parametrize(
     ("outcome", "champion", "was_promoted", "promotes"),
     [
@@ -78,9 +87,26 @@ def test_only_a_passed_version_that_never_served_or_finds_no_champion_is_promote
         made.registry.alias[CHAMPION] = champion
     if was_promoted:
         made.registry.stored[2][PROMOTED] = "true"
-    judged = Judged(version=made.version, path=made.root / "evaluation.json")
-    undecorated(release.champion)(Mock(), Workspace(), judged)
+    end(made, Workspace())
     assert made.done == ["promoted"] * promotes
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.FAILED])
+def test_a_run_is_noted_however_it_was_launched(made: Release, outcome: Outcome) -> None:
+    made.outcome = outcome
+    end(made, Workspace(dataset="own", data=str(made.root / "files"), seed=3, retrain=True))
+    noted = known(Settings(home=made.root, mlflow_uri=""))["shop"]
+    assert (noted["dataset"], noted["data"], noted["seed"]) == ("own", str(made.root / "files"), 3)
+    assert "retrain" not in noted
+    assert (made.root / "current").read_text() == "shop"
+
+
+def test_a_night_leaves_the_notes_that_it_repeats(made: Release) -> None:
+    end(made, Workspace(seed=3))
+    (made.root / "current").write_text("another")
+    end(made, Workspace(seed=4), {"dagster/schedule_name": "nightly"})
+    assert known(Settings(home=made.root, mlflow_uri=""))["shop"]["seed"] == 3
+    assert (made.root / "current").read_text() == "another"
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])
