@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from feature_repo.errors import InputError
 
@@ -43,8 +44,7 @@ def read_kinds(raw: Mapping[str, str], where: str) -> Kinds:
         InputError: a name or a role that cannot be used, or no interaction.
     """
     for name, role in raw.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise InputError(f"{where}: kind {name!r}; wanted up to 64 lower-case letters, digits and underscores")
+        check_name(name, where)
         if role not in list(Role):
             raise InputError(f"{where}: kind {name!r} is {role!r}; wanted one of {', '.join(Role)}")
     if len(raw) > MAX_KINDS:
@@ -52,6 +52,13 @@ def read_kinds(raw: Mapping[str, str], where: str) -> Kinds:
     if Role.INTERACTION not in raw.values():
         raise InputError(f"{where}: no kind is an {Role.INTERACTION}; wanted one at least, to learn from")
     return tuple((name, Role(role)) for name, role in raw.items())
+
+
+def check_name(raw: Any, where: str) -> str:
+    """Return the name of a kind; InputError for what can be none."""
+    if not isinstance(raw, str) or not _NAME.fullmatch(raw):
+        raise InputError(f"{where}: kind {raw!r}; wanted up to 64 lower-case letters, digits and underscores")
+    return raw
 
 
 def of_role(kinds: Kinds, role: Role) -> list[str]:

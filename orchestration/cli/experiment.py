@@ -45,6 +45,6 @@ def report(
     moment = utc_time("--as-of", as_of) if as_of else None
     served = "" if exposures and outcomes else released_dataset(settings, dataset)
     shown = read_exposures(exposures) if exposures else logged_exposures(settings, served, name)
-    done = read_outcomes(outcomes) if outcomes else logged_outcomes(settings, served)
+    done = read_outcomes(outcomes) if outcomes else logged_outcomes(settings, served, definition)
     found = report_of(definition, shown, done, moment)
     typer.echo(json.dumps(as_data(found), indent=1) if as_json else report_text(found))

@@ -46,7 +46,7 @@ def _report(
     """
     try:
         exposures = logged_exposures(settings, dataset, experiment.name)
-        return report_markdown(report_of(experiment, exposures, logged_outcomes(settings, dataset), now))
+        return report_markdown(report_of(experiment, exposures, logged_outcomes(settings, dataset, experiment), now))
     except InputError as error:
         context.log.warning(f"{experiment.name}: no report: {error}")
         return f"no report: {error}"

@@ -27,12 +27,14 @@ class Metric:
     """None: the users themselves."""
     before: str
     """Covariate of CUPED."""
+    kinds: str
+    """Field of the experiment with the kinds of events that it counts."""
 
 
 METRICS = (
-    Metric(name="ctr", numerator="clicked", denominator="answers", before="clicked_before"),
-    Metric(name="conversion", numerator="converted", denominator=None, before="converted_before"),
-    Metric(name="value", numerator="value", denominator=None, before="value_before"),
+    Metric(name="ctr", numerator="clicked", denominator="answers", before="clicked_before", kinds="clicks"),
+    Metric(name="conversion", numerator="converted", denominator=None, before="converted_before", kinds="purchases"),
+    Metric(name="value", numerator="value", denominator=None, before="value_before", kinds="purchases"),
 )
 """Answers with a click, users with a purchase, value of the purchases of a user."""
 

@@ -6,7 +6,6 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.schema import ITEM_ID, USER_ID
-from orchestration.experiments.tables import CLICK
 from orchestration.experiments.users import Users
 from serving.experiments.definition import Experiment
 from serving.experiments.statistics.preference import Preference, preference
@@ -38,10 +37,10 @@ def preference_of(experiment: Experiment, users: Users, outcomes: pl.DataFrame) 
     first, second = (variant.name for variant in experiment.variants)
     picks = users.answers.select(USER_ID, "request_id", "last", pl.col("items").alias(ITEM_ID), pl.col("teams"))
     lead = (
-        outcomes.filter(pl.col("kind") == CLICK)
-        .unique([USER_ID, "request_id", ITEM_ID])
+        outcomes.filter(pl.col("kind").is_in(experiment.clicks))
         .join(picks.explode(ITEM_ID, "teams"), on=[USER_ID, "request_id", ITEM_ID])
         .filter(pl.col("timestamp") < pl.col("last"), pl.col("teams").is_in([first, second]))
+        .unique([USER_ID, "request_id", ITEM_ID])
         .group_by(USER_ID)
         .agg(lead=(pl.col("teams") == second).sum().cast(pl.Int64) - (pl.col("teams") == first).sum().cast(pl.Int64))
     )

@@ -7,9 +7,12 @@ from contextlib import closing
 
 import polars as pl
 
+from feature_repo.errors import InputError, unknown_name
+from feature_repo.events.base_note import kinds_reader
 from feature_repo.events.frames import as_frame, read_frame
 from feature_repo.events.history import once
-from orchestration.experiments.tables import CLICK, EXPOSURES, OUTCOMES, PURCHASE
+from orchestration.experiments.tables import EXPOSURES, OUTCOMES
+from serving.experiments.definition import CLICK, PURCHASE, Experiment
 from serving.experiments.exposure_log import read_lines
 from serving.settings import Settings
 
@@ -32,12 +35,26 @@ def parsed(lines: Sequence[str]) -> pl.DataFrame:
     return rows.with_columns(pl.col("timestamp").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us"))
 
 
-def logged_outcomes(settings: Settings, dataset: str) -> pl.DataFrame:
-    """Clicks and purchases of the event log, as OUTCOMES."""
+def logged_outcomes(settings: Settings, dataset: str, experiment: Experiment) -> pl.DataFrame:
+    """Clicks and purchases of the event log, as OUTCOMES.
+
+    Args:
+        settings: the home.
+        dataset: name of the dataset.
+        experiment: names the kinds of events that are clicks and purchases.
+
+    Raises:
+        InputError: it names a kind that neither the dataset nor its log has.
+    """
     events = as_frame([])
     if settings.has_event_log(dataset):
         with closing(settings.open_event_log(dataset)) as log:
             events = once(read_frame(log))
-    return events.filter(pl.col("kind").is_in([CLICK, PURCHASE])).select(
-        pl.col(name).cast(kind) for name, kind in OUTCOMES.items()
-    )
+    named = (*experiment.clicks, *experiment.purchases)
+    found = events.filter(pl.col("kind").is_in(named))
+    # A kind of a former gatehouse.yaml still counts where the log has it.
+    known = [*dict(kinds_reader(settings.feast_home, dataset)()), *found["kind"].unique()]
+    for kind in named:
+        if kind not in (CLICK, PURCHASE, *known):
+            raise InputError(f"{experiment.name}, {dataset}: {unknown_name('kind of events', kind, known)}")
+    return found.select(pl.col(name).cast(dtype) for name, dtype in OUTCOMES.items())

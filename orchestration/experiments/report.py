@@ -77,10 +77,11 @@ def report_of(
     ratio = sample_ratio(users.assigned, experiment.propensities)
     notes = _notes(experiment, users, ratio)
     split = experiment.design is Design.SPLIT
-    values = _values(users, notes) if split and not _few(users) else {}
+    values = _values(experiment, users, notes) if split and not _few(users) else {}
     preferred = None if split else preference_of(experiment, users, outcomes)
     if not split and preferred is None:
-        notes.append(f"no preference: fewer than {MIN_CLICKERS} users have clicked")
+        kinds = ", ".join(experiment.clicks)
+        notes.append(f"no preference: fewer than {MIN_CLICKERS} users have clicked; clicks are events of kind {kinds}")
     return Report(
         experiment=experiment.name,
         baseline=experiment.baseline,
@@ -96,12 +97,13 @@ def report_of(
     )
 
 
-def _values(users: Users, notes: list[str]) -> Values:
+def _values(experiment: Experiment, users: Users, notes: list[str]) -> Values:
     """Values of the users by metric and variant; a metric without any is noted."""
     found = {}
     for metric in METRICS:
         if users.counted[metric.numerator].sum() == 0:
-            notes.append(f"no {metric.name}: {metric.numerator} is 0 for every user")
+            key, kinds = metric.kinds, ", ".join(getattr(experiment, metric.kinds))
+            notes.append(f"no {metric.name}: {metric.numerator} is 0 for every user; {key} are events of kind {kinds}")
         else:
             found[metric] = by_variant(users.counted, metric, list(users.assigned))
     return found

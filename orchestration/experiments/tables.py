@@ -34,8 +34,6 @@ OUTCOMES: Columns = {
     "value": pl.Float64,
 }
 """Columns of the outcomes: one row for each click or purchase."""
-CLICK, PURCHASE = "click", "purchase"
-"""Kinds of outcomes that a report reads; it skips other kinds."""
 
 
 def read_exposures(path: Path) -> pl.DataFrame:

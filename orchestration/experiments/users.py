@@ -9,7 +9,6 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.schema import USER_ID
-from orchestration.experiments.tables import CLICK, PURCHASE
 from serving.experiments.definition import Experiment
 
 _TOLERANCE = 1e-9
@@ -62,12 +61,15 @@ def users_of(experiment: Experiment, exposures: pl.DataFrame, outcomes: pl.DataF
         .with_columns(last=pl.col("first") + experiment.window)
     )
     done = first.filter(pl.col("last") <= min(experiment.end, as_of)).drop("seen")
-    answers = _answers(shown, outcomes, done)
+    acts = outcomes.with_columns(
+        is_click=pl.col("kind").is_in(experiment.clicks), is_purchase=pl.col("kind").is_in(experiment.purchases)
+    )
+    answers = _answers(shown, acts, done)
     return Users(
         assigned=_count(first, experiment),
         complete=_count(done, experiment),
         crossed=first.filter(pl.col("seen") > 1).height,
-        counted=_sums(done, answers, outcomes),
+        counted=_sums(done, answers, acts),
         answers=answers,
     )
 
@@ -101,7 +103,7 @@ def _answers(shown: pl.DataFrame, outcomes: pl.DataFrame, users: pl.DataFrame) -
     """Answers inside the windows; `clicked` if an item of it was clicked inside the window."""
     inside = pl.col("timestamp") < pl.col("last")
     clicks = (
-        outcomes.filter(pl.col("kind") == CLICK)
+        outcomes.filter("is_click")
         .join(users.select(USER_ID, "last"), on=USER_ID)
         .filter(inside)
         .select(USER_ID, "request_id", clicked=pl.lit(True))
@@ -121,7 +123,7 @@ def _sums(users: pl.DataFrame, answers: pl.DataFrame, outcomes: pl.DataFrame) ->
     inside = (moment >= first) & (moment < last)
     # Only what came before the first answer: no variant can have changed it.
     before = (moment < first) & (moment >= first - (last - first))
-    clicked, bought = pl.col("kind") == CLICK, pl.col("kind") == PURCHASE
+    clicked, bought = pl.col("is_click"), pl.col("is_purchase")
     value = pl.col("value").fill_null(0.0)
     acts = outcomes.join(users.select(USER_ID, "first", "last"), on=USER_ID)
     sums = acts.group_by(USER_ID).agg(

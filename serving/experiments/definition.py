@@ -11,6 +11,9 @@ CONTROL = "control"
 CHAMPION = "champion"
 """Serves what the champion recommends, whichever version that is."""
 
+CLICK, PURCHASE = "click", "purchase"
+"""Kinds of events that reports count unless an experiment names others."""
+
 
 class Design(StrEnum):
     """Share of an answer that a variant has."""
@@ -52,6 +55,10 @@ class Experiment:
     """Time after a user's first answer in which outcomes count."""
     users: int = 10_000
     """Number of users at which the anytime-valid intervals are tightest."""
+    clicks: tuple[str, ...] = (CLICK,)
+    """Kinds of events that count as a click of an answer."""
+    purchases: tuple[str, ...] = (PURCHASE,)
+    """Kinds of events that count as a purchase, with their value."""
     dataset: str | None = None
     """Dataset that it runs on; None for each of the home."""
 

@@ -12,13 +12,14 @@ from typing import Any
 import yaml
 
 from feature_repo.errors import InputError, unknown_name
+from feature_repo.event_kinds import check_name
 from feature_repo.utc import utc_time
-from serving.experiments.definition import CHAMPION, CONTROL, Design, Experiment, Variant
+from serving.experiments.definition import CHAMPION, CLICK, CONTROL, PURCHASE, Design, Experiment, Variant
 
 YAML_NAME = "experiments.yaml"
 """Name of the file in the home."""
 _REQUIRED = ("start", "end", "variants")
-_KEYS = (*_REQUIRED, "salt", "shadows", "design", "window_days", "users", "dataset")
+_KEYS = (*_REQUIRED, "salt", "shadows", "design", "window_days", "users", "clicks", "purchases", "dataset")
 _VARIANT_KEYS = ("serves", "weight")
 
 
@@ -75,6 +76,8 @@ def _experiment(name: str, raw: Any, where: str) -> Experiment:
         design=_design(body.get("design", Design.SPLIT), where),
         window=timedelta(days=_number(body.get("window_days", 7), f"{where}: window_days")),
         users=_users(body.get("users", 10_000), where),
+        clicks=_kinds(body.get("clicks", CLICK), f"{where}: clicks"),
+        purchases=_kinds(body.get("purchases", PURCHASE), f"{where}: purchases"),
         dataset=_text(body["dataset"], f"{where}: dataset") if "dataset" in body else None,
     )
     if experiment.end - experiment.start < experiment.window:
@@ -115,6 +118,13 @@ def _users(raw: Any, where: str) -> int:
     if type(raw) is not int or raw < 1:
         raise InputError(f"{where}: users is {raw!r}; wanted the number of users that you expect")
     return raw
+
+
+def _kinds(raw: Any, where: str) -> tuple[str, ...]:
+    """Names of one kind of events, or of several in a list."""
+    if not isinstance(raw, str | list) or not raw:
+        raise InputError(f"{where} is {raw!r}; wanted a kind of events, or a list of some")
+    return tuple(check_name(each, where) for each in (raw if isinstance(raw, list) else [raw]))
 
 
 def _refuse_variants(experiment: Experiment, where: str) -> None:

@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from feature_repo.errors import InputError
+from feature_repo.event_kinds import Role
 from feature_repo.events import kafka_log
+from feature_repo.events.base import write_base
 from feature_repo.events.event import Event
 from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.cli import app
@@ -27,7 +29,7 @@ from serving.experiments.exposure_log import ExposureLog
 from serving.settings import Settings
 from tests.kafka_cluster import mock_cluster
 from tests.unit.feature_repo.events.events_world import NOW, click
-from tests.unit.orchestration.experiments.experiment_world import START, world
+from tests.unit.orchestration.experiments.experiment_world import END, EXPERIMENT, START, world
 from tests.unit.orchestration.experiments.test_experiment_command import DEFINITIONS
 
 
@@ -78,19 +80,32 @@ def test_outcomes_of_kafka_count_once(home: Settings, tmp_path: Path, monkeypatc
                 log.append([click(number, arrived=NOW)])
             assert log.newest() == 3
             log.forget("nobody", NOW)
-        outcomes = logged_outcomes(settings, "shop")
+        outcomes = logged_outcomes(settings, "shop", EXPERIMENT)
     assert outcomes.height == 2
 
 
 def test_what_is_logged_is_what_was_shown_and_done(home: Settings) -> None:
     planted = world(users=600)
-    exposures, outcomes = logged_exposures(home, "shop", "newer"), logged_outcomes(home, "shop")
+    exposures, outcomes = logged_exposures(home, "shop", "newer"), logged_outcomes(home, "shop", EXPERIMENT)
     assert (exposures.schema, outcomes.schema) == (pl.Schema(EXPOSURES), pl.Schema(OUTCOMES))
     assert exposures.equals(planted.exposures)
     order = ["timestamp", "kind", "user_id"]
     assert outcomes.sort(order).equals(planted.outcomes.sort(order))
     assert logged_exposures(home, "films", "newer").is_empty()
-    assert logged_outcomes(home, "films").schema == pl.Schema(OUTCOMES)
+    assert logged_outcomes(home, "films", EXPERIMENT).schema == pl.Schema(OUTCOMES)
+
+
+def test_the_kinds_that_the_experiment_names_are_read(home: Settings) -> None:
+    played = replace(EXPERIMENT, clicks=("played",), purchases=("view",))
+    with pytest.raises(InputError, match="newer, shop: no kind of events 'played'"):
+        logged_outcomes(home, "shop", played)
+    with closing(SqliteEventLog(home.event_log("shop"))) as events:
+        events.keep([click(1, event_id="played", kind="played", time=END, arrived=END)])
+    assert sorted(logged_outcomes(home, "shop", played)["kind"]) == ["played", "view"]
+    write_base(home.feast_home, "films", key="", folder=home.home, as_of=NOW, kinds=(("played", Role.INTERACTION),))
+    assert logged_outcomes(home, "films", replace(EXPERIMENT, clicks=("played",))).is_empty()
+    with pytest.raises(InputError, match="films: no kind of events 'plaid'; did you mean 'played'"):
+        logged_outcomes(home, "films", replace(EXPERIMENT, clicks=("plaid",)))
 
 
 def test_the_report_of_the_logs_is_that_of_the_files(home: Settings, tmp_path: Path) -> None:

@@ -116,10 +116,25 @@ def test_few_users_have_no_metrics() -> None:
     assert "no metrics: fewer than 100 users of now, seven" in found.notes[0]
 
 
+def test_the_kinds_of_events_that_a_dataset_names_count_and_no_others() -> None:
+    other = pl.col("user_id").hash() % 2 == 0
+    bought = pl.when(other).then(pl.lit("bought")).otherwise(pl.lit("rented"))
+    kind = pl.when(pl.col("kind") == "click").then(pl.lit("played")).otherwise(bought)
+    renamed = world().outcomes.with_columns(kind=kind)
+    named = replace(EXPERIMENT, clicks=("played",), purchases=("bought", "rented"))
+    assert report_of(named, world().exposures, renamed, END) == report()
+    assert len(report_of(EXPERIMENT, world().exposures, renamed, END).notes) == 3
+    data = interleaved_world()
+    played = data.outcomes.with_columns(kind=pl.lit("played"))
+    found = report_of(replace(INTERLEAVED, clicks=("played",)), data.exposures, played, END)
+    assert found.preference == report_of(INTERLEAVED, data.exposures, data.outcomes, END).preference
+
+
 def test_a_metric_without_outcomes_is_named() -> None:
     clicks = world().outcomes.filter(pl.col("kind") == "click")
     found = report_of(EXPERIMENT, world().exposures, clicks, END)
-    assert found.notes == ["no conversion: converted is 0 for every user", "no value: value is 0 for every user"]
+    counted = "is 0 for every user; purchases are events of kind purchase"
+    assert found.notes == [f"no conversion: converted {counted}", f"no value: value {counted}"]
     assert {level.metric for level in found.levels} == {"ctr"}
 
 
@@ -160,7 +175,8 @@ def test_a_planted_preference_of_interleaved_answers_is_found() -> None:
 def test_interleaved_answers_without_teams_or_clicks_prefer_none() -> None:
     data = interleaved_world()
     found = report_of(INTERLEAVED, data.exposures, data.outcomes.head(10), END)
-    assert found.preference is None and found.notes == ["no preference: fewer than 20 users have clicked"]
+    assert found.preference is None
+    assert found.notes == ["no preference: fewer than 20 users have clicked; clicks are events of kind click"]
     broken = data.exposures.with_columns(teams=pl.col("teams").list.head(1))
     with pytest.raises(InputError, match="request 'r000000' has other numbers of items and teams"):
         report_of(INTERLEAVED, broken, data.outcomes, END)

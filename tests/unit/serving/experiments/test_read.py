@@ -27,6 +27,8 @@ popular:
   design: interleaved
   window_days: 1.5
   users: 500
+  clicks: played
+  purchases: [rented, bought]
   variants:
     now: {serves: champion, weight: 1}
     plain: {serves: control, weight: 1}
@@ -51,7 +53,9 @@ def test_a_definition_has_what_the_file_says_and_defaults(tmp_path: Path) -> Non
     assert (newer.start, newer.end) == (datetime(2026, 6, 1), datetime(2026, 6, 29, 10))
     assert (newer.salt, newer.design, newer.window, newer.users) == ("newer", Design.SPLIT, timedelta(days=7), 10_000)
     assert (popular.salt, popular.design, popular.window) == ("pepper", Design.INTERLEAVED, timedelta(days=1.5))
+    assert (newer.clicks, newer.purchases) == (("click",), ("purchase",))
     assert (popular.users, popular.baseline) == (500, "now")
+    assert (popular.clicks, popular.purchases) == (("played",), ("rented", "bought"))
     assert popular.propensities == {"interleaved": 1.0}
 
 
@@ -79,6 +83,10 @@ def test_an_experiment_runs_from_its_start_to_just_before_its_end(tmp_path: Path
         ("plain: {serves: control, weight: 1}", "plain: {serves: control, weight: 2}", r"\[1.0, 2.0\].*of one weight"),
         ("window_days: 1.5", "window_days: 40", r"is shorter than the window of 40 days"),
         ("users: 500", "users: many", r"users is 'many'; wanted the number of users"),
+        ("clicks: played", "clicks: []", r"popular: clicks is \[\]; wanted a kind of events, or a list of some"),
+        ("clicks: played", "click: played", r"popular: no key 'click'; did you mean 'clicks'\?"),
+        ("[rented, bought]", "[rented, Bought]", r"popular: purchases: kind 'Bought'; wanted up to 64 lower-case"),
+        ("[rented, bought]", "{rented: 1}", r"popular: purchases is \{'rented': 1\}; wanted a kind of events"),
         ("start: 2026-07-01T06:00", "start: 2026-06-29T09:59", r"popular starts at .* before newer ends at"),
         ("newer:", "newer", r"not readable as YAML"),
     ],
