@@ -23,9 +23,11 @@ PROFILE = "item_profile"
 """View of the features that an item brings; all others are computed of events."""
 MAX_TEXT_BYTES = 65_535
 """Longest text in UTF-8, as of the item index."""
-_EARLIEST, _LATEST = microseconds(datetime(1800, 1, 1)), microseconds(datetime(2200, 1, 1))
-_LARGEST_SINGLE = 3.4028234663852886e38
-_UNIT_FLOOR = 10**13
+EARLIEST, LATEST = microseconds(datetime(1800, 1, 1)), microseconds(datetime(2200, 1, 1))
+"""First and last time."""
+LARGEST_SINGLE = 3.4028234663852886e38
+"""Largest number of a vector: of single precision."""
+UNIT_FLOOR = 10**13
 """116 days in microseconds: today's seconds and milliseconds lie so near 1970."""
 
 
@@ -86,7 +88,8 @@ def parse_item(raw: Mapping[str, Any], schema: Schema) -> NewItem:
 
 def _value(feature: Feature, raw: Any) -> Any:
     """Canonical value of a feature."""
-    value = None if raw is None or raw == [] else _READ[feature.kind](feature, raw)
+    is_none = raw is None or (raw == [] and feature.kind in (Kind.MULTI_VALUED, Kind.VECTOR))
+    value = None if is_none else _READ[feature.kind](feature, raw)
     if value is None and feature.max_null_share == 0:
         raise FieldError(feature.name, "is missing; it is never null")
     return value
@@ -127,7 +130,7 @@ def _time(feature: Feature, raw: Any) -> int:
         moment = raw
     else:
         raise _bad(feature, raw, "an ISO time, such as 2024-05-31T18:00:00Z")
-    if not _EARLIEST <= moment <= _LATEST or abs(moment) < _UNIT_FLOOR:
+    if not EARLIEST <= moment <= LATEST or abs(moment) < UNIT_FLOOR:
         raise _bad(feature, raw, "a time from 1800 to 2200; in microseconds if it is a number, and not near 1970")
     return moment
 
@@ -142,7 +145,7 @@ def _vector(feature: Feature, raw: Any) -> list[float]:
     numbers = [number for each in raw if (number := _finite(each)) is not None] if isinstance(raw, list) else []
     if len(numbers) != feature.dim or len(numbers) != len(raw):
         raise _bad(feature, raw, f"a list of {feature.dim} finite numbers")
-    if max(map(abs, numbers)) > _LARGEST_SINGLE:
+    if max(map(abs, numbers)) > LARGEST_SINGLE:
         raise _bad(feature, raw, "numbers that single precision can hold")
     return array("f", numbers).tolist()
 

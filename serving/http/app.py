@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import metadata
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -81,5 +83,13 @@ def make_app(
     routers = [each.router for each in (recommendations, items, new_items, events, state, entry, page)]
     for router in routers:
         app.include_router(router)
+    app.openapi = partial(_openapi, app, service)  # type: ignore[method-assign]
     errors.install(app, [route for router in routers for route in router.routes])
     return Edge(app, access, service.settings, service.metrics, tracing)
+
+
+def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
+    """Description of the service, with what the release that serves knows of its items."""
+    described = FastAPI.openapi(app)
+    new_items.describe(described, service)
+    return described

@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 STORE, ITEM = "tests/unit/feature_repo/items/test_store.py", "tests/unit/feature_repo/items/test_item.py"
 HISTORY, HTTP = "tests/unit/feature_repo/items/test_history.py", "tests/unit/serving/http/test_new_items.py"
 TOWER, SEARCH = "tests/unit/serving/test_new_items.py", "tests/unit/serving/search/test_searcher.py"
+SCHEMA = "tests/unit/feature_repo/items/test_json_schema.py"
 LIVE, CONSUMER = "tests/integration/test_live_items.py", "tests/integration/test_consumer.py"
 
 IN_ITEMS = [
@@ -44,6 +45,27 @@ IN_ITEMS = [
         right="if value is None and feature.max_null_share == 0:",
         wrong="if False:",
         test=f"{ITEM}::test_what_the_expectations_refuse_is_refused",
+    ),
+    Mistake(
+        name="an empty list taken for no value of any kind",
+        module="feature_repo.items.item",
+        right="(raw == [] and feature.kind in (Kind.MULTI_VALUED, Kind.VECTOR))",
+        wrong="raw == []",
+        test=f"{SCHEMA}::test_a_value_is_accepted_if_the_schema_allows_it",
+    ),
+    Mistake(
+        name="a schema of new items that lets them be null",
+        module="feature_repo.items.json_schema",
+        right="return feature.max_null_share > 0",
+        wrong="return True",
+        test=f"{SCHEMA}::test_a_missing_field_is_accepted_if_the_schema_allows_it",
+    ),
+    Mistake(
+        name="a description of any items, whatever the release knows",
+        module="serving.http.routes.new_items",
+        right="if service.supervisor.facts is not None:",
+        wrong="if False:",
+        test=f"{HTTP}::test_openapi_describes_the_items_of_the_release_that_serves",
     ),
     Mistake(
         name="an item of the files doubled by the item store",

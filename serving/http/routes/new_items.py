@@ -12,6 +12,8 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 from pydantic import WithJsonSchema
 
+from feature_repo.items.json_schema import ID_SCHEMA, item_json_schema
+from feature_repo.schema import Schema
 from serving.http.batcher import Answered
 from serving.http.bodies import NEW_ITEM, Failure, ItemHidden, ItemsKept
 from serving.http.errors import LOADING_SECONDS, ApiError
@@ -22,11 +24,13 @@ from serving.http.service import Service, refuse
 router = APIRouter(tags=["items"])
 SEARCHABLE_SECONDS, LOOK_SECONDS = 5.0, 0.01
 """Longest wait until the engine has embedded the items of a request, and the time between two looks."""
-SCHEMA = {"type": "object", "required": ["item_id"], "properties": {"item_id": {"type": "string"}}}
+SCHEMA = {"type": "object", "required": ["item_id"], "properties": {"item_id": ID_SCHEMA}}
+"""Item of a release that is not known."""
 EXAMPLES: dict[str, Any] = {
     "one item": {"value": NEW_ITEM},
     "two items": {"value": [NEW_ITEM, {**NEW_ITEM, "item_id": "1029998"}]},
 }
+PATH = "/v1/items"
 # Parsed as it comes: the features are the release's own, and `feature_repo.items` checks them.
 Posted = Annotated[
     Any,
@@ -39,7 +43,7 @@ REFUSED = {"model": Failure, "description": "The store cannot be written, or no 
 
 
 @router.post(
-    "/v1/items",
+    PATH,
     response_model=None,
     responses={**FAILURES, 200: {"model": ItemsKept}, 409: FULL, 503: REFUSED},
 )
@@ -102,6 +106,17 @@ async def show(request: Request, item_id: str) -> Response:
         await _ask(service, [item_id], required=True)
     await service.items.show(item_id)
     return _json({"item_id": item_id, "hidden": False, "request_id": request.state.request_id})
+
+
+def describe(openapi: dict[str, Any], service: Service) -> None:
+    """Let a description of the service name the items of the release that serves."""
+    content = openapi["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]
+    item = SCHEMA
+    if service.supervisor.facts is not None:
+        item = item_json_schema(Schema.from_json(service.supervisor.facts["schema"]))
+        content.pop("examples", None)  # they are items of another dataset
+    several = {"type": "array", "items": item, "minItems": 1, "maxItems": service.settings.max_items}
+    content["schema"] = {"anyOf": [item, several]}
 
 
 async def _check_room(service: Service, ids: Sequence[str]) -> None:

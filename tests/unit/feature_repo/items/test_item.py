@@ -72,6 +72,8 @@ def test_values_take_the_form_of_the_canonical_items() -> None:
         ({"colour": "red"}, "field 'colour' is unknown; there are item_id, category, tags"),
         ({"category": None}, "field 'category' is missing; it is never null"),
         ({"category": ["tea"]}, "field 'category' is ['tea']; wanted a text"),
+        ({"title": []}, "field 'title' is []; wanted a text"),
+        ({"list_price": []}, "field 'list_price' is []; wanted a finite number"),
         ({"category": "\ud800"}, "half a surrogate pair"),
         ({"title": "a" * 70_000}, "at most 65,535 bytes"),
         ({"list_price": -1}, "field 'list_price' is -1; wanted a number of at least 0"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from feature_repo.datasets.tiny import SCHEMA
+from feature_repo.items.json_schema import item_json_schema
 from feature_repo.items.store import ItemStore
 from serving.http.access import Access
 from serving.http.app import make_app
@@ -62,6 +65,34 @@ def test_items_are_kept_and_embedded_when_the_answer_comes() -> None:
         assert stored(world)[-1] == item("n1", list_price=8)
 
     sent(story)
+
+
+def test_openapi_describes_the_items_of_the_release_that_serves() -> None:
+    async def story(world: World, send: Send) -> None:
+        operation = (await send("/openapi.json")).data["paths"]["/v1/items"]["post"]
+        content = operation["requestBody"]["content"]["application/json"]
+        one, several = content["schema"]["anyOf"]
+        assert one == several["items"] == item_json_schema(SCHEMA)
+        assert (several["minItems"], several["maxItems"]) == (1, 2)
+        assert "examples" not in content
+
+    sent(story, max_items=2)
+
+
+def test_openapi_describes_any_item_before_a_release_is_loaded() -> None:
+    async def story(world: World) -> None:
+        described = (await call(make_app(world.service, Access(None)), "/openapi.json")).data
+        content = described["paths"]["/v1/items"]["post"]["requestBody"]["content"]["application/json"]
+        assert content["schema"]["anyOf"][0]["required"] == ["item_id"]
+        assert content["schema"]["anyOf"][1]["maxItems"] == world.settings.max_items
+        assert "examples" in content
+
+    async def inside() -> None:
+        world = World()
+        await story(world)
+        world.close()
+
+    asyncio.run(inside())
 
 
 @pytest.mark.parametrize(
