@@ -7,6 +7,7 @@ has changed since. What is hidden is a list of ids, whoever lists the items.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ INSERT INTO items VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM items), ?,
 ON CONFLICT (item_id) DO UPDATE SET sequence = (SELECT max(sequence) + 1 FROM items), fields = excluded.fields
 """
 READ = "SELECT sequence, item_id, arrived, fields FROM items WHERE sequence > ? ORDER BY sequence LIMIT ?"
+CAME = "SELECT count(*) FROM items WHERE sequence > ? AND item_id NOT IN (SELECT value FROM json_each(?))"
 KNOWN = "SELECT item_id, fields FROM items WHERE item_id IN (SELECT value FROM json_each(?))"
 
 
@@ -69,6 +71,20 @@ class StoredItem:
     """The item."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """Room for new items in a release, as its reader saw it a moment ago."""
+
+    sequence: int
+    """Number of the store up to which the reader knows the items."""
+    count: int
+    """New items that the release has of those."""
+    most: int
+    """Most new items of a release."""
+    known: Sequence[str] = ()
+    """Ids that the release has: another content of theirs takes no room."""
+
+
 class ItemStore:
     """Item store in one file, for many processes.
 
@@ -86,7 +102,7 @@ class ItemStore:
         with explained(path, KIND):
             prepare(path, KIND)
 
-    def put(self, items: Sequence[NewItem], now: datetime) -> tuple[list[Outcome], int]:
+    def put(self, items: Sequence[NewItem], now: datetime, room: Room | None = None) -> tuple[list[Outcome], int]:
         """Keep items: all, or none. They are on the disk when this returns.
 
         An item whose content the store has stays as it is; another content replaces it.
@@ -94,12 +110,13 @@ class ItemStore:
         Args:
             items: the items. Of several of one id, the last counts.
             now: present time.
+            room: room in the release that is to have them; None where that does not count.
 
         Returns:
             Outcome of each, and the number up to which a reader knows them.
 
         Raises:
-            ItemStoreFullError: more items than the store holds.
+            ItemStoreFullError: more items than the store holds, or the release.
             ItemStoreError: the file cannot be written.
         """
         texts = [json.dumps(dict(each.fields), sort_keys=True) for each in items]
@@ -117,6 +134,8 @@ class ItemStore:
                 raise ItemStoreFullError(
                     f"{count:,} new items; the store holds {self._most:,}: list them in the items file of the next run"
                 )
+            if room:
+                _check_room(connection, room)
             connection.execute("COMMIT")
         return outcomes, int(newest)
 
@@ -162,6 +181,15 @@ def stored_items(rows: Iterable[tuple[int, str, int, str]]) -> list[StoredItem]:
         )
         for sequence, item_id, arrived, fields in rows
     ]
+
+
+def _check_room(connection: sqlite3.Connection, room: Room) -> None:
+    """Raise ItemStoreFullError if what came behind the reader is more than the release may take."""
+    ((came,),) = connection.execute(CAME, (room.sequence, json.dumps(list(room.known))))
+    if room.count + came > room.most:
+        raise ItemStoreFullError(
+            f"{room.count + came:,} new items; a release takes {room.most:,}: a run takes them in (`gatehouse run`)"
+        )
 
 
 def _outcome(known: str | None, text: str) -> Outcome:

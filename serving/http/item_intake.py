@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from feature_repo.items.item import FieldError, NewItem, parse_item
 from feature_repo.items.reader import ItemReader
-from feature_repo.items.store import ItemStore, ItemStoreBusyError, ItemStoreError, ItemStoreFullError, Outcome
+from feature_repo.items.store import ItemStore, ItemStoreBusyError, ItemStoreError, ItemStoreFullError, Outcome, Room
 from feature_repo.schema import Schema
 from feature_repo.utc import present_time
 from serving.http.errors import BUSY_SECONDS, ApiError
@@ -77,13 +77,13 @@ class ItemIntake:
                 raise self._invalid(raw, f"{where}: {error}", field=error.field) from error
         return items
 
-    async def put(self, items: Sequence[NewItem]) -> Put:
-        """Keep checked items, as of `ItemStore.put`.
+    async def put(self, items: Sequence[NewItem], room: Room) -> Put:
+        """Keep checked items that the release has room for, as of `ItemStore.put`.
 
         ApiError if the store is full or cannot be written; nothing is kept then.
         """
         try:
-            outcomes, sequence = await self._write(lambda store: store.put(items, self._now()))
+            outcomes, sequence = await self._write(lambda store: store.put(items, self._now(), room))
         except ItemStoreFullError as error:
             self._metrics.items.labels("refused").inc(len(items))
             raise ApiError(409, f"{error}; {NOTHING_KEPT}") from error

@@ -33,6 +33,20 @@ IN_ITEMS = [
         test=f"{STORE}::test_a_store_that_is_full_keeps_nothing_of_the_call",
     ),
     Mistake(
+        name="a release with more new items than it takes, by two posts at once",
+        module="feature_repo.items.store",
+        right="if room.count + came > room.most:",
+        wrong="if room.count >= room.most:",
+        test=f"{HTTP}::test_two_posts_at_one_moment_do_not_pass_the_bound_together",
+    ),
+    Mistake(
+        name="another content of an item that takes room",
+        module="feature_repo.items.store",
+        right="json.dumps(list(room.known))",
+        wrong="json.dumps([])",
+        test=f"{STORE}::test_a_release_that_is_full_takes_no_more_of_those_that_its_reader_does_not_know",
+    ),
+    Mistake(
         name="a change of the item store noticed never again",
         module="feature_repo.items.reader",
         right="found != self._version",
@@ -105,8 +119,8 @@ IN_ITEMS = [
     Mistake(
         name="new items kept without a check",
         module="serving.http.routes.new_items",
-        right='if found["count"] + len(found["unknown"]) > most:',
-        wrong="if False:",
+        right="room = await _room(service, ids)",
+        wrong="room = None",
         test=f"{HTTP}::test_there_are_so_many_new_items_and_no_more",
     ),
     Mistake(

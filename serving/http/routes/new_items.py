@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from pydantic import WithJsonSchema
 
 from feature_repo.items.json_schema import ID_SCHEMA, item_json_schema
+from feature_repo.items.store import Room
 from feature_repo.schema import Schema
 from serving.http.batcher import Answered
 from serving.http.bodies import NEW_ITEM, Failure, ItemHidden, ItemsKept
@@ -60,8 +61,8 @@ async def post_items(request: Request, body: Posted) -> Response:
         raise ApiError(503, "; ".join(service.supervisor.problems.values()), retry_after=LOADING_SECONDS)
     items = service.items.checked(body if isinstance(body, list) else [body], facts["schema"])
     ids = list(dict.fromkeys(item.item_id for item in items))
-    await _check_room(service, ids)
-    outcomes, sequence = await service.items.put(items)
+    room = await _room(service, ids)
+    outcomes, sequence = await service.items.put(items, room)
     durable = perf_counter() - started
     version, found = await _searchable(service, ids, sequence)
     service.metrics.item_seconds.observe(perf_counter() - started)
@@ -119,15 +120,15 @@ def describe(openapi: dict[str, Any], service: Service) -> None:
     content["schema"] = {"anyOf": [item, several]}
 
 
-async def _check_room(service: Service, ids: Sequence[str]) -> None:
-    """Raise ApiError if a release would have too many new items."""
-    found, most = (await _ask(service, ids))[1], service.settings.max_new_items
-    if found["count"] + len(found["unknown"]) > most:
-        raise ApiError(
-            409,
-            f"the release has {found['count']:,} new items, at most {most:,} may be: a run takes them in"
-            " (`gatehouse run`); nothing of this request was kept",
-        )
+async def _room(service: Service, ids: Sequence[str]) -> Room:
+    """Room that the release has; the store counts what others put meanwhile."""
+    _, found = await _ask(service, ids)
+    return Room(
+        sequence=found["sequence"],
+        count=found["count"],
+        most=service.settings.max_new_items,
+        known=[id_ for id_ in ids if id_ not in found["unknown"]],
+    )
 
 
 async def _searchable(service: Service, ids: Sequence[str], sequence: int) -> tuple[int, Mapping[str, Any]]:

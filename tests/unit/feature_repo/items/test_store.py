@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -15,7 +16,7 @@ import pytest
 
 from feature_repo.events import sqlite_file
 from feature_repo.items.reader import ItemReader
-from feature_repo.items.store import ItemStore, ItemStoreError, ItemStoreFullError, Outcome
+from feature_repo.items.store import ItemStore, ItemStoreError, ItemStoreFullError, Outcome, Room
 from tests.unit.feature_repo.events.events_world import NOW
 from tests.unit.feature_repo.items.items_world import item
 
@@ -55,6 +56,36 @@ def test_a_store_that_is_full_keeps_nothing_of_the_call(store: ItemStore) -> Non
     with pytest.raises(ItemStoreFullError, match="the store holds 2"):
         small.put([item("n1", list_price=3), item("n2"), item("n3")], NOW)
     assert [each.item for each in small.read()] == [item("n1")]
+
+
+def test_a_release_that_is_full_takes_no_more_of_those_that_its_reader_does_not_know(store: ItemStore) -> None:
+    store.put([item("n1")], NOW)
+    seen = Room(sequence=1, count=1, most=3)
+    store.put([item("n2")], NOW, seen)
+    with pytest.raises(ItemStoreFullError, match="4 new items; a release takes 3"):
+        store.put([item("n3"), item("n4")], NOW, seen)
+    assert [each.item.item_id for each in store.read()] == ["n1", "n2"]
+    store.put([item("n3"), item("n3")], NOW, seen)
+    assert store.put([item("n2")], NOW, seen) == ([KNOWN], 3)
+    full = Room(sequence=3, count=3, most=3, known=["n1"])
+    assert store.put([item("n1", list_price=3)], NOW, full) == ([REPLACED], 4)
+    with pytest.raises(ItemStoreFullError):
+        store.put([item("n4")], NOW, full)
+
+
+def test_of_many_who_saw_the_same_room_as_many_as_fit_are_kept(store: ItemStore) -> None:
+    seen = Room(sequence=0, count=0, most=3)
+
+    def put(number: int) -> bool:
+        try:
+            ItemStore(store.path).put([item(f"n{number}")], NOW, seen)
+        except ItemStoreFullError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        kept = list(pool.map(put, range(6)))
+    assert (sum(kept), len(store.read())) == (3, 3)
 
 
 def test_hidden_items_are_kept_with_their_time(store: ItemStore) -> None:

@@ -124,8 +124,19 @@ def test_there_are_so_many_new_items_and_no_more() -> None:
         assert (await send("/v1/items", RAW)).status == 200
         reply = await send("/v1/items", [RAW, RAW | {"item_id": "n2"}])
         assert reply.status == 409
-        assert "has 4 new items, at most 5 may be: a run takes them in" in reply.data["error"]
+        assert "6 new items; a release takes 5: a run takes them in" in reply.data["error"]
         assert stored(world) == [item("n1")]
+
+    sent(story, max_new_items=5)
+
+
+def test_two_posts_at_one_moment_do_not_pass_the_bound_together() -> None:
+    async def story(world: World, send: Send) -> None:
+        world.engines[0].new_items = 4
+        replies = await asyncio.gather(*(send("/v1/items", RAW | {"item_id": id_}) for id_ in ("n1", "n2")))
+        assert sorted(reply.status for reply in replies) == [200, 409]
+        assert len(stored(world)) == 1
+        assert count(world, "refused") == 1
 
     sent(story, max_new_items=5)
 
