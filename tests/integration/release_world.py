@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from feature_repo.encode import RESERVED, Encoder
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
+from feature_repo.store.definitions import service_name
 from feature_repo.store.online_rows import UNKNOWN_TIME, OnlineRows
 from serving.gate.verdict import Outcome, Verdict
 from serving.index.base import Fields
@@ -220,7 +221,8 @@ def seal_as(
 ) -> Manifest:
     """Seal a registered version with a verdict, compared with the champion `against`."""
     name, registry = collection_name(DATASET, version), Registry(settings, DATASET)
-    with MilvusIndex(settings, Fields.of(_schema_of(registry, version))) as index:
+    own = _schema_of(registry, version)
+    with MilvusIndex(settings, Fields.of(own)) as index:
         info = index.info(name)
         assert info is not None
         proof = prove(index, name)
@@ -232,7 +234,7 @@ def seal_as(
         index=info,
         proof=proof,
         collection_sha256=sha256,
-        services={Entity.USER: "shop_user_1", Entity.ITEM: "shop_item_1"},
+        services={entity: service_name(own, entity) for entity in Entity},
         created=NOW,
         as_of=NOW,
         cut=NOW,
