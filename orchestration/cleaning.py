@@ -72,7 +72,11 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
         versions=tuple(each.version for each in registry.versions() if each.version not in kept),
         collections=tuple(name for name in stored if _is_unkept(name, dataset, set(kept))),
         folders=folders,
-        schemas=tuple(other_schemas(dataset, _digests(settings, registry, kept), settings.feast_home)),
+        schemas=tuple(
+            other_schemas(
+                dataset, _digests(settings, registry, kept), settings.feast_home, registry=settings.feature_registry
+            )
+        ),
         bytes=sum(_size(folder) for folder in folders),
     )
 
@@ -94,7 +98,9 @@ def clean(settings: Settings, plan: Cleaning) -> None:
         for folder in _both(plan.folders, now.folders):
             shutil.rmtree(folder, ignore_errors=True)
         schemas = _both(plan.schemas, now.schemas)
-        drop_other_schemas(plan.dataset, schemas, settings.feast_home, online=settings.online_store)
+        drop_other_schemas(
+            plan.dataset, schemas, settings.feast_home, online=settings.online_store, registry=settings.feature_registry
+        )
 
 
 def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:

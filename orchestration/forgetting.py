@@ -51,7 +51,9 @@ def forget_users(
         EventLogError: the log cannot be read or written.
         ExposureLogError: nor can that of exposures.
     """
-    store = Store(seen_schema(dataset), settings.feast_home, online=settings.online_store)
+    store = Store(
+        seen_schema(dataset), settings.feast_home, online=settings.online_store, registry=settings.feature_registry
+    )
     # First the log: its note keeps a consumer from writing the features again.
     events = {user: log.count(user) if dry_run else log.forget(user, now) for user in dict.fromkeys(users)}
     exposures = forget_exposures(settings.exposure_log(dataset), users, dry_run=dry_run)

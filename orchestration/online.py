@@ -97,7 +97,7 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
             done.append(_load(workspace, schema, versions, folder, source.as_of, warn))
     serving = [each.version for each in sealed if may_serve(each.tags)]
     done.append(_load_withdrawn(workspace, source, serving, warn))
-    store = Store(own, settings.feast_home, online=settings.online_store)
+    store = Store(own, settings.feast_home, online=settings.online_store, registry=settings.feature_registry)
     vanished = store.forget_all_but(Entity.USER, read_users(source))
     if vanished:
         warn(f"{vanished:,} users are not in the data any more: their online features are deleted")
@@ -209,7 +209,12 @@ def _load(
         warn: told if newer ones are there already.
         entity: entity whose features are loaded.
     """
-    store = Store(schema, workspace.settings.feast_home, online=workspace.settings.online_store)
+    store = Store(
+        schema,
+        workspace.settings.feast_home,
+        online=workspace.settings.online_store,
+        registry=workspace.settings.feature_registry,
+    )
     store.apply(folder, (entity,))
     until = store.loaded_until(entity)
     future = until is not None and until > workspace.clock + TOLERANCE
@@ -243,7 +248,8 @@ def online_state(
     """
     files = [settings.feast_home / name for name in ("online.db", "registry.db")]
     checked = read_record(record)
-    if settings.online_store or checked is None or not all(file.exists() for file in files):
+    on_server = settings.online_store or settings.feature_registry
+    if on_server or checked is None or not all(file.exists() for file in files):
         return None
     # New rows lie in a log beside the file until they are moved there.
     settle(files[0])

@@ -38,7 +38,7 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
     version, source = evaluation.version, evaluation.version.source
     measured = Evaluated.from_json(evaluation.path.read_text())
     schema, name = read_schema(source), collection_name(source.dataset, version.version)
-    store = Store(schema, settings.feast_home, online=settings.online_store)
+    store = Store(schema, settings.feast_home, online=settings.online_store, registry=settings.feature_registry)
     registry = Registry(settings, source.dataset)
     # By the files of this home where it has them: the engine takes a minute for 92,000 items.
     with open_index(settings, Fields.of(schema), name) as index:

@@ -21,7 +21,9 @@ def open_retriever(settings: Settings, dataset: str) -> Iterator[Retriever]:
     ReleaseError without a champion.
     """
     release = Release.load(settings, dataset, quick_start=True)
-    store = open_store(release.schema, settings.feast_home, online=settings.online_store)
+    store = open_store(
+        release.schema, settings.feast_home, online=settings.online_store, registry=settings.feature_registry
+    )
     with open_served_index(settings, release.manifest, Fields.of(release.schema)) as index:
         retriever = Retriever(release, store, index)
         with closing(ItemReader(settings.item_store(dataset))) as reader:

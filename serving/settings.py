@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.whole_file import write_text
+from serving.clients import check_client, check_dagster_storage
 from serving.running import running
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ most 1,800 items.
 GRAPH = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 256})
 """Default for a Milvus server."""
 MEMORY, MILVUS = "memory", "milvus"
+DAGSTER_STORAGE = "GATEHOUSE_DAGSTER_STORAGE"
+"""Variable that the home's dagster.yaml reads too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,12 @@ class Settings:
     index: IndexParams = EXACT
     online_store: Mapping[str, Any] | None = None
     """A Feast `online_store` configuration; None for SQLite in `feast_home`."""
+    artifacts: str | None = None
+    """Address of the files of runs, such as s3://bucket/folder; None for the home, or as an MLflow server decides."""
+    feature_registry: str | None = None
+    """Address of the database of Feast's registry; None for SQLite in `feast_home`."""
+    dagster_storage: str | None = None
+    """Address of the Postgres database of Dagster's runs and schedules; None for what its dagster.yaml says."""
     kafka: Mapping[str, Any] | None = None
     """Settings of the event log in Kafka; None for SQLite in `home`."""
     gate_policy: Path | None = None
@@ -76,6 +85,9 @@ class Settings:
 
         GATEHOUSE_HOME: the home folder; default `.gatehouse`.
         GATEHOUSE_MLFLOW_URI: default SQLite in the home.
+        GATEHOUSE_ARTIFACTS: default files in the home.
+        GATEHOUSE_FEATURE_REGISTRY: default SQLite in the home.
+        GATEHOUSE_DAGSTER_STORAGE: default SQLite in the home.
         GATEHOUSE_MILVUS_URI: default Milvus Lite in the home.
         GATEHOUSE_MILVUS_INDEX: JSON with index_type, build and search.
         GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
@@ -94,7 +106,10 @@ class Settings:
         index, behind = environ.get("GATEHOUSE_MILVUS_INDEX"), environ.get("GATEHOUSE_FEATURES_BEHIND_DAYS")
         settings = cls(
             home=home,
-            mlflow_uri=environ.get("GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
+            mlflow_uri=_address(environ, "GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
+            artifacts=_address(environ, "GATEHOUSE_ARTIFACTS"),
+            feature_registry=_address(environ, "GATEHOUSE_FEATURE_REGISTRY"),
+            dagster_storage=_dagster_storage(environ.get(DAGSTER_STORAGE)),
             milvus_server=milvus,
             index=_index_params(index) if index else GRAPH if milvus else EXACT,
             online_store=_configured("GATEHOUSE_ONLINE_STORE", store, "a Feast online_store configuration"),
@@ -110,7 +125,7 @@ class Settings:
     def mlflow_artifacts(self) -> str | None:
         """Address of the files of runs; None where an MLflow server decides."""
         is_server = self.mlflow_uri.startswith(("http://", "https://"))
-        return None if is_server else (self.home / "mlflow" / "artifacts").as_uri()
+        return None if is_server else self.artifacts or (self.home / "mlflow" / "artifacts").as_uri()
 
     @property
     def milvus_folder(self) -> Path:
@@ -186,6 +201,15 @@ class Settings:
         note = self.home / "format"
         if not note.exists() or note.read_text().strip() != FORMAT:
             write_text(note, FORMAT + "\n")  # another command may be reading it
+
+
+def _address(environ: Mapping[str, str], name: str) -> str | None:
+    uri = environ.get(name)
+    return check_client(name, uri) if uri else None
+
+
+def _dagster_storage(uri: str | None) -> str | None:
+    return check_dagster_storage(DAGSTER_STORAGE, uri) if uri else None
 
 
 def _index_params(text: str) -> IndexParams:

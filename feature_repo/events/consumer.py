@@ -100,6 +100,7 @@ class Consumer:
         *,
         schemas: Sequence[Schema],
         online: Mapping[str, Any] | None = None,
+        registry: str | None = None,
         new_items: Container[str] = (),
     ) -> Consumer:
         """Open a consumer on what the newest run has loaded into a home.
@@ -110,13 +111,14 @@ class Consumer:
             dataset: name of the dataset.
             schemas: schemas of the kept releases.
             online: configuration of a Feast online store; None for SQLite in `home`.
+            registry: address of the feature registry's database; None for SQLite in `home`.
             new_items: items that came after the newest run.
 
         Raises:
             NewerOnlineError: a run is loading newer data at this moment.
             InputError: nothing was loaded, or not for these schemas.
         """
-        pusher, seen = open_pusher(dataset, home, online), seen_schema(dataset)
+        pusher, seen = open_pusher(dataset, home, online, registry), seen_schema(dataset)
         has_seen = bool(pusher.loaded([view_name(seen, seen.views[0])]))
         base = read_base(home, dataset)
         return cls(log, base, pusher, schemas=schemas, seen=has_seen, folder=home, new_items=new_items)

@@ -2,8 +2,8 @@
 
 Offline values come from the Parquet files of the feature tables through DuckDB
 (`feature_repo.store.offline`). Online values come from SQLite in the home, unless
-another Feast online store is configured. The registry is a database in the home, which
-several datasets and processes share.
+another Feast online store is configured. The registry is a database in the home, or on
+a server, which several datasets and processes share.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from feature_repo.store.feast_rows import entity_keys, plain_cells
 from feature_repo.store.online_ids import OnlineIds
 from feature_repo.store.online_rows import Cell, OnlineRows
 from feature_repo.store.online_server import check_client, check_names, completed, reached
+from feature_repo.store.registry_database import RegistryDatabase
 from feature_repo.store.serving_state import SEEN, seen_schema, withdrawn_schema
 from feature_repo.tables.types import check_table
 
@@ -46,9 +47,12 @@ class Connection:
         home: folder of `registry.db` and, by default, `online.db`; made if missing.
         online: configuration of a Feast online store (`{"type": "redis",
             "connection_string": ...}`); None for SQLite.
+        registry: address of the registry's database; None for SQLite in `home`.
     """
 
-    def __init__(self, schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None, registry: str | None = None
+    ) -> None:
         self.schema = schema
         self.project = stored_name(schema.dataset)
         """Feast's project."""
@@ -57,6 +61,7 @@ class Connection:
         self._online = completed(online or {"type": "sqlite", "path": str(self.home / "online.db")})
         check_names(self._online, schema)
         self._ids = OnlineIds(self.home, self._online)
+        self._registry = RegistryDatabase(self.home, registry)
         self._views: dict[Entity, dict[str, feast.FeatureView]] = {}
         self._tables: Path | None = None
 
@@ -150,14 +155,16 @@ class Connection:
                 provider="local",
                 registry={
                     "registry_type": "sql",
-                    "path": f"sqlite:///{self.home / 'registry.db'}",
+                    "path": self._registry.uri,
                     "cache_ttl_seconds": 0,  # for ever: names with a digest never change
                 },
                 offline_store={"type": "feature_repo.store.offline.AsOfDuckDBOfflineStore"},
                 online_store=self._online,
                 entity_key_serialization_version=3,
             )
-            store = FeatureStore(config=config)
+            with self._registry.reached():
+                store = FeatureStore(config=config)
+                _ = store.registry  # connects now; Feast would at its first use
         # A warning of Feast's own fields, at the first read.
         warnings.filterwarnings("ignore", message='Field name "vector_enabled"')
         return store
@@ -168,7 +175,7 @@ class Connection:
         schema = seen_schema(self.schema.dataset)
         if not self._ids.loaded(self.project, view_name(schema, schema.views[0])):
             raise InputError(f"the seen items of {schema.dataset} are not online: `gatehouse run` loads them")
-        return type(self)(schema, self.home, online=self._online)
+        return type(self)(schema, self.home, online=self._online, registry=self._registry.server)
 
     def _rows(self, views: Sequence[View], ids: Sequence[str]) -> OnlineRows:
         """Online rows of some views of one entity."""

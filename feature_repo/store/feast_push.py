@@ -11,21 +11,23 @@ from feature_repo.schema import Entity, stored_name
 from feature_repo.store.push import Pusher, SqlitePusher, refuse_newer
 from feature_repo.store.serving_state import seen_schema
 from feature_repo.store.sqlite_load import Change
-from feature_repo.store.sqlite_rows import number_of_writes
 from feature_repo.store.store import Store
 
 
-def open_pusher(dataset: str, home: Path, online: Mapping[str, Any] | None = None) -> Pusher:
+def open_pusher(
+    dataset: str, home: Path, online: Mapping[str, Any] | None = None, registry: str | None = None
+) -> Pusher:
     """Open the writer of pushes to a home's online store.
 
     Args:
         dataset: name of the dataset.
         home: folder of the feature registry.
         online: configuration of a Feast online store; None for SQLite in `home`.
+        registry: address of the registry's database; None for SQLite in `home`.
     """
     if online is None:
         return SqlitePusher(home / "online.db", stored_name(dataset))
-    return FeastPusher(dataset, home, online)
+    return FeastPusher(dataset, home, online, registry)
 
 
 class FeastPusher:
@@ -38,20 +40,21 @@ class FeastPusher:
         dataset: name of the dataset.
         home: folder of the feature registry.
         online: configuration of the online store.
+        registry: address of the registry's database; None for SQLite in `home`.
     """
 
-    def __init__(self, dataset: str, home: Path, online: Mapping[str, Any]) -> None:
-        self._store = Store(seen_schema(dataset), home, online=online)
-        self._registered: tuple[bytes, dict[str, datetime]] = b"", {}
+    def __init__(self, dataset: str, home: Path, online: Mapping[str, Any], registry: str | None = None) -> None:
+        self._store = Store(seen_schema(dataset), home, online=online, registry=registry)
+        self._registered: tuple[object, dict[str, datetime]] = None, {}
 
     def loaded(self, names: Sequence[str]) -> dict[str, datetime]:
         """Moments of loads, as of `Pusher.loaded`."""
-        writes = number_of_writes(self._store.home / "registry.db")
-        if self._registered[0] != writes:
+        state = self._store._registry.state()
+        if self._registered[0] != state:
             self._store._refresh()
             times = {each.name: each.most_recent_end_time for each in self._store._feast.list_feature_views()}
             loads = {name: time.astimezone(UTC).replace(tzinfo=None) for name, time in times.items() if time}
-            self._registered = writes, loads
+            self._registered = state, loads
         return {name: moment for name, moment in self._registered[1].items() if name in names}
 
     def push(self, changes: Sequence[Change], base: datetime) -> int:

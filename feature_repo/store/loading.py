@@ -22,11 +22,12 @@ from feature_repo.store.definitions import table_name, table_path, view_name
 from feature_repo.store.deleting import Deleting
 from feature_repo.store.latest import differs, newest_rows, read_rows
 from feature_repo.store.sqlite_load import Change, forget_pushed, note_load, noted_loads, write_changes
-from feature_repo.store.sqlite_rows import number_of_writes
 
 if TYPE_CHECKING:
     pass
 
+_REGISTRY_SECONDS = 1.0
+"""Time for which a service believes what a registry on a server has said."""
 _IDS_PER_LOAD = 2_000
 """Entities of a write, whose lists of hundreds of strings are Python objects."""
 
@@ -89,7 +90,7 @@ class Loading(Deleting):
         A service asks with every answer: the registry is only read again after a write.
         """
         names = frozenset(view_name(self.schema, view) for view in views)
-        state = number_of_writes(self.home / "registry.db")
+        state = self._registry.state(_REGISTRY_SECONDS)
         if self._until.get(names, (None, None))[0] != state:
             times = [each.most_recent_end_time for each in self._feast.list_feature_views() if each.name in names]
             latest = max((time.astimezone(UTC).replace(tzinfo=None) for time in times if time), default=None)
@@ -172,7 +173,7 @@ class Loading(Deleting):
         return sum(each.rows.height for each in changes)
 
     @cached_property
-    def _until(self) -> dict[frozenset[str], tuple[bytes, datetime | None]]:
+    def _until(self) -> dict[frozenset[str], tuple[object, datetime | None]]:
         """Moments by names of views, each with the writes that the registry had then."""
         return {}
 

@@ -15,29 +15,38 @@ from feature_repo.schema import Entity, Schema, View
 from feature_repo.store.definitions import table_name
 from feature_repo.store.feast_values import decode
 from feature_repo.store.online_rows import Cell
+from feature_repo.store.registry_database import RegistryDatabase
 from feature_repo.store.sqlite_reader import SqliteReader
 from feature_repo.store.sqlite_rows import key_of, tables_in
 from feature_repo.store.store import Store
 from feature_repo.utc import microseconds
 
 
-def open_store(schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None) -> Store:
+def open_store(
+    schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None, registry: str | None = None
+) -> Store:
     """Fastest store for the views of a home: SQLite's if it holds them, else Feast's.
 
     Args:
         schema: schema whose views are read.
         home: folder of the feature registry.
         online: configuration of a Feast online store; None for SQLite in `home`.
+        registry: address of the registry's database; None for SQLite in `home`.
     """
     path = home / "online.db"
     wanted = {table_name(schema, view) for view in schema.views}
     if online is not None or not path.is_file() or not wanted <= tables_in(path):
-        return Store(schema, home, online=online)
-    return SqliteStore(schema, home)
+        return Store(schema, home, online=online, registry=registry)
+    return SqliteStore(schema, home, registry=registry)
 
 
 def features_as_of(
-    schema: Schema, home: Path, *, online: Mapping[str, Any] | None = None, entity: Entity = Entity.USER
+    schema: Schema,
+    home: Path,
+    *,
+    online: Mapping[str, Any] | None = None,
+    registry: str | None = None,
+    entity: Entity = Entity.USER,
 ) -> datetime | None:
     """Moment that the online features of a schema stand for; None before a load.
 
@@ -45,12 +54,14 @@ def features_as_of(
         schema: the schema.
         home: folder of the feature registry.
         online: configuration of a Feast online store; None for SQLite in `home`.
+        registry: address of the registry's database; None for SQLite in `home`.
         entity: entity of the features.
     """
     # A look makes nothing, and needs no Feast where SQLite has no table of the schema.
-    if not (home / ("online.db" if online is None else "registry.db")).is_file():
+    looked = (home / "online.db").is_file() if online is None else RegistryDatabase(home, registry).may_exist()
+    if not looked:
         return None
-    store = open_store(schema, home, online=online)
+    store = open_store(schema, home, online=online, registry=registry)
     return store.loaded_until(entity) if online or isinstance(store, SqliteStore) else None
 
 

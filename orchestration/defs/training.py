@@ -60,7 +60,12 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
 def _join(workspace: Workspace, users: Features, items: Features, folder: Path) -> None:
     """Join every snapshot that training, early stopping and evaluation read."""
     source, tables = users.source, read_tables(users.source)
-    store = Store(tables.schema, workspace.settings.feast_home, online=workspace.settings.online_store)
+    store = Store(
+        tables.schema,
+        workspace.settings.feast_home,
+        online=workspace.settings.online_store,
+        registry=workspace.settings.feature_registry,
+    )
     store.apply(users.folder.parent)
     positives = interactions(tables.events, source.cut, tables.schema.snapshots)
     moments = (source.validation_start, source.cut)

@@ -1,6 +1,7 @@
 """Home folder: what must be in it before anything is imported or started.
 
-And in the environment.
+And in the environment. `python -m orchestration.local.home` prepares it for processes that
+Gatehouse does not start, such as Dagster's own in a container.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo.whole_file import write_text
-from serving.settings import Settings
+from serving.settings import DAGSTER_STORAGE, Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -24,6 +25,12 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+"""
+STORAGE_YAML = f"""\
+storage:
+  postgres:
+    postgres_url:
+      env: {DAGSTER_STORAGE}
 """
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -41,17 +48,37 @@ def prepare_home(settings: Settings) -> None:
     Set the environment of this process and its children.
 
     What is there already stays as it is, an edited dagster.yaml too. RuntimeError if another version of Gatehouse wrote
-    the home.
+    the home, or its dagster.yaml and GATEHOUSE_DAGSTER_STORAGE disagree.
     """
     settings.create_home()
     home = settings.home.absolute()
     dagster = home / "dagster"
     for folder in (dagster, logs(settings)):
         folder.mkdir(exist_ok=True)
-    if not (dagster / "dagster.yaml").exists():
-        write_text(dagster / "dagster.yaml", DAGSTER_YAML)  # another command may be reading it
+    _prepare_dagster_yaml(dagster / "dagster.yaml", settings.dagster_storage is not None)
     # Before the packages are imported: several read these variables only then.
     os.environ.update(QUIET, GATEHOUSE_HOME=str(home), DAGSTER_HOME=str(dagster))
+
+
+def _prepare_dagster_yaml(path: Path, has_storage: bool) -> None:
+    """Write the file if it is missing, or as Gatehouse writes it for the other storage.
+
+    Args:
+        path: the file.
+        has_storage: whether GATEHOUSE_DAGSTER_STORAGE is set.
+
+    Raises:
+        RuntimeError: an edited file and the variable disagree.
+    """
+    texts = {False: DAGSTER_YAML, True: DAGSTER_YAML + STORAGE_YAML}
+    found = path.read_text(encoding="utf-8") if path.exists() else None
+    if found is None or found == texts[not has_storage]:
+        write_text(path, texts[has_storage])  # another command may be reading it
+    elif has_storage != (DAGSTER_STORAGE in found):
+        raise RuntimeError(
+            f"{DAGSTER_STORAGE} is {'set' if has_storage else 'not set'}, and {path}, which was edited,"
+            f" {'does not name' if has_storage else 'names'} it: mend one of them; the lines are\n{STORAGE_YAML}"
+        )
 
 
 def dagster_instance() -> DagsterInstance:
@@ -91,3 +118,8 @@ def log_to_file(settings: Settings) -> None:
     root.addHandler(handler)
     # Down to INFO, but not to 0, which would let everything through.
     root.setLevel(min(root.level, logging.INFO) or logging.INFO)
+
+
+if __name__ == "__main__":
+    prepare_home(Settings.from_environment(os.environ))
+    dagster_instance().dispose()  # the UI and the daemon, started together, find its tables made

@@ -150,7 +150,10 @@ def _features(settings: Settings) -> dict[str, str]:
     online = {"type": "sqlite", "online_store": THERE if store.exists() else NOTHING}
     if settings.online_store:
         online = {"type": str(settings.online_store["type"]), "online_store": "configured"}
-    return {"registry": THERE if registry.exists() else NOTHING, **online}
+    state = THERE if registry.exists() else NOTHING
+    if settings.feature_registry:
+        state = THERE if listens(settings.feature_registry) else SILENT
+    return {"registry": state, **online}
 
 
 def _index(settings: Settings, champions: dict[str, int | None]) -> dict[str, Any]:

@@ -88,7 +88,13 @@ def open_consumer(settings: Settings, dataset: str, log: EventLog) -> Consumer:
     kinds = read_kinds()
     new_items = NewItemIds(settings.item_store(dataset))
     opened = partial(
-        ToldConsumer.open, log, settings.feast_home, dataset, online=settings.online_store, new_items=new_items
+        ToldConsumer.open,
+        log,
+        settings.feast_home,
+        dataset,
+        online=settings.online_store,
+        registry=settings.feature_registry,
+        new_items=new_items,
     )
     try:
         consumer = opened(schemas=kept_schemas(settings, dataset))

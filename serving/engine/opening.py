@@ -54,7 +54,9 @@ def open_answerer(
     if not is_preview:
         check_may_serve(open_registry(settings, dataset), release.manifest)
     store = GuardedStore(
-        lambda: open_store(release.schema, settings.feast_home, online=settings.online_store),
+        lambda: open_store(
+            release.schema, settings.feast_home, online=settings.online_store, registry=settings.feature_registry
+        ),
         service.store_seconds,
         stages,
     )

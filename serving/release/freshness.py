@@ -16,14 +16,20 @@ from serving.settings import Settings
 
 def loaded_for(settings: Settings, schema: Schema) -> datetime | None:
     """Return the moment that the user features of a schema stand for; None before a load."""
-    return features_as_of(schema, settings.feast_home, online=settings.online_store)
+    return features_as_of(schema, settings.feast_home, online=settings.online_store, registry=settings.feature_registry)
 
 
 def newest_load(settings: Settings, dataset: str) -> datetime | None:
     """Return the moment of a dataset's newest load; None before the first."""
     # Every run loads the withdrawn items, whatever its schema.
     schema = withdrawn_schema(dataset)
-    return features_as_of(schema, settings.feast_home, online=settings.online_store, entity=Entity.ITEM)
+    return features_as_of(
+        schema,
+        settings.feast_home,
+        online=settings.online_store,
+        registry=settings.feature_registry,
+        entity=Entity.ITEM,
+    )
 
 
 def check_fresh(settings: Settings, manifest: Manifest, schema: Schema) -> None:

@@ -42,6 +42,46 @@ def test_servers_are_used_by_setting_alone(tmp_path: Path) -> None:
     assert settings.gate_policy == Path("my-gate.yaml")
 
 
+def test_databases_and_artifacts_are_chosen_by_setting_alone(tmp_path: Path) -> None:
+    for package in ("psycopg", "dagster_postgres", "boto3"):
+        pytest.importorskip(package, reason="requirements-dev.lock")
+    settings = read(
+        tmp_path,
+        GATEHOUSE_MLFLOW_URI="postgresql://me@there/mlflow",
+        GATEHOUSE_ARTIFACTS="s3://shop/artifacts",
+        GATEHOUSE_FEATURE_REGISTRY="postgresql+psycopg://me@there/features",
+        GATEHOUSE_DAGSTER_STORAGE="postgresql+psycopg2://me@there/dagster",
+    )
+    assert (settings.mlflow_uri, settings.mlflow_artifacts) == ("postgresql://me@there/mlflow", "s3://shop/artifacts")
+    assert settings.feature_registry == "postgresql+psycopg://me@there/features"
+    assert settings.dagster_storage == "postgresql+psycopg2://me@there/dagster"
+    served = read(tmp_path, GATEHOUSE_MLFLOW_URI="http://there:5000", GATEHOUSE_ARTIFACTS="s3://shop/artifacts")
+    assert served.mlflow_artifacts is None  # the server decides
+
+
+@pytest.mark.parametrize(
+    ("name", "uri", "extra"),
+    [
+        ("GATEHOUSE_MLFLOW_URI", "postgresql://me:secret@there/mlflow", "postgres"),
+        ("GATEHOUSE_FEATURE_REGISTRY", "postgresql+psycopg://me:secret@there/features", "postgres"),
+        ("GATEHOUSE_DAGSTER_STORAGE", "postgresql+psycopg2://me:secret@there/dagster", "postgres"),
+        ("GATEHOUSE_ARTIFACTS", "s3://shop/artifacts", "s3"),
+    ],
+)
+def test_a_missing_client_is_named(
+    tmp_path: Path, name: str, uri: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=rf"{name} names .* is missing: pip install 'gatehouse\[{extra}\]'") as caught:
+        read(tmp_path, **{name: uri})
+    assert "secret" not in str(caught.value)
+
+
+def test_dagster_needs_the_client_that_its_queries_are_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"wanted postgresql\+psycopg2://.*, got an address with the scheme"):
+        read(tmp_path, GATEHOUSE_DAGSTER_STORAGE="postgresql://me:secret@there/dagster")
+
+
 def test_the_online_store_may_be_a_file(tmp_path: Path) -> None:
     path = tmp_path / "online.yaml"
     path.write_text("type: postgres\nhost: 127.0.0.1\n")

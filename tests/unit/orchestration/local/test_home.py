@@ -12,9 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import yaml
 
 from orchestration.local.home import log_to_file, prepare_home
-from serving.settings import Settings
+from serving.settings import DAGSTER_STORAGE, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +29,8 @@ def environment() -> Iterator[None]:
     root.setLevel(level)
 
 
-def prepared(home: Path) -> Settings:
-    settings = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
+def prepared(home: Path, **variables: str) -> Settings:
+    settings = Settings.from_environment({"GATEHOUSE_HOME": str(home), **variables})
     prepare_home(settings)
     return settings
 
@@ -88,6 +89,29 @@ def test_an_edited_dagster_yaml_stays(tmp_path: Path) -> None:
     path.write_text("telemetry: {enabled: false}\n# mine\n")
     prepare_home(settings)
     assert path.read_text().endswith("# mine\n")
+
+
+def test_dagster_yaml_names_the_storage_of_the_settings(tmp_path: Path) -> None:
+    pytest.importorskip("dagster_postgres", reason="pip install 'gatehouse[postgres]'")
+    path, storage = tmp_path / "dagster" / "dagster.yaml", {DAGSTER_STORAGE: "postgresql+psycopg2://me:secret@there/db"}
+    prepared(tmp_path)
+    plain = path.read_text()
+    prepared(tmp_path, **storage)
+    text = path.read_text()
+    assert yaml.safe_load(text)["storage"] == {"postgres": {"postgres_url": {"env": DAGSTER_STORAGE}}}
+    assert yaml.safe_load(text)["telemetry"] == {"enabled": False}
+    assert "secret" not in text
+    prepared(tmp_path)
+    assert path.read_text() == plain
+    # An edited file is never touched, so it has to agree.
+    path.write_text(f"{plain}# mine\n")
+    with pytest.raises(RuntimeError, match=f"{DAGSTER_STORAGE} is set, and .*dagster.yaml, which was edited, does not"):
+        prepared(tmp_path, **storage)
+    path.write_text(f"{text}# mine\n")
+    prepared(tmp_path, **storage)
+    with pytest.raises(RuntimeError, match=f"{DAGSTER_STORAGE} is not set, and .*, names it"):
+        prepared(tmp_path)
+    assert path.read_text() == f"{text}# mine\n"
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
