@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -44,7 +45,19 @@ class GuardedStore:
         self._make, self._stages = make, stages
         self._guard = Guard("the online store", seconds, errors=(OSError, sqlite3.Error), clock=clock)
         self._store: OnlineFeatures | None = None
-        self._opened = False
+        self._opened = self._opening = False
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Give reads inside this context the time that the first one has.
+
+        A store on a server connects at its first read of rows, after that of its known ids.
+        """
+        self._opening = True
+        try:
+            yield
+        finally:
+            self._opening = False
 
     def known(self, entity: Entity) -> list[str]:
         return self._read("known", entity, limit=OPEN_SECONDS)
@@ -72,7 +85,7 @@ class GuardedStore:
         Raises:
             AwayError: the store does not answer.
         """
-        limit = limit or (None if self._opened else OPEN_SECONDS)
+        limit = limit or (None if self._opened and not self._opening else OPEN_SECONDS)
         with self._stages.stage(FEATURES):
             try:
                 found = self._guard.call(partial(self._call, name, *arguments), seconds=limit)

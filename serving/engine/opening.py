@@ -69,7 +69,8 @@ def open_answerer(
         path, most = settings.item_store(dataset), service.max_new_items
         with closing(LiveItems(path, release, answerer.judged, most=most)) as live:
             answerer.offer.follow(live)
-            _warm(answerer, [*users, "nobody"])
+            with store.opening():
+                _warm(answerer, [*users, "nobody"])
             yield answerer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,6 +31,9 @@ class Store:
         assert threading.get_ident() == self.thread
         found: list[str] = self._read()
         return found
+
+    def read_rows(self, entity: Entity, ids: list[str]) -> Any:
+        return self._read()
 
 
 class World:
@@ -65,6 +69,15 @@ def test_reads_have_one_store_and_are_a_stage(world: World) -> None:
     world.read()
     assert (world.made, world.reads) == (1, 2)
     assert world.stages.take()["features"] >= 10
+
+
+def test_the_first_answers_wait_for_connections(world: World) -> None:
+    world.answer = lambda: time.sleep(4 * SECONDS) or ["bert"]
+    reads = partial(world.store._read, "read_rows", Entity.USER, ["anna"])
+    with world.store.opening():
+        assert reads() == ["bert"]
+    with pytest.raises(AwayError):
+        reads()
 
 
 def test_after_an_error_no_read_is_tried_for_a_growing_while(world: World) -> None:
