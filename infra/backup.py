@@ -1,0 +1,116 @@
+"""Backup of all that cannot be computed again, and its return.
+
+    python -m infra.backup save FOLDER
+    python -m infra.backup restore FOLDER
+
+What is where comes from the GATEHOUSE_* variables: the databases in Postgres, the bucket
+of artifacts, and the home. Redis is not among them: a run fills it. No run may be at work.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from infra import bucket
+from serving.settings import Settings
+
+PASSING = ("logs", "services.json")
+"""What a home has for the time being only."""
+SQLITE = b"SQLite format 3\0"
+
+
+def main(action: str, folder: Path) -> None:
+    """Save or restore, and print each part.
+
+    Args:
+        action: `save` or `restore`.
+        folder: folder of the backup.
+
+    Raises:
+        SystemExit: another action was asked for.
+        FileExistsError: a backup or a home is there already.
+    """
+    if action not in ("save", "restore"):
+        raise SystemExit(__doc__)
+    settings = Settings.from_environment(os.environ)
+    target = folder if action == "save" else settings.home
+    if target.exists() and any(target.iterdir()):
+        raise FileExistsError(f"{target} is not empty: nothing is overwritten")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, uri in databases(settings).items():
+        (dump if action == "save" else refill)(uri, folder / f"{name}.dump")
+        _tell(f"database {name}")
+    if settings.artifacts:
+        bucket.main("save" if action == "save" else "load", settings.artifacts, str(folder / "bucket"))
+    source = settings.home if action == "save" else folder / "home"
+    copy_home(source, folder / "home" if action == "save" else settings.home)
+    _tell("home")
+
+
+def databases(settings: Settings) -> Mapping[str, str]:
+    """Addresses of the databases in Postgres, by the name of what they hold, as its own programs take them."""
+    found = {"mlflow": settings.mlflow_uri, "features": settings.feature_registry, "dagster": settings.dagster_storage}
+    return {
+        name: f"postgresql://{uri.partition('://')[2]}"
+        for name, uri in found.items()
+        if uri and uri.startswith("postgresql")
+    }
+
+
+def dump(uri: str, file: Path) -> None:
+    """Dump a database into a file, as of one moment."""
+    subprocess.run([program("pg_dump"), "--format=custom", f"--file={file}", uri], check=True)
+
+
+def refill(uri: str, file: Path) -> None:
+    """Give a database the content of a dump; what it held is dropped."""
+    options = ["--clean", "--if-exists", "--no-owner", "--single-transaction"]
+    subprocess.run([program("pg_restore"), *options, f"--dbname={uri}", str(file)], check=True)
+
+
+def program(name: str) -> str:
+    """Path of one of Postgres's programs: that on the PATH, else the newest of Debian's folders."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return shutil.which(name) or str(found[0] if found else name)
+
+
+def copy_home(source: Path, target: Path) -> None:
+    """Copy a home; a database of SQLite as of one moment, even while it is written."""
+    skipped = {source / name for name in PASSING}
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if skipped & {path, *path.parents} or path.name.endswith(("-wal", "-shm", ".lock")):
+            continue
+        if path.is_dir():
+            copy.mkdir(parents=True, exist_ok=True)
+        elif path.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            (_copy_sqlite if is_sqlite(path) else shutil.copy2)(path, copy)
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether a file is a database of SQLite."""
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as found, closing(sqlite3.connect(target)) as copy:
+        found.backup(copy)
+
+
+def _tell(part: str) -> None:
+    print(part, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    main(sys.argv[1], Path(sys.argv[2]))
