@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feature_repo.errors import InputError
+from feature_repo.errors import OnlineStoreError
 from feature_repo.store.sqlite_rows import number_of_writes
 
 _NEW, _OLD = "postgresql+psycopg://", "postgresql://"
@@ -50,7 +50,7 @@ class RegistryDatabase:
         """Name the address, without a password, in the errors of a connection.
 
         Raises:
-            InputError: the database does not answer.
+            OnlineStoreError: the database does not answer.
         """
         from sqlalchemy.exc import OperationalError
 
@@ -59,6 +59,6 @@ class RegistryDatabase:
         except OperationalError as error:
             why = str(error.orig).partition("\n")[0]
             place = re.sub(r"//[^/@]*@", "//", self.uri)
-            raise InputError(
+            raise OnlineStoreError(
                 f"feature registry at {place}: {why}; start it, or name another one (GATEHOUSE_FEATURE_REGISTRY)"
             ) from error

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo.errors import InputError
+from feature_repo.errors import OnlineStoreError
 from feature_repo.schema import Entity
 from feature_repo.store.retention import drop_other_schemas, other_schemas
 from feature_repo.store.sqlite_online import features_as_of
@@ -125,7 +125,7 @@ def test_a_service_sees_loads_of_another_process(
 def test_a_registry_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
     port = free_port()
     store = Store(SCHEMA, tmp_path, registry=f"postgresql://me:secret@127.0.0.1:{port}/features")
-    with pytest.raises(InputError, match=rf"feature registry at .*//127.0.0.1:{port}/features: ") as caught:
+    with pytest.raises(OnlineStoreError, match=rf"feature registry at .*//127.0.0.1:{port}/features: ") as caught:
         store.loaded_until(Entity.USER)
     assert "GATEHOUSE_FEATURE_REGISTRY" in str(caught.value)
     assert "secret" not in str(caught.value)
