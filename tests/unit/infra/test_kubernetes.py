@@ -1,0 +1,114 @@
+"""The manifests fit the schemas of Kubernetes, and one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from serving.settings import Settings
+
+FOLDER = Path(__file__).parents[3] / "infra" / "kubernetes"
+VERSION = "1.31"
+"""Version of the schemas."""
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
+
+
+def manifests() -> list[dict[str, Any]]:
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in KUSTOMIZATION["resources"]]
+    return [each for text in texts for each in yaml.safe_load_all(text)]
+
+
+def named(manifest: dict[str, Any]) -> str:
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def pods() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Name, labels and specification of each pod that a manifest makes."""
+    for manifest in manifests():
+        spec = manifest.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template:
+            yield named(manifest), template["metadata"]["labels"], template["spec"]
+
+
+def by_name() -> dict[str, dict[str, Any]]:
+    return {named(manifest): manifest for manifest in manifests()}
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=named)
+def test_a_manifest_fits_its_schema(manifest: dict[str, Any]) -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="requirements-dev.lock")
+    kubernetes.validate(manifest, VERSION, strict=True)
+
+
+def test_every_file_is_a_resource() -> None:
+    files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert files == set(KUSTOMIZATION["resources"])
+    assert not {each["kind"] for each in manifests()} & {"Secret", "ConfigMap"}  # made by hand, and generated
+
+
+def test_every_pod_is_restricted() -> None:
+    for name, _, spec in pods():
+        own = spec["securityContext"]
+        assert own["runAsNonRoot"] and own["runAsUser"] == 10001, name
+        assert own["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert spec["automountServiceAccountToken"] is False, name
+        for container in [*spec["containers"], *spec.get("initContainers", ())]:
+            rights = container["securityContext"]
+            assert not rights["allowPrivilegeEscalation"] and rights["readOnlyRootFilesystem"], name
+            assert rights["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
+            assert "memory" in container["resources"]["limits"], name
+
+
+def test_settings_and_secrets_come_from_outside() -> None:
+    (generated,) = KUSTOMIZATION["configMapGenerator"]
+    for name, _, spec in pods():
+        claims = {each["name"]: each.get("persistentVolumeClaim", {}).get("claimName") for each in spec["volumes"]}
+        assert f"PersistentVolumeClaim/{claims['home']}" in by_name(), name
+        for container in [*spec["containers"], *spec.get("initContainers", ())]:
+            sources = [{"configMapRef": {"name": generated["name"]}}, {"secretRef": {"name": "gatehouse"}}]
+            assert container["envFrom"] == sources, name
+            assert container["image"] in {image["name"] for image in KUSTOMIZATION["images"]}, name
+            assert {mount["name"] for mount in container["volumeMounts"]} <= claims.keys(), name
+
+
+def test_the_settings_are_read(tmp_path: Path) -> None:
+    for package in ("psycopg", "dagster_postgres", "boto3"):
+        pytest.importorskip(package, reason="requirements-dev.lock")
+    lines = (FOLDER / "settings.env").read_text(encoding="utf-8").splitlines()
+    settings = Settings.from_environment(
+        {"GATEHOUSE_HOME": str(tmp_path), **dict(line.split("=", 1) for line in lines)}
+    )
+    assert settings.kafka and settings.online_store and settings.milvus_server
+    assert settings.dagster_storage and settings.feature_registry and settings.artifacts
+
+
+def test_the_service_is_probed_scaled_and_kept_up() -> None:
+    found = by_name()
+    serve = found["Deployment/serve"]["spec"]["template"]
+    (container,) = serve["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert "--no-consumer" in container["args"]  # the one consumer is a pod of its own
+    assert found["Deployment/consumer"]["spec"]["replicas"] == 1
+    target = found["HorizontalPodAutoscaler/serve"]["spec"]["scaleTargetRef"]
+    assert f"{target['kind']}/{target['name']}" in found
+    assert "replicas" not in found["Deployment/serve"]["spec"]  # an apply would undo the scaling
+    token = {"name": "gatehouse", "key": "GATEHOUSE_TOKEN"}
+    assert {"name": "GATEHOUSE_TOKEN", "valueFrom": {"secretKeyRef": token}} in container["env"]
+
+
+def test_every_selector_finds_pods() -> None:
+    labels = [found for _, found, _ in pods()]
+    selectors = [
+        each["spec"]["selector"].get("matchLabels", each["spec"]["selector"])
+        for each in manifests()
+        if each["kind"] in ("Service", "Deployment", "PodDisruptionBudget")
+    ]
+    assert len(selectors) == 7
+    assert all(any(selector.items() <= found.items() for found in labels) for selector in selectors)
