@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from feature_repo.errors import InputError
-from serving.gate.policy import Policy
+from serving.gate.policy_file import read_policy
 from serving.registry.tags import CHAMPION
 from training.recipes import recipe as recipe_of
 
@@ -69,7 +69,7 @@ def chosen_baselines(named: str, policy: Path | None) -> tuple[str, ...]:
     from training.baselines import BASELINES, CHEAP_BASELINES, check_baselines
 
     # The gate's own are always measured: without them it could not decide.
-    wanted = {margin.baseline for margin in Policy.load(policy).margins}
+    wanted = read_policy(policy).baselines
     if named == ALL:
         return BASELINES
     asked = wanted.union(CHEAP_BASELINES if named == PLAIN else map(str.strip, named.split(",")))

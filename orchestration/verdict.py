@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from feature_repo.store.store import Store
 from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_schema, version_folder
 from orchestration.asset_values import Judged
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from serving.gate.comparison import Comparison
+from serving.gate.measured import Measured
 from serving.gate.policy import Policy
-from serving.gate.rules import Facts, decide
+from serving.gate.policy_file import read_policy
+from serving.gate.rules import decide
 from serving.gate.verdict import Verdict
 from serving.index.base import CollectionInfo, Fields, ItemIndex
 from serving.index.lite_files import open_index
@@ -20,6 +24,7 @@ from serving.release.collection import store_collection
 from serving.release.index_proof import IndexProof, embeddings_problem, prove
 from serving.release.manifest import ReleaseError, collection_name, seal
 from serving.settings import Settings
+from training.evaluation import comparison as training_comparison
 
 
 def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
@@ -47,7 +52,7 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
     seal(
         registry,
         version.version,
-        judge(measured, source.cut, Policy.load(settings.gate_policy)),
+        judge(measured, source.cut, read_policy(settings.gate_policy)),
         index=info,
         proof=proof,
         collection_sha256=stored,
@@ -70,19 +75,28 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         cut: start of the version's hold-out.
         policy: what a challenger must show.
     """
-    metrics = {name: each.metrics for name, each in measured.systems.items()}
-    users = measured.systems[TWO_TOWER].users["all"]
-    return decide(
-        metrics[TWO_TOWER],
+    own = measured.systems[TWO_TOWER]
+    compared = {
+        name: {metric: comparison_of(each) for metric, each in system.comparisons.items()}
+        for name, system in measured.systems.items()
+    }
+    found = Measured(
+        metrics=own.metrics,
+        users=own.users,
+        baselines={name: each for name, each in compared.items() if name not in (TWO_TOWER, CHAMPION)},
         # Empty where the champion could not be measured, which leaves its rules
         # undecided; None, no champion, would pass them.
-        metrics.get(CHAMPION, {}) if measured.champion else None,
-        metrics,
-        measured.index_recall,
-        policy,
-        facts=Facts(holdout_users=users, cut=cut, champion_cut=measured.champion_cut),
-        leads={name: each.leads for name, each in measured.systems.items() if name not in (TWO_TOWER, CHAMPION)},
+        champion=compared.get(CHAMPION, {}) if measured.champion else None,
+        index_recall=measured.index_recall,
+        cut=cut,
+        champion_cut=measured.champion_cut,
     )
+    return decide(found, policy)
+
+
+def comparison_of(compared: training_comparison.Comparison) -> Comparison:
+    """Hand a comparison of an evaluation to the gate, which does not know training."""
+    return Comparison(**asdict(compared))
 
 
 def _proven(index: ItemIndex, name: str, embeddings: Path) -> tuple[CollectionInfo, IndexProof]:

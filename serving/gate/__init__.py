@@ -1,7 +1,10 @@
 """The gate: measured quality in, a verdict with reasons out."""
 
+from serving.gate.comparison import Comparison
+from serving.gate.measured import Measured
 from serving.gate.policy import Policy
-from serving.gate.rules import Facts, decide
+from serving.gate.policy_file import read_policy
+from serving.gate.rules import decide
 from serving.gate.verdict import Outcome, Verdict
 
-__all__ = ["Facts", "Outcome", "Policy", "Verdict", "decide"]
+__all__ = ["Comparison", "Measured", "Outcome", "Policy", "Verdict", "decide", "read_policy"]

@@ -1,75 +1,144 @@
-"""The gate's policy: requirements on a challenger, read from YAML."""
+"""The gate's policy: requirements on a challenger."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
 
+CHAMPION = "champion"
+"""Name of the champion in rules that compare."""
+VIEWS = ("all", "repeat", "discovery")
+SLICES = (
+    *VIEWS[1:], "cold_users", "warm_users", "light_users", "regular_users", "heavy_users",
+    "head_items", "torso_items", "tail_items",
+)  # fmt: skip
+"""Slices that every evaluation measures. The first two are views of their own."""
+PAIRED = re.compile(rf"({'|'.join(VIEWS)})/(recall|ndcg)@[1-9][0-9]*")
+"""Metrics that an evaluation keeps by user, so that they can be paired."""
+LEAST_SLICE_USERS = 10
+
+
+class Kind(StrEnum):
+    """Claim of a rule about the challenger beside another system."""
+
+    NON_INFERIORITY = "non_inferiority"
+    """It loses less than the margin."""
+    SUPERIORITY = "superiority"
+    """It leads by more than the margin."""
+
+
+class Undecided(StrEnum):
+    """What a rule counts as where the interval holds its bound."""
+
+    UNDECIDED = "undecided"
+    FAILED = "failed"
+    PASSED = "passed"
+    """Only a proven loss counts."""
+    ESTIMATE = "estimate"
+    """Judged by the estimate where there are too few users for an interval; else undecided."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Margin:
-    """Margin rule: each metric lies above baseline · (1 + margin)."""
+class Rule:
+    """Rule on the paired comparison with another system."""
 
-    baseline: str
+    kind: Kind
+    against: str
+    """The champion or the name of a baseline."""
     metrics: tuple[str, ...]
+    slices: tuple[str, ...] = ()
+    """Slices in which each metric is compared; none for the whole view."""
     margin: float = 0.0
+    """Share of the other system's value."""
+    undecided: Undecided = Undecided.UNDECIDED
 
     def __post_init__(self) -> None:
-        _bounded(f"margin over {self.baseline}", self.margin, -1.0, 100.0)
+        name = f"{self.kind} against {self.against}"
+        low, high = (-1.0, 100.0) if self.kind is Kind.SUPERIORITY else (0.0, 1.0)
+        bounded(f"{name}: margin", self.margin, low, high)
+        check_paired(name, self.metrics)
+        if unknown := [each for each in self.slices if each not in SLICES]:
+            raise ValueError(f"{name}: unknown slice {', '.join(unknown)}; known are {', '.join(SLICES)}")
 
+    @property
+    def bound(self) -> float:
+        """Relative effect that decides."""
+        return self.margin if self.kind is Kind.SUPERIORITY else -self.margin
 
-@dataclass(frozen=True, kw_only=True)
-class Regression:
-    """Regression rule: each metric reaches that of the champion · (1 - max_drop)."""
-
-    metrics: tuple[str, ...]
-    max_drop: float
-
-    def __post_init__(self) -> None:
-        _bounded("regression.max_drop", self.max_drop, 0.0, 1.0)
+    def names(self, metric: str) -> dict[str, str]:
+        """Names of a metric by slice; of the metric itself under "" without slices."""
+        view, plain = metric.split("/")
+        return {each: f"{each}/{plain}" if each in VIEWS else f"{view}/{each}/{plain}" for each in self.slices} or {
+            "": metric
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """Requirements on a challenger. The shipped gate.yaml explains each part."""
 
+    level: float = 0.95
+    """Level of the intervals, before the correction for several slices."""
     floors: Mapping[str, float] = field(default_factory=dict)
-    margins: tuple[Margin, ...] = ()
+    rules: tuple[Rule, ...] = ()
     not_beaten: tuple[str, ...] = ()
     """Metrics in which no baseline may be better by more than chance."""
-    regression: Regression
     index_recall: float
     min_holdout_users: int
+    min_slice_users: int = 100
+    text: str = field(default="", compare=False)
+    """The file that it was read from."""
 
     def __post_init__(self) -> None:
+        bounded("level", self.level, 0.5, 0.999)
         for metric, floor in self.floors.items():
-            _bounded(f"floor of {metric}", floor, 0.0, 1.0)
-        _bounded("index_recall", self.index_recall, 0.0, 1.0)
-        _bounded("min_holdout_users", self.min_holdout_users, 1, 1_000_000_000)
+            bounded(f"floor of {metric}", floor, 0.0, 1.0)
+        check_paired("not_beaten", self.not_beaten)
+        bounded("index_recall", self.index_recall, 0.0, 1.0)
+        bounded("min_holdout_users", self.min_holdout_users, 1, 1_000_000_000)
+        bounded("min_slice_users", self.min_slice_users, LEAST_SLICE_USERS, 1_000_000_000)
 
-    @classmethod
-    def load(cls, path: Path | None = None) -> Policy:
-        """Read a policy file, by default the shipped one.
+    @property
+    def baselines(self) -> set[str]:
+        """Baselines that rules name."""
+        return {rule.against for rule in self.rules} - {CHAMPION}
 
-        ValueError for unknown or absent keys and wild values.
-        """
-        import yaml
-
-        path = path or Path(__file__).parents[1] / "gate.yaml"
-        try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-            margins = tuple(Margin(**{**part, "metrics": tuple(part["metrics"])}) for part in raw.pop("margins", ()))
-            drop = raw.pop("regression")
-            regression = Regression(**{**drop, "metrics": tuple(drop["metrics"])})
-            not_beaten = tuple(raw.pop("not_beaten", ()))
-            return cls(margins=margins, not_beaten=not_beaten, regression=regression, **raw)
-        except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
-            raise ValueError(f"gate policy {path}: {error}; serving/gate.yaml shows what is wanted") from error
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def _bounded(name: str, value: Any, low: float, high: float) -> None:
+def bounded(name: str, value: Any, low: float, high: float) -> None:
+    """Refuse what is no number from `low` to `high`.
+
+    Args:
+        name: name in the message.
+        value: the value.
+        low: least value.
+        high: largest value.
+
+    Raises:
+        ValueError: it is none.
+    """
     # A bool is an int for Python; `yes` in YAML must not become a floor of 1.
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}, wanted a number from {low:g} to {high:g}")
+
+
+def check_paired(name: str, metrics: tuple[str, ...]) -> None:
+    """Refuse metrics that have no interval.
+
+    Raises:
+        ValueError: one has none.
+    """
+    wrong = [str(each) for each in metrics if not (isinstance(each, str) and PAIRED.fullmatch(each))]
+    if wrong:
+        raise ValueError(
+            f"{name}: {', '.join(wrong)} has no interval over users; wanted recall or ndcg of a view, like"
+            " all/recall@20 (any metric can have a floor)"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -15,6 +16,18 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
 
 
+Judged = tuple[Outcome, str]
+"""Outcome of one rule, with its sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyText:
+    """The policy file that a version was judged by."""
+
+    text: str
+    sha256: str
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The gate's decision on one version."""
@@ -22,6 +35,8 @@ class Verdict:
     outcome: Outcome
     reasons: tuple[str, ...]
     """One sentence per rule, which begins with the outcome of that rule."""
+    policy: PolicyText | None = None
+    """None in verdicts from before it was stored."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -29,4 +44,12 @@ class Verdict:
     @classmethod
     def from_json(cls, text: str) -> Verdict:
         raw = json.loads(text)
-        return cls(Outcome(raw["outcome"]), tuple(raw["reasons"]))
+        policy = raw.get("policy")
+        return cls(Outcome(raw["outcome"]), tuple(raw["reasons"]), PolicyText(**policy) if policy else None)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Outcome of several rules together."""
+    found = set(outcomes)
+    # Failed before undecided: a missing number must not hide a rule that was broken.
+    return next((each for each in (Outcome.FAILED, Outcome.UNDECIDED) if each in found), Outcome.PASSED)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,11 @@ class Manifest:
         times = {name: datetime.fromisoformat(raw[name]) for name in ("created", "as_of", "cut")}
         verdict = Verdict.from_json(json.dumps(raw["verdict"]))
         proof = raw.get("index_proof")
+        # A later version of Gatehouse may have written more: it is no reason not to serve.
+        known = {each.name: raw[each.name] for each in fields(cls) if each.name in raw}
         return cls(
             **{
-                **raw,
+                **known,
                 **times,
                 "verdict": verdict,
                 "training": Training(raw.get("training", Training.FULL)),

@@ -115,8 +115,8 @@ IN_RUNS = [
     Mistake(
         name="the gate's own baselines not measured",
         module="orchestration.options",
-        right="for margin in Policy.load(policy).margins}",
-        wrong="for margin in ()}",
+        right="wanted = read_policy(policy).baselines",
+        wrong="wanted: set[str] = set()",
         test=f"{ORCHESTRATION}/test_workspace.py::TestBaselines::test_all_and_names_beside_those_of_the_gate",
     ),
     Mistake(

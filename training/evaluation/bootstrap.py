@@ -1,11 +1,12 @@
 """Confidence intervals of means over users, by the bootstrap.
 
-Legend: Q users, M means, S resamples.
+Legend: Q users, G users of a group, M means, S resamples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,8 +16,18 @@ SAMPLES = 1000
 """Number of resamples."""
 LEVEL = 0.95
 """Share of the resampled means inside an interval."""
-COUNTS_AT_ONCE = 4_000_000
-"""Resample counts held at a time: 32 MB in float64."""
+COUNTS_AT_ONCE = 2_000_000
+"""Resample counts held at a time: 16 MB in float64."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UserGroup:
+    """Some of all users, and the values whose means are resampled."""
+
+    values_GM: np.ndarray
+    """One row for each user of the group, one column for each mean."""
+    rows_G: np.ndarray | None = None
+    """Rows of these users among all; None for all users in their order."""
 
 
 def resample_counts(users: int, *, seed: int, samples: int = SAMPLES) -> Iterator[np.ndarray]:
@@ -36,11 +47,11 @@ def resample_counts(users: int, *, seed: int, samples: int = SAMPLES) -> Iterato
     rng = np.random.default_rng(seed)
     size = max(1, COUNTS_AT_ONCE // users)
     for start in range(0, samples, size):
-        rows = min(size, samples - start)
-        # Each row counts in a range of its own, so that one bincount serves the block.
-        drawn = rng.integers(users, size=(rows, users)) + users * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * users)
-        yield counts.reshape(rows, users).astype(np.float64)
+        counts_sQ = np.empty((min(size, samples - start), users))
+        # One resample at a time: its draws and counts stay in the processor's cache.
+        for row in counts_sQ:
+            row[:] = np.bincount(rng.integers(users, size=users), minlength=users)
+        yield counts_sQ
 
 
 def resampled_means(values_QM: np.ndarray, *, seed: int, samples: int = SAMPLES) -> np.ndarray:
@@ -54,8 +65,30 @@ def resampled_means(values_QM: np.ndarray, *, seed: int, samples: int = SAMPLES)
         seed: random seed; the same seed and number of users give the same resamples.
         samples: number of resamples, S.
     """
-    counts = resample_counts(len(values_QM), seed=seed, samples=samples)
-    return np.concatenate([counts_sQ @ values_QM / len(values_QM) for counts_sQ in counts])
+    return resampled_group_means([UserGroup(values_GM=values_QM)], len(values_QM), seed=seed, samples=samples)[0]
+
+
+def resampled_group_means(
+    groups: Sequence[UserGroup], users: int, *, seed: int, samples: int = SAMPLES
+) -> list[np.ndarray]:
+    """Means of each group in S resamples of all users, float64 [S, M] each.
+
+    All groups share the resamples. The number of a group's users varies with the
+    resample, as it would with other users. A group that a resample misses has mean 0
+    there, so that two systems do not differ.
+
+    Args:
+        groups: users and values of each group.
+        users: number of all users, Q.
+        seed: random seed; the same seed and number of users give the same resamples.
+        samples: number of resamples, S.
+    """
+    parts: list[list[np.ndarray]] = [[] for _ in groups]
+    for counts_sQ in resample_counts(users, seed=seed, samples=samples):
+        for group, part in zip(groups, parts, strict=True):
+            counts_sG = counts_sQ if group.rows_G is None else counts_sQ[:, group.rows_G]
+            part.append(counts_sG @ group.values_GM / np.maximum(counts_sG.sum(axis=1, keepdims=True), 1))
+    return [np.concatenate(part) for part in parts]
 
 
 def percentile_intervals(means_SM: np.ndarray, *, level: float = LEVEL) -> list[Interval]:

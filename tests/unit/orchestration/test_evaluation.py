@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,17 +17,20 @@ from orchestration import evaluation
 from orchestration.asset_values import Index, Source, Version
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window, corpora_of
 from orchestration.verdict import judge as verdict_on
-from serving.gate.policy import Margin, Policy, Regression
+from serving.gate.policy import Kind, Policy, Rule, Undecided
 from serving.gate.verdict import Outcome
 from training.baselines import BASELINES, Log
+from training.evaluation.comparison import Comparison
 from training.evaluation.holdout import Holdout
 from training.evaluation.result import Evaluation
 
 CUT = datetime(2024, 3, 1)
 RECALL = "all/recall@20"
 POLICY = Policy(
-    margins=(Margin(baseline="popularity", metrics=(RECALL,)),),
-    regression=Regression(metrics=(RECALL,), max_drop=0.1),
+    rules=(
+        Rule(kind=Kind.SUPERIORITY, against="popularity", metrics=(RECALL,)),
+        Rule(kind=Kind.NON_INFERIORITY, against=CHAMPION, metrics=(RECALL,), margin=0.1, undecided=Undecided.ESTIMATE),
+    ),
     index_recall=0.9,
     min_holdout_users=10,
 )
@@ -43,9 +47,20 @@ def one_system(recall: float) -> Evaluation:
     )
 
 
+def beside(recall: float, *, own: float) -> Evaluation:
+    """Another system, in which the version's lead is known to a hundredth of its value."""
+    lead = own / recall - 1
+    each = Comparison(users=50, value=own, other=recall, error=0.005 * recall, low=lead - 0.01, high=lead + 0.01)
+    return replace(one_system(recall), comparisons={RECALL: each})
+
+
 def measured(recalls: Mapping[str, float], **more: object) -> Evaluated:
+    own = recalls.get(TWO_TOWER, 0.5)
     plain = Evaluated(
-        systems={name: one_system(recall) for name, recall in recalls.items()},
+        systems={
+            name: one_system(recall) if name == TWO_TOWER else beside(recall, own=own)
+            for name, recall in recalls.items()
+        },
         core={},
         core_items=0,
         items=100,
@@ -69,6 +84,17 @@ def test_an_evaluation_survives_its_json() -> None:
     assert again.notes == ("left out",)
     assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
     assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}
+    assert again.systems[CHAMPION].comparisons == first.systems[CHAMPION].comparisons != {}
+
+
+def test_an_evaluation_of_before_there_were_comparisons_is_read_and_decides_nothing() -> None:
+    found = measured({TWO_TOWER: 0.5, "popularity": 0.2, CHAMPION: 0.5}, champion=1, champion_cut=CUT)
+    raw = json.loads(found.to_json())
+    for system in raw["systems"].values():
+        del system["comparisons"]
+    verdict = verdict_on(Evaluated.from_json(json.dumps(raw)), CUT, POLICY)
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert f"undecided: {RECALL} against popularity: not measured, lead of more than 0.0% wanted" in verdict.reasons
 
 
 def test_the_first_version_needs_no_champion() -> None:
@@ -140,14 +166,12 @@ def test_a_window_stands_at_the_cut(tmp_path: Path) -> None:
 
 
 def test_the_champion_is_no_baseline() -> None:
-    """A challenger that is as good but for chance may replace it: the rule on regression decides that."""
-    ahead = replace(one_system(0.51), leads={RECALL: (-0.02, -0.001)})
-    even = replace(one_system(0.2), leads={RECALL: (0.2, 0.4)})
-    systems = {TWO_TOWER: one_system(0.5), "popularity": even, CHAMPION: ahead}
-    found = replace(measured({}), systems=systems, champion=1, champion_cut=CUT)
+    """A challenger that is as good but for chance may replace it: the rule against the champion decides that."""
+    own = {TWO_TOWER: 0.5, "popularity": 0.2}
+    found = measured(own | {CHAMPION: 0.52}, champion=1, champion_cut=CUT)
     policy = replace(POLICY, not_beaten=(RECALL,))
     assert verdict_on(found, CUT, policy).outcome is Outcome.PASSED
-    beaten = replace(found, systems=systems | {"popularity": ahead})
+    beaten = measured(own | {CHAMPION: 0.52, "recent": 0.52}, champion=1, champion_cut=CUT)
     assert verdict_on(beaten, CUT, policy).outcome is Outcome.FAILED
 
 

@@ -146,7 +146,7 @@ class TestBaselines:
         cheap = ("popularity", "recent_popularity", "personal_frequency", "personal_recency")
         assert Workspace().baseline_names == (*cheap, "als")
         policy = yaml.safe_load((Path(serving.__file__).parent / "gate.yaml").read_text())
-        policy["margins"] = [{"baseline": "ease", "metrics": ["all/recall@20"]}]
+        policy["superiority"] = [{"against": "ease", "metrics": ["all/recall@20"]}]
         (tmp_path / "gate.yaml").write_text(yaml.safe_dump(policy))
         monkeypatch.setenv("GATEHOUSE_POLICY", str(tmp_path / "gate.yaml"))
         assert Workspace().baseline_names == (*cheap, "ease")

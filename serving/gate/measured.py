@@ -1,0 +1,37 @@
+"""What the gate knows of a challenger: the input of its decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from serving.gate.comparison import Comparison
+from serving.gate.policy import CHAMPION
+
+Comparisons = Mapping[str, Comparison]
+"""By `{view}/{metric}@{k}` or `{view}/{slice}/{metric}@{k}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Measurement of a challenger on its hold-out."""
+
+    metrics: Mapping[str, float]
+    """By `{view}/{metric}@{k}`, with exact search."""
+    users: Mapping[str, int]
+    """Users of each `{view}` and `{view}/{slice}`."""
+    baselines: Mapping[str, Comparisons]
+    """The challenger beside each baseline, by its name."""
+    champion: Comparisons | None
+    """The challenger beside the champion: empty if that could not be measured, None if there is no champion yet."""
+    index_recall: float
+    """Share of the exact top items that the built index returns."""
+    cut: datetime
+    """Start of the challenger's hold-out."""
+    champion_cut: datetime | None = None
+    """End of the champion's training data; None without a champion, or if it cannot be loaded."""
+
+    def beside(self, system: str) -> Comparisons:
+        """Comparisons with the champion or a baseline; empty if it was not measured."""
+        return (self.champion or {}) if system == CHAMPION else self.baselines.get(system, {})
