@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 GATE, HISTORY = "tests/unit/serving/gate/test_gate.py", "tests/unit/serving/release/test_history.py"
 READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestration/test_gate_power.py"
+MANIFEST = "tests/unit/serving/release/test_manifest.py"
 COMPARED = "tests/unit/training/evaluation/test_comparison.py"
 
 IN_GATE = [
@@ -211,6 +212,20 @@ IN_GATE = [
         right="(normal_bound(level) + _NORMAL.inv_cdf(POWER))",
         wrong="normal_bound(level)",
         test=f"{POWER}::test_the_visible_loss_is_seen_four_times_in_five",
+    ),
+    Mistake(
+        name="a manifest with one more key refused",
+        module="serving.release.manifest",
+        right="for each in fields(cls) if each.name in raw}",
+        wrong="for each in fields(cls)} | raw",
+        test=f"{MANIFEST}::test_a_manifest_of_later_is_read_by_what_is_known",
+    ),
+    Mistake(
+        name="the policy left out of the verdict that is read",
+        module="serving.gate.verdict",
+        right="PolicyText(**policy) if policy else None)",
+        wrong="None)",
+        test=f"{MANIFEST}::test_the_policy_is_kept_with_the_verdict",
     ),
     Mistake(
         name="what served after the alias was moved back by hand kept in the history",

@@ -76,8 +76,8 @@ IN_JUDGEMENT = [
     Mistake(
         name="a champion that could not be measured taken for none",
         module="orchestration.verdict",
-        right="metrics.get(CHAMPION, {}) if measured.champion else None",
-        wrong="metrics.get(CHAMPION)",
+        right="compared.get(CHAMPION, {}) if measured.champion else None",
+        wrong="compared.get(CHAMPION)",
         test=f"{ORCHESTRATION}/test_evaluation.py::test_a_champion_that_could_not_be_measured_leaves_it_undecided",
     ),
     Mistake(
