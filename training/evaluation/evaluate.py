@@ -197,21 +197,20 @@ class _Protocol:
         users = dict.fromkeys(self.empty, 0)
         for view, asked in self.questions.items():
             ids_VK = lists[asked.seen_masked][asked.rows_V]
-            is_hit_VK, users[view] = is_relevant(ids_VK, asked.relevant), len(ids_VK)
-            values = {f"{m}@{k}": METRICS[m](is_hit_VK, asked.counts_V, k) for m in METRICS for k in ks}
+            hits_VK, users[view] = is_relevant(ids_VK, asked.relevant), len(ids_VK)
+            values = {f"{m}@{k}": METRICS[m](hits_VK, asked.counts_V, k) for m in METRICS for k in ks}
             metrics |= {f"{view}/{name}": float(value.mean()) for name, value in values.items()}
             per_user |= {f"{view}/{m}@{k}": values[f"{m}@{k}"] for m in MAIN_METRICS for k in ks}
             ceilings |= {f"{view}/recall@{k}": recall_ceiling(asked.counts_V, k) for k in ks}
-            means_K, errors_K = recall_curve(is_hit_VK, asked.counts_V)
+            means_K, errors_K = recall_curve(hits_VK, asked.counts_V)
             curves[view], curve_errors[view] = means_K.tolist(), errors_K.tolist()
-            for name, chosen_V, hits_VK, counts_V in self._slices(asked, ids_VK, is_hit_VK):
-                rows = slice_rows[f"{view}/{name}"] = np.flatnonzero(chosen_V)
-                users[f"{view}/{name}"] = len(rows)
-                if len(rows):
-                    found = _slice_values(f"{view}/{name}", hits_VK[rows], counts_V[rows], ks)
-                    metrics |= {each: float(value.mean()) for each, value in found.items()}
-                    # Values over all items are those of the view.
-                    per_slice |= found if name in ITEM_GROUPS else {}
+            for name, rows, hits, counts in self._slices(view, asked, ids_VK, hits_VK):
+                slice_rows[name], users[name] = rows, len(rows)
+                pairs = ((m, k) for m in MAIN_METRICS for k in ks if len(rows))
+                found = {f"{name}/{m}@{k}": METRICS[m](hits, counts, k) for m, k in pairs}
+                metrics |= {each: float(value.mean()) for each, value in found.items()}
+                # Values of a slice of users are those of the view.
+                per_slice |= found if name.endswith(ITEM_GROUPS) else {}
         return Evaluation(
             metrics=metrics,
             ceilings=ceilings,
@@ -227,23 +226,25 @@ class _Protocol:
         )
 
     def _slices(
-        self, asked: _Question, ids_VK: np.ndarray, hits_VK: np.ndarray
+        self, view: str, asked: _Question, ids_VK: np.ndarray, hits_VK: np.ndarray
     ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-        """Slices of one view, as (name, bool [V] of their users, hits [V, K], counts [V]).
+        """Slices of one view, as (name, rows, hits, counts) of their users.
 
         Args:
+            view: name of the view.
             asked: question of the view.
             ids_VK: retrieved items.
             hits_VK: whether they are relevant.
         """
         for name, chosen_Q in self.slices.items():
-            yield name, chosen_Q[asked.rows_V], hits_VK, asked.counts_V
+            rows = np.flatnonzero(chosen_Q[asked.rows_V])
+            yield f"{view}/{name}", rows, hits_VK[rows], asked.counts_V[rows]
         # Id -1 reads the last item's group, which is harmless: no item is no hit.
         group_VK = self.groups_N[ids_VK]
         for group, name in enumerate(ITEM_GROUPS):
-            counts_V = asked.counts_VG[:, group]
             # Users without a relevant item of the group have no recall there.
-            yield name, counts_V > 0, hits_VK & (group_VK == group), counts_V
+            rows = np.flatnonzero(asked.counts_VG[:, group])
+            yield f"{view}/{name}", rows, (hits_VK & (group_VK == group))[rows], asked.counts_VG[rows, group]
 
     def _repeat_share(self, lists: Mapping[bool, np.ndarray]) -> float:
         """Share of the items on the lists of `all` that their user had before."""
@@ -251,7 +252,3 @@ class _Protocol:
         # Relevance to `seen` counts the seen items of a list.
         ids_VK = lists[asked.seen_masked][asked.rows_V, :LIST_LENGTH]
         return float(is_relevant(ids_VK, self.seen[asked.rows_V]).sum() / (ids_VK >= 0).sum())
-
-
-def _slice_values(prefix: str, hits: np.ndarray, counts: np.ndarray, ks: Sequence[int]) -> dict[str, np.ndarray]:
-    return {f"{prefix}/{m}@{k}": METRICS[m](hits, counts, k) for m in MAIN_METRICS for k in ks}
