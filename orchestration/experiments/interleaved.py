@@ -43,5 +43,6 @@ def preference_of(experiment: Experiment, users: Users, outcomes: pl.DataFrame) 
         .unique([USER_ID, "request_id", ITEM_ID])
         .group_by(USER_ID)
         .agg(lead=(pl.col("teams") == second).sum().cast(pl.Int64) - (pl.col("teams") == first).sum().cast(pl.Int64))
+        .sort(USER_ID)  # the same report for the same log, to the last bit
     )
     return preference(lead["lead"].to_numpy()) if lead.height >= MIN_CLICKERS else None

@@ -130,7 +130,7 @@ def test_the_report_finds_what_was_shown_and_clicked(served: Served) -> None:
     assert found["users"] == counts
     assert (found["sample_ratio"]["mismatch"], found["notes"][:1]) == (
         False,
-        ["no conversion: converted is 0 for every user"],
+        ["no conversion: converted is 0 for every user; purchases are events of kind purchase"],
     )
     shown = Counter(each.variant for each in logged)
     ctr = {each["variant"]: each["value"] for each in found["levels"] if each["metric"] == "ctr"}
