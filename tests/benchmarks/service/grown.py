@@ -1,8 +1,8 @@
 """A home whose release has another number of items: those of a real release, repeated and moved a little.
 
 Model, encoders, users and their features are the release's own; ids and one filterable
-number are made, so that a filter keeps any share of the items. There is no collection in
-Milvus: the service reads the file of the release.
+field are made, a number or a category, so that a filter keeps any share of the items. There
+is no collection in Milvus: the service reads the file of the release.
 
 Legend: N items, D dimensions.
 """
@@ -27,6 +27,8 @@ from serving.release.load import Release
 from serving.release.manifest import collection_name, seal
 from serving.settings import Settings
 
+SHARES = (0.005, 0.05, 0.5)
+"""Shares of the items that categories keep together, where no number is filterable."""
 MOVED = 0.3
 """Length of the random step from a vector to each of its copies."""
 
@@ -37,10 +39,14 @@ class Grown:
 
     settings: Settings
     field: str
+    is_number: bool
 
     def keeping(self, share: float) -> str:
-        """Filter that keeps a share of the items."""
-        return f"{self.field} < {share:g}"
+        """Filter that keeps a share of the items: any for a number, one of SHARES for a category."""
+        if self.is_number:
+            return f"{self.field} < {share:g}"
+        names = ", ".join(f'"{each}"' for each in range(SHARES.index(share) + 1))
+        return f"{self.field} in [{names}]"
 
 
 def grow(settings: Settings, dataset: str, items: int, home: Path, *, seed: int) -> Grown:
@@ -57,7 +63,7 @@ def grow(settings: Settings, dataset: str, items: int, home: Path, *, seed: int)
     own.create_home()
     shutil.copytree(settings.feast_home, own.feast_home, dirs_exist_ok=True)
     release = Release.load(settings, dataset, quick_start=True)
-    fields, field = Fields.of(release.schema), _number_of(release.schema)
+    fields, (field, is_number) = Fields.of(release.schema), _field_of(release.schema)
     with open_served_index(settings, release.manifest, fields) as index:
         stored, vectors_ND = index.contents(release.manifest.collection)
     rng = np.random.default_rng(seed)
@@ -65,12 +71,14 @@ def grow(settings: Settings, dataset: str, items: int, home: Path, *, seed: int)
     is_copy_N = np.concatenate([[False], rows_N[1:] == rows_N[:-1]])
     ids = pl.Series(stored[ITEM_ID][rows_N])
     made = pl.select(pl.format("{}~{}", ids, pl.int_range(items))).to_series()
+    drawn_N = rng.permutation(items) / items
+    values = pl.Series(field, drawn_N if is_number else np.searchsorted(SHARES, drawn_N, side="right").astype(str))
     grown = stored[rows_N].with_columns(
         pl.when(pl.Series(is_copy_N)).then(made).otherwise(ids).alias(ITEM_ID),
-        pl.Series(field, rng.permutation(items) / items),
+        values,
     )
     _release(own, settings, release, grown, moved(vectors_ND[rows_N], is_copy_N, rng))
-    return Grown(own, field)
+    return Grown(own, field, is_number)
 
 
 def moved(item_ND: np.ndarray, is_copy_N: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -97,12 +105,13 @@ def _rows(stored: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
     return rows
 
 
-def _number_of(schema: Schema) -> str:
-    """First filterable number of the items."""
-    names = [each.name for each in schema.features_of(Entity.ITEM) if each.filterable and each.kind is Kind.NUMERIC]
-    if not names:
-        raise SystemExit(f"{schema.dataset} has no filterable number of an item; wanted one to filter by")
-    return names[0]
+def _field_of(schema: Schema) -> tuple[str, bool]:
+    """First filterable number of the items, else the first category, and whether it is a number."""
+    for kind in (Kind.NUMERIC, Kind.CATEGORICAL):
+        for each in schema.features_of(Entity.ITEM):
+            if each.filterable and each.kind is kind:
+                return each.name, kind is Kind.NUMERIC
+    raise SystemExit(f"{schema.dataset} has no filterable number or category of an item; wanted one to filter by")
 
 
 def _release(own: Settings, former: Settings, release: Release, items: pl.DataFrame, item_ND: np.ndarray) -> None:
