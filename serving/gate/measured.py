@@ -1,4 +1,4 @@
-"""What the gate knows of a challenger: the input of its decision."""
+"""Measurement of a challenger: the input of the gate's decision."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Undecided(StrEnum):
-    """What a rule counts as where the interval holds its bound."""
+    """Outcome of a rule whose interval holds its bound."""
 
     UNDECIDED = "undecided"
     FAILED = "failed"
