@@ -13,6 +13,14 @@ LOWEST = 19
 """Niceness of a thread that gets what others leave."""
 
 
+def loaded(make: Callable[[], Made], *, is_beside: bool) -> Made:
+    """Return what `make` returns, at low priority beside an engine that answers.
+
+    Without one, clients wait for this one.
+    """
+    return at_low_priority(make) if is_beside else make()
+
+
 def at_low_priority(make: Callable[[], Made]) -> Made:
     """Return what `make` returns, computed by a thread of the lowest priority.
 
