@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import pytest
 
 from feature_repo.store.sqlite_online import open_store
 from orchestration.cli.release import as_data
-from serving.engine.low_priority import LOWEST
+from serving.engine.low_priority import LOW
 from serving.index.base import Fields
 from serving.open import open_retriever
 from serving.registry import Registry
@@ -153,8 +154,8 @@ def test_an_engine_is_loaded_at_low_priority_beside_one_that_answers(served: Ser
     usual = os.getpriority(os.PRIO_PROCESS, served.process.pid)
     (former,) = served.engines()
     for version in (2, 1):
-        with background(lambda: promote(home, DATASET, version)) as moved:
-            assert seen_values(served, former, lambda: not former.is_running()) == {usual, LOWEST}
+        with background(partial(promote, home, DATASET, version)) as moved:
+            assert seen_values(served, former, partial(has_ended, former)) == {usual, LOW}
             moved.result()
         (former,) = served.engines()
         assert set(nice_values(former.pid)) == {usual}
@@ -173,6 +174,10 @@ def test_where_no_engine_answers_the_next_is_loaded_at_the_usual_priority(served
         return [each for each in served.engines() if each.pid != former.pid] != [] and served.get("/readyz")[0] == 200
 
     assert seen_values(served, former, is_back) == {usual}
+
+
+def has_ended(engine: psutil.Process) -> bool:
+    return not engine.is_running()
 
 
 def seen_values(served: Served, former: psutil.Process, is_over: Callable[[], bool]) -> set[int]:
