@@ -23,6 +23,7 @@ from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
+from serving.release.mirror import mirror_alias
 from serving.release.promotion import promotion_lock
 from serving.release.retention import kept_versions, remove
 from serving.settings import Settings
@@ -89,6 +90,8 @@ def clean(settings: Settings, plan: Cleaning) -> None:
     # No version becomes champion meanwhile, and no other cleaning is at work.
     with promotion_lock(settings, plan.dataset):
         now = plan_cleaning(settings, plan.dataset, plan.keep)
+        if _both(plan.collections, now.collections):
+            mirror_alias(settings, plan.dataset)  # it may lag, and no collection goes that an alias points at
         registry = Registry(settings, plan.dataset)
         with MilvusIndex(settings, Fields(types={})) as index:
             for name in _both(plan.collections, now.collections):

@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 RELEASE, BY_HAND = "tests/integration/test_release.py", "tests/integration/test_by_hand.py"
 PROOF, CLEANING = "tests/integration/test_index_proof.py", "tests/integration/test_cleaning.py"
+ONE_MOVE = "tests/integration/test_one_move.py"
 
 IN_RELEASE = [
     Mistake(
@@ -66,25 +67,45 @@ IN_RELEASE = [
     ),
     Mistake(
         name="promoted without a look at the files",
-        module="serving.release.promotion",
+        module="serving.release.wholeness",
         right="files = verified_files(registry.download(manifest.version), manifest)",
         wrong="files = {path.name: path.read_bytes() for path in registry.download(manifest.version).iterdir()}",
         test=f"{RELEASE}::test_a_tampered_file_is_refused",
     ),
     Mistake(
         name="programs that run code promoted",
-        module="serving.release.promotion",
+        module="serving.release.wholeness",
         right="refuse_code(files[name], name)",
         wrong="pass",
         test=f"{RELEASE}::test_a_sealed_archive_with_a_pickle_is_refused",
     ),
     Mistake(
-        name="the commit before the alias for readers outside",
+        name="the commit before the check that the lock is held",
         module="serving.release.promotion",
-        right="    with MilvusIndex(settings, Fields(types={})) as index:\n        # In",
-        wrong="    registry.set_champion(manifest.version)\n"
-        "    with MilvusIndex(settings, Fields(types={})) as index:\n        # In",
-        test=f"{RELEASE}::test_promotion_interrupted_between_the_two_moves",
+        right="    record(registry, manifest.version)\n",
+        wrong="    record(registry, manifest.version)\n    registry.set_champion(manifest.version)\n",
+        test="tests/integration/test_two_homes.py::test_who_lost_the_lock_moves_nothing",
+    ),
+    Mistake(
+        name="a promotion that fails because its mirror does",
+        module="serving.release.mirror",
+        right="except (MilvusException, RuntimeError, LookupError, ValueError, OSError) as error:",
+        wrong="except MilvusException as error:",
+        test=f"{ONE_MOVE}::test_after_the_commit_nothing_is_undone",
+    ),
+    Mistake(
+        name="a version that searches in Milvus promoted unseen",
+        module="serving.release.wholeness",
+        right="if settings.search == MILVUS or not manifest.collection_sha256:",
+        wrong="if not manifest.collection_sha256:",
+        test=f"{ONE_MOVE}::test_what_searches_in_milvus_does_not_move_while_it_is_away",
+    ),
+    Mistake(
+        name="a cleaning stopped by a lagging alias",
+        module="orchestration.cleaning",
+        right="mirror_alias(settings, plan.dataset)",
+        wrong="pass",
+        test=f"{ONE_MOVE}::test_a_lagging_alias_does_not_stop_a_cleaning",
     ),
     Mistake(
         name="a challenger promoted over a champion it never met",
