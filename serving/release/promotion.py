@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from serving.gate.verdict import Outcome
@@ -87,18 +87,9 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
     """
     with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
-        skipped = []
-        for version in predecessors(registry):
-            try:
-                manifest = read(registry, version)
-                check_may_serve(registry, manifest)
-                check_whole(settings, registry, manifest)
-                _move(settings, registry, manifest, lock)
-            except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
-                skipped.append(f"version {version} is skipped: {error}")
-                warn(skipped[-1])
-            else:
-                return manifest
+        manifest, skipped = move_to_first_whole(settings, registry, predecessors(registry), lock, warn=warn)
+        if manifest:
+            return manifest
         if skipped:
             raise ReleaseError(f"{dataset} is not rolled back: {'; '.join(skipped)}")
         champion = registry.champion()
@@ -106,6 +97,58 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
             f"{dataset} has no version to go back to: {_shown(champion)} serves, and no version that served before it"
             " is recorded. `gatehouse releases` lists all versions, `gatehouse promote VERSION` moves on purpose"
         )
+
+
+def move_to_first_whole(
+    settings: Settings,
+    registry: Registry,
+    versions: Iterable[int],
+    lock: RegistryLock,
+    *,
+    warn: Callable[[str], None],
+) -> tuple[Manifest | None, list[str]]:
+    """Make the first version that may serve and is whole the champion.
+
+    Args:
+        settings: the home and its services.
+        registry: registry of the dataset.
+        versions: versions to try, in this order.
+        lock: the held lock of the champion.
+        warn: told which versions are skipped, and why.
+
+    Returns:
+        Its manifest, None if there is none; and what was skipped, in words.
+    """
+    skipped: list[str] = []
+    for version in versions:
+        try:
+            manifest = check_version(settings, registry, version)
+            move(settings, registry, manifest, lock)
+        except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
+            skipped.append(f"version {version} is skipped: {error}")
+            warn(skipped[-1])
+        else:
+            return manifest, skipped
+    return None, skipped
+
+
+def check_version(settings: Settings, registry: Registry, version: int) -> Manifest:
+    """Verify that a version may serve and is whole.
+
+    Args:
+        settings: the home and its services.
+        registry: registry of the dataset.
+        version: number of the version.
+
+    Raises:
+        ReleaseError: it may not, or is not.
+        UnsafeArchiveError: a program could run code while being loaded.
+        LookupError: there is no such version.
+    """
+    manifest = read(registry, version)
+    check_may_serve(registry, manifest)
+    check_whole(settings, registry, manifest)
+    return manifest
 
 
 def _promote(
@@ -116,7 +159,7 @@ def _promote(
     check_whole(settings, registry, manifest)
     if override:
         registry.set_tags(version, override)
-    _move(settings, registry, manifest, lock)
+    move(settings, registry, manifest, lock)
     registry.set_tags(version, {PROMOTED: "true"})
     return manifest
 
@@ -142,7 +185,18 @@ def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
     return {OVERRIDE: reason.strip()}
 
 
-def _move(settings: Settings, registry: Registry, manifest: Manifest, lock: RegistryLock) -> None:
+def move(settings: Settings, registry: Registry, manifest: Manifest, lock: RegistryLock) -> None:
+    """Make a verified version the champion.
+
+    Args:
+        settings: the home and its services.
+        registry: registry of the dataset.
+        manifest: manifest of the version.
+        lock: the held lock of the champion.
+
+    Raises:
+        ReleaseError: another home has taken the lock over. The champion is untouched.
+    """
     former = registry.champion()
     # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
     if former is not None and may_serve(tags := registry.tags(former)) and PROMOTED not in tags:

@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 RELEASE, BY_HAND = "tests/integration/test_release.py", "tests/integration/test_by_hand.py"
 PROOF, CLEANING = "tests/integration/test_index_proof.py", "tests/integration/test_cleaning.py"
+MOVED = "tests/integration/test_champion_moved.py"
 ONE_MOVE = "tests/integration/test_one_move.py"
 
 IN_RELEASE = [
@@ -190,5 +191,33 @@ IN_RELEASE = [
         right="if folder.parent.name == dataset:",
         wrong="if False:",
         test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
+    ),
+    Mistake(
+        name="a move by hand that is followed but not recorded",
+        module="serving.release.by_hand",
+        right="record(registry, found)",
+        wrong="pass",
+        test=f"{MOVED}::test_a_version_that_may_serve_is_followed",
+    ),
+    Mistake(
+        name="any version that has the alias followed",
+        module="serving.release.by_hand",
+        right="if found is not None and problem is None:",
+        wrong="if found is not None:",
+        test=f"{MOVED}::test_any_other_is_put_back",
+    ),
+    Mistake(
+        name="a promotion that is at work taken for a move by hand",
+        module="serving.release.by_hand",
+        right="return _settled(settings, registry, lock) if has_moved(registry) else None",
+        wrong="return _settled(settings, registry, lock)",
+        test=f"{MOVED}::test_a_promotion_between_its_history_and_its_commit_is_left_alone",
+    ),
+    Mistake(
+        name="an alias of Milvus that could not follow counted as done",
+        module="orchestration.defs.moves",
+        right="done.pop(dataset, None)",
+        wrong="pass",
+        test=f"{MOVED}::test_an_alias_that_cannot_follow_is_tried_again",
     ),
 ]
