@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from typing import Any
 
 import dagster as dg
 
@@ -71,8 +72,8 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 def _observed(moved: HandMove) -> dg.AssetObservation:
     """What the page of the champion shows of a move by hand."""
-    facts = {"dataset": moved.dataset, "what": moved.subject(), "why": moved.text(), "champion": moved.champion or 0}
-    return dg.AssetObservation(CHAMPION, metadata=facts)
+    facts: dict[str, Any] = {"dataset": moved.dataset, "champion": moved.champion or 0}
+    return dg.AssetObservation(CHAMPION, metadata={**facts, "what": moved.subject(), "why": moved.text()})
 
 
 @dg.sensor(
