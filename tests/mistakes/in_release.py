@@ -167,7 +167,7 @@ IN_RELEASE = [
     Mistake(
         name="versions behind an old champion kept for good",
         module="orchestration.cleaning",
-        right="for each in registry.versions() if each.version not in kept),",
+        right="for each in listing.versions if each.version not in kept),",
         wrong="for each in registry.versions() if each.version < min(kept)),",
         test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
     ),
