@@ -8,12 +8,12 @@ escapes it.
 from __future__ import annotations
 
 import json
-import logging
 import os
 from typing import Any
 
 import dagster as dg
 
+from orchestration.alerts import alert
 from orchestration.local.datasets import dataset_names
 from serving.registry.sqlite import open_registry
 from serving.release.by_hand import HandMove, settle
@@ -24,18 +24,6 @@ from serving.settings import Settings
 SECONDS = 30
 """Time between two looks: a move is noticed within a minute."""
 CHAMPION = dg.AssetKey("champion")
-logger = logging.getLogger(__name__)
-
-
-def alert(settings: Settings, subject: str, text: str) -> None:
-    """Tell people of something that they should look at: in the log.
-
-    Args:
-        settings: the home.
-        subject: one line.
-        text: what happened, and what to do.
-    """
-    logger.warning("%s\n%s", subject, text)
 
 
 @dg.sensor(
