@@ -28,6 +28,7 @@ ORDER = (
     "verify",
     "serve",
     "status",
+    "doctor",
     "up",
     "events",
     "items",

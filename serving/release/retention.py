@@ -51,11 +51,11 @@ def remove(registry: Registry, version: int) -> None:
 
     Files on this machine are deleted at once. Those of a server go when `mlflow gc` runs there.
     """
-    folders = [_local(uri) for uri in registry.addresses(version)]
-    registry.delete(version)
-    for folder in folders:
+    # The files first: while the version is registered, another cleaning knows what is left of it.
+    for folder in map(_local, registry.addresses(version)):
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+    registry.delete(version)
 
 
 def _local(uri: str | None) -> Path | None:

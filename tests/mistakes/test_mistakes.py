@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mistakes.in_automation import IN_AUTOMATION
 from tests.mistakes.in_consumer import IN_CONSUMER
 from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
@@ -26,11 +27,13 @@ from tests.mistakes.in_runs import IN_RUNS
 from tests.mistakes.in_search import IN_SEARCH
 from tests.mistakes.in_service import IN_SERVICE
 from tests.mistakes.in_serving import IN_SERVING
+from tests.mistakes.in_survival import IN_SURVIVAL
 from tests.mistakes.in_variants import IN_VARIANTS
 from tests.mistakes.mistake import Mistake
 from tests.mistakes.named_test import check
 
 MISTAKES = [
+    *IN_AUTOMATION,
     *IN_DATA,
     *IN_ENCODING,
     *IN_CONSUMER,
@@ -50,6 +53,7 @@ MISTAKES = [
     *IN_SEARCH,
     *IN_SERVICE,
     *IN_SERVING,
+    *IN_SURVIVAL,
     *IN_VARIANTS,
 ]
 CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
