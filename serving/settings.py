@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.whole_file import write_text
+from serving.alert_settings import AlertSettings
 from serving.clients import check_client, check_dagster_storage
 from serving.running import running
 
@@ -78,6 +79,8 @@ class Settings:
     """Longest search of Milvus, where it searches; None for no limit."""
     lite_wait_seconds: float = 60.0
     """Longest wait for a Milvus Lite folder that another process holds."""
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    """Channels of alerts."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -95,6 +98,7 @@ class Settings:
         GATEHOUSE_POLICY: path of a policy file.
         GATEHOUSE_FEATURES_BEHIND_DAYS: a number of days; default 7.
         GATEHOUSE_SEARCH: memory or milvus; default memory.
+        GATEHOUSE_ALERT_WEBHOOK, GATEHOUSE_ALERT_MAIL: channels of alerts, see `AlertSettings`.
 
         Raises:
             ValueError: a variable cannot be used; the message names it.
@@ -117,6 +121,7 @@ class Settings:
             gate_policy=Path(policy) if policy else None,
             features_behind_days=_days(behind) if behind else 7.0,
             search=_search(environ.get("GATEHOUSE_SEARCH") or MEMORY),
+            alerts=AlertSettings.from_environment(environ),
         )
         settings.check_format()
         return settings

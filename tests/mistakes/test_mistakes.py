@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mistakes.in_automation import IN_AUTOMATION
 from tests.mistakes.in_consumer import IN_CONSUMER
 from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
@@ -31,6 +32,7 @@ from tests.mistakes.mistake import Mistake
 from tests.mistakes.named_test import check
 
 MISTAKES = [
+    *IN_AUTOMATION,
     *IN_DATA,
     *IN_ENCODING,
     *IN_CONSUMER,

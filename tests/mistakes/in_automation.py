@@ -1,0 +1,38 @@
+"""Mistakes in what runs by itself: alerts, sensors, replay."""
+
+from __future__ import annotations
+
+from tests.mistakes.mistake import Mistake
+
+ALERTS = "tests/unit/orchestration/test_alerts.py"
+
+IN_AUTOMATION = [
+    Mistake(
+        name="names of items that call a whole channel of Slack",
+        module="orchestration.alerts",
+        right='.replace("<", "&lt;")',
+        wrong="",
+        test=f"{ALERTS}::test_a_webhook_gets_the_text_as_slack_reads_it",
+    ),
+    Mistake(
+        name="an alert that a redirect takes elsewhere",
+        module="orchestration.alerts",
+        right="build_opener(_NoRedirect)",
+        wrong="build_opener()",
+        test=f"{ALERTS}::test_a_redirect_is_not_followed",
+    ),
+    Mistake(
+        name="a password in clear text",
+        module="orchestration.alerts",
+        right="            if not encrypted:\n",
+        wrong="            if False:\n",
+        test=f"{ALERTS}::test_a_password_is_not_sent_in_clear_text",
+    ),
+    Mistake(
+        name="an alert that waits for a silent server",
+        module="orchestration.alerts",
+        right="thread.join(max(0.0, deadline - time.monotonic()))",
+        wrong="thread.join(5.0)",
+        test=f"{ALERTS}::test_a_server_that_never_ends_its_greeting_takes_no_more",
+    ),
+]
