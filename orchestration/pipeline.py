@@ -17,6 +17,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from orchestration.asset_values import Judged
 from orchestration.definitions import defs
 from orchestration.local.home import dagster_instance
+from orchestration.reporting.failures import failed_checks
 from orchestration.reporting.terminal import close_terminal
 
 
@@ -44,7 +45,7 @@ def run_pipeline(config: Mapping[str, Any], *, quiet: bool = False) -> Judged:
                 run_id=run_id,
             )
         except DagsterAssetCheckFailedError as error:
-            raise CheckError("\n".join(_failed_checks(instance, run_id))) from error
+            raise CheckError("\n".join(failed_checks(instance, run_id))) from error
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
         finally:
@@ -83,11 +84,3 @@ def _interrupt_main() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         _thread.interrupt_main()
-
-
-def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
-    """Findings of each failed check of a run."""
-    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records:
-        check = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
-        if not check.passed:
-            yield f"{check.asset_key.to_user_string()}: {check.description}"

@@ -21,6 +21,7 @@ from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables
 from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
+from orchestration.landing import Landed, Taken, note_taken
 from orchestration.parent_version import parent_of
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
@@ -46,12 +47,15 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     The content hash of the tables names everything that is derived from them.
     """
     workspace.check()
+    # Before the files are read: what lands meanwhile belongs to the next run.
+    landed = Landed.of(Path(workspace.data) if workspace.data else None)
     tables = run_tables(workspace)
     as_of = workspace.moment or default_as_of(tables)
     found = fingerprint(tables)
     split = checked_split(workspace, tables)
     folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
     workspace.note_begun(folder)
+    note_taken(workspace.values_folder, Taken(files=landed.digest, log=tables.log_until))
     fill(folder / "source", lambda partial: write_tables(tables, partial))
     value = Source(
         dataset=tables.schema.dataset,

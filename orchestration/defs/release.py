@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import SCHEDULE_NAME_TAG
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 from feature_repo.whole_file import write_text
 from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
@@ -25,6 +25,9 @@ from serving.index.base import Fields
 from serving.registry import Registry
 from serving.release.manifest import MANIFEST_SHA256, read
 from serving.release.promotion import PROMOTED, promote_challenger
+
+BY_ITSELF = {SCHEDULE_NAME_TAG, SENSOR_NAME_TAG}
+"""Tags of runs that nobody has started."""
 
 
 @dg.asset(group_name="release", compute_kind="pytorch")
@@ -87,7 +90,12 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     write_text(path, decided.to_json())
     return dg.Output(
         Judged(version=version, path=path),
-        metadata={"outcome": decided.outcome.value, "reasons": dg.MetadataValue.md(bullets(decided.reasons))},
+        metadata={
+            "dataset": version.source.dataset,
+            "version": version.version,
+            "outcome": decided.outcome.value,
+            "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
+        },
     )
 
 
@@ -129,9 +137,9 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: J
         promote_challenger(settings, version.source.dataset, version.version)
     after = registry.champion()
     context.log.info(f"version {version.version} is {decided.outcome.value}; champion: {before} -> {after}")
-    # A night repeats what is noted: it must not choose the dataset of later commands, nor
+    # A night or a sensor repeats what is noted: it must not choose the dataset of later commands, nor
     # put back options that were changed while it was at work.
-    if SCHEDULE_NAME_TAG not in context.run.tags:
+    if not BY_ITSELF & context.run.tags.keys():
         remember(settings, version.source.dataset, dict(workspace))
     return dg.MaterializeResult(
         metadata={

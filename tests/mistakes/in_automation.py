@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 
 ALERTS = "tests/unit/orchestration/test_alerts.py"
+NEW_DATA, WATCH = "tests/unit/orchestration/test_new_data.py", "tests/unit/orchestration/test_watch.py"
 
 IN_AUTOMATION = [
     Mistake(
@@ -34,5 +35,26 @@ IN_AUTOMATION = [
         right="thread.join(max(0.0, deadline - time.monotonic()))",
         wrong="thread.join(5.0)",
         test=f"{ALERTS}::test_a_server_that_never_ends_its_greeting_takes_no_more",
+    ),
+    Mistake(
+        name="a file taken while it grows",
+        module="orchestration.landing",
+        right="self.digest == former and not",
+        wrong="not",
+        test=f"{NEW_DATA}::test_a_file_that_grows_is_not_asked_for",
+    ),
+    Mistake(
+        name="verdicts missed of which several came between two looks",
+        module="orchestration.defs.watch",
+        right="fetch_materializations(since, limit=AT_ONCE, ascending=True)",
+        wrong="fetch_materializations(since, limit=1)",
+        test=f"{WATCH}::test_every_verdict_since_the_last_look_is_told_with_its_reasons",
+    ),
+    Mistake(
+        name="a part of the log taken that still grows",
+        module="orchestration.landing",
+        right="found[0].event.arrived < moment",
+        wrong="True",
+        test=f"{NEW_DATA}::test_a_day_of_the_log_is_asked_for_when_it_is_over",
     ),
 ]

@@ -38,14 +38,14 @@ IN_RUNS = [
     Mistake(
         name="a run that only its command notes",
         module="orchestration.defs.release",
-        right="if SCHEDULE_NAME_TAG not in context.run.tags:",
+        right="if not BY_ITSELF & context.run.tags.keys():",
         wrong="if False:",
         test=f"{ENDS}::test_a_run_is_noted_however_it_was_launched",
     ),
     Mistake(
         name="a night that chooses the dataset of later commands",
         module="orchestration.defs.release",
-        right="if SCHEDULE_NAME_TAG not in context.run.tags:",
+        right="if not BY_ITSELF & context.run.tags.keys():",
         wrong="if True:",
         test=f"{ENDS}::test_a_night_leaves_the_notes_that_it_repeats",
     ),

@@ -1,0 +1,94 @@
+"""New data of a dataset: whether its folder changed and is complete, and how far its event log is sealed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from feature_repo.events.log import EventLog
+from feature_repo.whole_file import write_text
+
+TAKEN = "taken.json"
+"""File beside the asset values that says what the newest run has read."""
+QUIET_SECONDS = 60.0
+"""Time for which a folder must not have changed to be complete."""
+LATE = timedelta(minutes=1)
+"""Longest time by which the event log may be behind the clock, see `EventLog.keep`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landed:
+    """Content of a folder, by names, sizes and times of its files."""
+
+    digest: str | None
+    """Hash of the listing; None for a folder that is away or empty."""
+    newest: float
+    """Time of the newest change, as a UNIX time."""
+
+    @classmethod
+    def of(cls, folder: Path | None) -> Landed:
+        """List a folder; hidden files and marks such as `_SUCCESS` do not count."""
+        lines, newest = [], 0.0
+        for path in sorted(folder.rglob("*")) if folder and folder.is_dir() else ():
+            name = path.relative_to(folder)  # type: ignore[arg-type]
+            if path.is_file() and not any(part.startswith((".", "_")) for part in name.parts):
+                stat = path.stat()
+                lines.append(f"{name.as_posix()} {stat.st_size} {stat.st_mtime_ns}")
+                newest = max(newest, stat.st_mtime)
+        return cls(digest=hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else None, newest=newest)
+
+    def is_complete(self, former: str | None, now: float) -> bool:
+        """Whether nobody is writing into the folder.
+
+        Args:
+            former: digest at the former look; a file may grow under a time that a copy has set.
+            now: present time, as a UNIX time.
+        """
+        # A time of the future is that of another clock, and says nothing.
+        return self.digest == former and not 0 <= now - self.newest < QUIET_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Data that the newest run of a dataset has read."""
+
+    files: str | None = None
+    """Digest of its folder as the run began."""
+    log: int = 0
+    """Number of the last event of the event log."""
+
+
+def note_taken(values: Path, taken: Taken) -> None:
+    """Note what a run has read. values: folder of its asset values."""
+    values.mkdir(parents=True, exist_ok=True)
+    write_text(values / TAKEN, json.dumps({"files": taken.files, "log": taken.log}))
+
+
+def read_taken(values: Path) -> Taken:
+    """Read what the newest run has read; nothing, if no run has noted it."""
+    path = values / TAKEN
+    return Taken(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Taken()
+
+
+def end_of_sealed_day(now: datetime) -> datetime:
+    """Return the newest midnight before which no event can arrive any more."""
+    return (now - LATE).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def sealed_until(log: EventLog, moment: datetime) -> int:
+    """Number of the last event that arrived before a moment; 0 for none.
+
+    Arrivals ascend with the numbers, so a bisection reads a few events of millions.
+    """
+    last, end = 0, log.newest()
+    while last < end:
+        middle = (last + end) // 2
+        found = log.read(middle, 1)
+        if found and found[0].event.arrived < moment:
+            last = found[0].sequence
+        else:
+            end = middle
+    return last
