@@ -8,7 +8,7 @@ from serving.gate.comparison import Comparison, corrected_level
 from serving.gate.measured import Comparisons
 from serving.gate.policy import Kind, Policy, Rule, Undecided
 from serving.gate.power import is_thin, odds, sight
-from serving.gate.verdict import Judged, Outcome, worst
+from serving.gate.verdict import Judged, Outcome, RuleKind, worst
 
 _COUNTS_AS = {
     Undecided.PASSED: (Outcome.PASSED, "nothing is proven, which this rule lets pass"),
@@ -60,12 +60,15 @@ def decide_interval(rule: Rule, compared: Comparison, level: float) -> tuple[Out
 
 def _whole(rule: Rule, metric: str, compared: Comparison | None, level: float) -> Judged:
     """Sentence on a metric of a whole view."""
+    kind = RuleKind(rule.kind)
     if compared is None or not compared.is_measured:
-        return Outcome.UNDECIDED, f"{metric} against {rule.against}: not measured, {_claim(rule)}"
+        return Judged(kind, Outcome.UNDECIDED, f"{metric} against {rule.against}: not measured, {_claim(rule)}")
     outcome, why = decide_interval(rule, compared, level)
     shown = f"{metric} {compared.value:.4f} against {rule.against} {compared.other:.4f}: {_effect(compared, level)}"
     parts = [f"{shown}, {_claim(rule)}", why, sight(rule, compared, level, outcome), odds(rule, compared, level)]
-    return outcome, "; ".join(part for part in parts if part)
+    name = f"{metric} against {rule.against}"
+    numbers = {**_numbers(name, compared, level), f"{name}: bound": rule.bound}
+    return Judged(kind, outcome, "; ".join(part for part in parts if part), numbers)
 
 
 def _by_slice(rule: Rule, metric: str, compared: Comparisons, users: Mapping[str, int], policy: Policy) -> Judged:
@@ -91,10 +94,20 @@ def _by_slice(rule: Rule, metric: str, compared: Comparisons, users: Mapping[str
     ]
     head = f"{metric} by slice against {rule.against}, {_claim(rule)}, {len(enough)} slices with at least"
     text = f"{head} {policy.min_slice_users:,} users: {'; '.join(text for _, text in judged)}"
-    return worst(outcome for outcome, _ in judged), text
+    numbers: dict[str, float] = {}
+    for part, name in names.items():
+        if name in enough and name in compared and compared[name].is_measured:
+            numbers |= _numbers(f"{metric} in {part} against {rule.against}", compared[name], level)
+    return Judged(RuleKind.SLICES, worst(outcome for outcome, _ in judged), text, numbers)
 
 
-def _slice(rule: Rule, name: str, compared: Comparison | None, level: float) -> Judged:
+def _numbers(name: str, compared: Comparison, level: float) -> dict[str, float]:
+    """Effect and interval by name."""
+    low, high = compared.interval(level)
+    return {f"{name}: effect": compared.effect, f"{name}: low": low, f"{name}: high": high}
+
+
+def _slice(rule: Rule, name: str, compared: Comparison | None, level: float) -> tuple[Outcome, str]:
     """Part of a sentence on one slice."""
     if compared is None or not compared.is_measured:
         return Outcome.UNDECIDED, f"{name} not measured"

@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 GATE = "tests/unit/serving/gate/test_gate.py"
 READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestration/test_gate_power.py"
 MANIFEST = "tests/unit/serving/release/test_manifest.py"
+CHECKS = "tests/unit/orchestration/reporting/test_gate_checks.py"
 COMPARED = "tests/unit/training/evaluation/test_comparison.py"
 
 IN_GATE = [
@@ -48,8 +49,8 @@ IN_GATE = [
     Mistake(
         name="a champion that cannot be measured as good as none",
         module="serving.gate.rules",
-        right='yield Outcome.UNDECIDED, "the champion could not be measured"',
-        wrong='yield Outcome.PASSED, "the champion could not be measured"',
+        right='yield Judged(kind, Outcome.UNDECIDED, "the champion could not be measured")',
+        wrong='yield Judged(kind, Outcome.PASSED, "the champion could not be measured")',
         test=f"{GATE}::test_an_unmeasured_metric_never_passes",
     ),
     Mistake(
@@ -125,8 +126,8 @@ IN_GATE = [
     Mistake(
         name="an index that loses items passed",
         module="serving.gate.rules",
-        right='_floor("index recall", measured.index_recall,',
-        wrong='_floor("index recall", 1.0,',
+        right='"index recall", measured.index_recall,',
+        wrong='"index recall", 1.0,',
         test=f"{GATE}::test_each_rule_can_fail",
     ),
     Mistake(
@@ -221,10 +222,24 @@ IN_GATE = [
         test=f"{MANIFEST}::test_a_manifest_of_later_is_read_by_what_is_known",
     ),
     Mistake(
+        name="an undecided rule shown as a passed check",
+        module="orchestration.reporting.gate_checks",
+        right="passed=outcome is Outcome.PASSED",
+        wrong="passed=outcome is not Outcome.FAILED",
+        test=f"{CHECKS}::test_each_kind_is_one_check_with_its_sentences_and_numbers",
+    ),
+    Mistake(
+        name="a failed verdict of before shown with passed checks",
+        module="orchestration.reporting.gate_checks",
+        right="if known else verdict.outcome",
+        wrong="if True else verdict.outcome",
+        test=f"{CHECKS}::test_no_check_of_a_verdict_of_before_looks_better_than_it",
+    ),
+    Mistake(
         name="the policy left out of the verdict that is read",
         module="serving.gate.verdict",
-        right="PolicyText(**policy) if policy else None)",
-        wrong="None)",
+        right="PolicyText(**policy) if policy else None, rules)",
+        wrong="None, rules)",
         test=f"{MANIFEST}::test_the_policy_is_kept_with_the_verdict",
     ),
 ]
