@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,14 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import asked_at
 from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID, USER_ID
+from orchestration.asset_files import features_folder
 from orchestration.asset_values import Index
 from orchestration.champion import load_champion
 from orchestration.index_recall import sampled_index_recall
+from orchestration.parity import measure_parity, sample_of
 from orchestration.served_search import served_search
 from serving.corpus import Corpus
+from serving.gate.parity import Parity
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.settings import Settings
@@ -39,7 +42,7 @@ from training.data.interactions import at
 from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.evaluation.result import Evaluation
-from training.retrieval.exact import MakeSearch
+from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -69,6 +72,8 @@ class Evaluated:
     """Share of the exact top INDEX_K that the searcher returns, under serving's filters and without seen items."""
     index_users: int
     """Users that index recall was measured on."""
+    parity: Parity | None = None
+    """Features and answers online beside these; None in evaluations from before it was measured."""
     notes: tuple[str, ...] = ()
     """What was left out of this evaluation, and why."""
     champion: int | None
@@ -79,6 +84,7 @@ class Evaluated:
     def to_json(self) -> str:
         """Everything but the per-user arrays."""
         raw = {**vars(self), "champion_cut": self.champion_cut and self.champion_cut.isoformat()}
+        raw["parity"] = self.parity and asdict(self.parity)
         for part in ("systems", "core"):
             raw[part] = {name: json.loads(each.to_json()) for name, each in getattr(self, part).items()}
         return json.dumps(raw, indent=1)
@@ -89,8 +95,9 @@ class Evaluated:
         raw = json.loads(text)
         for part in ("systems", "core"):
             raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
-        cut = raw["champion_cut"]
-        return cls(**{**raw, "notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)})
+        cut, parity = raw["champion_cut"], raw.get("parity")
+        read = {"notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)}
+        return cls(**{**raw, **read, "parity": parity and Parity(**parity)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,9 +168,11 @@ def evaluate_version(
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
     champion = load_champion(settings, registry.dataset, value.version.version, tables, window.asked, window.corpus)
 
+    own = served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+
     def searches() -> Iterator[tuple[str, MakeSearch]]:
         log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
-        yield TWO_TOWER, served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+        yield TWO_TOWER, own
         yield from _baselines([name for name in baselines if name not in large], window, seed, log)
         if search := champion.search():
             log(f"evaluating the champion, version {champion.version}")
@@ -178,6 +187,10 @@ def evaluate_version(
     recall, index_users = sampled_index_recall(
         corpus, tables.schema, tables.items, user_QD, vectors_ND, window.never_again, k=k, seed=seed
     )
+    log("comparing features and answers online with those of the evaluation")
+    source = value.version.source
+    sample = sample_of(own, window.asked, Mask(exclude=window.never_again), seed=seed)
+    parity = measure_parity(sample, features_folder(source), tables, source.cut, towers, corpus, window.corpus[ITEM_ID])
     return Evaluated(
         systems=measured["whole"],
         core=measured.get("core", {}),
@@ -185,6 +198,7 @@ def evaluate_version(
         items=len(window.corpus),
         index_recall=recall,
         index_users=index_users,
+        parity=parity,
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,

@@ -90,6 +90,7 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         index_recall=measured.index_recall,
         cut=cut,
         champion_cut=measured.champion_cut,
+        parity=measured.parity,
     )
     return decide(found, policy)
 

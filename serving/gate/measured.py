@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serving.gate.comparison import Comparison
+from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION
 
 Comparisons = Mapping[str, Comparison]
@@ -31,6 +32,8 @@ class Measured:
     """Start of the challenger's hold-out."""
     champion_cut: datetime | None = None
     """End of the champion's training data; None without a champion, or if it cannot be loaded."""
+    parity: Parity | None = None
+    """Features and answers online beside those of the evaluation; None if they were not compared."""
 
     def beside(self, system: str) -> Comparisons:
         """Comparisons with the champion or a baseline; empty if it was not measured."""

@@ -90,6 +90,8 @@ class Policy:
     index_recall: float
     min_holdout_users: int
     min_slice_users: int = 100
+    parity: bool = True
+    """Whether features and answers online must be those of the evaluation."""
     text: str = field(default="", compare=False)
     """The file that it was read from."""
 
@@ -101,6 +103,8 @@ class Policy:
         bounded("index_recall", self.index_recall, 0.0, 1.0)
         bounded("min_holdout_users", self.min_holdout_users, 1, 1_000_000_000)
         bounded("min_slice_users", self.min_slice_users, LEAST_SLICE_USERS, 1_000_000_000)
+        if not isinstance(self.parity, bool):
+            raise ValueError(f"parity is {self.parity!r}, wanted true or false")
 
     @property
     def baselines(self) -> set[str]:

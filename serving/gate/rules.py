@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from serving.gate.measured import Measured
 from serving.gate.paired import judge_rule
+from serving.gate.parity import judge_parity
 from serving.gate.policy import CHAMPION, Policy
 from serving.gate.verdict import Judged, Outcome, PolicyText, RuleKind, Verdict
 
@@ -29,6 +30,7 @@ def decide(measured: Measured, policy: Policy) -> Verdict:
         *(_not_beaten(measured, metric, policy.level) for metric in policy.not_beaten),
         *_beside_champion(measured, policy),
         _floor(RuleKind.INDEX_RECALL, "index recall", measured.index_recall, policy.index_recall),
+        *([judge_parity(measured.parity)] if policy.parity else []),
     ]
     return Verdict.of(judged, PolicyText(text=policy.text, sha256=policy.sha256) if policy.text else None)
 

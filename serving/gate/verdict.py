@@ -27,6 +27,7 @@ class RuleKind(StrEnum):
     NON_INFERIORITY = "non_inferiority"
     SLICES = "slices"
     INDEX_RECALL = "index_recall"
+    PARITY = "parity"
 
 
 @dataclass(frozen=True)

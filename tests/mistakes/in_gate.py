@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 GATE = "tests/unit/serving/gate/test_gate.py"
 READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestration/test_gate_power.py"
 MANIFEST = "tests/unit/serving/release/test_manifest.py"
+PARITY = "tests/integration/test_parity.py"
 CHECKS = "tests/unit/orchestration/reporting/test_gate_checks.py"
 COMPARED = "tests/unit/training/evaluation/test_comparison.py"
 
@@ -220,6 +221,27 @@ IN_GATE = [
         right="for each in fields(cls) if each.name in raw}",
         wrong="for each in fields(cls)} | raw",
         test=f"{MANIFEST}::test_a_manifest_of_later_is_read_by_what_is_known",
+    ),
+    Mistake(
+        name="a parity that was not measured passed",
+        module="serving.gate.parity",
+        right='Outcome.UNDECIDED, "train',
+        wrong='Outcome.PASSED, "train',
+        test=f"{GATE}::test_an_unmeasured_metric_never_passes",
+    ),
+    Mistake(
+        name="features online compared with themselves",
+        module="orchestration.parity",
+        right="asked[name].ne_missing(frame[name])",
+        wrong="frame[name].ne_missing(frame[name])",
+        test=f"{PARITY}::test_a_feature_that_differs_is_named_and_its_users_counted",
+    ),
+    Mistake(
+        name="lists compared by their items alone",
+        module="orchestration.parity",
+        right=".abs() <= TOLERANCE",
+        wrong=".abs() <= 1e9",
+        test=f"{PARITY}::test_a_model_that_answers_otherwise_is_seen",
     ),
     Mistake(
         name="an undecided rule shown as a passed check",
