@@ -8,8 +8,8 @@ Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ from training.data.interactions import at
 from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.evaluation.result import Evaluation
+from training.evaluation.sanity import Measures, embedding_measures, list_measures
 from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Evaluated:
     """Users that index recall was measured on."""
     parity: Parity | None = None
     """Features and answers online beside these; None in evaluations from before it was measured."""
+    sanity: dict[str, Measures] = field(default_factory=dict)
+    """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
     notes: tuple[str, ...] = ()
     """What was left out of this evaluation, and why."""
     champion: int | None
@@ -199,11 +202,28 @@ def evaluate_version(
         index_recall=recall,
         index_users=index_users,
         parity=parity,
+        sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,
         champion_note=champion.note,
     )
+
+
+def _sanity(
+    systems: Mapping[str, Evaluation], popularity_N: np.ndarray, user_QD: np.ndarray, item_ND: np.ndarray
+) -> dict[str, Measures]:
+    """Measures of the lists of each system, and of the embeddings of the version.
+
+    Args:
+        systems: evaluations on the whole corpus.
+        popularity_N: interactions with each item before the cut.
+        user_QD: embeddings of the users.
+        item_ND: embeddings of the corpus.
+    """
+    lists = {name: each.lists for name, each in systems.items()}
+    found = {name: list_measures(each, popularity_N) for name, each in lists.items() if each is not None}
+    return found | {TWO_TOWER: found[TWO_TOWER] | embedding_measures(user_QD, item_ND)}
 
 
 def _baselines(

@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     RuleKind.SLICES: "No slice of users or items loses more than its margin.",
     RuleKind.INDEX_RECALL: "The searcher that serves returns what exact search does.",
     RuleKind.PARITY: "Features read online, and the answers from them, are those that were evaluated.",
+    RuleKind.SANITY: "Measures of lists and embeddings are within the bounds of a model that is not broken.",
 }
 NO_RULE = "the policy has no rule of this kind, or nothing to apply it to"
 NOT_KEPT = "judged before rules were kept by kind: the reasons are with the asset"

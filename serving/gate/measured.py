@@ -34,6 +34,8 @@ class Measured:
     """End of the champion's training data; None without a champion, or if it cannot be loaded."""
     parity: Parity | None = None
     """Features and answers online beside those of the evaluation; None if they were not compared."""
+    sanity: Mapping[str, float | None] | None = None
+    """Measures of lists and embeddings by name, None where one is not defined; None if none was measured."""
 
     def beside(self, system: str) -> Comparisons:
         """Comparisons with the champion or a baseline; empty if it was not measured."""

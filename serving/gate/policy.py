@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from serving.gate.sanity import Bounds
+
 CHAMPION = "champion"
 """Name of the champion in rules that compare."""
 VIEWS = ("all", "repeat", "discovery")
@@ -92,6 +94,8 @@ class Policy:
     min_slice_users: int = 100
     parity: bool = True
     """Whether features and answers online must be those of the evaluation."""
+    sanity: Mapping[str, Bounds] = field(default_factory=dict)
+    """Bounds of measures of lists and embeddings, by name."""
     text: str = field(default="", compare=False)
     """The file that it was read from."""
 

@@ -13,6 +13,7 @@ from serving.gate.measured import Measured
 from serving.gate.paired import judge_rule
 from serving.gate.parity import judge_parity
 from serving.gate.policy import CHAMPION, Policy
+from serving.gate.sanity import judge_sanity
 from serving.gate.verdict import Judged, Outcome, PolicyText, RuleKind, Verdict
 
 
@@ -31,6 +32,7 @@ def decide(measured: Measured, policy: Policy) -> Verdict:
         *_beside_champion(measured, policy),
         _floor(RuleKind.INDEX_RECALL, "index recall", measured.index_recall, policy.index_recall),
         *([judge_parity(measured.parity)] if policy.parity else []),
+        *([judge_sanity(measured.sanity, policy.sanity)] if policy.sanity else []),
     ]
     return Verdict.of(judged, PolicyText(text=policy.text, sha256=policy.sha256) if policy.text else None)
 

@@ -28,6 +28,7 @@ class RuleKind(StrEnum):
     SLICES = "slices"
     INDEX_RECALL = "index_recall"
     PARITY = "parity"
+    SANITY = "sanity"
 
 
 @dataclass(frozen=True)

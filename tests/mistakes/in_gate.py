@@ -8,6 +8,7 @@ GATE = "tests/unit/serving/gate/test_gate.py"
 READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestration/test_gate_power.py"
 MANIFEST = "tests/unit/serving/release/test_manifest.py"
 PARITY = "tests/integration/test_parity.py"
+SANITY = "tests/unit/serving/gate/test_sanity.py"
 CHECKS = "tests/unit/orchestration/reporting/test_gate_checks.py"
 COMPARED = "tests/unit/training/evaluation/test_comparison.py"
 
@@ -242,6 +243,20 @@ IN_GATE = [
         right=".abs() <= TOLERANCE",
         wrong=".abs() <= 1e9",
         test=f"{PARITY}::test_a_model_that_answers_otherwise_is_seen",
+    ),
+    Mistake(
+        name="a measure that is no number within its bounds",
+        module="serving.gate.sanity",
+        right="if not math.isfinite(value):",
+        wrong="if False:",
+        test=f"{SANITY}::test_every_bound_decides",
+    ),
+    Mistake(
+        name="a bound turned around",
+        module="serving.gate.sanity",
+        right="value >= low",
+        wrong="value <= low",
+        test=f"{SANITY}::test_every_bound_decides",
     ),
     Mistake(
         name="an undecided rule shown as a passed check",

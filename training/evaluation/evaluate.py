@@ -214,7 +214,7 @@ class _Protocol:
         return Evaluation(
             metrics=metrics,
             ceilings=ceilings,
-            repeat_share=self._repeat_share(lists),
+            repeat_share=self._repeat_share(own := self._own_lists(lists)),
             users=users,
             curves=curves,
             curve_errors=curve_errors,
@@ -223,6 +223,7 @@ class _Protocol:
             query_rows={view: asked.rows_V for view, asked in self.questions.items()},
             slice_rows=slice_rows,
             per_slice=per_slice,
+            lists=own,
         )
 
     def _slices(
@@ -246,9 +247,14 @@ class _Protocol:
             rows = np.flatnonzero(asked.counts_VG[:, group])
             yield f"{view}/{name}", rows, (hits_VK & (group_VK == group))[rows], asked.counts_VG[rows, group]
 
-    def _repeat_share(self, lists: Mapping[bool, np.ndarray]) -> float:
-        """Share of the items on the lists of `all` that their user had before."""
+    def _own_lists(self, lists: Mapping[bool, np.ndarray]) -> np.ndarray:
+        """Lists of `all`, cut at LIST_LENGTH: int32 [V, LIST_LENGTH]."""
         asked = self.questions["all"]
+        own_VK: np.ndarray = lists[asked.seen_masked][asked.rows_V, :LIST_LENGTH]
+        return own_VK
+
+    def _repeat_share(self, own_VK: np.ndarray) -> float:
+        """Share of the items on the lists of `all` that their user had before."""
         # Relevance to `seen` counts the seen items of a list.
-        ids_VK = lists[asked.seen_masked][asked.rows_V, :LIST_LENGTH]
-        return float(is_relevant(ids_VK, self.seen[asked.rows_V]).sum() / (ids_VK >= 0).sum())
+        seen = self.seen[self.questions["all"].rows_V]
+        return float(is_relevant(own_VK, seen).sum() / (own_VK >= 0).sum())

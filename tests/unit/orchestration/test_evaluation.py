@@ -19,6 +19,7 @@ from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window, cor
 from orchestration.verdict import judge as verdict_on
 from serving.gate.parity import Parity
 from serving.gate.policy import Kind, Policy, Rule, Undecided
+from serving.gate.sanity import Bounds
 from serving.gate.verdict import Outcome
 from training.baselines import BASELINES, Log
 from training.evaluation.comparison import Comparison
@@ -84,6 +85,7 @@ def test_an_evaluation_survives_its_json() -> None:
         champion_note="a note",
         notes=("left out",),
         parity=PARITY,
+        sanity={TWO_TOWER: {"coverage": 0.5, "list_similarity": None}},
     )
     text = first.to_json()
     again = Evaluated.from_json(text)
@@ -91,6 +93,7 @@ def test_an_evaluation_survives_its_json() -> None:
     assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
     assert again.notes == ("left out",)
     assert again.parity == PARITY
+    assert again.sanity == first.sanity
     assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
     assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}
     assert again.systems[CHAMPION].comparisons == first.systems[CHAMPION].comparisons != {}
@@ -110,6 +113,15 @@ def test_what_differs_online_fails() -> None:
     policy, fine = replace(POLICY, parity=True), replace(PARITY, features={"age": 0}, lists=0)
     for parity, outcome in ((fine, Outcome.PASSED), (PARITY, Outcome.FAILED), (None, Outcome.UNDECIDED)):
         found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, parity=parity)
+        assert verdict_on(found, CUT, policy).outcome is outcome
+
+
+def test_the_sanity_of_the_version_is_judged_and_not_that_of_a_baseline() -> None:
+    policy = replace(POLICY, sanity={"coverage": Bounds(at_least=0.5)})
+    for own, outcome in ((0.6, Outcome.PASSED), (0.4, Outcome.FAILED), (None, Outcome.UNDECIDED)):
+        sanity = {"popularity": {"coverage": 0.0 if own == 0.6 else 1.0}}
+        sanity |= {TWO_TOWER: {"coverage": own}} if own else {}
+        found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, sanity=sanity)
         assert verdict_on(found, CUT, policy).outcome is outcome
 
 
