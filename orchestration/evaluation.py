@@ -23,6 +23,7 @@ from feature_repo.schema import ITEM_ID, USER_ID
 from orchestration.asset_files import features_folder
 from orchestration.asset_values import Index
 from orchestration.champion import load_champion
+from orchestration.field_slices import slices_of
 from orchestration.index_recall import sampled_index_recall
 from orchestration.parity import measure_parity, sample_of
 from orchestration.served_search import served_search
@@ -75,6 +76,8 @@ class Evaluated:
     """Users that index recall was measured on."""
     parity: Parity | None = None
     """Features and answers online beside these; None in evaluations from before it was measured."""
+    slice_values: dict[str, int] = field(default_factory=dict)
+    """Values of each field that is sliced by; at most `MAX_VALUES` of them are measured."""
     sanity: dict[str, Measures] = field(default_factory=dict)
     """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
     notes: tuple[str, ...] = ()
@@ -150,6 +153,7 @@ def evaluate_version(
     seed: int,
     log: Callable[[str], None],
     max_users: int = MAX_USERS,
+    fields: Sequence[str] = (),
 ) -> Evaluated:
     """Measure version, baselines and champion on users active after the cut.
 
@@ -163,6 +167,7 @@ def evaluate_version(
         seed: random seed of samples, resamples and baselines.
         log: told what is done next.
         max_users: users that are evaluated at most; of more, a seeded sample.
+        fields: fields by whose values slices are compared.
     """
     window = Window.of(value, tables, seed=seed, max_users=max_users)
     registry = Registry(settings, value.version.source.dataset)
@@ -181,9 +186,14 @@ def evaluate_version(
             log(f"evaluating the champion, version {champion.version}")
             yield CHAMPION, search
 
-    core_N = _core(window.before)
+    core_N, slices = _core(window.before), slices_of(fields, window.asked, window.corpus, window.holdout)
     measured = evaluate_systems(
-        searches(), window.holdout, corpora=corpora_of(window.holdout, core_N), seed=seed, reference=TWO_TOWER
+        searches(),
+        window.holdout,
+        corpora=corpora_of(window.holdout, core_N),
+        seed=seed,
+        reference=TWO_TOWER,
+        slices=slices,
     )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
@@ -202,6 +212,7 @@ def evaluate_version(
         index_recall=recall,
         index_users=index_users,
         parity=parity,
+        slice_values=dict(slices.values),
         sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
         notes=_notes(baselines, large),
         champion=champion.version,

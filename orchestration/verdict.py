@@ -91,6 +91,7 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         cut=cut,
         champion_cut=measured.champion_cut,
         parity=measured.parity,
+        slice_values=measured.slice_values,
         sanity=measured.sanity.get(TWO_TOWER),
     )
     return decide(found, policy)

@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterator
 
 from serving.gate.measured import Measured
-from serving.gate.paired import judge_rule
+from serving.gate.paired import judge_whole
 from serving.gate.parity import judge_parity
-from serving.gate.policy import CHAMPION, Policy
+from serving.gate.policy import CHAMPION, Policy, Rule
 from serving.gate.sanity import judge_sanity
+from serving.gate.sliced import judge_slices
 from serving.gate.verdict import Judged, Outcome, PolicyText, RuleKind, Verdict
 
 
@@ -66,7 +67,7 @@ def _floor(kind: RuleKind, name: str, value: float | None, floor: float) -> Judg
 def _beside_baselines(measured: Measured, policy: Policy) -> Iterator[Judged]:
     for rule in policy.rules:
         if rule.against != CHAMPION:
-            yield from judge_rule(rule, measured.beside(rule.against), measured.users, policy)
+            yield from _judged(rule, measured, policy)
 
 
 def _not_beaten(measured: Measured, metric: str, level: float) -> Judged:
@@ -103,4 +104,14 @@ def _beside_champion(measured: Measured, policy: Policy) -> Iterator[Judged]:
         yield Judged(kind, Outcome.UNDECIDED, text)
     else:
         for rule in rules:
-            yield from judge_rule(rule, measured.champion, measured.users, policy)
+            yield from _judged(rule, measured, policy)
+
+
+def _judged(rule: Rule, measured: Measured, policy: Policy) -> Iterator[Judged]:
+    """Judge one rule, with one sentence for each of its metrics."""
+    compared = measured.beside(rule.against)
+    for metric in rule.metrics:
+        if rule.slices:
+            yield judge_slices(rule, metric, compared, measured, policy)
+        else:
+            yield judge_whole(rule, metric, compared.get(metric), policy.level)

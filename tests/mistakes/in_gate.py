@@ -8,6 +8,7 @@ GATE = "tests/unit/serving/gate/test_gate.py"
 READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestration/test_gate_power.py"
 MANIFEST = "tests/unit/serving/release/test_manifest.py"
 PARITY = "tests/integration/test_parity.py"
+FIELDS = "tests/unit/serving/gate/test_fields.py"
 SANITY = "tests/unit/serving/gate/test_sanity.py"
 CHECKS = "tests/unit/orchestration/reporting/test_gate_checks.py"
 COMPARED = "tests/unit/training/evaluation/test_comparison.py"
@@ -29,9 +30,9 @@ IN_GATE = [
     ),
     Mistake(
         name="an unmeasured slice left to the policy's word for undecided",
-        module="serving.gate.paired",
+        module="serving.gate.sliced",
         right='return Outcome.UNDECIDED, f"{name} not measured"',
-        wrong='return _UNJUDGED[rule.undecided], f"{name} not measured"',
+        wrong='return UNJUDGED[rule.undecided], f"{name} not measured"',
         test=f"{GATE}::test_no_word_of_a_policy_lets_an_unmeasured_metric_pass",
     ),
     Mistake(
@@ -99,9 +100,9 @@ IN_GATE = [
     ),
     Mistake(
         name="a slice of few users judged",
-        module="serving.gate.paired",
-        right=">= policy.min_slice_users]",
-        wrong="> 0]",
+        module="serving.gate.sliced",
+        right=">= policy.min_slice_users}",
+        wrong="> 0}",
         test=f"{GATE}::TestSlices::test_a_slice_of_few_users_is_not_judged",
     ),
     Mistake(
@@ -243,6 +244,27 @@ IN_GATE = [
         right=".abs() <= TOLERANCE",
         wrong=".abs() <= 1e9",
         test=f"{PARITY}::test_a_model_that_answers_otherwise_is_seen",
+    ),
+    Mistake(
+        name="the values of a field judged one by one",
+        module="serving.gate.sliced",
+        right="corrected_level(policy.level, len(enough))",
+        wrong="corrected_level(policy.level, len(names))",
+        test=f"{FIELDS}::test_the_level_is_corrected_for_all_values_of_a_rule",
+    ),
+    Mistake(
+        name="a field that was not measured passed",
+        module="serving.gate.sliced",
+        right='Outcome.UNDECIDED, f"{field} not measured"',
+        wrong='UNJUDGED[rule.undecided], f"{field} not measured"',
+        test=f"{FIELDS}::test_a_field_that_was_not_measured_never_passes",
+    ),
+    Mistake(
+        name="a user counted for each of its items",
+        module="training.evaluation.slices",
+        right="np.unique(query_P * np.int64(len(names)) + codes_N[relevant.indices])",
+        wrong="(query_P * np.int64(len(names)) + codes_N[relevant.indices])",
+        test="tests/unit/training/evaluation/test_slices.py::test_of_many_values_those_with_most_users_are_measured",
     ),
     Mistake(
         name="a measure that is no number within its bounds",
