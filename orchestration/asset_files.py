@@ -46,6 +46,11 @@ def data_folder(source: Source) -> Path:
     return source.folder.parent
 
 
+def features_folder(source: Source) -> Path:
+    """Return the folder of the feature tables of a run's data, one folder for each entity."""
+    return source.folder.parent / "features"
+
+
 def version_folder(version: Version) -> Path:
     """Return the folder of everything that this machine derived from a version."""
     return version.frames.parent / f"v{version.version}"

@@ -8,8 +8,8 @@ Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,15 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import asked_at
 from feature_repo.progress import track
 from feature_repo.schema import ITEM_ID, USER_ID
+from orchestration.asset_files import features_folder
 from orchestration.asset_values import Index
 from orchestration.champion import load_champion
+from orchestration.field_slices import slices_of
 from orchestration.index_recall import sampled_index_recall
+from orchestration.parity import measure_parity, sample_of
 from orchestration.served_search import served_search
 from serving.corpus import Corpus
+from serving.gate.parity import Parity
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.settings import Settings
@@ -39,7 +43,8 @@ from training.data.interactions import at
 from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.evaluation.result import Evaluation
-from training.retrieval.exact import MakeSearch
+from training.evaluation.sanity import Measures, embedding_measures, list_measures
+from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -69,6 +74,12 @@ class Evaluated:
     """Share of the exact top INDEX_K that the searcher returns, under serving's filters and without seen items."""
     index_users: int
     """Users that index recall was measured on."""
+    parity: Parity | None = None
+    """Features and answers online beside these; None in evaluations from before it was measured."""
+    slice_values: dict[str, int] = field(default_factory=dict)
+    """Values of each field that is sliced by; at most `MAX_VALUES` of them are measured."""
+    sanity: dict[str, Measures] = field(default_factory=dict)
+    """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
     notes: tuple[str, ...] = ()
     """What was left out of this evaluation, and why."""
     champion: int | None
@@ -79,6 +90,7 @@ class Evaluated:
     def to_json(self) -> str:
         """Everything but the per-user arrays."""
         raw = {**vars(self), "champion_cut": self.champion_cut and self.champion_cut.isoformat()}
+        raw["parity"] = self.parity and asdict(self.parity)
         for part in ("systems", "core"):
             raw[part] = {name: json.loads(each.to_json()) for name, each in getattr(self, part).items()}
         return json.dumps(raw, indent=1)
@@ -89,8 +101,9 @@ class Evaluated:
         raw = json.loads(text)
         for part in ("systems", "core"):
             raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
-        cut = raw["champion_cut"]
-        return cls(**{**raw, "notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)})
+        cut, parity = raw["champion_cut"], raw.get("parity")
+        read = {"notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)}
+        return cls(**{**raw, **read, "parity": parity and Parity(**parity)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,6 +153,7 @@ def evaluate_version(
     seed: int,
     log: Callable[[str], None],
     max_users: int = MAX_USERS,
+    fields: Sequence[str] = (),
 ) -> Evaluated:
     """Measure version, baselines and champion on users active after the cut.
 
@@ -153,6 +167,7 @@ def evaluate_version(
         seed: random seed of samples, resamples and baselines.
         log: told what is done next.
         max_users: users that are evaluated at most; of more, a seeded sample.
+        fields: fields by whose values slices are compared.
     """
     window = Window.of(value, tables, seed=seed, max_users=max_users)
     registry = Registry(settings, value.version.source.dataset)
@@ -161,23 +176,34 @@ def evaluate_version(
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
     champion = load_champion(settings, registry.dataset, value.version.version, tables, window.asked, window.corpus)
 
+    own = served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+
     def searches() -> Iterator[tuple[str, MakeSearch]]:
         log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
-        yield TWO_TOWER, served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+        yield TWO_TOWER, own
         yield from _baselines([name for name in baselines if name not in large], window, seed, log)
         if search := champion.search():
             log(f"evaluating the champion, version {champion.version}")
             yield CHAMPION, search
 
-    core_N = _core(window.before)
+    core_N, slices = _core(window.before), slices_of(fields, window.asked, window.corpus, window.holdout)
     measured = evaluate_systems(
-        searches(), window.holdout, corpora=corpora_of(window.holdout, core_N), seed=seed, reference=TWO_TOWER
+        searches(),
+        window.holdout,
+        corpora=corpora_of(window.holdout, core_N),
+        seed=seed,
+        reference=TWO_TOWER,
+        slices=slices,
     )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
     recall, index_users = sampled_index_recall(
         corpus, tables.schema, tables.items, user_QD, vectors_ND, window.never_again, k=k, seed=seed
     )
+    log("comparing features and answers online with those of the evaluation")
+    source = value.version.source
+    sample = sample_of(own, window.asked, Mask(exclude=window.never_again), seed=seed)
+    parity = measure_parity(sample, features_folder(source), tables, source.cut, towers, corpus, window.corpus[ITEM_ID])
     return Evaluated(
         systems=measured["whole"],
         core=measured.get("core", {}),
@@ -185,11 +211,30 @@ def evaluate_version(
         items=len(window.corpus),
         index_recall=recall,
         index_users=index_users,
+        parity=parity,
+        slice_values=dict(slices.values),
+        sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,
         champion_note=champion.note,
     )
+
+
+def _sanity(
+    systems: Mapping[str, Evaluation], popularity_N: np.ndarray, user_QD: np.ndarray, item_ND: np.ndarray
+) -> dict[str, Measures]:
+    """Measures of the lists of each system, and of the embeddings of the version.
+
+    Args:
+        systems: evaluations on the whole corpus.
+        popularity_N: interactions with each item before the cut.
+        user_QD: embeddings of the users.
+        item_ND: embeddings of the corpus.
+    """
+    lists = {name: each.lists for name, each in systems.items()}
+    found = {name: list_measures(each, popularity_N) for name, each in lists.items() if each is not None}
+    return found | {TWO_TOWER: found[TWO_TOWER] | embedding_measures(user_QD, item_ND)}
 
 
 def _baselines(

@@ -90,6 +90,9 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         index_recall=measured.index_recall,
         cut=cut,
         champion_cut=measured.champion_cut,
+        parity=measured.parity,
+        slice_values=measured.slice_values,
+        sanity=measured.sanity.get(TWO_TOWER),
     )
     return decide(found, policy)
 

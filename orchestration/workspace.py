@@ -16,6 +16,7 @@ import dagster as dg
 from feature_repo.utc import present_time, utc_time
 from feature_repo.whole_file import write_text
 from orchestration.options import PLAIN, check_options, chosen_baselines
+from serving.gate.policy_file import read_policy
 from serving.settings import Settings
 from training.recipes.choice import CHOICE_SECONDS
 from training.recipes.named import DEFAULT
@@ -108,6 +109,11 @@ class Workspace(dg.ConfigurableResource):
             ValueError: a name that no baseline has.
         """
         return chosen_baselines(self.baselines, self.settings.gate_policy)
+
+    @property
+    def slice_fields(self) -> tuple[str, ...]:
+        """Fields by whose values the gate's policy slices."""
+        return read_policy(self.settings.gate_policy).fields
 
     @property
     def values_folder(self) -> Path:

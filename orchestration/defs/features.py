@@ -15,7 +15,7 @@ from feature_repo.datasets.stored import TABLES, write_tables
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from orchestration.asset_files import data_folder, read_tables
+from orchestration.asset_files import data_folder, features_folder, read_tables
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables
@@ -117,7 +117,7 @@ def item_features(events: Source, items: Source) -> dg.Output[Features]:
 
 def _features(source: Source, entity: Entity) -> dg.Output[Features]:
     require_accepted(source)
-    folder = source.folder.parent / "features" / entity.value
+    folder = features_folder(source) / entity.value
     moments = (source.validation_start, source.cut, source.as_of)
 
     def build(partial: Path) -> None:

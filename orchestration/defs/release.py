@@ -14,6 +14,7 @@ from orchestration.defs.checks import record_path, require_checked
 from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
 from orchestration.local.datasets import remember
 from orchestration.online import load_features
+from orchestration.reporting.gate_checks import check_results, check_specs
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
 from orchestration.reporting.report import metrics_markdown
@@ -52,6 +53,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
                 baselines=names,
                 seed=workspace.seed,
                 log=context.log.info,
+                fields=workspace.slice_fields,
             )
         (partial / "evaluation.json").write_text(measured.to_json())
         registry.log_results(version.version, measured.systems[TWO_TOWER].metrics, evaluation_figures(measured))
@@ -75,9 +77,17 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
     )
 
 
-@dg.asset(group_name="release", compute_kind="gate")
-def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation: Judged) -> dg.Output[Judged]:
-    """The gate's decision with its reasons, sealed into the manifest for good."""
+@dg.asset(
+    group_name="release",
+    compute_kind="gate",
+    check_specs=check_specs(),
+    dagster_type=dg.PythonObjectDagsterType(Judged),  # Dagster reads none from the result of an asset with checks
+)
+def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation: Judged) -> dg.MaterializeResult:
+    """The gate's decision with its reasons, sealed into the manifest for good.
+
+    Its checks are those of the decision, so that the asset alone brings them too.
+    """
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     with judging(version):
@@ -88,14 +98,15 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
         context.log.info(reason)
     path = version_folder(version) / "verdict.json"
     write_text(path, decided.to_json())
-    return dg.Output(
-        Judged(version=version, path=path),
+    return dg.MaterializeResult(
+        value=Judged(version=version, path=path),
         metadata={
             "dataset": version.source.dataset,
             "version": version.version,
             "outcome": decided.outcome.value,
             "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
         },
+        check_results=list(check_results(decided)),
     )
 
 

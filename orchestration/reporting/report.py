@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("recall@20", "ndcg@20", "recall@100")
 HEADS = ("Recall@20 (95 %)", "NDCG@20", "Recall@100", "two_tower leads by")
+LIST_MEASURES = ("coverage", "gini", "list_similarity", "popularity_correlation")
+"""Measures of lists that the end of a run shows."""
 VIEWS = ("all", "repeat", "discovery")
 SAMPLE_USERS, SAMPLE_ITEMS = 2, 5
 WIDTH = 110
@@ -84,13 +86,33 @@ def metrics_markdown(measured: Evaluated) -> str:
             name = f"**{row['system']}**" if row["system"] in (TWO_TOWER, CHAMPION) else row["system"]
             lines.append(f"| {row['view']} | {name} | {' | '.join(_numbers(row))} |")
         lines += ["", *remarks(systems), ""]
-    return "\n".join([*lines, *notes(measured)])
+    return "\n".join([*lines, *_sanity_table(measured), *notes(measured)])
+
+
+def _sanity_table(measured: Evaluated) -> list[str]:
+    """Write the measures of lists and embeddings in Markdown; nothing where none were measured."""
+    names = list(measured.sanity.get(TWO_TOWER, {}))
+    shown = [each for each in (TWO_TOWER, CHAMPION, "popularity") if each in measured.sanity]
+    rows = [
+        f"| {name} | {' | '.join(_number(measured.sanity[system].get(name)) for system in shown)} |" for name in names
+    ]
+    return [f"| lists and embeddings | {' | '.join(shown)} |", f"|---|{'---|' * len(shown)}", *rows, ""] if rows else []
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def notes(measured: Evaluated) -> list[str]:
     """Notes on an evaluation: how the index was measured, what was left out."""
     recall, users = measured.index_recall, measured.index_users
-    return [f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.", *measured.notes]
+    own = measured.sanity.get(TWO_TOWER, {})
+    lists = ", ".join(f"{name} {_number(own[name])}" for name in LIST_MEASURES if own.get(name) is not None)
+    return [
+        f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.",
+        *([f"Lists of 20: {lists}."] if lists else []),
+        *measured.notes,
+    ]
 
 
 def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:

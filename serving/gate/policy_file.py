@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
+from serving.gate.sanity import read_bounds
 
 SHIPPED = Path(__file__).parents[1] / "gate.yaml"
 
@@ -24,7 +25,8 @@ def read_policy(path: Path | None = None) -> Policy:
         raw = yaml.safe_load(text)
         rules = tuple(_rules(raw))
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
-        policy = Policy(rules=rules, not_beaten=not_beaten, text=text, **raw)
+        sanity = read_bounds(raw.pop("sanity", None) or {})
+        policy = Policy(rules=rules, not_beaten=not_beaten, sanity=sanity, text=text, **raw)
         _check_champion(policy)
     except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
         said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error

@@ -12,13 +12,17 @@ import pytest
 import serving
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
+from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION, SLICES, Kind, Policy, Rule, Undecided
 from serving.gate.policy_file import read_policy
 from serving.gate.rules import decide
+from serving.gate.sanity import MEASURES
 from serving.gate.verdict import Outcome
 from training.evaluation.holdout import ITEM_GROUPS, Holdout, item_sets
 
 CUT = datetime(2024, 1, 1)
+SAME_ONLINE = Parity(users=100, features={"age": 0}, lists=0, k=20)
+SANE: dict[str, float | None] = dict.fromkeys(MEASURES, 0.0) | {"item_rank": 9.0, "user_rank": 9.0}
 METRICS = ("all/recall@20", "all/ndcg@20")
 TEXT = """
 superiority: [{against: als, metrics: [all/recall@20], margin: 0.5}]
@@ -58,6 +62,8 @@ def shipped(**changes: float) -> Outcome:
         index_recall=1.0,
         cut=CUT,
         champion_cut=CUT,
+        parity=SAME_ONLINE,
+        sanity=SANE,
     )
     return decide(measured, read_policy()).outcome
 
@@ -87,6 +93,8 @@ def test_the_shipped_policy_stops_a_proven_loss_in_a_slice() -> None:
             index_recall=1.0,
             cut=CUT,
             champion_cut=CUT,
+            parity=SAME_ONLINE,
+            sanity=SANE,
         )
         assert decide(measured, policy).outcome is outcome
 
@@ -141,6 +149,8 @@ def test_the_keys_of_before_are_read_as_rules_that_the_estimate_may_decide(tmp_p
         ("min_holdout_users: 5", "min_holdout_users: 5\nmin_slice_users: 3", "min_slice_users is 3"),
         ("min_holdout_users: 5", "min_holdout_users: 5\nlevel: 95", "level is 95"),
         ("min_holdout_users: 5", "floors: {all/recall@20: 2}\nmin_holdout_users: 5", "floor of all/recall@20 is 2"),
+        ("min_holdout_users: 5", "min_holdout_users: 5\nparity: 100", "parity is 100, wanted true or false"),
+        ("min_holdout_users: 5", "min_holdout_users: 5\nsanity: {gini: 1}", "sanity: gini is 1, wanted at_least"),
         ("margin: 0.5", "margin: lots", "superiority against als: margin is 'lots'"),
         ("margin: 0.1, ", "", "non_inferiority against champion: margin is missing"),
         ("margin: 0.1", "margin: -0.1", "non_inferiority against champion: margin is -0.1"),
