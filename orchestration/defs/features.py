@@ -25,7 +25,7 @@ from orchestration.landing import Landed, Taken, note_taken
 from orchestration.parent_version import parent_of
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
-from orchestration.split import checked_split
+from orchestration.split import checked_split, few_users, windows_line
 from orchestration.workspace import Workspace, fill
 from serving.registry.sqlite import open_registry
 
@@ -64,7 +64,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         as_of=as_of,
         validation_start=split.validation_start,
         cut=split.cut,
-        notes=tables.notes,
+        notes=(*tables.notes, *few_users(workspace, tables, split)),
         data=str(Path(workspace.data).absolute()) if workspace.data else None,
         identity=Identity.of(tables).to_text(),
     )
@@ -76,7 +76,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         context.log.warning(finding.text)
     parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
     context.log.info(source_line(tables, value))
-    for note in tables.notes:
+    for note in value.notes:
         context.log.info(note)
     facts = {name: str(fact) for name, fact in (asdict(found) | asdict(split) | {"as_of": as_of}).items()}
     for name in TABLES:
@@ -87,17 +87,16 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
             "path": dg.MetadataValue.path(str(folder)),
         }
         if name == "events":
-            metadata |= {"fingerprint": facts, "notes": list(tables.notes)}
+            metadata |= {"fingerprint": facts, "notes": list(value.notes)}
+            metadata["windows"] = windows_line(tables.schema, split.validation_start, split.cut, as_of)
             metadata |= {"page on the data": dg.MetadataValue.url(written.as_uri()), "warnings": len(page.findings)}
         yield dg.Output(value, output_name=name, metadata=metadata)
 
 
 def source_line(tables: Tables, source: Source) -> str:
     """Say how much there is, and what each part of the time is for."""
-    return (
-        f"{tables.events.height:,} events, {tables.users.height:,} users, {tables.items.height:,} items: train before"
-        f" {source.validation_start}, validate until {source.cut}, hold out until {source.as_of}"
-    )
+    windows = windows_line(tables.schema, source.validation_start, source.cut, source.as_of)
+    return f"{tables.events.height:,} events, {tables.users.height:,} users, {tables.items.height:,} items: {windows}"
 
 
 @dg.asset(group_name="features", compute_kind="polars")

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestration.asset_files import DATA_JSON, DATA_PAGE, data_folder
+from orchestration.asset_files import DATA_JSON, DATA_PAGE, data_folder, read_schema
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
+from orchestration.split import windows, windows_line
 from training.artifacts.choice import read_choice
 from training.recipes.choice import choice_lines
 
@@ -123,7 +124,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
 
     version = judged.version
     registry = Registry(settings, version.source.dataset)
-    tried = read_choice(registry.download(version.version))
+    tried, schema = read_choice(registry.download(version.version)), read_schema(version.source)
     manifest, measured = read(registry, version.version), read_evaluation(judged)
     return {
         "dataset": version.source.dataset,
@@ -135,8 +136,11 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "reasons": list(manifest.verdict.reasons),
         "champion": registry.champion(),
         "served": list(served(registry)),
+        "validation_start": version.source.validation_start.isoformat(),
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),
+        **windows(schema, version.source.validation_start, version.source.cut, version.source.as_of),
+        "windows": windows_line(schema, version.source.validation_start, version.source.cut, version.source.as_of),
         "notes": list(version.source.notes),
         "choice": choice_lines(tried),
         "warnings": _warnings(version.source),
@@ -164,7 +168,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
     chosen = [f"Recipe, chosen on the validation window: {line}." for line in summary["choice"]]
-    for note in (*notes(measured), *chosen, *summary["notes"]):
+    for note in (f"Windows: {summary['windows']}.", *notes(measured), *chosen, *summary["notes"]):
         console.print(note, style="dim", highlight=False, markup=False)
     for warning in summary["warnings"]:
         console.print(f"Warning: {warning}", highlight=False, markup=False)
