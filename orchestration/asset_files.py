@@ -16,6 +16,8 @@ from orchestration.asset_values import Source, Version
 
 DATA_PAGE, DATA_JSON = "data.html", "data.json"
 """Page on the data of a run, in the folder of its tables and in the MLflow run of a version."""
+DIFFERENCE_PAGE = "difference.html"
+"""Page on a version beside the champion, in the folder and in the MLflow run of the version."""
 EMBEDDING = "embedding"
 EMBEDDINGS = Path("item_embeddings", "embeddings.parquet")
 """Item embeddings in the folder of a version."""

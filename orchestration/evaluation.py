@@ -19,10 +19,11 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import asked_at
 from feature_repo.progress import track
-from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.schema import ITEM_ID, USER_ID, Entity
 from orchestration.asset_files import features_folder
 from orchestration.asset_values import Index
 from orchestration.champion import load_champion
+from orchestration.difference import Difference, difference_of, item_names
 from orchestration.field_slices import slices_of
 from orchestration.index_recall import sampled_index_recall
 from orchestration.parity import measure_parity, sample_of
@@ -80,6 +81,8 @@ class Evaluated:
     """Values of each field that is sliced by; at most `MAX_VALUES` of them are measured."""
     sanity: dict[str, Measures] = field(default_factory=dict)
     """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
+    difference: Difference | None = None
+    """Lists beside those of the champion; None without one, and in evaluations from before."""
     notes: tuple[str, ...] = ()
     """What was left out of this evaluation, and why."""
     champion: int | None
@@ -90,7 +93,10 @@ class Evaluated:
     def to_json(self) -> str:
         """Everything but the per-user arrays."""
         raw = {**vars(self), "champion_cut": self.champion_cut and self.champion_cut.isoformat()}
-        raw["parity"] = self.parity and asdict(self.parity)
+        raw |= {
+            "parity": self.parity and asdict(self.parity),
+            "difference": self.difference and asdict(self.difference),
+        }
         for part in ("systems", "core"):
             raw[part] = {name: json.loads(each.to_json()) for name, each in getattr(self, part).items()}
         return json.dumps(raw, indent=1)
@@ -101,9 +107,10 @@ class Evaluated:
         raw = json.loads(text)
         for part in ("systems", "core"):
             raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
-        cut, parity = raw["champion_cut"], raw.get("parity")
+        cut, parity, difference = raw["champion_cut"], raw.get("parity"), raw.get("difference")
         read = {"notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)}
-        return cls(**{**raw, **read, "parity": parity and Parity(**parity)})
+        read |= {"parity": parity and Parity(**parity), "difference": difference and Difference.from_dict(difference)}
+        return cls(**{**raw, **read})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,11 +221,21 @@ def evaluate_version(
         parity=parity,
         slice_values=dict(slices.values),
         sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
+        difference=_difference(measured["whole"], window, tables, seed),
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,
         champion_note=champion.note,
     )
+
+
+def _difference(systems: Mapping[str, Evaluation], window: Window, tables: Tables, seed: int) -> Difference | None:
+    """Lists of the version beside those of the champion, if that was measured."""
+    if CHAMPION not in systems:
+        return None
+    fields = [each.name for each in tables.schema.features_of(Entity.ITEM) if each.display]
+    names_N = item_names(window.corpus[ITEM_ID], tables.items, fields)
+    return difference_of(systems[TWO_TOWER], systems[CHAMPION], window.holdout, names_N, seed=seed)
 
 
 def _sanity(

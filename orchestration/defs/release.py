@@ -11,6 +11,7 @@ from feature_repo.whole_file import write_text
 from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
+from orchestration.difference_page.keep import keep_difference
 from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
 from orchestration.local.datasets import remember
 from orchestration.online import load_features
@@ -98,6 +99,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
         context.log.info(reason)
     path = version_folder(version) / "verdict.json"
     write_text(path, decided.to_json())
+    page = keep_difference(registry, evaluation, decided)
     return dg.MaterializeResult(
         value=Judged(version=version, path=path),
         metadata={
@@ -105,6 +107,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
             "version": version.version,
             "outcome": decided.outcome.value,
             "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
+            **({"beside the champion": dg.MetadataValue.url(page.as_uri())} if page else {}),
         },
         check_results=list(check_results(decided)),
     )

@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestration.asset_files import DATA_JSON, DATA_PAGE, data_folder, read_schema
+from orchestration.asset_files import (
+    DATA_JSON,
+    DATA_PAGE,
+    DIFFERENCE_PAGE,
+    data_folder,
+    read_schema,
+    version_folder,
+)
 from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
 from orchestration.split import windows, windows_line
@@ -149,6 +156,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "metrics": {name: system.metrics for name, system in measured.systems.items()},
         "core_metrics": {name: system.metrics for name, system in measured.core.items()},
         "mlflow_run": registry.run_url(version.version),
+        "difference_page": _difference_page(judged),
     }
 
 
@@ -179,7 +187,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print("\n[bold]Sample recommendations[/bold]")
         for text in _samples(settings, summary["dataset"]):
             console.print(text, highlight=False, markup=False)
-    console.print(_next_steps(settings, summary["data_page"]), highlight=False, markup=False)
+    console.print(_next_steps(settings, summary), highlight=False, markup=False)
 
 
 def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list[str]:
@@ -240,12 +248,21 @@ def _warnings(source: Source) -> list[str]:
     return [each["text"] for each in findings]
 
 
-def _next_steps(settings: Settings, page: str) -> str:
-    return (
-        "\nNext:  gatehouse recommend USER -k 20   items for a user"
-        "\n       gatehouse up                     the service, Dagster, MLflow and Milvus on this machine"
-        "\n       gatehouse releases               all versions; `gatehouse rollback` restores the former champion"
-        f"\n       {page}   page on the data: files, columns, warnings"
-        f"\n       {settings.home}/data_docs   expectations on the features, and their results"
-        f"\n       {settings.home}/logs        the log\n"
-    )
+def _difference_page(judged: Judged) -> str | None:
+    """Path of the page beside the champion; None where there was none."""
+    path = version_folder(judged.version) / DIFFERENCE_PAGE
+    return str(path) if path.exists() else None
+
+
+def _next_steps(settings: Settings, summary: Mapping[str, Any]) -> str:
+    beside = summary["difference_page"]
+    lines = [
+        "\nNext:  gatehouse recommend USER -k 20   items for a user",
+        "       gatehouse up                     the service, Dagster, MLflow and Milvus on this machine",
+        "       gatehouse releases               all versions; `gatehouse rollback` restores the former champion",
+        f"       {summary['data_page']}   page on the data: files, columns, warnings",
+        *([f"       {beside}   who gains and who loses beside the champion"] if beside else []),
+        f"       {settings.home}/data_docs   expectations on the features, and their results",
+        f"       {settings.home}/logs        the log\n",
+    ]
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ GATE = "tests/unit/serving/gate/test_gate.py"
 READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestration/test_gate_power.py"
 MANIFEST = "tests/unit/serving/release/test_manifest.py"
 PARITY = "tests/integration/test_parity.py"
+BESIDE = "tests/unit/orchestration/test_difference.py"
 FIELDS = "tests/unit/serving/gate/test_fields.py"
 SANITY = "tests/unit/serving/gate/test_sanity.py"
 CHECKS = "tests/unit/orchestration/reporting/test_gate_checks.py"
@@ -265,6 +266,20 @@ IN_GATE = [
         right="np.unique(query_P * np.int64(len(names)) + codes_N[relevant.indices])",
         wrong="(query_P * np.int64(len(names)) + codes_N[relevant.indices])",
         test="tests/unit/training/evaluation/test_slices.py::test_of_many_values_those_with_most_users_are_measured",
+    ),
+    Mistake(
+        name="the names of items taken for markup",
+        module="orchestration.difference_page.page",
+        right="autoescape=True",
+        wrong="autoescape=False",
+        test=f"{BESIDE}::test_values_of_the_data_are_no_markup_and_the_page_asks_for_nothing",
+    ),
+    Mistake(
+        name="the champion's users shown as the version's",
+        module="orchestration.difference",
+        right="in (lists, lists[::-1])",
+        wrong="in (lists, lists)",
+        test=f"{BESIDE}::test_users_are_shown_with_what_they_got_had_and_took",
     ),
     Mistake(
         name="a measure that is no number within its bounds",

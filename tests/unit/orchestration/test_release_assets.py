@@ -56,6 +56,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     monkeypatch.setattr(release, "read", verdict)
     monkeypatch.setattr(release, "promote_challenger", lambda *_: made.done.append("promoted"))
     monkeypatch.setattr(release, "seal_verdict", lambda *_: made.done.append("sealed"))
+    monkeypatch.setattr(release, "keep_difference", lambda *_: None)
     return made
 
 

@@ -59,6 +59,7 @@ def test_the_asset_alone_brings_its_checks_and_a_failed_one_blocks_nothing(
     registry.stored[1][MANIFEST_SHA256] = "sealed"
     monkeypatch.setattr(release, "Registry", lambda *_: registry)
     monkeypatch.setattr(release, "read", lambda *_: SimpleNamespace(verdict=Verdict.of(JUDGED, None)))
+    monkeypatch.setattr(release, "keep_difference", lambda *_: tmp_path / "difference.html")
     times = dict.fromkeys(("as_of", "validation_start", "cut"), "2024-03-01T00:00:00")
     source = Source(dataset="shop", folder=tmp_path / "source", sha256="", **times)
     version = Version(source=source, frames=tmp_path / "training_set", version=1, reused=False)
@@ -79,4 +80,6 @@ def test_the_asset_alone_brings_its_checks_and_a_failed_one_blocks_nothing(
     )
     found = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
     assert result.success
+    (metadata,) = [each.metadata for each in result.asset_materializations_for_node("verdict")]
+    assert metadata["beside the champion"].value == (tmp_path / "difference.html").as_uri()
     assert found == {kind.value: kind.value not in ("superiority", "index_recall") for kind in RuleKind}
