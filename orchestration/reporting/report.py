@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestration.asset_files import DATA_JSON, DATA_PAGE, DIFFERENCE_PAGE, data_folder, version_folder
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
 from training.artifacts.choice import read_choice
 from training.recipes.choice import choice_lines
@@ -97,6 +97,16 @@ def _sanity_table(measured: Evaluated) -> list[str]:
         f"| {name} | {' | '.join(_number(measured.sanity[system].get(name)) for system in shown)} |" for name in names
     ]
     return [f"| lists and embeddings | {' | '.join(shown)} |", f"|---|{'---|' * len(shown)}", *rows, ""] if rows else []
+
+
+def drift_markdown(measured: Evaluated) -> str:
+    """Write the drift of the features in Markdown, the largest first."""
+    if measured.drift is None:
+        return "not measured"
+    found = sorted(measured.drift.features.items(), key=lambda each: -each[1].beyond_chance)
+    rows = [f"| {name} | {each.index:.3f} | {each.chance:.3f} |" for name, each in found]
+    head = f"| feature, against {measured.drift.against} | stability index | by chance |"
+    return "\n".join([head, "|---|---|---|", *rows])
 
 
 def _number(value: float | None) -> str:
