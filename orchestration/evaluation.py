@@ -7,10 +7,8 @@ Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +22,13 @@ from orchestration.asset_files import features_folder
 from orchestration.asset_values import Index
 from orchestration.champion import load_champion
 from orchestration.difference import Difference, difference_of, item_names
+from orchestration.drift import measure_drift
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.field_slices import slices_of
 from orchestration.index_recall import sampled_index_recall
 from orchestration.parity import measure_parity, sample_of
 from orchestration.served_search import served_search
 from serving.corpus import Corpus
-from serving.gate.parity import Parity
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.settings import Settings
@@ -50,67 +49,12 @@ from training.retrieval.exact import MakeSearch, Mask
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-TWO_TOWER, CHAMPION = "two_tower", "champion"
 CORE_USERS = 10
 """Least users of an item of the core corpus, which makes results comparable with published tables."""
 INDEX_K = 100
 """List length of the index recall, or the number of reranked candidates if that is larger."""
 MAX_USERS = 50_000
 """Users that are evaluated; of more, a seeded sample of this size."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """Everything measured on the hold-out of one version."""
-
-    systems: dict[str, Evaluation]
-    """Exact retrieval over the whole corpus, by system."""
-    core: dict[str, Evaluation]
-    """The same over the core corpus."""
-    core_items: int
-    """Items of the core corpus."""
-    items: int
-    """Items of the whole corpus."""
-    index_recall: float
-    """Share of the exact top INDEX_K that the searcher returns, under serving's filters and without seen items."""
-    index_users: int
-    """Users that index recall was measured on."""
-    parity: Parity | None = None
-    """Features and answers online beside these; None in evaluations from before it was measured."""
-    slice_values: dict[str, int] = field(default_factory=dict)
-    """Values of each field that is sliced by; at most `MAX_VALUES` of them are measured."""
-    sanity: dict[str, Measures] = field(default_factory=dict)
-    """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
-    difference: Difference | None = None
-    """Lists beside those of the champion; None without one, and in evaluations from before."""
-    notes: tuple[str, ...] = ()
-    """What was left out of this evaluation, and why."""
-    champion: int | None
-    champion_cut: datetime | None
-    champion_note: str | None
-    """Reason why the champion could not be compared, if so."""
-
-    def to_json(self) -> str:
-        """Everything but the per-user arrays."""
-        raw = {**vars(self), "champion_cut": self.champion_cut and self.champion_cut.isoformat()}
-        raw |= {
-            "parity": self.parity and asdict(self.parity),
-            "difference": self.difference and asdict(self.difference),
-        }
-        for part in ("systems", "core"):
-            raw[part] = {name: json.loads(each.to_json()) for name, each in getattr(self, part).items()}
-        return json.dumps(raw, indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> Evaluated:
-        """Read what `to_json` wrote."""
-        raw = json.loads(text)
-        for part in ("systems", "core"):
-            raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
-        cut, parity, difference = raw["champion_cut"], raw.get("parity"), raw.get("difference")
-        read = {"notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)}
-        read |= {"parity": parity and Parity(**parity), "difference": difference and Difference.from_dict(difference)}
-        return cls(**{**raw, **read})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -220,6 +164,7 @@ def evaluate_version(
         index_users=index_users,
         parity=parity,
         slice_values=dict(slices.values),
+        drift=measure_drift(registry, value.version, tables.schema, champion.version),
         sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
         difference=_difference(measured["whole"], window, tables, seed),
         notes=_notes(baselines, large),

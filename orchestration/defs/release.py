@@ -12,13 +12,15 @@ from orchestration.asset_files import judging, read_embeddings, read_tables, ver
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
 from orchestration.difference_page.keep import keep_difference
-from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
+from orchestration.drift import keep_profiles
+from orchestration.evaluated import TWO_TOWER, Evaluated
+from orchestration.evaluation import evaluate_version
 from orchestration.local.datasets import remember
 from orchestration.online import load_features
 from orchestration.reporting.gate_checks import check_results, check_specs
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
-from orchestration.reporting.report import metrics_markdown
+from orchestration.reporting.report import drift_markdown, metrics_markdown
 from orchestration.verdict import seal_verdict
 from orchestration.workspace import Workspace, fill
 from serving.corpus import open_corpus
@@ -58,6 +60,8 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
             )
         (partial / "evaluation.json").write_text(measured.to_json())
         registry.log_results(version.version, measured.systems[TWO_TOWER].metrics, evaluation_figures(measured))
+        if measured.drift:
+            keep_profiles(registry, version.version, measured.drift)
 
     with judging(version):
         if MANIFEST_SHA256 not in registry.tags(version.version):
@@ -68,6 +72,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
         Judged(version=version, path=folder / "evaluation.json"),
         metadata={
             "metrics": dg.MetadataValue.md(metrics_markdown(measured)),
+            "drift": dg.MetadataValue.md(drift_markdown(measured)),
             "index recall": measured.index_recall,
             "baselines": ", ".join(names),
             **{name: dg.MetadataValue.md(as_markdown(f)) for name, f in evaluation_figures(measured).items()},

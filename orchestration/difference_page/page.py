@@ -13,7 +13,7 @@ from typing import Any
 from orchestration.data_page.html import POLICY, STYLE
 from orchestration.difference import METRIC, Difference
 from orchestration.difference_page import plots
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.report import VIEWS
 from orchestration.reporting.text import plain
 from serving.gate.verdict import Verdict
@@ -67,6 +67,7 @@ def difference_html(dataset: str, version: int, measured: Evaluated, verdict: Ve
         zero=zero,
         plots=plots,
         height=len(found) * plots.ROW,
+        drift=measured.drift,
         measures={name: [measured.sanity.get(side, {}).get(name) for side in sides] for name in _measures(measured)},
     )
 

@@ -23,6 +23,7 @@ DESCRIPTIONS = {
     RuleKind.INDEX_RECALL: "The searcher that serves returns what exact search does.",
     RuleKind.PARITY: "Features read online, and the answers from them, are those that were evaluated.",
     RuleKind.SANITY: "Measures of lists and embeddings are within the bounds of a model that is not broken.",
+    RuleKind.DRIFT: "No feature moved beyond its limit; those that moved are named.",
 }
 NO_RULE = "the policy has no rule of this kind, or nothing to apply it to"
 NOT_KEPT = "judged before rules were kept by kind: the reasons are with the asset"

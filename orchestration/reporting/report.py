@@ -14,7 +14,7 @@ from orchestration.asset_files import (
     read_schema,
     version_folder,
 )
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
 from orchestration.split import windows, windows_line
 from training.artifacts.choice import read_choice
@@ -105,6 +105,16 @@ def _sanity_table(measured: Evaluated) -> list[str]:
         f"| {name} | {' | '.join(_number(measured.sanity[system].get(name)) for system in shown)} |" for name in names
     ]
     return [f"| lists and embeddings | {' | '.join(shown)} |", f"|---|{'---|' * len(shown)}", *rows, ""] if rows else []
+
+
+def drift_markdown(measured: Evaluated) -> str:
+    """Write the drift of the features in Markdown, the largest first."""
+    if measured.drift is None:
+        return "not measured"
+    found = sorted(measured.drift.features.items(), key=lambda each: -each[1].beyond_chance)
+    rows = [f"| {name} | {each.index:.3f} | {each.chance:.3f} |" for name, each in found]
+    head = f"| feature, against {measured.drift.against} | stability index | by chance |"
+    return "\n".join([head, "|---|---|---|", *rows])
 
 
 def _number(value: float | None) -> str:

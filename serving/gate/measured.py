@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from serving.gate.comparison import Comparison
+from serving.gate.drift import Drifted
 from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION
 
@@ -36,6 +37,10 @@ class Measured:
     """Features and answers online beside those of the evaluation; None if they were not compared."""
     slice_values: Mapping[str, int] = field(default_factory=dict)
     """Values of each field that is sliced by, measured or not."""
+    drift: Mapping[str, Drifted] | None = None
+    """Drift by feature; None if it was not measured."""
+    drift_against: str = ""
+    """Words for the reference of the drift."""
     sanity: Mapping[str, float | None] | None = None
     """Measures of lists and embeddings by name, None where one is not defined; None if none was measured."""
 

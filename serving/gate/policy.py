@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from serving.gate.drift import DriftLimits
 from serving.gate.sanity import Bounds
 
 CHAMPION = "champion"
@@ -104,6 +105,8 @@ class Policy:
     min_slice_users: int = 100
     parity: bool = True
     """Whether features and answers online must be those of the evaluation."""
+    drift: DriftLimits | None = None
+    """Limits of the drift of features; None for no rule."""
     sanity: Mapping[str, Bounds] = field(default_factory=dict)
     """Bounds of measures of lists and embeddings, by name."""
     text: str = field(default="", compare=False)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from serving.gate.drift import read_limits
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.sanity import read_bounds
 
@@ -26,7 +27,8 @@ def read_policy(path: Path | None = None) -> Policy:
         rules = tuple(_rules(raw))
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
         sanity = read_bounds(raw.pop("sanity", None) or {})
-        policy = Policy(rules=rules, not_beaten=not_beaten, sanity=sanity, text=text, **raw)
+        drift = None if (given := raw.pop("drift", None)) is None else read_limits(given)
+        policy = Policy(rules=rules, not_beaten=not_beaten, sanity=sanity, drift=drift, text=text, **raw)
         _check_champion(policy)
     except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
         said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from serving.gate.drift import judge_drift
 from serving.gate.measured import Measured
 from serving.gate.paired import judge_whole
 from serving.gate.parity import judge_parity
@@ -34,6 +35,7 @@ def decide(measured: Measured, policy: Policy) -> Verdict:
         _floor(RuleKind.INDEX_RECALL, "index recall", measured.index_recall, policy.index_recall),
         *([judge_parity(measured.parity)] if policy.parity else []),
         *([judge_sanity(measured.sanity, policy.sanity)] if policy.sanity else []),
+        *([judge_drift(measured.drift, measured.drift_against, policy.drift)] if policy.drift else []),
     ]
     return Verdict.of(judged, PolicyText(text=policy.text, sha256=policy.sha256) if policy.text else None)
 

@@ -29,6 +29,7 @@ class RuleKind(StrEnum):
     INDEX_RECALL = "index_recall"
     PARITY = "parity"
     SANITY = "sanity"
+    DRIFT = "drift"
 
 
 @dataclass(frozen=True)

@@ -282,6 +282,20 @@ IN_GATE = [
         test=f"{BESIDE}::test_users_are_shown_with_what_they_got_had_and_took",
     ),
     Mistake(
+        name="a drift that was not measured passed",
+        module="serving.gate.drift",
+        right='Outcome.UNDECIDED, "drift of the features',
+        wrong='Outcome.PASSED, "drift of the features',
+        test="tests/unit/serving/gate/test_drift_rule.py::test_a_drift_is_noted_and_fails_where_asked",
+    ),
+    Mistake(
+        name="features compared with bins of their own",
+        module="orchestration.drift",
+        right="profile(values, reference)",
+        wrong="profile(values)",
+        test="tests/unit/orchestration/test_drift.py::test_a_feature_that_moved_is_the_one_that_is_found",
+    ),
+    Mistake(
         name="a measure that is no number within its bounds",
         module="serving.gate.sanity",
         right="if not math.isfinite(value):",

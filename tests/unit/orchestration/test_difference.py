@@ -17,7 +17,7 @@ from orchestration.asset_values import Judged, Source, Version
 from orchestration.difference import SHOWN_USERS, Difference, difference_of, item_names
 from orchestration.difference_page.keep import keep_difference
 from orchestration.difference_page.page import difference_html, slices_of
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from serving.gate.verdict import Outcome, Verdict
 from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout

@@ -15,14 +15,18 @@ import polars as pl
 
 from orchestration import evaluation
 from orchestration.asset_values import Index, Source, Version
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window, corpora_of
+from orchestration.drift import Drift
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluation import Window, corpora_of
 from orchestration.verdict import judge as verdict_on
+from serving.gate.drift import Drifted, DriftLimits
 from serving.gate.parity import Parity
 from serving.gate.policy import Kind, Policy, Rule, Undecided
 from serving.gate.sanity import Bounds
 from serving.gate.verdict import Outcome
 from training.baselines import BASELINES, Log
 from training.evaluation.comparison import Comparison
+from training.evaluation.drift import Profile
 from training.evaluation.holdout import Holdout
 from training.evaluation.result import Evaluation
 
@@ -36,6 +40,11 @@ POLICY = Policy(
     index_recall=0.9,
     min_holdout_users=10,
     parity=False,
+)
+DRIFT = Drift(
+    against="their own",
+    features={"user age": Drifted(index=0.9, chance=0.1)},
+    profiles={"user age": Profile(rows=3, edges=(1.0, 2.0), counts={"0": 1, "1": 2})},
 )
 PARITY = Parity(users=100, features={"age": 0, "history_items": 7}, lists=2, k=20)
 
@@ -86,6 +95,7 @@ def test_an_evaluation_survives_its_json() -> None:
         notes=("left out",),
         parity=PARITY,
         sanity={TWO_TOWER: {"coverage": 0.5, "list_similarity": None}},
+        drift=DRIFT,
     )
     text = first.to_json()
     again = Evaluated.from_json(text)
@@ -93,6 +103,7 @@ def test_an_evaluation_survives_its_json() -> None:
     assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
     assert again.notes == ("left out",)
     assert again.parity == PARITY
+    assert again.drift == DRIFT
     assert again.sanity == first.sanity
     assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
     assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}
@@ -123,6 +134,18 @@ def test_the_sanity_of_the_version_is_judged_and_not_that_of_a_baseline() -> Non
         sanity |= {TWO_TOWER: {"coverage": own}} if own else {}
         found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, sanity=sanity)
         assert verdict_on(found, CUT, policy).outcome is outcome
+
+
+def test_a_drift_fails_where_the_policy_says_so() -> None:
+    for limits, outcome in (
+        (DriftLimits(note=0.25), Outcome.PASSED),
+        (DriftLimits(note=0.25, fail=0.5), Outcome.FAILED),
+        (DriftLimits(note=0.25, fail=0.85), Outcome.PASSED),
+    ):
+        found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, drift=DRIFT)
+        verdict = verdict_on(found, CUT, replace(POLICY, drift=limits))
+        assert verdict.outcome is outcome
+        assert "against their own: user age 0.90 (0.10 by chance)" in verdict.reasons[-1]
 
 
 def test_the_first_version_needs_no_champion() -> None:

@@ -64,6 +64,7 @@ def shipped(**changes: float) -> Outcome:
         champion_cut=CUT,
         parity=SAME_ONLINE,
         sanity=SANE,
+        drift={},
     )
     return decide(measured, read_policy()).outcome
 
@@ -95,6 +96,7 @@ def test_the_shipped_policy_stops_a_proven_loss_in_a_slice() -> None:
             champion_cut=CUT,
             parity=SAME_ONLINE,
             sanity=SANE,
+            drift={},
         )
         assert decide(measured, policy).outcome is outcome
 
