@@ -201,3 +201,32 @@ def test_both_watch_without_being_switched_on() -> None:
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert sensor.minimum_interval_seconds is not None and sensor.minimum_interval_seconds <= 60
+
+
+def run_job(name: str, **config: object) -> dg.ExecuteInProcessResult:
+    (op,) = defs.resolve_job_def(name).nodes
+    with dg.DagsterInstance.ephemeral() as instance:
+        config_of_run = {"ops": {op.name: {"config": {"dataset": DATASET, **config}}}}
+        return defs.resolve_job_def(name).execute_in_process(
+            run_config=config_of_run, instance=instance, raise_on_error=False
+        )
+
+
+def test_the_champion_is_moved_by_jobs_as_by_commands(settings: Settings) -> None:
+    result = run_job("promote_job", version=4)
+    assert result.success and Release.load(settings, DATASET).manifest.version == 4
+    (seen,) = [each for each in result.all_events if each.event_type_value == "ASSET_OBSERVATION"]
+    assert seen.asset_key.to_user_string() == "champion"
+    assert run_job("rollback_job").success
+    assert Release.load(settings, DATASET).manifest.version == 2
+
+
+def test_a_job_promotes_no_version_that_failed_without_a_reason(settings: Settings) -> None:
+    result = run_job("promote_job", version=3)
+    (failure,) = [each for each in result.all_events if each.is_step_failure]
+    assert "its verdict is failed" in str(failure.step_failure_data.error)
+    assert open_registry(settings, DATASET).champion() == 2
+    assert run_job("promote_job", version=3, override="a test").success
+    assert Registry(settings, DATASET).tags(3)["gatehouse.override_reason"] == "a test"
+    assert run_job("rollback_job").success
+    Registry(settings, DATASET)._client.delete_model_version_tag(DATASET, "3", "gatehouse.override_reason")
