@@ -5,7 +5,18 @@ from __future__ import annotations
 import dagster as dg
 
 from orchestration.asset_values import json_io_manager
-from orchestration.defs import automation, checks, experiments, features, index, new_data, release, training, watch
+from orchestration.defs import (
+    automation,
+    checks,
+    experiments,
+    features,
+    index,
+    new_data,
+    release,
+    staleness,
+    training,
+    watch,
+)
 from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
@@ -14,7 +25,7 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[automation.release_job],
     schedules=[automation.nightly],
-    sensors=[new_data.new_files, new_data.sealed_events, watch.verdicts, watch.failed_runs],
+    sensors=[new_data.new_files, new_data.sealed_events, watch.verdicts, watch.failed_runs, staleness.stale],
     resources={"workspace": Workspace(), "io_manager": json_io_manager},
     executor=dg.in_process_executor,
     loggers={"terminal": terminal_logger, "console": dg.colored_console_logger},
