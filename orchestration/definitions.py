@@ -15,6 +15,7 @@ from orchestration.defs import (
     moves,
     new_data,
     release,
+    staleness,
     training,
     watch,
 )
@@ -33,6 +34,7 @@ defs = dg.Definitions(
         new_data.sealed_events,
         watch.verdicts,
         watch.failed_runs,
+        staleness.stale,
     ],
     resources={"workspace": Workspace(), "io_manager": json_io_manager},
     executor=dg.in_process_executor,

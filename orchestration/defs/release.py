@@ -11,6 +11,7 @@ from feature_repo.whole_file import write_text
 from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
+from orchestration.defs.staleness import FRESHNESS
 from orchestration.difference_page.keep import keep_difference
 from orchestration.drift import keep_profiles
 from orchestration.evaluated import TWO_TOWER, Evaluated
@@ -118,7 +119,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     )
 
 
-@dg.asset(group_name="release", compute_kind="feast", deps=["training_set"])
+@dg.asset(group_name="release", compute_kind="feast", deps=["training_set"], freshness_policy=FRESHNESS)
 def online_features(
     context: dg.AssetExecutionContext, workspace: Workspace, user_features: Features
 ) -> dg.MaterializeResult:
@@ -139,7 +140,7 @@ def online_features(
     )
 
 
-@dg.asset(group_name="release", compute_kind="mlflow", deps=[online_features])
+@dg.asset(group_name="release", compute_kind="mlflow", deps=[online_features], freshness_policy=FRESHNESS)
 def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: Judged) -> dg.MaterializeResult:
     """The release that serves. It changes on a passed verdict only.
 
