@@ -32,6 +32,7 @@ ORDER = (
     "events",
     "items",
     "experiment",
+    "replay",
     "clean",
 )
 """Commands in the order of the help."""
