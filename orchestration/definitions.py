@@ -7,6 +7,7 @@ import dagster as dg
 from orchestration.asset_values import json_io_manager
 from orchestration.defs import (
     automation,
+    backfill,
     checks,
     experiments,
     features,
@@ -23,7 +24,7 @@ from orchestration.workspace import Workspace
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([features, training, index, release, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
-    jobs=[automation.release_job],
+    jobs=[automation.release_job, backfill.training_days],
     schedules=[automation.nightly],
     sensors=[new_data.new_files, new_data.sealed_events, watch.verdicts, watch.failed_runs, staleness.stale],
     resources={"workspace": Workspace(), "io_manager": json_io_manager},
