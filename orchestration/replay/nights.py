@@ -15,9 +15,6 @@ from orchestration.pipeline import CheckError, run_pipeline
 from orchestration.replay.plan import ReplayPlan
 from orchestration.replay.record import FULL, UPDATE, Night, Records
 from orchestration.replay.versions import Versions
-from orchestration.run_tables import run_tables
-from orchestration.split import checked_split
-from orchestration.workspace import Workspace
 from serving.registry import Registry
 from serving.release.manifest import read
 from serving.settings import Settings
@@ -58,13 +55,11 @@ def run_night(
     if kind == UPDATE:
         options["update"] = str(parent)
     started = time.perf_counter()
-    if kind == UPDATE and parent is not None and not _has_news(Workspace(**options), registry, parent):
-        echo(f"{moment:%Y-%m-%d}: no new day to train on")
-        return Night(moment=moment, kind=None, champion=champion, note="no new day to train on")
     echo(f"{moment:%Y-%m-%d}: {kind}")
     try:
         judged = run_pipeline(options, quiet=True)
-    except (CheckError, InputError) as error:  # as in production: the champion goes on serving
+    except (CheckError, InputError) as error:
+        # As in production: the champion goes on serving. An update without a new day to learn from ends here too.
         seconds = time.perf_counter() - started
         return Night(moment=moment, kind=kind, champion=champion, note=str(error), seconds=seconds)
     seconds = time.perf_counter() - started
@@ -82,11 +77,6 @@ def run_night(
         refitted=refitted,
         seconds=seconds,
     )
-
-
-def _has_news(workspace: Workspace, registry: Registry, parent: int) -> bool:
-    """Whether the training part has grown since a version's: an update without new events is refused."""
-    return checked_split(workspace, run_tables(workspace)).cut > read(registry, parent).cut
 
 
 def _refitted(registry: Registry, judged: Judged) -> int | None:

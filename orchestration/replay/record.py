@@ -18,8 +18,8 @@ class Night:
     """A night: what was trained, what it gave, and what it cost."""
 
     moment: datetime
-    kind: str | None
-    """Kind of its training, `full` or `update`; None where nothing was new."""
+    kind: str
+    """Kind of its training, `full` or `update`."""
     version: int | None = None
     """The judged version; None where the run ended before."""
     outcome: str = "none"

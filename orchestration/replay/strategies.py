@@ -46,7 +46,7 @@ FULL_AND_UPDATES, FULL_AND_REFIT, FULL_ONLY, NEVER = (
     "never retrained",
 )
 STRATEGIES = (
-    Strategy(name=FULL_AND_UPDATES, serves=_champion, trains=lambda _, night: night.kind is not None),
+    Strategy(name=FULL_AND_UPDATES, serves=_champion, trains=lambda *_: True),
     Strategy(name=FULL_AND_REFIT, serves=_refitted, trains=lambda _, night: night.kind == FULL),
     Strategy(name=FULL_ONLY, serves=_full, trains=lambda _, night: night.kind == FULL),
     Strategy(name=NEVER, serves=_first, trains=lambda number, _: number == 0),
