@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,17 @@ def judging(version: Version) -> AbstractContextManager[Any]:
 
     lock: AbstractContextManager[Any] = FileLock(version_folder(version).with_suffix(".judging.lock"))
     return lock
+
+
+def folder_sha256(folder: Path) -> str:
+    """Hash the names and bytes of the files of a folder."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            found.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return found.hexdigest()
 
 
 def write_embeddings(ids: pl.Series, vectors_ND: np.ndarray, path: Path) -> None:

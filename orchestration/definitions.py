@@ -7,6 +7,7 @@ import dagster as dg
 from orchestration.asset_values import json_io_manager
 from orchestration.defs import (
     automation,
+    backfill,
     champion_jobs,
     checks,
     experiments,
@@ -25,7 +26,7 @@ from orchestration.workspace import Workspace
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([features, training, index, release, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
-    jobs=[automation.release_job, champion_jobs.promote_job, champion_jobs.rollback_job],
+    jobs=[automation.release_job, backfill.training_days, champion_jobs.promote_job, champion_jobs.rollback_job],
     schedules=[automation.nightly],
     sensors=[
         moves.champion_moved,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from feature_repo.errors import InputError
 from feature_repo.utc import present_time, utc_time
 from feature_repo.whole_file import write_text
 from orchestration.options import PLAIN, check_options, chosen_baselines
@@ -32,6 +33,10 @@ class Workspace(dg.ConfigurableResource):
 
     dataset: str = "completejourney"
     data: str | None = None
+    past: bool = False
+    """Whether the run stands in the past: it sees what was known before `as_of`, and no later event is an error."""
+    history: str | None = None
+    """Folder of canonical tables that a run in the past reads instead of the dataset."""
     as_of: str | None = None
     now: str | None = None
     """Present time; None for this machine's clock."""
@@ -82,7 +87,7 @@ class Workspace(dg.ConfigurableResource):
 
         Raises:
             ValueError: the recipe is unknown, the device is not there, or the gate policy has mistakes.
-            InputError: options exclude each other, or name no version.
+            InputError: options exclude each other, name no version, or the past comes without its moment.
         """
         check_options(
             recipe=self.recipe,
@@ -94,6 +99,8 @@ class Workspace(dg.ConfigurableResource):
             policy=self.settings.gate_policy,
         )
         _ = self.clock, self.moment
+        if self.past and self.as_of is None:
+            raise InputError("a run in the past needs as_of: the moment whose knowledge it has")
 
     @property
     def chooses(self) -> bool:
@@ -123,7 +130,9 @@ class Workspace(dg.ConfigurableResource):
     @property
     def values_folder(self) -> Path:
         """Folder of the asset values of this dataset and data folder."""
-        suffix = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""
+        source = self.history or self.data
+        suffix = f"-{_digest(str(Path(source).absolute()))[:8]}" if source else ""
+        suffix += "-past" if self.past else ""  # a run of today reads the values of today
         return self.settings.home / "values" / f"{self.dataset}{suffix}"
 
     def note_begun(self, folder: Path) -> None:

@@ -44,6 +44,7 @@ ORDER = (
     "events",
     "items",
     "experiment",
+    "replay",
     "clean",
 )
 """Commands in the order of the help."""

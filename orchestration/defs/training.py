@@ -13,7 +13,15 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from feature_repo.tables.parquet import TableWriter
-from orchestration.asset_files import DATA_JSON, DATA_PAGE, count_events, data_folder, read_schema, read_tables
+from orchestration.asset_files import (
+    DATA_JSON,
+    DATA_PAGE,
+    count_events,
+    data_folder,
+    folder_sha256,
+    read_schema,
+    read_tables,
+)
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
 from orchestration.identity import keep_identity
@@ -55,7 +63,8 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
     metadata |= {f"first rows of {name}": preview(table.head(5).collect()) for name, table in tables.items()}
     return dg.Output(
         Frames(source=source, folder=folder),
-        metadata=metadata | {"path": dg.MetadataValue.path(str(folder)), "reused": not built},
+        metadata=metadata
+        | {"path": dg.MetadataValue.path(str(folder)), "reused": not built, "sha256": folder_sha256(folder)},
     )
 
 

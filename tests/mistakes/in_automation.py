@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 ALERTS = "tests/unit/orchestration/test_alerts.py"
 NEW_DATA, WATCH = "tests/unit/orchestration/test_new_data.py", "tests/unit/orchestration/test_watch.py"
+REPLAY = "tests/unit/orchestration/replay/test_replay_report.py"
 
 IN_AUTOMATION = [
     Mistake(
@@ -56,5 +57,26 @@ IN_AUTOMATION = [
         right="found[0].event.arrived < moment",
         wrong="True",
         test=f"{NEW_DATA}::test_a_day_of_the_log_is_asked_for_when_it_is_over",
+    ),
+    Mistake(
+        name="a past that knows events which arrived later",
+        module="feature_repo.tables.known",
+        right="events, shown = known_before(tables.events, moment), tables.impressions",
+        wrong="events, shown = tables.events, tables.impressions",
+        test="tests/unit/feature_repo/tables/test_known.py::test_too_early_a_moment_is_refused",
+    ),
+    Mistake(
+        name="a night begun again that updates its own version",
+        module="orchestration.replay.record",
+        right="        if not path.exists():\n            write_text(path, json.dumps([kind, parent]))",
+        wrong="        write_text(path, json.dumps([kind, parent]))",
+        test=f"{REPLAY}::test_a_night_that_is_begun_again_keeps_what_it_began",
+    ),
+    Mistake(
+        name="a dearer strategy chosen for a lead by chance",
+        module="orchestration.replay.report",
+        right="seed=seed)[1] > 0",
+        wrong="seed=seed)[0] > 0",
+        test=f"{REPLAY}::test_the_cheapest_strategy_is_chosen_that_none_beats",
     ),
 ]

@@ -1,0 +1,1 @@
+"""Replay: a history walked through day by day, as it would have been."""

@@ -1,0 +1,90 @@
+"""The training set of a day is the same whenever it is computed, and a late file changes the days that knew of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from orchestration.asset_files import folder_sha256
+from orchestration.asset_values import Frames
+from orchestration.definitions import defs
+from orchestration.defs.backfill import run_config_of
+from orchestration.local.datasets import remember
+from orchestration.local.home import dagster_instance
+from tests.pipeline.planted import Home, write_world
+from tests.worlds import START, taste_groups
+
+DAYS = {name: START + timedelta(days=number) for name, number in (("before", 29), ("after", 48))}
+LATE = START + timedelta(days=30)
+"""Time at which the late file became known; its events are of day 20."""
+
+
+def shop(folder: Path, *, days: int, late: bool = False) -> Path:
+    """Export the first days of a shop, or all with a late file of events that happened long before."""
+    world = taste_groups(items=40, days=50, per_day=60)
+    events = world.events.filter(pl.col("timestamp") < START + timedelta(days=days))
+    if late:
+        happened = events.filter(pl.col("timestamp").dt.date() == (START + timedelta(days=20)).date()).head(5)
+        events = pl.concat([events, happened.with_columns(created=pl.lit(LATE, pl.Datetime("us")), value=pl.lit(1.0))])
+    events.write_csv(folder / "events.csv")
+    return folder
+
+
+def training_set_of(home: Home, folder: Path, day: datetime) -> str:
+    """Run the job of a day, and hash the files of its training set."""
+    with home.entered():
+        remember(home.settings, "world", {"dataset": "own", "data": str(folder)})
+        with dagster_instance() as instance:
+            job = defs.resolve_job_def("training_days")
+            result = job.execute_in_process(partition_key=f"{day:%Y-%m-%d}", instance=instance)
+    frames = result.asset_value("training_set")
+    assert isinstance(frames, Frames)
+    assert frames.source.as_of == day + timedelta(days=1)
+    (event,) = result.asset_materializations_for_node("training_set")
+    assert event.metadata["sha256"].value == folder_sha256(frames.folder)
+    return str(event.metadata["sha256"].value)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("shop") / "files", taste_groups(items=40, days=50, per_day=60))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(root=tmp_path_factory.mktemp("home")).light()
+
+
+def test_a_day_is_the_same_then_and_later_and_in_another_home(home: Home, folder: Path, tmp_path: Path) -> None:
+    shop(folder, days=30)  # the export of that night
+    then = training_set_of(home, folder, DAYS["before"])
+    shop(folder, days=50)
+    assert training_set_of(Home(root=tmp_path).light(), folder, DAYS["before"]) == then
+
+
+def test_a_late_file_changes_the_days_that_knew_of_it_alone(home: Home, folder: Path) -> None:
+    found = {}
+    for late in (False, True):
+        shop(folder, days=50, late=late)
+        found[late] = {name: training_set_of(home, folder, day) for name, day in DAYS.items()}
+    assert found[True]["before"] == found[False]["before"]
+    assert found[True]["after"] != found[False]["after"]
+
+
+def test_a_day_stands_at_its_end_and_leaves_the_values_of_today(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with home.entered():
+        remember(home.settings, "world", {"dataset": "own", "data": str(folder)})
+        config = run_config_of("2024-02-28")["resources"]["workspace"]["config"]
+    assert config["as_of"] == "2024-02-29T00:00:00"
+    assert all(path.name.endswith("-past") for path in (home.settings.home / "values").iterdir() if path.is_dir())
+
+
+def test_the_job_is_offered_by_day() -> None:
+    job = defs.resolve_job_def("training_days")
+    assert isinstance(job.partitions_def, dg.DailyPartitionsDefinition)
