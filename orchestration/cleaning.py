@@ -27,7 +27,7 @@ from serving.registry import Registry
 from serving.registry.sqlite import open_registry
 from serving.release.mirror import mirror_alias
 from serving.release.promotion import promotion_lock
-from serving.release.retention import kept_versions, remove
+from serving.release.retention import folders_of, kept_versions, remove
 from serving.settings import Settings
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Cleaning:
     schemas: tuple[str, ...]
     """Digests of schemas whose online features are dropped."""
     bytes: int
-    """Size of the folders."""
+    """Size on this machine of all that is removed, but for rows of databases."""
 
 
 def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | None = None) -> Cleaning:
@@ -70,22 +70,29 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
     with MilvusIndex(settings, Fields(types={})) as index:
         stored = index.names()
     folders = (*_folders(settings, dataset, set(kept)), *forgotten(settings, now))
+    versions = (
+        *(each.version for each in listing.versions if each.version not in kept),
+        *(version for version, since in listing.interrupted.items() if since.replace(tzinfo=UTC) < now - REMOVABLE),
+    )
+    collections = tuple(name for name in stored if _is_unkept(name, dataset, set(kept)))
+    files = (
+        *folders,
+        *(folder for version in versions for folder in folders_of(registry, version)),
+        *(settings.milvus_folder / "collections" / name for name in collections),
+    )
     return Cleaning(
         dataset=dataset,
         keep=keep,
         kept=kept,
-        versions=(
-            *(each.version for each in listing.versions if each.version not in kept),
-            *(version for version, since in listing.interrupted.items() if since.replace(tzinfo=UTC) < now - REMOVABLE),
-        ),
-        collections=tuple(name for name in stored if _is_unkept(name, dataset, set(kept))),
+        versions=versions,
+        collections=collections,
         folders=folders,
         schemas=tuple(
             other_schemas(
                 dataset, _digests(settings, registry, kept), settings.feast_home, registry=settings.feature_registry
             )
         ),
-        bytes=sum(_size(folder) for folder in folders),
+        bytes=sum(map(_size, files)),
     )
 
 
@@ -171,7 +178,8 @@ def _digests(settings: Settings, registry: Registry, kept: dict[int, str]) -> se
 
 
 def _size(folder: Path) -> int:
-    size = 0
+    """Bytes of a folder, or a file; 0 if it is not there."""
+    size = folder.lstat().st_size if folder.is_file() else 0
     for top, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):  # of another process, which has just removed it
@@ -190,4 +198,4 @@ def cleaning_text(plan: Cleaning, *, done: bool) -> str:
         "online features of the schemas": plan.schemas,
     }
     gone = [f"{verb} {what}: {', '.join(names)}" for what, names in parts.items() if names]
-    return "\n".join([*kept, *(gone or ["nothing to remove"]), f"{plan.bytes / 1e6:,.1f} MB in folders"])
+    return "\n".join([*kept, *(gone or ["nothing to remove"]), f"{plan.bytes / 1e6:,.1f} MB on this machine"])

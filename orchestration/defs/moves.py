@@ -15,7 +15,7 @@ import dagster as dg
 
 from orchestration.alerts import alert
 from orchestration.local.datasets import dataset_names
-from serving.registry.sqlite import open_registry
+from serving.registry.sqlite import is_made, open_registry
 from serving.release.by_hand import HandMove, settle
 from serving.release.manifest import ReleaseError
 from serving.release.mirror import try_to_mirror
@@ -37,7 +37,7 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings = Settings.from_environment(os.environ)
     told: dict[str, str] = json.loads(context.cursor or "{}")
     now, said, events = {}, [], []
-    for dataset in dataset_names(settings):
+    for dataset in _datasets(settings):
         try:
             moved = settle(settings, dataset)
         except ReleaseError as error:  # a promotion is at work: the next look comes
@@ -58,6 +58,11 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
+def _datasets(settings: Settings) -> list[str]:
+    """Datasets of the home; none while its first run is still making the registry."""
+    return dataset_names(settings) if is_made(settings) else []
+
+
 def _observed(moved: HandMove) -> dg.AssetObservation:
     """What the page of the champion shows of a move by hand."""
     facts: dict[str, Any] = {"dataset": moved.dataset, "champion": moved.champion or 0}
@@ -74,7 +79,7 @@ def milvus_alias(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings = Settings.from_environment(os.environ)
     done: dict[str, int] = json.loads(context.cursor or "{}")
     is_server, said = "://" in settings.milvus_uri, []
-    for dataset in dataset_names(settings):
+    for dataset in _datasets(settings):
         champion = open_registry(settings, dataset).champion()
         # Nobody else moves an alias in Milvus Lite, and a look would hold its folder.
         if champion is None or (done.get(dataset) == champion and not is_server):

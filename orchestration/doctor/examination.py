@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from orchestration.doctor.champion import champion_findings
 from orchestration.doctor.finding import Finding
@@ -15,7 +14,7 @@ from orchestration.local.leftovers import is_at_work
 from serving.index.milvus_connection import IndexAwayError
 from serving.index.stored_names import StoredNames, stored_names
 from serving.probe import listens
-from serving.registry.sqlite import PREFIX, open_registry
+from serving.registry.sqlite import PREFIX, is_made, open_registry
 from serving.release.manifest import alias_name
 from serving.settings import Settings
 
@@ -50,4 +49,4 @@ def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
 def _has_registry(settings: Settings) -> bool:
     """Whether the registry can be asked; one that is away is a finding already."""
     uri = settings.mlflow_uri
-    return Path(uri.removeprefix(PREFIX)).is_file() if uri.startswith(PREFIX) else listens(uri)
+    return is_made(settings) if uri.startswith(PREFIX) else listens(uri)

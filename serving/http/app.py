@@ -17,7 +17,8 @@ from serving.http.access import Access
 from serving.http.bodies import FAILURES_OF_ANY
 from serving.http.edge import Edge
 from serving.http.experiments.experiments import Experiments
-from serving.http.page import entry
+from serving.http.mover import ChampionMover
+from serving.http.page import entry, move
 from serving.http.page import router as page
 from serving.http.page.versions import VersionsReader
 from serving.http.routes import events, items, new_items, recommendations, state
@@ -35,6 +36,7 @@ def make_app(
     versions: VersionsReader | None = None,
     second: SecondEngine | None = None,
     experiments: Experiments | None = None,
+    mover: ChampionMover | None = None,
 ) -> ASGIApp:
     """Make the application of a service.
 
@@ -45,6 +47,7 @@ def make_app(
         versions: reader of the versions that the page compares.
         second: engine of the version that the page shows beside the one that serves.
         experiments: experiments of the service.
+        mover: moves the champion from the page; None for a page without that.
     """
 
     @asynccontextmanager
@@ -79,8 +82,8 @@ def make_app(
         responses=FAILURES_OF_ANY,
     )
     app.state.service, app.state.access, app.state.versions, app.state.second = service, access, versions, second
-    app.state.experiments = experiments
-    routers = [each.router for each in (recommendations, items, new_items, events, state, entry, page)]
+    app.state.experiments, app.state.mover = experiments, mover
+    routers = [each.router for each in (recommendations, items, new_items, events, state, entry, move, page)]
     for router in routers:
         app.include_router(router)
     app.openapi = partial(_openapi, app, service)  # type: ignore[method-assign]

@@ -32,6 +32,7 @@ from serving.http.item_intake import ItemIntake
 from serving.http.lanes import Lanes
 from serving.http.logs import log_to
 from serving.http.metrics import Metrics
+from serving.http.mover import ChampionMover, rollback_command
 from serving.http.page.versions import VersionsReader, versions_read
 from serving.http.second_engine import SecondEngine
 from serving.http.service import Service
@@ -135,7 +136,8 @@ def _application(
     exposures = ExposureWriter(lambda: ExposureLog(settings.exposure_log(dataset)), metrics)
     experiments = Experiments(service, definitions, lanes, exposures)
     versions = VersionsReader(versions_read(settings, dataset))
-    return make_app(service, access, tracing, versions, second, experiments)
+    mover = ChampionMover(partial(rollback_command, dataset), logs / "moves.log")
+    return make_app(service, access, tracing, versions, second, experiments, mover)
 
 
 @contextmanager

@@ -64,6 +64,22 @@ def open_registry(settings: Settings, dataset: str) -> Registry:
     return SqliteRegistry(settings, dataset, path) if known else Registry(settings, dataset)
 
 
+def is_made(settings: Settings) -> bool:
+    """Whether MLflow has made its tables, where it keeps them in a file; True for a server.
+
+    Whoever only looks asks this first: two processes that make the tables at once get in each other's way.
+    """
+    if not settings.mlflow_uri.startswith(PREFIX):
+        return True
+    path = Path(settings.mlflow_uri.removeprefix(PREFIX))
+    if not path.is_file():
+        return False
+    with closing(_connect(path)) as connection:
+        # The revision is noted when all tables are there.
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        return bool(tables and connection.execute("SELECT version_num FROM alembic_version").fetchone())
+
+
 class SqliteRegistry(Registry):
     """Registry whose reads of a version need no MLflow.
 

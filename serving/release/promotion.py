@@ -74,19 +74,27 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
         return _promote(settings, registry, version, None, lock)
 
 
-def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = logger.warning) -> Manifest:
+def rollback(
+    settings: Settings, dataset: str, *, serves: int | None = None, warn: Callable[[str], None] = logger.warning
+) -> Manifest:
     """Make the last version that served well before the champion champion again.
 
     Args:
         settings: the home and its services.
         dataset: name of the dataset.
+        serves: version to go back from; None for whatever is the champion.
         warn: told which versions are skipped, and why.
 
     Raises:
-        ReleaseError: no version served before, or none of them is whole. The champion is untouched.
+        ReleaseError: no version served before, none of them is whole, or another one is to be gone back from. The
+            champion is untouched.
     """
     with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
+        if serves not in (None, registry.champion()):
+            raise ReleaseError(
+                f"{dataset} is not rolled back: {_shown(registry.champion())} is champion by now, not version {serves}"
+            )
         manifest, skipped = move_to_first_whole(settings, registry, predecessors(registry), lock, warn=warn)
         if manifest:
             return manifest

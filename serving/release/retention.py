@@ -65,10 +65,14 @@ def remove(registry: Registry, version: int) -> None:
     """
     # The files first: while the version is registered, another cleaning knows what is left of it.
     folders = list(map(_local, registry.addresses(version)))
-    for folder in folders:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in filter(None, folders):
+        shutil.rmtree(folder, ignore_errors=True)
     registry.delete(version, for_good=registry.is_database and None not in folders)
+
+
+def folders_of(registry: Registry, version: int) -> list[Path]:
+    """Folders of a version's files on this machine: its model, and its run."""
+    return [folder for folder in map(_local, registry.addresses(version)) if folder]
 
 
 def _local(uri: str | None) -> Path | None:

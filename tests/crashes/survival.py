@@ -80,6 +80,8 @@ class Trials:
             forked(self._watched(point), self._log)
         except KilledError:
             pass
+        except RuntimeError as error:
+            return (str(error),), 0
         else:
             return ("the command has other writes than before: it was not killed",), 0
         scenario, world = self._scenario, self._world

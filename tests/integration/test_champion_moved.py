@@ -196,6 +196,21 @@ def test_a_milvus_lite_folder_is_opened_for_a_new_champion_only(
     assert said(tick("milvus_alias", json.dumps({DATASET: 2}))) == "every alias follows its champion"
 
 
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_look_makes_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+    """The first run of the home is making it, and two that do so at once get in each other's way."""
+    (tmp_path / "data" / DATASET).mkdir(parents=True)
+    (tmp_path / "mlflow").mkdir()
+    database = tmp_path / "mlflow" / "mlflow.db"
+    if content is not None:
+        database.write_bytes(content)
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
+    for name in ("champion_moved", "milvus_alias"):
+        tick(name)
+    assert database.exists() == (content is not None)
+    assert content is None or database.read_bytes() == content
+
+
 def test_both_watch_without_being_switched_on() -> None:
     for name in ("champion_moved", "milvus_alias"):
         sensor = defs.resolve_sensor_def(name)

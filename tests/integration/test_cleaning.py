@@ -77,6 +77,14 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
         assert connection.execute("SELECT count(DISTINCT run_uuid) FROM metrics").fetchone() == (4,)
     after = plan_cleaning(settings, DATASET, 1)
     assert after.versions == (1,)  # a rollback from 4 goes to 2
+    before = bytes_below(settings.home)
+    clean(settings, after)
+    assert before - bytes_below(settings.home) == pytest.approx(after.bytes, rel=0.1)
+
+
+def bytes_below(folder: Path) -> int:
+    """Size of the files that a cleaning removes; a database keeps its size, and a lock is one of Milvus's."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".db")
 
 
 def test_a_dataset_in_any_letters_is_cleaned(tmp_path: Path) -> None:

@@ -1,15 +1,9 @@
-"""The real daemon: a file lands, a run is launched for it by itself, it fails, and people are told."""
+"""The real daemon: a run is launched by itself, and people are told; a champion that was moved is put back."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -17,40 +11,25 @@ import pytest
 
 from orchestration.landing import Landed, Taken, note_taken
 from orchestration.local.datasets import remember
-from orchestration.local.end import stop_processes
 from orchestration.local.home import prepare_home
-from orchestration.local.servers import dagster_servers
 from orchestration.workspace import Workspace
+from serving.registry import Registry
+from serving.registry.sqlite import open_registry
+from serving.release.promotion import promote
 from serving.settings import Settings
+from tests.integration.daemon_world import SECONDS, daemon, wait_for
+from tests.integration.release_world import (
+    DATASET,
+    empty_database,
+    fresh_home,
+    register,
+    schema,
+    seal_as,
+    write_artifacts,
+)
 from tests.unit.orchestration.alert_world import webhook
 
 LONG_AGO = 1_700_000_000
-SECONDS = 200
-
-
-@contextmanager
-def daemon(environment: dict[str, str], log: Path) -> Iterator[None]:
-    """Run Dagster's daemon as `gatehouse up` does."""
-    (service,) = [each for each in dagster_servers(0) if each.name == "dagster-daemon"]
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *service.command],
-            env={**os.environ, **environment},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        stop_processes([(process, signal.SIGTERM)], seconds=3, pause=0.2)
-
-
-def wait_for(what: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not what():
-        assert time.monotonic() < deadline, log.read_text(errors="replace")[-3_000:]
-        time.sleep(0.5)
 
 
 @pytest.mark.slow
@@ -80,3 +59,28 @@ def test_a_file_lands_and_a_run_is_launched_once(tmp_path: Path, monkeypatch: py
         assert len(instance.get_runs()) == 1
     (body,) = channel.bodies
     assert "gatehouse.yaml" in json.loads(body)["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 60)
+def test_a_champion_that_was_moved_by_hand_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sensor is on without the switch of the schedules."""
+    for name in ("GATEHOUSE_HOME", "DAGSTER_HOME", "GATEHOUSE_SCHEDULES"):
+        monkeypatch.setenv(name, "")
+    settings, log = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty")), tmp_path / "daemon.log"
+    (settings.home / "data" / DATASET).mkdir(parents=True)
+    artifacts = write_artifacts(tmp_path / "artifacts", schema())
+    for outcome in ("passed", "failed"):
+        seal_as(settings, register(settings, artifacts), outcome)
+    promote(settings, DATASET, 1)
+    Registry(settings, DATASET).set_champion(2)
+    prepare_home(settings)
+    with (
+        webhook() as channel,
+        dg.DagsterInstance.get(),
+        daemon({"GATEHOUSE_HOME": str(settings.home), "GATEHOUSE_ALERT_WEBHOOK": channel.uri}, log),
+    ):
+        wait_for(lambda: open_registry(settings, DATASET).champion() == 1, log)
+        wait_for(lambda: bool(channel.bodies), log)
+    (body,) = channel.bodies
+    assert "moved to version 2 by hand" in json.loads(body)["text"]

@@ -15,6 +15,7 @@ from serving.index.collection_file import FILE
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
+from serving.release.__main__ import main as roll_back_for_page
 from serving.release.history import served
 from serving.release.load import Release
 from serving.release.manifest import ReleaseError, alias_name, collection_name
@@ -135,6 +136,18 @@ def test_a_champion_that_is_left_is_known_to_have_served(settings: Settings) -> 
     registry._client.delete_model_version_tag(DATASET, "3", PROMOTED) if PROMOTED in registry.tags(3) else None
     assert rollback(settings, DATASET).version == 1
     assert PROMOTED in registry.tags(3)
+
+
+def test_the_page_goes_back_from_the_version_that_it_shows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a process of its own. A page that was loaded before another move does not go back by two."""
+    monkeypatch.setenv("GATEHOUSE_HOME", str(settings.home))
+    promote(settings, DATASET, 2)
+    for wanted in ('{"champion": 1}', "version 1 is champion by now, not version 2"):
+        roll_back_for_page(DATASET, 2)
+        assert wanted in capsys.readouterr().out
+    assert open_registry(settings, DATASET).champion() == 1
 
 
 def test_a_lagging_alias_does_not_stop_a_cleaning(settings: Settings) -> None:

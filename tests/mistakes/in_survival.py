@@ -58,4 +58,18 @@ IN_SURVIVAL = [
         test="tests/integration/test_cleaning.py"
         "::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
     ),
+    Mistake(
+        name="a rollback that another site has a browser send",
+        module="serving.http.page.move",
+        right="require_own_page(request)",
+        wrong="pass",
+        test="tests/unit/serving/http/page/test_move.py::test_no_other_site_has_a_browser_roll_back",
+    ),
+    Mistake(
+        name="a double click that goes back by two",
+        module="serving.release.promotion",
+        right="if serves not in (None, registry.champion()):",
+        wrong="if False:",
+        test="tests/integration/test_one_move.py::test_the_page_goes_back_from_the_version_that_it_shows",
+    ),
 ]

@@ -151,4 +151,5 @@ def _release(request: Request) -> dict[str, Any]:
     supervisor = service.supervisor
     # Before the first release, that is all there is to say.
     problems = list((service.problems if supervisor.facts else supervisor.problems).values())
-    return {"release": supervisor.facts, "problems": problems, "example": filter_example(supervisor.facts)}
+    example, can_move = filter_example(supervisor.facts), request.app.state.mover is not None
+    return {"release": supervisor.facts, "problems": problems, "example": example, "can_move": can_move}

@@ -12,6 +12,7 @@ from feature_repo.events.log import EventLog
 from serving.http.access import Access
 from serving.http.app import make_app
 from serving.http.champion import RegistryReader
+from serving.http.mover import ChampionMover
 from serving.http.page.versions import Stored
 from serving.http.second_engine import SecondEngine
 from tests.unit.serving.http.service_world import FakeEngine, Reply, World, call, in_world
@@ -93,6 +94,7 @@ def asked(
     token: str | None = None,
     versions: Callable[[], Any] = list,
     start: Callable[[int], Any] = start_other,
+    mover: ChampionMover | None = None,
 ) -> None:
     """Tell a story with requests to the page of version 1.
 
@@ -101,12 +103,13 @@ def asked(
         token: token of the service.
         versions: reads the versions that are stored.
         start: starts the engine of another version.
+        mover: moves the champion.
     """
 
     async def inside(world: World) -> None:
         second = SecondEngine(start, world.settings)
         reader = RegistryReader[list[Stored]](versions)
-        app = make_app(world.service, Access(token), versions=reader, second=second)
+        app = make_app(world.service, Access(token), versions=reader, second=second, mover=mover)
         await world.serves(1)
 
         async def ask(path: str = "/", query: Any = (), **options: Any) -> Reply:
