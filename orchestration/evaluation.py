@@ -8,7 +8,7 @@ Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,8 @@ from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.evaluation.result import Evaluation
 from training.evaluation.sanity import Measures, embedding_measures, list_measures
+from training.evaluation.slices import FieldSlices
+from training.evaluation.windows import windows_of
 from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
@@ -75,6 +77,19 @@ class Window:
         """Seen items of the users, where they never return; else None."""
         return None if self.holdout.seen_items_may_return else self.holdout.seen
 
+    def slices(self, value: Index, tables: Tables, fields: Sequence[str], windows: int) -> FieldSlices:
+        """Slices by field and by window.
+
+        Args:
+            value: the version.
+            tables: canonical tables of its source.
+            fields: fields by whose values slices are compared.
+            windows: number of windows.
+        """
+        source, ids = value.version.source, (self.asked[USER_ID], self.corpus[ITEM_ID])
+        parts = windows_of(tables.events, *ids, source.cut, source.as_of, windows)
+        return replace(slices_of(fields, self.asked, self.corpus, self.holdout), windows=parts)
+
     @classmethod
     def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
         """Window after the cut of a version.
@@ -105,6 +120,7 @@ def evaluate_version(
     log: Callable[[str], None],
     max_users: int = MAX_USERS,
     fields: Sequence[str] = (),
+    windows: int = 0,
 ) -> Evaluated:
     """Measure version, baselines and champion on users active after the cut.
 
@@ -119,6 +135,7 @@ def evaluate_version(
         log: told what is done next.
         max_users: users that are evaluated at most; of more, a seeded sample.
         fields: fields by whose values slices are compared.
+        windows: consecutive windows of the hold-out that are compared; 0 for none.
     """
     window = Window.of(value, tables, seed=seed, max_users=max_users)
     registry = Registry(settings, value.version.source.dataset)
@@ -137,7 +154,7 @@ def evaluate_version(
             log(f"evaluating the champion, version {champion.version}")
             yield CHAMPION, search
 
-    core_N, slices = _core(window.before), slices_of(fields, window.asked, window.corpus, window.holdout)
+    core_N, slices = _core(window.before), window.slices(value, tables, fields, windows)
     measured = evaluate_systems(
         searches(),
         window.holdout,

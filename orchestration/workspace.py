@@ -116,6 +116,11 @@ class Workspace(dg.ConfigurableResource):
         return read_policy(self.settings.gate_policy).fields
 
     @property
+    def windows(self) -> int:
+        """Windows into which the gate's policy parts the hold-out."""
+        return read_policy(self.settings.gate_policy).windows
+
+    @property
     def values_folder(self) -> Path:
         """Folder of the asset values of this dataset and data folder."""
         suffix = f"-{_digest(str(Path(self.data).absolute()))[:8]}" if self.data else ""

@@ -58,6 +58,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
                 seed=workspace.seed,
                 log=context.log.info,
                 fields=workspace.slice_fields,
+                windows=workspace.windows,
             )
         (partial / "evaluation.json").write_text(measured.to_json())
         registry.log_results(version.version, measured.systems[TWO_TOWER].metrics, evaluation_figures(measured))

@@ -20,6 +20,7 @@ DESCRIPTIONS = {
     RuleKind.NOT_BEATEN: "No baseline of the table is better by more than chance.",
     RuleKind.NON_INFERIORITY: "The challenger loses less than a margin against the champion, on the same users.",
     RuleKind.SLICES: "No slice of users or items loses more than its margin.",
+    RuleKind.WINDOWS: "The challenger holds in most consecutive windows of the hold-out, and loses provenly in none.",
     RuleKind.INDEX_RECALL: "The searcher that serves returns what exact search does.",
     RuleKind.PARITY: "Features read online, and the answers from them, are those that were evaluated.",
     RuleKind.SANITY: "Measures of lists and embeddings are within the bounds of a model that is not broken.",

@@ -25,6 +25,7 @@ PAIRED = re.compile(rf"({'|'.join(VIEWS)})/(recall|ndcg)@[1-9][0-9]*")
 FIELD = re.compile(r"(users|items)\.[A-Za-z_]\w*")
 """Fields whose values are slices, of users and of relevant items."""
 LEAST_SLICE_USERS = 10
+MAX_WINDOWS = 20
 
 
 class Kind(StrEnum):
@@ -57,6 +58,8 @@ class Rule:
     metrics: tuple[str, ...]
     slices: tuple[str, ...] = ()
     """Slices in which each metric is compared, and fields for one slice by value; none for the whole view."""
+    windows: int = 0
+    """Consecutive windows of the hold-out in which each metric is compared; 0 for the hold-out as one."""
     margin: float = 0.0
     """Share of the other system's value."""
     undecided: Undecided = Undecided.UNDECIDED
@@ -66,9 +69,18 @@ class Rule:
         low, high = (-1.0, 100.0) if self.kind is Kind.SUPERIORITY else (0.0, 1.0)
         bounded(f"{name}: margin", self.margin, low, high)
         check_paired(name, self.metrics)
+        if self.windows:
+            bounded(f"{name}: windows", self.windows, 2, MAX_WINDOWS)
+            if not isinstance(self.windows, int) or self.slices:
+                raise ValueError(f"{name}: windows is {self.windows!r}, wanted a whole number, and no slices")
         if unknown := [each for each in self.slices if each not in SLICES and not FIELD.fullmatch(str(each))]:
             known = f"{', '.join(SLICES)}, and fields like items.department or users.age"
             raise ValueError(f"{name}: unknown slice {', '.join(map(str, unknown))}; known are {known}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is on whole views, over the whole hold-out."""
+        return not self.slices and not self.windows
 
     @property
     def bound(self) -> float:
@@ -120,6 +132,8 @@ class Policy:
         bounded("index_recall", self.index_recall, 0.0, 1.0)
         bounded("min_holdout_users", self.min_holdout_users, 1, 1_000_000_000)
         bounded("min_slice_users", self.min_slice_users, LEAST_SLICE_USERS, 1_000_000_000)
+        if len({rule.windows for rule in self.rules if rule.windows}) > 1:
+            raise ValueError("rules have different numbers of windows, wanted one for all")
         if not isinstance(self.parity, bool):
             raise ValueError(f"parity is {self.parity!r}, wanted true or false")
 
@@ -132,6 +146,11 @@ class Policy:
     def fields(self) -> tuple[str, ...]:
         """Fields that rules slice by, sorted."""
         return tuple(sorted({field for rule in self.rules for field in rule.fields}))
+
+    @property
+    def windows(self) -> int:
+        """Number of windows that rules ask for; 0 for none."""
+        return max((rule.windows for rule in self.rules), default=0)
 
     @property
     def sha256(self) -> str:

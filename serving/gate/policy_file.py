@@ -87,7 +87,7 @@ def _names(given: Any, name: str) -> tuple[str, ...]:
 
 def _check_champion(policy: Policy) -> None:
     """Refuse a policy under which any loss against the champion would pass."""
-    if not any(rule.against == CHAMPION and rule.metrics and not rule.slices for rule in policy.rules):
+    if not any(rule.against == CHAMPION and rule.metrics and rule.is_whole for rule in policy.rules):
         raise ValueError(
             "no rule compares a whole view with the champion; write non_inferiority: [{against: champion, metrics:"
             " [all/recall@20], margin: 0.02}]"

@@ -17,6 +17,7 @@ from serving.gate.policy import CHAMPION, Policy, Rule
 from serving.gate.sanity import judge_sanity
 from serving.gate.sliced import judge_slices
 from serving.gate.verdict import Judged, Outcome, PolicyText, RuleKind, Verdict
+from serving.gate.windowed import judge_windows
 
 
 def decide(measured: Measured, policy: Policy) -> Verdict:
@@ -115,5 +116,7 @@ def _judged(rule: Rule, measured: Measured, policy: Policy) -> Iterator[Judged]:
     for metric in rule.metrics:
         if rule.slices:
             yield judge_slices(rule, metric, compared, measured, policy)
+        elif rule.windows:
+            yield judge_windows(rule, metric, compared, measured, policy)
         else:
             yield judge_whole(rule, metric, compared.get(metric), policy.level)

@@ -26,6 +26,7 @@ class RuleKind(StrEnum):
     NOT_BEATEN = "not_beaten"
     NON_INFERIORITY = "non_inferiority"
     SLICES = "slices"
+    WINDOWS = "windows"
     INDEX_RECALL = "index_recall"
     PARITY = "parity"
     SANITY = "sanity"

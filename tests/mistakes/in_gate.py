@@ -9,6 +9,7 @@ READ, POWER = "tests/unit/serving/gate/test_policy.py", "tests/unit/orchestratio
 MANIFEST = "tests/unit/serving/release/test_manifest.py"
 PARITY = "tests/integration/test_parity.py"
 BESIDE = "tests/unit/orchestration/test_difference.py"
+WINDOWS = "tests/unit/serving/gate/test_windows.py"
 FIELDS = "tests/unit/serving/gate/test_fields.py"
 SANITY = "tests/unit/serving/gate/test_sanity.py"
 CHECKS = "tests/unit/orchestration/reporting/test_gate_checks.py"
@@ -280,6 +281,20 @@ IN_GATE = [
         right="in (lists, lists[::-1])",
         wrong="in (lists, lists)",
         test=f"{BESIDE}::test_users_are_shown_with_what_they_got_had_and_took",
+    ),
+    Mistake(
+        name="one lucky window enough",
+        module="serving.gate.windowed",
+        right="if 2 * above > len(found):",
+        wrong="if above:",
+        test=f"{WINDOWS}::test_a_lucky_window_does_not_carry_the_others",
+    ),
+    Mistake(
+        name="windows judged one by one",
+        module="serving.gate.windowed",
+        right="corrected_level(policy.level, len(found))",
+        wrong="policy.level",
+        test=f"{WINDOWS}::test_the_level_is_corrected_for_the_windows",
     ),
     Mistake(
         name="a drift that was not measured passed",

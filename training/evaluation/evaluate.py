@@ -16,6 +16,7 @@ from training.evaluation.holdout import ITEM_GROUPS, EvaluationView, Holdout
 from training.evaluation.metrics import METRICS, is_relevant, recall_ceiling, recall_curve
 from training.evaluation.result import Evaluation, with_intervals
 from training.evaluation.slices import FieldSlices, Partition
+from training.evaluation.windows import window_name
 from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
@@ -118,16 +119,25 @@ class _Question:
     """Relevant items of each query."""
     counts_VG: tuple[np.ndarray, ...]
     """Relevant items of each query by group of items, for each partition of the items."""
+    windows: tuple[csr_array, ...]
+    """Relevant items of each query in each window, sparse [V, N]."""
 
     @classmethod
-    def of(cls, view: EvaluationView, partitions: Sequence[Partition]) -> _Question:
-        """Question of one view."""
+    def of(cls, view: EvaluationView, partitions: Sequence[Partition], windows: Sequence[csr_array]) -> _Question:
+        """Question of one view.
+
+        Args:
+            view: relevant items.
+            partitions: partitions of the items.
+            windows: items that are taken in each window.
+        """
         relevant = view.relevant[view.rows_V]
         return cls(
             rows_V=view.rows_V,
             relevant=relevant,
             seen_masked=view.seen_masked,
             counts_V=np.diff(relevant.indptr),
+            windows=tuple(relevant.multiply(each[view.rows_V]).tocsr() for each in windows),
             counts_VG=tuple((relevant @ _one_hot(each)).toarray() for each in partitions),
         )
 
@@ -176,7 +186,11 @@ class _Protocol:
         too_long = [f"k = {k} is larger than the corpus: all {size} items are retrieved" for k in ks if k > size]
         return cls(
             corpus=corpus,
-            questions={name: _Question.of(view, partitions) for name, view in views.items() if name not in empty},
+            questions={
+                name: _Question.of(view, partitions, slices.windows)
+                for name, view in views.items()
+                if name not in empty
+            },
             empty=empty,
             partitions=partitions,
             slices=own | by_field,
@@ -259,6 +273,11 @@ class _Protocol:
                 # Users without a relevant item of the group have no recall there.
                 rows = np.flatnonzero(counts_VG[:, group])
                 yield f"{view}/{name}", rows, hits_VK[rows] & (group_VK[rows] == group), counts_VG[rows, group]
+        for number, relevant in enumerate(asked.windows, 1):
+            counts_V = np.diff(relevant.indptr)
+            rows = np.flatnonzero(counts_V)
+            hits = is_relevant(ids_VK[rows], relevant[rows])
+            yield f"{view}/{window_name(number, len(asked.windows))}", rows, hits, counts_V[rows]
 
     def _own_lists(self, lists: Mapping[bool, np.ndarray]) -> np.ndarray:
         """Lists of `all`, cut at LIST_LENGTH: int32 [V, LIST_LENGTH]."""

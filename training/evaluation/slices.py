@@ -39,6 +39,8 @@ class FieldSlices:
     """Partitions of the users."""
     items: tuple[Partition, ...] = ()
     """Partitions of the items: of each user, the relevant items of a part count."""
+    windows: tuple[csr_array, ...] = ()
+    """Items that each user takes in each window of the hold-out, sparse [Q, N]."""
     values: Mapping[str, int] = field(default_factory=dict)
     """Values of each field that any user of the hold-out has, measured or not."""
 

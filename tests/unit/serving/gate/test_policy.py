@@ -49,14 +49,17 @@ def at(effect: float, width: float = 0.005, users: int = 2_000) -> Comparison:
     return Comparison(users=users, value=value, other=0.1, error=error, low=effect - width, high=effect + width)
 
 
+WINDOWS = {f"all/window_{n}_of_3/recall@20": at(0.001) for n in (1, 2, 3)}
+
+
 def shipped(**changes: float) -> Outcome:
-    """Outcome of the shipped policy, with the lead over one system changed."""
+    """Outcome of the shipped policy, with the lead over one system, or in one window, changed."""
     leads = {"popularity": 1.0, "als": 0.5, "recent": 0.1, CHAMPION: 0.001} | changes
-    found = {name: {metric: at(lead) for metric in METRICS} for name, lead in leads.items()}
-    champion = found.pop(CHAMPION)
+    found = {name: {metric: at(lead) for metric in METRICS} for name, lead in leads.items() if name not in WINDOWS}
+    champion = found.pop(CHAMPION) | WINDOWS | {name: at(changes[name]) for name in WINDOWS if name in changes}
     measured = Measured(
         metrics={},
-        users={"all": 2_000},
+        users={"all": 2_000} | {name.rsplit("/", 1)[0]: 2_000 for name in WINDOWS},
         baselines=found,
         champion=champion,
         index_recall=1.0,
@@ -82,7 +85,7 @@ def test_the_shipped_policy_stops_a_proven_loss_in_a_slice() -> None:
     (guard,) = [rule for rule in policy.rules if rule.slices]
     assert (guard.against, guard.undecided) == (CHAMPION, Undecided.PASSED)
     compared = {name: at(0.001) for metric in guard.metrics for name in guard.names(metric).values()}
-    compared |= {metric: at(0.001) for metric in METRICS}
+    compared |= WINDOWS | {metric: at(0.001) for metric in METRICS}
     users = {name.rsplit("/", 1)[0]: 500 for name in compared}
     baselines = {name: {metric: at(1.0) for metric in METRICS} for name in ("popularity", "als")}
     for lost, outcome in ((0.0, Outcome.PASSED), (-0.2, Outcome.FAILED)):
@@ -99,6 +102,13 @@ def test_the_shipped_policy_stops_a_proven_loss_in_a_slice() -> None:
             drift={},
         )
         assert decide(measured, policy).outcome is outcome
+
+
+def test_the_shipped_policy_stops_a_proven_loss_in_a_window() -> None:
+    """That of the whole hold-out is within the margin."""
+    last = list(WINDOWS)[-1]
+    assert shipped(**{last: -0.1}) is Outcome.FAILED
+    assert shipped(**{last: -0.04}) is Outcome.PASSED
 
 
 def test_the_slices_of_a_policy_are_those_that_are_measured() -> None:
