@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID
-from training.evaluation.evaluate import LIST_LENGTH
 from training.evaluation.holdout import Holdout
 from training.evaluation.lists import overlap
+from training.evaluation.protocol import LIST_LENGTH
 from training.evaluation.result import Evaluation
 
 BINS = 10
