@@ -12,6 +12,7 @@ from orchestration.defs import (
     experiments,
     features,
     index,
+    looks,
     new_data,
     release,
     staleness,
@@ -22,7 +23,7 @@ from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([features, training, index, release, experiments]),
+    assets=looks.dressed_assets([features, training, index, release, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[automation.release_job, backfill.training_days],
     schedules=[automation.nightly],
