@@ -15,7 +15,7 @@ KEYS = {
     "user_id": "the user",
     "item_id": "the item",
     "timestamp": "time of the event, UTC",
-    "created": "time when the event became known, UTC",
+    "created": "time when the row became known, UTC",
     "value": "money, rating or watch time of the event",
     "basket_id": "events of one basket share it",
     "event_id": "id of the event in the event log",
