@@ -48,9 +48,9 @@ def owners() -> list[str]:
 
 def dressed(spec: dg.AssetSpec) -> dg.AssetSpec:
     """Add kinds, tags and owners to an asset."""
-    name, stage = spec.key.to_user_string(), STAGES.get(spec.group_name or "")
+    name, group = spec.key.to_user_string(), spec.group_name or ""
     tags = {tag: value for tag, value in spec.tags.items() if not tag.startswith(KIND_PREFIX)}
-    tags |= {"gatehouse/stage": stage} if stage else {}
+    tags |= {"gatehouse/stage": STAGES.get(group, group)} if group else {}
     return spec.replace_attributes(kinds=KINDS.get(name, spec.kinds), tags=tags, owners=owners())
 
 
