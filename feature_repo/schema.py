@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
 from feature_repo.event_kinds import DEFAULT_KINDS, Kinds, Role
 from feature_repo.feature import Column, Feature, Kind
 from feature_repo.granularity import DAY, Granularity
+from feature_repo.holdout import DEFAULT as TWO_WEEKS
+from feature_repo.holdout import WindowLength
 
 __all__ = [
     "CREATED_TIME",
@@ -110,6 +112,10 @@ class Schema:
     """Whether a seen item can be relevant to its user."""
     snapshots: str = DAY
     """Granularity of the user snapshots that training reads, see `granularity`."""
+    holdout: str = TWO_WEEKS
+    """Length of the hold-out, see `holdout`."""
+    validation: str = TWO_WEEKS
+    """Length of the validation window."""
     features_version: int = FEATURES_VERSION
     """Version of the code that computes the features, part of the digest."""
     kinds: Kinds = DEFAULT_KINDS
@@ -123,6 +129,8 @@ class Schema:
                 "a letter first"
             )
         Granularity.of(self.snapshots)
+        WindowLength.of(self.holdout, "holdout")
+        WindowLength.of(self.validation, "validation", shares=False)
         features = [feature for view in self.views for feature in view.features]
         columns = [column for feature in features for column in feature.columns]
         for what, names in (
@@ -163,8 +171,12 @@ class Schema:
 
     @cached_property
     def digest(self) -> str:
-        """Eight hex digits over the declaration, which names of views and services carry."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
+        """Eight hex digits over the declaration, which names of views and services carry.
+
+        Windows are no part of it: a release keeps its features when they change.
+        """
+        declared = replace(self, holdout=TWO_WEEKS, validation=TWO_WEEKS)
+        return hashlib.sha256(declared.to_json().encode()).hexdigest()[:8]
 
     def to_json(self) -> str:
         """JSON of the declaration, with sorted keys."""
@@ -172,6 +184,7 @@ class Schema:
         raw = asdict(self) | {"views": views}
         # A schema with the first value has the digest of the time before there was a choice.
         first = {"snapshots": DAY, "features_version": 1, "kinds": DEFAULT_KINDS}
+        first |= {"holdout": TWO_WEEKS, "validation": TWO_WEEKS}
         return json.dumps({k: v for k, v in raw.items() if first.get(k) != v}, sort_keys=True)
 
     @classmethod

@@ -17,6 +17,8 @@ from orchestration.asset_values import Source, Version
 
 DATA_PAGE, DATA_JSON = "data.html", "data.json"
 """Page on the data of a run, in the folder of its tables and in the MLflow run of a version."""
+DIFFERENCE_PAGE = "difference.html"
+"""Page on a version beside the champion, in the folder and in the MLflow run of the version."""
 EMBEDDING = "embedding"
 EMBEDDINGS = Path("item_embeddings", "embeddings.parquet")
 """Item embeddings in the folder of a version."""
@@ -45,6 +47,11 @@ def read_schema(source: Source) -> Schema:
 def data_folder(source: Source) -> Path:
     """Return the folder of the page on a run's data."""
     return source.folder.parent
+
+
+def features_folder(source: Source) -> Path:
+    """Return the folder of the feature tables of a run's data, one folder for each entity."""
+    return source.folder.parent / "features"
 
 
 def version_folder(version: Version) -> Path:

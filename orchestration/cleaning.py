@@ -12,17 +12,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
+from orchestration.local.leftovers import REMOVABLE, forgotten
 from orchestration.workspace import BEGUN
 from serving.experiments.read import YAML_NAME, experiments_of
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
+from serving.release.mirror import mirror_alias
 from serving.release.promotion import promotion_lock
 from serving.release.retention import kept_versions, remove
 from serving.settings import Settings
@@ -41,35 +44,40 @@ class Cleaning:
     kept: dict[int, str]
     """Reason by kept version."""
     versions: tuple[int, ...]
-    """Versions that are removed from the registry, with their files."""
+    """Versions that are removed from the registry, with their files; those of killed trainings too."""
     collections: tuple[str, ...]
     """Collections of the index that are dropped."""
     folders: tuple[Path, ...]
-    """Folders of the home that are deleted."""
+    """Folders of the home that are deleted, and what killed processes left half-written."""
     schemas: tuple[str, ...]
     """Digests of schemas whose online features are dropped."""
     bytes: int
     """Size of the folders."""
 
 
-def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
+def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | None = None) -> Cleaning:
     """Decide what is removed; nothing is changed.
 
     Args:
         settings: the home and its services.
         dataset: the dataset.
         keep: number of newest versions to keep.
+        now: present time (UTC, with zone); by default that of this machine.
     """
+    now = now or datetime.now(UTC)
     registry = open_registry(settings, dataset)
-    kept = _kept(settings, registry, keep)
+    kept, listing = _kept(settings, registry, keep), registry.listing()
     with MilvusIndex(settings, Fields(types={})) as index:
         stored = index.names()
-    folders = tuple(_folders(settings, dataset, set(kept)))
+    folders = (*_folders(settings, dataset, set(kept)), *forgotten(settings, now))
     return Cleaning(
         dataset=dataset,
         keep=keep,
         kept=kept,
-        versions=tuple(each.version for each in registry.versions() if each.version not in kept),
+        versions=(
+            *(each.version for each in listing.versions if each.version not in kept),
+            *(version for version, since in listing.interrupted.items() if since.replace(tzinfo=UTC) < now - REMOVABLE),
+        ),
         collections=tuple(name for name in stored if _is_unkept(name, dataset, set(kept))),
         folders=folders,
         schemas=tuple(
@@ -81,23 +89,31 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int) -> Cleaning:
     )
 
 
-def clean(settings: Settings, plan: Cleaning) -> None:
+def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> None:
     """Remove what a plan names, but for what has been promoted, made or removed since.
 
     A second call completes one that was interrupted.
+
+    Args:
+        settings: the home and its services.
+        plan: what was planned.
+        now: present time (UTC, with zone); by default that of this machine.
     """
     # No version becomes champion meanwhile, and no other cleaning is at work.
     with promotion_lock(settings, plan.dataset):
-        now = plan_cleaning(settings, plan.dataset, plan.keep)
+        again = plan_cleaning(settings, plan.dataset, plan.keep, now)
+        if _both(plan.collections, again.collections):
+            mirror_alias(settings, plan.dataset)  # it may lag, and no collection goes that an alias points at
         registry = Registry(settings, plan.dataset)
         with MilvusIndex(settings, Fields(types={})) as index:
-            for name in _both(plan.collections, now.collections):
+            for name in _both(plan.collections, again.collections):
                 index.drop(name)
-        for version in _both(plan.versions, now.versions):
+        for version in _both(plan.versions, again.versions):
             remove(registry, version)
-        for folder in _both(plan.folders, now.folders):
+        for folder in _both(plan.folders, again.folders):
             shutil.rmtree(folder, ignore_errors=True)
-        schemas = _both(plan.schemas, now.schemas)
+            folder.unlink(missing_ok=True) if folder.is_file() else None
+        schemas = _both(plan.schemas, again.schemas)
         drop_other_schemas(
             plan.dataset, schemas, settings.feast_home, online=settings.online_store, registry=settings.feature_registry
         )

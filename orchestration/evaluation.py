@@ -7,10 +7,8 @@ Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +17,16 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables
 from feature_repo.encode import asked_at
 from feature_repo.progress import track
-from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.schema import ITEM_ID, USER_ID, Entity
+from orchestration.asset_files import features_folder
 from orchestration.asset_values import Index
 from orchestration.champion import load_champion
+from orchestration.difference import Difference, difference_of, item_names
+from orchestration.drift import measure_drift
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.field_slices import slices_of
 from orchestration.index_recall import sampled_index_recall
+from orchestration.parity import measure_parity, sample_of
 from orchestration.served_search import served_search
 from serving.corpus import Corpus
 from serving.model.bundle import ModelBundle
@@ -39,58 +43,20 @@ from training.data.interactions import at
 from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout, temporal_holdout
 from training.evaluation.result import Evaluation
-from training.retrieval.exact import MakeSearch
+from training.evaluation.sanity import Measures, embedding_measures, list_measures
+from training.evaluation.slices import FieldSlices
+from training.evaluation.windows import windows_of
+from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-TWO_TOWER, CHAMPION = "two_tower", "champion"
 CORE_USERS = 10
 """Least users of an item of the core corpus, which makes results comparable with published tables."""
 INDEX_K = 100
 """List length of the index recall, or the number of reranked candidates if that is larger."""
 MAX_USERS = 50_000
 """Users that are evaluated; of more, a seeded sample of this size."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """Everything measured on the hold-out of one version."""
-
-    systems: dict[str, Evaluation]
-    """Exact retrieval over the whole corpus, by system."""
-    core: dict[str, Evaluation]
-    """The same over the core corpus."""
-    core_items: int
-    """Items of the core corpus."""
-    items: int
-    """Items of the whole corpus."""
-    index_recall: float
-    """Share of the exact top INDEX_K that the searcher returns, under serving's filters and without seen items."""
-    index_users: int
-    """Users that index recall was measured on."""
-    notes: tuple[str, ...] = ()
-    """What was left out of this evaluation, and why."""
-    champion: int | None
-    champion_cut: datetime | None
-    champion_note: str | None
-    """Reason why the champion could not be compared, if so."""
-
-    def to_json(self) -> str:
-        """Everything but the per-user arrays."""
-        raw = {**vars(self), "champion_cut": self.champion_cut and self.champion_cut.isoformat()}
-        for part in ("systems", "core"):
-            raw[part] = {name: json.loads(each.to_json()) for name, each in getattr(self, part).items()}
-        return json.dumps(raw, indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> Evaluated:
-        """Read what `to_json` wrote."""
-        raw = json.loads(text)
-        for part in ("systems", "core"):
-            raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
-        cut = raw["champion_cut"]
-        return cls(**{**raw, "notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,6 +76,19 @@ class Window:
     def never_again(self) -> csr_array | None:
         """Seen items of the users, where they never return; else None."""
         return None if self.holdout.seen_items_may_return else self.holdout.seen
+
+    def slices(self, value: Index, tables: Tables, fields: Sequence[str], windows: int) -> FieldSlices:
+        """Slices by field and by window.
+
+        Args:
+            value: the version.
+            tables: canonical tables of its source.
+            fields: fields by whose values slices are compared.
+            windows: number of windows.
+        """
+        source, ids = value.version.source, (self.asked[USER_ID], self.corpus[ITEM_ID])
+        parts = windows_of(tables.events, *ids, source.cut, source.as_of, windows)
+        return replace(slices_of(fields, self.asked, self.corpus, self.holdout), windows=parts)
 
     @classmethod
     def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
@@ -140,6 +119,8 @@ def evaluate_version(
     seed: int,
     log: Callable[[str], None],
     max_users: int = MAX_USERS,
+    fields: Sequence[str] = (),
+    windows: int = 0,
 ) -> Evaluated:
     """Measure version, baselines and champion on users active after the cut.
 
@@ -153,6 +134,8 @@ def evaluate_version(
         seed: random seed of samples, resamples and baselines.
         log: told what is done next.
         max_users: users that are evaluated at most; of more, a seeded sample.
+        fields: fields by whose values slices are compared.
+        windows: consecutive windows of the hold-out that are compared; 0 for none.
     """
     window = Window.of(value, tables, seed=seed, max_users=max_users)
     registry = Registry(settings, value.version.source.dataset)
@@ -161,23 +144,34 @@ def evaluate_version(
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
     champion = load_champion(settings, registry.dataset, value.version.version, tables, window.asked, window.corpus)
 
+    own = served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+
     def searches() -> Iterator[tuple[str, MakeSearch]]:
         log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
-        yield TWO_TOWER, served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
+        yield TWO_TOWER, own
         yield from _baselines([name for name in baselines if name not in large], window, seed, log)
         if search := champion.search():
             log(f"evaluating the champion, version {champion.version}")
             yield CHAMPION, search
 
-    core_N = _core(window.before)
+    core_N, slices = _core(window.before), window.slices(value, tables, fields, windows)
     measured = evaluate_systems(
-        searches(), window.holdout, corpora=corpora_of(window.holdout, core_N), seed=seed, reference=TWO_TOWER
+        searches(),
+        window.holdout,
+        corpora=corpora_of(window.holdout, core_N),
+        seed=seed,
+        reference=TWO_TOWER,
+        slices=slices,
     )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
     recall, index_users = sampled_index_recall(
         corpus, tables.schema, tables.items, user_QD, vectors_ND, window.never_again, k=k, seed=seed
     )
+    log("comparing features and answers online with those of the evaluation")
+    source = value.version.source
+    sample = sample_of(own, window.asked, Mask(exclude=window.never_again), seed=seed)
+    parity = measure_parity(sample, features_folder(source), tables, source.cut, towers, corpus, window.corpus[ITEM_ID])
     return Evaluated(
         systems=measured["whole"],
         core=measured.get("core", {}),
@@ -185,11 +179,41 @@ def evaluate_version(
         items=len(window.corpus),
         index_recall=recall,
         index_users=index_users,
+        parity=parity,
+        slice_values=dict(slices.values),
+        drift=measure_drift(registry, value.version, tables.schema, champion.version),
+        sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
+        difference=_difference(measured["whole"], window, tables, seed),
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,
         champion_note=champion.note,
     )
+
+
+def _difference(systems: Mapping[str, Evaluation], window: Window, tables: Tables, seed: int) -> Difference | None:
+    """Lists of the version beside those of the champion, if that was measured."""
+    if CHAMPION not in systems:
+        return None
+    fields = [each.name for each in tables.schema.features_of(Entity.ITEM) if each.display]
+    names_N = item_names(window.corpus[ITEM_ID], tables.items, fields)
+    return difference_of(systems[TWO_TOWER], systems[CHAMPION], window.holdout, names_N, seed=seed)
+
+
+def _sanity(
+    systems: Mapping[str, Evaluation], popularity_N: np.ndarray, user_QD: np.ndarray, item_ND: np.ndarray
+) -> dict[str, Measures]:
+    """Measures of the lists of each system, and of the embeddings of the version.
+
+    Args:
+        systems: evaluations on the whole corpus.
+        popularity_N: interactions with each item before the cut.
+        user_QD: embeddings of the users.
+        item_ND: embeddings of the corpus.
+    """
+    lists = {name: each.lists for name, each in systems.items()}
+    found = {name: list_measures(each, popularity_N) for name, each in lists.items() if each is not None}
+    return found | {TWO_TOWER: found[TWO_TOWER] | embedding_measures(user_QD, item_ND)}
 
 
 def _baselines(

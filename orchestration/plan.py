@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -52,14 +52,15 @@ def plan_run(workspace: Workspace) -> Plan:
     from orchestration.data_page.keep import make_page
     from orchestration.data_page.profile import profile_tables
     from orchestration.run_tables import run_tables
-    from orchestration.split import checked_split
+    from orchestration.split import checked_split, few_users
 
     workspace.check()
     tables = run_tables(workspace)
+    split = checked_split(workspace, tables)
     return Plan(
-        tables=tables,
+        tables=replace(tables, notes=(*tables.notes, *few_users(workspace, tables, split))),
         as_of=workspace.moment or default_as_of(tables),
-        split=checked_split(workspace, tables),
+        split=split,
         config={name: getattr(workspace, name) for name in PLANNED},
         page=make_page(workspace.settings, profile_tables(tables, workspace.clock), accepted=workspace.accept_data),
     )
@@ -68,6 +69,7 @@ def plan_run(workspace: Workspace) -> Plan:
 def plan_data(plan: Plan) -> dict[str, Any]:
     """The plan as plain data, for `--json`; writes the page on the data into a new folder of its own."""
     from orchestration.data_page.keep import write_page
+    from orchestration.split import windows, windows_line
 
     tables, schema = plan.tables, plan.tables.schema
     return {
@@ -85,6 +87,8 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "validation_start": plan.split.validation_start.isoformat(),
         "cut": plan.split.cut.isoformat(),
         "as_of": plan.as_of.isoformat(),
+        **windows(schema, plan.split.validation_start, plan.split.cut, plan.as_of),
+        "windows": windows_line(schema, plan.split.validation_start, plan.split.cut, plan.as_of),
         "seen_items_may_return": schema.seen_items_may_return,
         **{name: value for name, value in plan.config.items() if value is not None},
         "rough_seconds": round(60 + SECONDS_PER_MILLION_EVENTS * tables.events.height / 1e6),
@@ -103,7 +107,7 @@ def plan_text(found: Mapping[str, Any]) -> str:
         *(f"  {note}" for note in found["notes"]),
         *(f"  warning: {warning}" for warning in found["warnings"]),
         *(f"  {entity}: {', '.join(features)}" for entity, features in kinds.items()),
-        f"train before {found['validation_start']}, validate until {found['cut']}, hold out until {found['as_of']}",
+        found["windows"],
         f"train with {training}; seen items {'may' if found['seen_items_may_return'] else 'never'} return",
         f"roughly {minutes} minutes and {memory:.1f} GB of memory on two cores",
         f"page on the data: {found['data_page']}",

@@ -13,6 +13,7 @@ from feature_repo.events.history import with_log
 from feature_repo.items.history import with_new_items
 from feature_repo.items.store import ItemStore
 from feature_repo.tables.known import known_at
+from orchestration.field_slices import check_fields
 from orchestration.workspace import Workspace
 
 
@@ -23,6 +24,7 @@ def run_tables(workspace: Workspace) -> Tables:
         InputError: input that cannot be used.
         EventLogError: an event log that cannot be read.
         ItemStoreError: an item store that cannot be read.
+        InputError: the gate's policy slices by a field that the data does not have.
     """
     if workspace.past and workspace.moment:
         whole = read_tables(Path(workspace.history)) if workspace.history else _tables(workspace, None)
@@ -34,6 +36,7 @@ def _tables(workspace: Workspace, moment: datetime | None) -> Tables:
     """Read everything, or what there is up to a moment, after which an event of the files is an error."""
     data = Path(workspace.data) if workspace.data else None
     tables = load(workspace.dataset, data=data, as_of=moment, now=workspace.clock)
+    check_fields(workspace.slice_fields, tables.schema)
     settings, dataset = workspace.settings, tables.schema.dataset
     until, items = moment or workspace.clock + TOLERANCE, settings.item_store(dataset)
     # After the files, so that both have everything that came twice; and the log last,

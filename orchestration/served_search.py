@@ -37,11 +37,21 @@ class ServedSearch(MakeSearch):
         blocks = [self._block(rows[start : start + QUERIES_AT_ONCE], k, masks) for start in starts]
         lists = [np.full((len(rows), k), NOTHING, np.int32) for _ in masks]
         for start, block in zip(starts, blocks, strict=True):
-            for list_QK, ranked_QK in zip(lists, block, strict=True):
-                list_QK[start : start + len(ranked_QK), : ranked_QK.shape[1]] = ranked_QK
+            for list_QK, ranked in zip(lists, block, strict=True):
+                list_QK[start : start + len(ranked.rows_QK), : ranked.rows_QK.shape[1]] = ranked.rows_QK
         return lists
 
-    def _block(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[np.ndarray]:
+    def ranked(self, rows: np.ndarray, k: int, mask: Mask) -> Ranked:
+        """Lists of a few queries with their scores, as `lists` without scores.
+
+        Args:
+            rows: query rows, at most `QUERIES_AT_ONCE`.
+            k: length of the lists.
+            mask: items that they must not hold.
+        """
+        return self._block(rows, k, [mask])[0]
+
+    def _block(self, rows: np.ndarray, k: int, masks: Sequence[Mask]) -> list[Ranked]:
         """Lists of a block of queries under each mask."""
         user_QD = self.user_QD[rows]
         own = self.ranker.own({name: array[rows] for name, array in self.users.items()}, user_QD)
@@ -51,7 +61,7 @@ class ServedSearch(MakeSearch):
             scores_QK = np.einsum("qd,qkd->qk", user_QD, self.item_ND[np.maximum(rows_QK, 0)])
             hits = Ranked(rows_QK=rows_QK, scores_QK=np.where(rows_QK == NOTHING, -np.inf, scores_QK))
             allowed = own and restricted(own, mask.corpus, dropped_of(mask, rows))
-            lists.append(self.ranker.merged(hits, allowed, user_QD, k).rows_QK)
+            lists.append(self.ranker.merged(hits, allowed, user_QD, k))
         return lists
 
 
@@ -65,7 +75,7 @@ def dropped_of(mask: Mask, rows: np.ndarray) -> Dropped:
 
 def served_search(
     towers: ModelBundle, asked: pl.DataFrame, user_QD: np.ndarray, corpus: pl.Series, item_ND: np.ndarray
-) -> MakeSearch:
+) -> ServedSearch:
     """Search by the scores of a version, with those of its rescorer where it has one.
 
     Args:

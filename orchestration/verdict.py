@@ -10,7 +10,7 @@ from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_schema, version_folder
 from orchestration.asset_values import Judged
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
 from serving.gate.policy import Policy
@@ -90,6 +90,11 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         index_recall=measured.index_recall,
         cut=cut,
         champion_cut=measured.champion_cut,
+        parity=measured.parity,
+        slice_values=measured.slice_values,
+        sanity=measured.sanity.get(TWO_TOWER),
+        drift=measured.drift.features if measured.drift else None,
+        drift_against=measured.drift.against if measured.drift else "",
     )
     return decide(found, policy)
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.schema import ITEM_ID, Schema
+from feature_repo.schema import Schema
 from orchestration.asset_files import EMBEDDINGS
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError, refuse_code
 from serving.registry import Registry
-from serving.release.collection import load_collection
+from serving.release.collection import check_stored, load_collection
 from serving.release.history import may_serve
-from serving.release.index_proof import embeddings_problem, vectors_hash
+from serving.release.index_proof import embeddings_problem
 from serving.release.load import check_contents
 from serving.release.manifest import Manifest, ReleaseError, read, verified_files
 from serving.settings import Settings
@@ -81,10 +81,7 @@ def _check_file(registry: Registry, manifest: Manifest) -> None:
     """Compare the collection's file with the manifest, and its vectors with the proof."""
     if manifest.collection_sha256 is None:
         return  # a release from before there were such files
-    stored = load_collection(registry, manifest)
-    hash_ = vectors_hash(stored.items[ITEM_ID].to_list(), stored.vectors_ND)
-    if manifest.index_proof and hash_ != manifest.index_proof.vectors:
-        raise ReleaseError("the collection's file holds other vectors than were judged")
+    check_stored(manifest, load_collection(registry, manifest))
 
 
 def _fields(folder: Path) -> Fields:

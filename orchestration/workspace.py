@@ -17,6 +17,7 @@ from feature_repo.errors import InputError
 from feature_repo.utc import present_time, utc_time
 from feature_repo.whole_file import write_text
 from orchestration.options import PLAIN, check_options, chosen_baselines
+from serving.gate.policy_file import read_policy
 from serving.settings import Settings
 from training.recipes.choice import CHOICE_SECONDS
 from training.recipes.named import DEFAULT
@@ -115,6 +116,16 @@ class Workspace(dg.ConfigurableResource):
             ValueError: a name that no baseline has.
         """
         return chosen_baselines(self.baselines, self.settings.gate_policy)
+
+    @property
+    def slice_fields(self) -> tuple[str, ...]:
+        """Fields by whose values the gate's policy slices."""
+        return read_policy(self.settings.gate_policy).fields
+
+    @property
+    def windows(self) -> int:
+        """Windows into which the gate's policy parts the hold-out."""
+        return read_policy(self.settings.gate_policy).windows
 
     @property
     def values_folder(self) -> Path:

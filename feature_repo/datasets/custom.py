@@ -23,6 +23,7 @@ from feature_repo.datasets.raw_table import RawTable
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import DEFAULT_KINDS, read_kinds
 from feature_repo.granularity import DAY
+from feature_repo.holdout import DEFAULT as TWO_WEEKS
 from feature_repo.schema import Entity, Feature, Kind, Schema, View
 from feature_repo.standard_views import item_statistics_view, user_activity_view, user_history_view
 
@@ -95,6 +96,8 @@ def config_schema(config: Mapping[str, Any], where: str = YAML_NAME) -> Schema:
             dataset=config["dataset"],
             seen_items_may_return=config["seen_items_may_return"],
             snapshots=config.get("snapshots", DAY),
+            holdout=config.get("holdout", TWO_WEEKS),
+            validation=config.get("validation", TWO_WEEKS),
             kinds=read_kinds(config["kinds"], f"{where}, kinds") if "kinds" in config else DEFAULT_KINDS,
             views=tuple(view for view in views if view.features),
         )

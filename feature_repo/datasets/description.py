@@ -33,6 +33,8 @@ _TOP: Keys = {
     "impressions": (dict,),
     "missing": (list,),
     "snapshots": (str,),
+    "holdout": (str, int),
+    "validation": (str, int),
     "kinds": (dict,),
 }
 _FILE: Keys = {

@@ -14,6 +14,7 @@ import yaml
 from feature_repo.datasets.custom import load_config
 from feature_repo.datasets.description import FEATURE_KEYS, YAML_NAME, check_config
 from feature_repo.datasets.folder_files import read_folder
+from feature_repo.datasets.guess_holdout import longer_holdout
 from feature_repo.datasets.guess_snapshots import suggested
 from feature_repo.datasets.id_column import FLOATED
 from feature_repo.datasets.infer_kinds import (
@@ -63,8 +64,10 @@ def init_folder(folder: Path) -> Draft:
             f"{error}\nNothing is written. The draft, to be saved as {path} with that mended:\n\n{text}"
         ) from error
     guess, measured = suggested(tables.events)
-    line = f"snapshots: {guess}  # interactions without a history in training: {measured}"
-    path.write_text(text.replace("\nevents:\n", f"\n{line}\nevents:\n", 1), encoding="utf-8")
+    lines = [f"snapshots: {guess}  # interactions without a history in training: {measured}"]
+    if longer := longer_holdout(tables.events):
+        lines.append(f"holdout: {longer[0]}  # {longer[1]}")
+    path.write_text(text.replace("\nevents:\n", "\n".join(["", *lines, "events:", ""]), 1), encoding="utf-8")
     return Draft(path, tables.notes)
 
 

@@ -129,6 +129,8 @@ def _schema(dataset: str, *, with_users: bool) -> Schema:
         dataset=dataset,
         seen_items_may_return=False,
         snapshots=EVENT,
+        # Ratings end in years of a few a week: two weeks have hardly a user.
+        holdout="10%",
         views=((people,) if with_users else ()) + common,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,15 @@ from feature_repo.datasets import load
 from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.infer_kinds import standard_columns
 from feature_repo.datasets.raw_table import Epoch
+from feature_repo.errors import InputError
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from feature_repo.tables import feature_tables
 from feature_repo.tables.join import join_as_of
 from feature_repo.tables.snapshots import known_before
 from orchestration.api.frames import Features, Frame, as_polars, canonical_tables, raw_entities, raw_events
+from orchestration.split import split_of
 from training.data.interactions import at, interactions, item_rows, query_rows
-from training.data.split import Split, temporal_split
+from training.data.split import Split
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +57,7 @@ class Dataset:
         item_features: Features | None = None,
         seen_items_may_return: bool | None = None,
         snapshots: str | None = None,
-        holdout_share: float = 0.1,
+        holdout: str | None = None,
         name: str = "data",
     ) -> Dataset:
         """Make a dataset of frames.
@@ -78,7 +80,8 @@ class Dataset:
             seen_items_may_return: whether a user may take an item again; None asks the events.
             snapshots: granularity of the user snapshots: day, event, or such as "session 30m"; None
                 asks the events.
-            holdout_share: least share of the events after the cut.
+            holdout: length of the hold-out: whole days such as "14d", at most a tenth of the events, or a
+                share of them such as "10%"; None is 14 days, and longer where they have few users.
             name: name of the dataset.
 
         Raises:
@@ -103,8 +106,9 @@ class Dataset:
             seen_items_may_return=seen_items_may_return,
             positive_from=positive_from,
             snapshots=snapshots,
+            holdout=holdout,
         )
-        return cls.of(tables, holdout_share=holdout_share)
+        return cls.of(tables)
 
     @classmethod
     def load(
@@ -114,6 +118,7 @@ class Dataset:
         *,
         as_of: datetime | None = None,
         positive_from: float | None = None,
+        holdout: str | None = None,
     ) -> Dataset:
         """Load a dataset that Gatehouse knows.
 
@@ -122,6 +127,7 @@ class Dataset:
             data: folder of the raw files, where you bring them.
             as_of: moment after which an event is an error.
             positive_from: lowest rating of a positive, for MovieLens. None: every rating counts.
+            holdout: length of the hold-out, likewise; None is the dataset's own.
 
         Raises:
             InputError: an unknown name, or input that cannot be used.
@@ -130,15 +136,23 @@ class Dataset:
         Dataset('tiny': 7,748 events, 200 users, 300 items; cut 2024-03-21)
         """
         folder = None if data is None else Path(data)
-        return cls.of(load(name, data=folder, as_of=as_of, positive_from=positive_from))
+        return cls.of(load(name, data=folder, as_of=as_of, positive_from=positive_from), holdout=holdout)
 
     @classmethod
-    def of(cls, tables: Tables, *, holdout_share: float = 0.1) -> Dataset:
+    def of(cls, tables: Tables, *, holdout: str | None = None) -> Dataset:
         """Split canonical tables by time.
 
-        `holdout_share` is the least share of events after the cut.
+        `holdout` is the length of the hold-out, such as "14d" or "10%"; None is that of the schema.
+
+        Raises:
+            InputError: no length, or a log too short to split.
         """
-        return cls(tables=tables, split=temporal_split(tables.events["timestamp"], holdout_share=holdout_share))
+        if holdout:
+            try:
+                tables = replace(tables, schema=replace(tables.schema, holdout=holdout))
+            except ValueError as error:
+                raise InputError(str(error)) from error
+        return cls(tables=tables, split=split_of(tables))
 
     @property
     def schema(self) -> Schema:

@@ -14,6 +14,7 @@ import polars as pl
 from feature_repo.datasets.canonical import Tables, canonicalise
 from feature_repo.datasets.custom import config_schema
 from feature_repo.datasets.description import check_features
+from feature_repo.datasets.guess_holdout import longer_holdout
 from feature_repo.datasets.guess_snapshots import suggested
 from feature_repo.datasets.infer_kinds import (
     as_typed,
@@ -26,6 +27,7 @@ from feature_repo.datasets.infer_kinds import (
 from feature_repo.datasets.raw_table import Epoch, RawTable
 from feature_repo.errors import InputError
 from feature_repo.granularity import DAY
+from feature_repo.holdout import DEFAULT
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
 Frame = Any
@@ -150,6 +152,7 @@ def canonical_tables(
     seen_items_may_return: bool | None,
     positive_from: float | None,
     snapshots: str | None,
+    holdout: str | None,
 ) -> Tables:
     """Check named tables, and bring them into canonical form.
 
@@ -161,6 +164,7 @@ def canonical_tables(
         seen_items_may_return: whether a user may take an item again; None asks the events.
         positive_from: lowest rating of a positive.
         snapshots: granularity of the user snapshots; None asks the events.
+        holdout: length of the hold-out; None asks the events.
 
     Raises:
         InputError: the tables cannot be used.
@@ -170,6 +174,7 @@ def canonical_tables(
         "dataset": name,
         "seen_items_may_return": returning,
         "snapshots": snapshots or DAY,
+        "holdout": holdout or DEFAULT,
         "events": {key for key, column in (("value", "value"), ("basket", "basket_id")) if column in events.columns},
         "users": {"features": users[1]},
         "items": {"features": items[1]},
@@ -178,7 +183,8 @@ def canonical_tables(
     tables = canonicalise(
         schema, events=events, users=users[0], items=items[0], positive_from=positive_from, notes=notes
     )
-    return tables if snapshots else _with_snapshots(tables)
+    tables = tables if snapshots else _with_snapshots(tables)
+    return tables if holdout else _with_holdout(tables)
 
 
 def _with_snapshots(tables: Tables) -> Tables:
@@ -189,6 +195,15 @@ def _with_snapshots(tables: Tables) -> Tables:
         schema=replace(tables.schema, snapshots=guess),
         notes=(*tables.notes, f"snapshots by {guess}: interactions without a history in training: {measured}"),
     )
+
+
+def _with_holdout(tables: Tables) -> Tables:
+    """Tables with the hold-out that their events suggest, and a note where that is a longer one."""
+    longer = longer_holdout(tables.events) if tables.events.height else None
+    if longer is None:
+        return tables
+    schema = replace(tables.schema, holdout=longer[0])
+    return replace(tables, schema=schema, notes=(*tables.notes, f"hold-out of {longer[0]}: {longer[1]}"))
 
 
 def _returning(events: RawTable, told: bool | None) -> tuple[bool, list[str]]:

@@ -18,6 +18,16 @@ NOT_PROMOTED = 3
 """Exit code of a completed run whose version did not pass the gate."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C or SIGTERM."""
+SERVICES = {
+    "mlflow": "the registry in MLflow",
+    "pymilvus": "the item index in Milvus",
+    "redis": "the online store in Redis",
+    "psycopg": "a database in Postgres",
+    "sqlalchemy": "a database",
+    "sqlite3": "a database",
+    "botocore": "the store of files in S3",
+}
+"""Services by the package that raises their errors, which are none of Gatehouse's."""
 ORDER = (
     "run",
     "init",
@@ -25,9 +35,11 @@ ORDER = (
     "releases",
     "promote",
     "rollback",
+    "pin",
     "verify",
     "serve",
     "status",
+    "doctor",
     "up",
     "events",
     "items",
@@ -96,6 +108,13 @@ def main() -> None:
             raise
         logging.getLogger(__name__).info("the command failed", exc_info=True)
         fail(str(error))
+    except Exception as error:
+        service = SERVICES.get(type(error).__module__.partition(".")[0])
+        if service is None or os.environ.get("GATEHOUSE_TRACEBACK"):
+            raise
+        logging.getLogger(__name__).info("the command failed", exc_info=True)
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        fail(f"{service} failed: {said}; `gatehouse doctor` names services that are away and disks that are full")
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Commands on a home and its services: `status`, `up`, `clean`."""
+"""Commands on a home and its services: `status`, `doctor`, `up`, `clean`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.application import OPERATE, Dataset, Json, app
+from orchestration.cli.application import FAILED, OPERATE, Dataset, Json, app
 from orchestration.cli.home import prepare, released_dataset
 from orchestration.cli.release import as_data
 
@@ -22,6 +22,19 @@ def show_status(as_json: Json = False) -> None:
 
     found = status(settings)
     typer.echo(json.dumps(found, indent=1) if as_json else status_text(found))
+
+
+@app.command("doctor", rich_help_panel=OPERATE)
+def examine_home(as_json: Json = False) -> None:
+    """Name what is half-done or wrong in the home, each with the way out. It only reads."""
+    settings = prepare()
+    from orchestration.doctor import examine, findings_text
+
+    findings = examine(settings)
+    typer.echo(
+        json.dumps([as_data(each) for each in findings], indent=1) if as_json else findings_text(settings, findings)
+    )
+    raise typer.Exit(FAILED if findings else 0)
 
 
 @app.command("up", rich_help_panel=OPERATE)

@@ -1,4 +1,4 @@
-"""Commands on releases: `recommend`, `releases`, `promote`, `rollback`."""
+"""Commands on releases: `recommend`, `releases`, `promote`, `rollback`, `pin`, `verify`."""
 
 from __future__ import annotations
 
@@ -125,6 +125,29 @@ def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
 
     manifest = move(settings, released_dataset(settings, dataset), warn=lambda text: typer.echo(text, err=True))
     _moved(manifest.dataset, manifest.version, as_json)
+
+
+@app.command("pin", rich_help_panel=RELEASE)
+def pin_version(
+    version: Version,
+    reason: Annotated[str, typer.Option(help="Reason, which `gatehouse clean` repeats.")] = "",
+    off: Annotated[bool, typer.Option("--off", help="Let the version be removed again.")] = False,
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a version from `gatehouse clean`, whatever its age."""
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from serving.registry import Registry
+    from serving.release.retention import pin, unpin
+
+    registry = Registry(settings, name)
+    if off:
+        unpin(registry, version)
+    else:
+        pin(registry, version, reason)
+    done = {"dataset": name, "version": version, "pinned": not off}
+    typer.echo(json.dumps(done) if as_json else f"{name} v{version}: {'no longer pinned' if off else 'pinned'}")
 
 
 @app.command(rich_help_panel=RELEASE)

@@ -15,7 +15,7 @@ from feature_repo.datasets.stored import TABLES, write_tables
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from orchestration.asset_files import data_folder, read_schema, read_tables
+from orchestration.asset_files import data_folder, features_folder, read_schema, read_tables
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables
@@ -26,7 +26,7 @@ from orchestration.parent_version import parent_of
 from orchestration.reporting.columns import COLUMNS, ROWS, column_schema
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
-from orchestration.split import checked_split
+from orchestration.split import checked_split, few_users, windows_line
 from orchestration.workspace import Workspace, fill
 from serving.registry.sqlite import open_registry
 
@@ -65,7 +65,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         as_of=as_of,
         validation_start=split.validation_start,
         cut=split.cut,
-        notes=tables.notes,
+        notes=(*tables.notes, *few_users(workspace, tables, split)),
         data=str(Path(workspace.data).absolute()) if workspace.data else None,
         identity=Identity.of(tables).to_text(),
     )
@@ -77,7 +77,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         context.log.warning(finding.text)
     parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
     context.log.info(source_line(tables, value))
-    for note in tables.notes:
+    for note in value.notes:
         context.log.info(note)
     facts = {name: str(fact) for name, fact in (asdict(found) | asdict(split) | {"as_of": as_of}).items()}
     for name in TABLES:
@@ -90,17 +90,16 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
             ROWS: table.height,
         }
         if name == "events":
-            metadata |= {"fingerprint": facts, "notes": list(tables.notes)}
+            metadata |= {"fingerprint": facts, "notes": list(value.notes)}
+            metadata["windows"] = windows_line(tables.schema, split.validation_start, split.cut, as_of)
             metadata |= {"page on the data": dg.MetadataValue.url(written.as_uri()), "warnings": len(page.findings)}
         yield dg.Output(value, output_name=name, metadata=metadata)
 
 
 def source_line(tables: Tables, source: Source) -> str:
     """Say how much there is, and what each part of the time is for."""
-    return (
-        f"{tables.events.height:,} events, {tables.users.height:,} users, {tables.items.height:,} items: train before"
-        f" {source.validation_start}, validate until {source.cut}, hold out until {source.as_of}"
-    )
+    windows = windows_line(tables.schema, source.validation_start, source.cut, source.as_of)
+    return f"{tables.events.height:,} events, {tables.users.height:,} users, {tables.items.height:,} items: {windows}"
 
 
 @dg.asset(group_name="features", compute_kind="polars")
@@ -120,7 +119,7 @@ def item_features(events: Source, items: Source) -> dg.Output[Features]:
 
 def _features(source: Source, entity: Entity) -> dg.Output[Features]:
     require_accepted(source)
-    folder = source.folder.parent / "features" / entity.value
+    folder = features_folder(source) / entity.value
     moments = (source.validation_start, source.cut, source.as_of)
 
     def build(partial: Path) -> None:

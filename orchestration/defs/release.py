@@ -12,12 +12,16 @@ from orchestration.asset_files import judging, read_embeddings, read_tables, ver
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
 from orchestration.defs.staleness import FRESHNESS
-from orchestration.evaluation import TWO_TOWER, Evaluated, evaluate_version
+from orchestration.difference_page.keep import keep_difference
+from orchestration.drift import keep_profiles
+from orchestration.evaluated import TWO_TOWER, Evaluated
+from orchestration.evaluation import evaluate_version
 from orchestration.local.datasets import remember
 from orchestration.online import load_features
+from orchestration.reporting.gate_checks import check_results, check_specs
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
-from orchestration.reporting.report import metrics_markdown
+from orchestration.reporting.report import drift_markdown, metrics_markdown
 from orchestration.verdict import seal_verdict
 from orchestration.workspace import Workspace, fill
 from serving.corpus import open_corpus
@@ -53,9 +57,13 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
                 baselines=names,
                 seed=workspace.seed,
                 log=context.log.info,
+                fields=workspace.slice_fields,
+                windows=workspace.windows,
             )
         (partial / "evaluation.json").write_text(measured.to_json())
         registry.log_results(version.version, measured.systems[TWO_TOWER].metrics, evaluation_figures(measured))
+        if measured.drift:
+            keep_profiles(registry, version.version, measured.drift)
 
     with judging(version):
         if MANIFEST_SHA256 not in registry.tags(version.version):
@@ -66,6 +74,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
         Judged(version=version, path=folder / "evaluation.json"),
         metadata={
             "metrics": dg.MetadataValue.md(metrics_markdown(measured)),
+            "drift": dg.MetadataValue.md(drift_markdown(measured)),
             "index recall": measured.index_recall,
             "baselines": ", ".join(names),
             **{name: dg.MetadataValue.md(as_markdown(f)) for name, f in evaluation_figures(measured).items()},
@@ -76,9 +85,17 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace, item_ind
     )
 
 
-@dg.asset(group_name="release", compute_kind="gate")
-def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation: Judged) -> dg.Output[Judged]:
-    """The gate's decision with its reasons, sealed into the manifest for good."""
+@dg.asset(
+    group_name="release",
+    compute_kind="gate",
+    check_specs=check_specs(),
+    dagster_type=dg.PythonObjectDagsterType(Judged),  # Dagster reads none from the result of an asset with checks
+)
+def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation: Judged) -> dg.MaterializeResult:
+    """The gate's decision with its reasons, sealed into the manifest for good.
+
+    Its checks are those of the decision, so that the asset alone brings them too.
+    """
     version, settings = evaluation.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     with judging(version):
@@ -89,14 +106,17 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
         context.log.info(reason)
     path = version_folder(version) / "verdict.json"
     write_text(path, decided.to_json())
-    return dg.Output(
-        Judged(version=version, path=path),
+    page = keep_difference(registry, evaluation, decided)
+    return dg.MaterializeResult(
+        value=Judged(version=version, path=path),
         metadata={
             "dataset": version.source.dataset,
             "version": version.version,
             "outcome": decided.outcome.value,
             "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
+            **({"beside the champion": dg.MetadataValue.url(page.as_uri())} if page else {}),
         },
+        check_results=list(check_results(decided)),
     )
 
 

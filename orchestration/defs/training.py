@@ -28,8 +28,10 @@ from orchestration.identity import keep_identity
 from orchestration.parent_version import Parent, parent_of
 from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
+from orchestration.split import windows, windows_line
 from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
+from serving.registry.tags import HOLDOUT, VALIDATION
 from training.artifacts.choice import asked_recipe, stored_recipe, write_choice
 from training.data.interactions import interactions, item_rows, query_rows
 from training.recipes import TrainConfig, recipe
@@ -128,6 +130,8 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
         source.sha256,
         read_schema(source).to_json(),
         source.as_of.isoformat(),
+        source.validation_start.isoformat(),
+        source.cut.isoformat(),
         to_json(_recipe(workspace, source)),
         str(workspace.seed),
         f"choice within {workspace.choice_seconds} s" if workspace.chooses else "no choice",
@@ -162,8 +166,11 @@ def _train(
 
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
     tags = {TRAINING: parent.training, PARENT: str(parent.version)} if parent else {TRAINING: Training.FULL}
+    tags |= {HOLDOUT: tables.schema.holdout, VALIDATION: tables.schema.validation}
     with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id, **tags}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
+        times = tables.schema, source.validation_start, source.cut, source.as_of
+        run.log_params(windows(*times))
         run.log_params({f"config.{name}": value for name, value in to_flat(config).items()})
         for name in (DATA_PAGE, DATA_JSON):
             run.log_artifact(data_folder(source) / name)
@@ -192,13 +199,19 @@ def _train(
             )
             if fitted.tried:
                 write_choice(folder, config, fitted.tried)
-            return run.register(folder, {INPUT_KEY: key, **tags}, card=_card(workspace, fitted))
+            return run.register(folder, {INPUT_KEY: key, **tags}, card=_card(workspace, windows_line(*times), fitted))
     raise AssertionError("unreachable: the run either returns a version or raises")
 
 
-def _card(workspace: Workspace, fitted: "Fitted") -> str:
-    """Describe a version for its page in MLflow: its recipe, and how that was chosen."""
-    lines = [f"Recipe {workspace.recipe}, seed {workspace.seed}."]
+def _card(workspace: Workspace, windows: str, fitted: "Fitted") -> str:
+    """Describe a version for its page in MLflow: its recipe, how that was chosen, and its windows.
+
+    Args:
+        workspace: the run's options.
+        windows: what each part of the time was for.
+        fitted: the trained towers.
+    """
+    lines = [f"Recipe {workspace.recipe}, seed {workspace.seed}.", f"Windows: {windows}."]
     if fitted.tried:
         lines.append(f"Chosen on the validation window, within {workspace.choice_seconds:g} s:")
     return "\n".join([*lines, *(f"- {line}" for line in choice_lines(fitted.tried))])

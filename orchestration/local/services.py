@@ -130,7 +130,11 @@ def held(folder: Path) -> bool:
 
     Milvus Lite then holds the lock on a file in it.
     """
-    lock = folder / "LOCK"
+    return is_locked(folder / "LOCK")
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process that is alive holds the lock on a file."""
     if not lock.exists():
         return False
     try:

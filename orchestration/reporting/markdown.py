@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -35,5 +36,5 @@ def as_markdown(figure: Figure) -> str:
 
 
 def bullets(reasons: Sequence[str]) -> str:
-    """List reasons, one a line."""
-    return "\n".join(f"- {reason}" for reason in reasons)
+    """List reasons, one a line; values of the data in them are no markup."""
+    return "\n".join(f"- {escape(reason, quote=False)}" for reason in reasons)

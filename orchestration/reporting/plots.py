@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestration.evaluation import TWO_TOWER, Evaluated
+from orchestration.evaluated import TWO_TOWER, Evaluated
 from orchestration.reporting.report import views_of
 
 if TYPE_CHECKING:

@@ -6,9 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestration.asset_files import DATA_JSON, DATA_PAGE, data_folder
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.asset_files import (
+    DATA_JSON,
+    DATA_PAGE,
+    DIFFERENCE_PAGE,
+    data_folder,
+    read_schema,
+    version_folder,
+)
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.reporting.text import recommendations_text
+from orchestration.split import windows, windows_line
 from training.artifacts.choice import read_choice
 from training.recipes.choice import choice_lines
 
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("recall@20", "ndcg@20", "recall@100")
 HEADS = ("Recall@20 (95 %)", "NDCG@20", "Recall@100", "two_tower leads by")
+LIST_MEASURES = ("coverage", "gini", "list_similarity", "popularity_correlation")
+"""Measures of lists that the end of a run shows."""
 VIEWS = ("all", "repeat", "discovery")
 SAMPLE_USERS, SAMPLE_ITEMS = 2, 5
 WIDTH = 110
@@ -84,13 +94,43 @@ def metrics_markdown(measured: Evaluated) -> str:
             name = f"**{row['system']}**" if row["system"] in (TWO_TOWER, CHAMPION) else row["system"]
             lines.append(f"| {row['view']} | {name} | {' | '.join(_numbers(row))} |")
         lines += ["", *remarks(systems), ""]
-    return "\n".join([*lines, *notes(measured)])
+    return "\n".join([*lines, *_sanity_table(measured), *notes(measured)])
+
+
+def _sanity_table(measured: Evaluated) -> list[str]:
+    """Write the measures of lists and embeddings in Markdown; nothing where none were measured."""
+    names = list(measured.sanity.get(TWO_TOWER, {}))
+    shown = [each for each in (TWO_TOWER, CHAMPION, "popularity") if each in measured.sanity]
+    rows = [
+        f"| {name} | {' | '.join(_number(measured.sanity[system].get(name)) for system in shown)} |" for name in names
+    ]
+    return [f"| lists and embeddings | {' | '.join(shown)} |", f"|---|{'---|' * len(shown)}", *rows, ""] if rows else []
+
+
+def drift_markdown(measured: Evaluated) -> str:
+    """Write the drift of the features in Markdown, the largest first."""
+    if measured.drift is None:
+        return "not measured"
+    found = sorted(measured.drift.features.items(), key=lambda each: -each[1].beyond_chance)
+    rows = [f"| {name} | {each.index:.3f} | {each.chance:.3f} |" for name, each in found]
+    head = f"| feature, against {measured.drift.against} | stability index | by chance |"
+    return "\n".join([head, "|---|---|---|", *rows])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def notes(measured: Evaluated) -> list[str]:
     """Notes on an evaluation: how the index was measured, what was left out."""
     recall, users = measured.index_recall, measured.index_users
-    return [f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.", *measured.notes]
+    own = measured.sanity.get(TWO_TOWER, {})
+    lists = ", ".join(f"{name} {_number(own[name])}" for name in LIST_MEASURES if own.get(name) is not None)
+    return [
+        f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.",
+        *([f"Lists of 20: {lists}."] if lists else []),
+        *measured.notes,
+    ]
 
 
 def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
@@ -101,7 +141,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
 
     version = judged.version
     registry = Registry(settings, version.source.dataset)
-    tried = read_choice(registry.download(version.version))
+    tried, schema = read_choice(registry.download(version.version)), read_schema(version.source)
     manifest, measured = read(registry, version.version), read_evaluation(judged)
     return {
         "dataset": version.source.dataset,
@@ -113,8 +153,11 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "reasons": list(manifest.verdict.reasons),
         "champion": registry.champion(),
         "served": list(served(registry)),
+        "validation_start": version.source.validation_start.isoformat(),
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),
+        **windows(schema, version.source.validation_start, version.source.cut, version.source.as_of),
+        "windows": windows_line(schema, version.source.validation_start, version.source.cut, version.source.as_of),
         "notes": list(version.source.notes),
         "choice": choice_lines(tried),
         "warnings": _warnings(version.source),
@@ -123,6 +166,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "metrics": {name: system.metrics for name, system in measured.systems.items()},
         "core_metrics": {name: system.metrics for name, system in measured.core.items()},
         "mlflow_run": registry.run_url(version.version),
+        "difference_page": _difference_page(judged),
     }
 
 
@@ -142,7 +186,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         for remark in remarks(systems):
             console.print(remark, style="dim", highlight=False)
     chosen = [f"Recipe, chosen on the validation window: {line}." for line in summary["choice"]]
-    for note in (*notes(measured), *chosen, *summary["notes"]):
+    for note in (f"Windows: {summary['windows']}.", *notes(measured), *chosen, *summary["notes"]):
         console.print(note, style="dim", highlight=False, markup=False)
     for warning in summary["warnings"]:
         console.print(f"Warning: {warning}", highlight=False, markup=False)
@@ -153,7 +197,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print("\n[bold]Sample recommendations[/bold]")
         for text in _samples(settings, summary["dataset"]):
             console.print(text, highlight=False, markup=False)
-    console.print(_next_steps(settings, summary["data_page"]), highlight=False, markup=False)
+    console.print(_next_steps(settings, summary), highlight=False, markup=False)
 
 
 def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list[str]:
@@ -214,12 +258,21 @@ def _warnings(source: Source) -> list[str]:
     return [each["text"] for each in findings]
 
 
-def _next_steps(settings: Settings, page: str) -> str:
-    return (
-        "\nNext:  gatehouse recommend USER -k 20   items for a user"
-        "\n       gatehouse up                     the service, Dagster, MLflow and Milvus on this machine"
-        "\n       gatehouse releases               all versions; `gatehouse rollback` restores the former champion"
-        f"\n       {page}   page on the data: files, columns, warnings"
-        f"\n       {settings.home}/data_docs   expectations on the features, and their results"
-        f"\n       {settings.home}/logs        the log\n"
-    )
+def _difference_page(judged: Judged) -> str | None:
+    """Path of the page beside the champion; None where there was none."""
+    path = version_folder(judged.version) / DIFFERENCE_PAGE
+    return str(path) if path.exists() else None
+
+
+def _next_steps(settings: Settings, summary: Mapping[str, Any]) -> str:
+    beside = summary["difference_page"]
+    lines = [
+        "\nNext:  gatehouse recommend USER -k 20   items for a user",
+        "       gatehouse up                     the service, Dagster, MLflow and Milvus on this machine",
+        "       gatehouse releases               all versions; `gatehouse rollback` restores the former champion",
+        f"       {summary['data_page']}   page on the data: files, columns, warnings",
+        *([f"       {beside}   who gains and who loses beside the champion"] if beside else []),
+        f"       {settings.home}/data_docs   expectations on the features, and their results",
+        f"       {settings.home}/logs        the log\n",
+    ]
+    return "\n".join(lines)

@@ -1,8 +1,9 @@
-"""Process of one engine: `python -m serving.engine DATASET VERSION [preview]`.
+"""Process of one engine: `python -m serving.engine DATASET VERSION [preview] [beside]`.
 
 The first line on stdout says `ready` with the facts of the release, or `refused` with the reason. Then each line on
 stdin is a batch, and each line on stdout its answers, in the same order. The end of stdin ends the process. A preview
-is for people who judge a version: it is verified like any other, and its verdict need not be passed.
+is for people who judge a version: it is verified like any other, and its verdict need not be passed. Beside another
+engine that answers, it is loaded at low priority.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
-from serving.engine.low_priority import at_low_priority
+from serving.engine.low_priority import loaded
 from serving.engine.stages import Stages
 from serving.service_settings import ServiceSettings
 from serving.settings import Settings
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("serving.engine")
 
 
-def main(dataset: str, version: int, environ: Mapping[str, str], *, is_preview: bool = False) -> int:
+def main(
+    dataset: str, version: int, environ: Mapping[str, str], *, is_preview: bool = False, is_beside: bool = False
+) -> int:
     """Load a version, answer batches until stdin ends, and return the exit status.
 
     Args:
@@ -36,6 +39,7 @@ def main(dataset: str, version: int, environ: Mapping[str, str], *, is_preview: 
         version: number of the version.
         environ: variables of the settings.
         is_preview: whether its verdict need not be passed.
+        is_beside: whether another engine answers meanwhile.
     """
     # Ctrl-C in a terminal is for the front, which ends this process when its requests are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -46,12 +50,13 @@ def main(dataset: str, version: int, environ: Mapping[str, str], *, is_preview: 
     try:
         # After stdout is taken: these imports may print.
         import_module("polars")  # its threads stay, so they must not have the low priority
-        at_low_priority(lambda: import_module("serving.engine.opening"))
+        loaded(lambda: import_module("serving.engine.opening"), is_beside=is_beside)
         from serving.engine.opening import open_answerer
 
         settings, service = Settings.from_environment(environ), ServiceSettings.from_environment(environ)
         stages = Stages()
-        with open_answerer(settings, service, dataset, version, stages, is_preview=is_preview) as answerer:
+        beside = {"is_preview": is_preview, "is_beside": is_beside}
+        with open_answerer(settings, service, dataset, version, stages, **beside) as answerer:
             _serve(answerer, stages, questions, answers)
     except BrokenPipeError:
         return 0  # the front has ended
@@ -88,7 +93,8 @@ def _write(answers: BinaryIO, line: Any) -> None:
 
 
 if __name__ == "__main__":
-    status = main(sys.argv[1], int(sys.argv[2]), os.environ, is_preview="preview" in sys.argv[3:])
+    words = sys.argv[3:]
+    status = main(sys.argv[1], int(sys.argv[2]), os.environ, is_preview="preview" in words, is_beside="beside" in words)
     sys.stderr.flush()
     # Not `sys.exit`, which would wait for a read of the online store that hangs.
     os._exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from feature_repo.schema import Entity
@@ -20,6 +21,7 @@ def facts(answerer: Answerer) -> dict[str, Any]:
         "created": manifest.created.isoformat(),
         "data_until": manifest.as_of.isoformat(),
         "holdout_from": manifest.cut.isoformat(),
+        "holdout_days": round((manifest.as_of - manifest.cut) / timedelta(days=1), 1),
         "items": manifest.item_count,
         "dimensions": manifest.dim,
         "verdict": manifest.verdict.outcome.value,

@@ -12,7 +12,7 @@ from feature_repo.store.sqlite_online import open_store
 from serving.engine.answerer import Answerer
 from serving.engine.guarded_store import GuardedStore
 from serving.engine.live_items import LiveItems
-from serving.engine.low_priority import at_low_priority
+from serving.engine.low_priority import loaded
 from serving.engine.stages import Stages
 from serving.index.base import Fields
 from serving.registry.sqlite import open_registry
@@ -33,6 +33,7 @@ def open_answerer(
     stages: Stages,
     *,
     is_preview: bool = False,
+    is_beside: bool = False,
 ) -> Iterator[Answerer]:
     """Yield the answerer of one version, and close its index at the end.
 
@@ -43,6 +44,7 @@ def open_answerer(
         version: number of the version.
         stages: time by stage.
         is_preview: for a look of people: its verdict need not be passed.
+        is_beside: whether another engine answers meanwhile.
 
     Raises:
         ReleaseError: the version does not verify, or may not serve.
@@ -50,7 +52,7 @@ def open_answerer(
         AwayError: the online store does not answer.
     """
     # NumPy answers batches of the service's sizes as fast as PyTorch, and is there seconds sooner.
-    release = at_low_priority(lambda: Release.load(settings, dataset, version, quick_start=True))
+    release = loaded(lambda: Release.load(settings, dataset, version, quick_start=True), is_beside=is_beside)
     if not is_preview:
         check_may_serve(open_registry(settings, dataset), release.manifest)
     store = GuardedStore(
@@ -65,7 +67,7 @@ def open_answerer(
     with open_served_index(limited, release.manifest, Fields.of(release.schema)) as index:
         # Opened here: the thread of its reads must have the priority of the answers.
         users = store.known(Entity.USER)[:WARM_USERS]
-        answerer = at_low_priority(lambda: Answerer(release, store, index, stages, stale_after=stale_after))
+        answerer = loaded(lambda: Answerer(release, store, index, stages, stale_after=stale_after), is_beside=is_beside)
         path, most = settings.item_store(dataset), service.max_new_items
         with closing(LiveItems(path, release, answerer.judged, most=most)) as live:
             answerer.offer.follow(live)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from serving.gate.comparison import Comparison
+from serving.gate.drift import Drifted
+from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION
 
 Comparisons = Mapping[str, Comparison]
@@ -20,7 +22,7 @@ class Measured:
     metrics: Mapping[str, float]
     """By `{view}/{metric}@{k}`, with exact search."""
     users: Mapping[str, int]
-    """Users of each `{view}` and `{view}/{slice}`."""
+    """Users of each `{view}` and `{view}/{slice}`; a slice by field is `{field}={value}`."""
     baselines: Mapping[str, Comparisons]
     """The challenger beside each baseline, by its name."""
     champion: Comparisons | None
@@ -31,6 +33,16 @@ class Measured:
     """Start of the challenger's hold-out."""
     champion_cut: datetime | None = None
     """End of the champion's training data; None without a champion, or if it cannot be loaded."""
+    parity: Parity | None = None
+    """Features and answers online beside those of the evaluation; None if they were not compared."""
+    slice_values: Mapping[str, int] = field(default_factory=dict)
+    """Values of each field that is sliced by, measured or not."""
+    drift: Mapping[str, Drifted] | None = None
+    """Drift by feature; None if it was not measured."""
+    drift_against: str = ""
+    """Words for the reference of the drift."""
+    sanity: Mapping[str, float | None] | None = None
+    """Measures of lists and embeddings by name, None where one is not defined; None if none was measured."""
 
     def beside(self, system: str) -> Comparisons:
         """Comparisons with the champion or a baseline; empty if it was not measured."""

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from serving.gate.comparison import Comparison, corrected_level
-from serving.gate.measured import Comparisons
-from serving.gate.policy import Kind, Policy, Rule, Undecided
+from serving.gate.comparison import Comparison
+from serving.gate.policy import Kind, Rule, Undecided
 from serving.gate.power import is_thin, odds, sight
-from serving.gate.verdict import Judged, Outcome, worst
+from serving.gate.verdict import Judged, Outcome, RuleKind
 
 _COUNTS_AS = {
     Undecided.PASSED: (Outcome.PASSED, "nothing is proven, which this rule lets pass"),
     Undecided.FAILED: (Outcome.FAILED, "undecided, which this rule counts as failed"),
     Undecided.UNDECIDED: (Outcome.UNDECIDED, "undecided"),
 }
-_UNJUDGED = {each: outcome for each, (outcome, _) in _COUNTS_AS.items()} | {Undecided.ESTIMATE: Outcome.UNDECIDED}
-
-
-def judge_rule(rule: Rule, compared: Comparisons, users: Mapping[str, int], policy: Policy) -> Iterator[Judged]:
-    """Judge one rule, with one sentence for each of its metrics.
-
-    Args:
-        rule: the rule.
-        compared: the challenger beside the rule's other system.
-        users: users of each view and slice.
-        policy: level of the intervals and least users of a slice.
-    """
-    for metric in rule.metrics:
-        if rule.slices:
-            yield _by_slice(rule, metric, compared, users, policy)
-        else:
-            yield _whole(rule, metric, compared.get(metric), policy.level)
+UNJUDGED = {each: outcome for each, (outcome, _) in _COUNTS_AS.items()} | {Undecided.ESTIMATE: Outcome.UNDECIDED}
+"""Outcome of a slice with too few users."""
 
 
 def decide_interval(rule: Rule, compared: Comparison, level: float) -> tuple[Outcome, str]:
@@ -58,61 +40,42 @@ def decide_interval(rule: Rule, compared: Comparison, level: float) -> tuple[Out
     return Outcome.PASSED if met else Outcome.UNDECIDED, "too few users for the interval, judged by the estimate"
 
 
-def _whole(rule: Rule, metric: str, compared: Comparison | None, level: float) -> Judged:
-    """Sentence on a metric of a whole view."""
-    if compared is None or not compared.is_measured:
-        return Outcome.UNDECIDED, f"{metric} against {rule.against}: not measured, {_claim(rule)}"
-    outcome, why = decide_interval(rule, compared, level)
-    shown = f"{metric} {compared.value:.4f} against {rule.against} {compared.other:.4f}: {_effect(compared, level)}"
-    parts = [f"{shown}, {_claim(rule)}", why, sight(rule, compared, level, outcome), odds(rule, compared, level)]
-    return outcome, "; ".join(part for part in parts if part)
-
-
-def _by_slice(rule: Rule, metric: str, compared: Comparisons, users: Mapping[str, int], policy: Policy) -> Judged:
-    """Sentence on a metric in all slices of a rule.
+def judge_whole(rule: Rule, metric: str, compared: Comparison | None, level: float) -> Judged:
+    """Judge a metric of a whole view, in one sentence.
 
     Args:
         rule: the rule.
-        metric: the metric of a view.
-        compared: the challenger beside the rule's other system.
-        users: users of each view and slice.
-        policy: level of the intervals and least users of a slice.
+        metric: the metric.
+        compared: its comparison; None if it was not measured.
+        level: level of the interval.
     """
-    names = rule.names(metric)
-    enough = [name for name in names.values() if _users(name, users) >= policy.min_slice_users]
-    # The number of slices depends on users alone, so that the level is fixed before any
-    # metric is looked at.
-    level = corrected_level(policy.level, len(enough))
-    judged = [
-        _slice(rule, part, compared.get(name), level)
-        if name in enough
-        else (_UNJUDGED[rule.undecided], f"{part} not judged ({_users(name, users):,} users)")
-        for part, name in names.items()
-    ]
-    head = f"{metric} by slice against {rule.against}, {_claim(rule)}, {len(enough)} slices with at least"
-    text = f"{head} {policy.min_slice_users:,} users: {'; '.join(text for _, text in judged)}"
-    return worst(outcome for outcome, _ in judged), text
-
-
-def _slice(rule: Rule, name: str, compared: Comparison | None, level: float) -> Judged:
-    """Part of a sentence on one slice."""
+    kind = RuleKind(rule.kind)
     if compared is None or not compared.is_measured:
-        return Outcome.UNDECIDED, f"{name} not measured"
+        return Judged(kind, Outcome.UNDECIDED, f"{metric} against {rule.against}: not measured, {claim(rule)}")
     outcome, why = decide_interval(rule, compared, level)
-    text = f"{name} {outcome} at {_effect(compared, level)}"
-    return outcome, f"{text}, {why}" if why else text
+    shown = (
+        f"{metric} {compared.value:.4f} against {rule.against} {compared.other:.4f}: {shown_effect(compared, level)}"
+    )
+    parts = [f"{shown}, {claim(rule)}", why, sight(rule, compared, level, outcome), odds(rule, compared, level)]
+    name = f"{metric} against {rule.against}"
+    numbers = {**numbers_of(name, compared, level), f"{name}: bound": rule.bound}
+    return Judged(kind, outcome, "; ".join(part for part in parts if part), numbers)
 
 
-def _users(name: str, users: Mapping[str, int]) -> int:
-    return users.get(name.rsplit("/", 1)[0], 0)
+def numbers_of(name: str, compared: Comparison, level: float) -> dict[str, float]:
+    """Effect and interval by name."""
+    low, high = compared.interval(level)
+    return {f"{name}: effect": compared.effect, f"{name}: low": low, f"{name}: high": high}
 
 
-def _claim(rule: Rule) -> str:
+def claim(rule: Rule) -> str:
+    """Say what a rule asks for."""
     if rule.kind is Kind.SUPERIORITY:
         return f"lead of more than {rule.margin:.1%} wanted"
     return f"loss of at most {rule.margin:.1%} allowed"
 
 
-def _effect(compared: Comparison, level: float) -> str:
+def shown_effect(compared: Comparison, level: float) -> str:
+    """Show an effect with its interval."""
     low, high = compared.interval(level)
     return f"{compared.effect:+.1%} ({100 * level:.3g} % interval {low:+.1%} to {high:+.1%})"

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from serving.gate.drift import DriftLimits
+from serving.gate.sanity import Bounds
+
 CHAMPION = "champion"
 """Name of the champion in rules that compare."""
 VIEWS = ("all", "repeat", "discovery")
@@ -19,7 +22,10 @@ SLICES = (
 """Slices that every evaluation measures. The first two are views of their own."""
 PAIRED = re.compile(rf"({'|'.join(VIEWS)})/(recall|ndcg)@[1-9][0-9]*")
 """Metrics that an evaluation keeps by user, so that they can be paired."""
+FIELD = re.compile(r"(users|items)\.[A-Za-z_]\w*")
+"""Fields whose values are slices, of users and of relevant items."""
 LEAST_SLICE_USERS = 10
+MAX_WINDOWS = 20
 
 
 class Kind(StrEnum):
@@ -51,7 +57,9 @@ class Rule:
     """The champion or the name of a baseline."""
     metrics: tuple[str, ...]
     slices: tuple[str, ...] = ()
-    """Slices in which each metric is compared; none for the whole view."""
+    """Slices in which each metric is compared, and fields for one slice by value; none for the whole view."""
+    windows: int = 0
+    """Consecutive windows of the hold-out in which each metric is compared; 0 for the hold-out as one."""
     margin: float = 0.0
     """Share of the other system's value."""
     undecided: Undecided = Undecided.UNDECIDED
@@ -61,19 +69,36 @@ class Rule:
         low, high = (-1.0, 100.0) if self.kind is Kind.SUPERIORITY else (0.0, 1.0)
         bounded(f"{name}: margin", self.margin, low, high)
         check_paired(name, self.metrics)
-        if unknown := [each for each in self.slices if each not in SLICES]:
-            raise ValueError(f"{name}: unknown slice {', '.join(unknown)}; known are {', '.join(SLICES)}")
+        if self.windows:
+            bounded(f"{name}: windows", self.windows, 2, MAX_WINDOWS)
+            if not isinstance(self.windows, int) or self.slices:
+                raise ValueError(f"{name}: windows is {self.windows!r}, wanted a whole number, and no slices")
+        if unknown := [each for each in self.slices if each not in SLICES and not FIELD.fullmatch(str(each))]:
+            known = f"{', '.join(SLICES)}, and fields like items.department or users.age"
+            raise ValueError(f"{name}: unknown slice {', '.join(map(str, unknown))}; known are {known}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is on whole views, over the whole hold-out."""
+        return not self.slices and not self.windows
 
     @property
     def bound(self) -> float:
         """Relative effect that decides."""
         return self.margin if self.kind is Kind.SUPERIORITY else -self.margin
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields among the slices."""
+        return tuple(each for each in self.slices if each not in SLICES)
+
     def names(self, metric: str) -> dict[str, str]:
-        """Names of a metric by slice; of the metric itself under "" without slices."""
+        """Names of a metric by slice, without those by field."""
         view, plain = metric.split("/")
-        return {each: f"{each}/{plain}" if each in VIEWS else f"{view}/{each}/{plain}" for each in self.slices} or {
-            "": metric
+        return {
+            each: f"{each}/{plain}" if each in VIEWS else f"{view}/{each}/{plain}"
+            for each in self.slices
+            if each in SLICES
         }
 
 
@@ -90,6 +115,12 @@ class Policy:
     index_recall: float
     min_holdout_users: int
     min_slice_users: int = 100
+    parity: bool = True
+    """Whether features and answers online must be those of the evaluation."""
+    drift: DriftLimits | None = None
+    """Limits of the drift of features; None for no rule."""
+    sanity: Mapping[str, Bounds] = field(default_factory=dict)
+    """Bounds of measures of lists and embeddings, by name."""
     text: str = field(default="", compare=False)
     """The file that it was read from."""
 
@@ -101,11 +132,25 @@ class Policy:
         bounded("index_recall", self.index_recall, 0.0, 1.0)
         bounded("min_holdout_users", self.min_holdout_users, 1, 1_000_000_000)
         bounded("min_slice_users", self.min_slice_users, LEAST_SLICE_USERS, 1_000_000_000)
+        if len({rule.windows for rule in self.rules if rule.windows}) > 1:
+            raise ValueError("rules have different numbers of windows, wanted one for all")
+        if not isinstance(self.parity, bool):
+            raise ValueError(f"parity is {self.parity!r}, wanted true or false")
 
     @property
     def baselines(self) -> set[str]:
         """Baselines that rules name."""
         return {rule.against for rule in self.rules} - {CHAMPION}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields that rules slice by, sorted."""
+        return tuple(sorted({field for rule in self.rules for field in rule.fields}))
+
+    @property
+    def windows(self) -> int:
+        """Number of windows that rules ask for; 0 for none."""
+        return max((rule.windows for rule in self.rules), default=0)
 
     @property
     def sha256(self) -> str:

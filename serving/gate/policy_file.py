@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from serving.gate.drift import read_limits
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
+from serving.gate.sanity import read_bounds
 
 SHIPPED = Path(__file__).parents[1] / "gate.yaml"
 
@@ -24,7 +26,9 @@ def read_policy(path: Path | None = None) -> Policy:
         raw = yaml.safe_load(text)
         rules = tuple(_rules(raw))
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
-        policy = Policy(rules=rules, not_beaten=not_beaten, text=text, **raw)
+        sanity = read_bounds(raw.pop("sanity", None) or {})
+        drift = None if (given := raw.pop("drift", None)) is None else read_limits(given)
+        policy = Policy(rules=rules, not_beaten=not_beaten, sanity=sanity, drift=drift, text=text, **raw)
         _check_champion(policy)
     except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
         said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
@@ -83,7 +87,7 @@ def _names(given: Any, name: str) -> tuple[str, ...]:
 
 def _check_champion(policy: Policy) -> None:
     """Refuse a policy under which any loss against the champion would pass."""
-    if not any(rule.against == CHAMPION and rule.metrics and not rule.slices for rule in policy.rules):
+    if not any(rule.against == CHAMPION and rule.metrics and rule.is_whole for rule in policy.rules):
         raise ValueError(
             "no rule compares a whole view with the champion; write non_inferiority: [{against: champion, metrics:"
             " [all/recall@20], margin: 0.02}]"

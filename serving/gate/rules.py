@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from serving.gate.drift import judge_drift
 from serving.gate.measured import Measured
-from serving.gate.paired import judge_rule
-from serving.gate.policy import CHAMPION, Policy
-from serving.gate.verdict import Judged, Outcome, PolicyText, Verdict, worst
+from serving.gate.paired import judge_whole
+from serving.gate.parity import judge_parity
+from serving.gate.policy import CHAMPION, Policy, Rule
+from serving.gate.sanity import judge_sanity
+from serving.gate.sliced import judge_slices
+from serving.gate.verdict import Judged, Outcome, PolicyText, RuleKind, Verdict
+from serving.gate.windowed import judge_windows
 
 
 def decide(measured: Measured, policy: Policy) -> Verdict:
@@ -22,51 +27,50 @@ def decide(measured: Measured, policy: Policy) -> Verdict:
         measured: the challenger on its hold-out, beside the champion and the baselines.
         policy: the requirements.
     """
-    index = f"floor {policy.index_recall:.4f}"
     judged = [
         _enough_users(measured, policy),
-        *(
-            _floor(name, measured.metrics.get(name), floor, f"floor {floor:.4f}")
-            for name, floor in policy.floors.items()
-        ),
+        *(_floor(RuleKind.FLOORS, name, measured.metrics.get(name), floor) for name, floor in policy.floors.items()),
         *_beside_baselines(measured, policy),
         *(_not_beaten(measured, metric, policy.level) for metric in policy.not_beaten),
         *_beside_champion(measured, policy),
-        _floor("index recall", measured.index_recall, policy.index_recall, index),
+        _floor(RuleKind.INDEX_RECALL, "index recall", measured.index_recall, policy.index_recall),
+        *([judge_parity(measured.parity)] if policy.parity else []),
+        *([judge_sanity(measured.sanity, policy.sanity)] if policy.sanity else []),
+        *([judge_drift(measured.drift, measured.drift_against, policy.drift)] if policy.drift else []),
     ]
-    reasons = tuple(f"{outcome}: {reason}" for outcome, reason in judged)
-    policy_text = PolicyText(text=policy.text, sha256=policy.sha256) if policy.text else None
-    return Verdict(worst(outcome for outcome, _ in judged), reasons, policy_text)
+    return Verdict.of(judged, PolicyText(text=policy.text, sha256=policy.sha256) if policy.text else None)
 
 
 def _enough_users(measured: Measured, policy: Policy) -> Judged:
     users = measured.users.get("all", 0)
     text = f"{users:,} users in the hold-out, at least {policy.min_holdout_users:,} wanted"
-    return Outcome.PASSED if users >= policy.min_holdout_users else Outcome.UNDECIDED, text
+    outcome = Outcome.PASSED if users >= policy.min_holdout_users else Outcome.UNDECIDED
+    return Judged(RuleKind.USERS, outcome, text, {"users": users, "users wanted": policy.min_holdout_users})
 
 
-def _floor(name: str, value: float | None, floor: float, against: str) -> Judged:
+def _floor(kind: RuleKind, name: str, value: float | None, floor: float) -> Judged:
     """Compare a number with its least value.
 
     Args:
+        kind: kind of the rule.
         name: name of the number.
         value: the number; None if it was not measured.
         floor: least value.
-        against: words for the least value.
     """
+    numbers = {f"floor of {name}": floor}
     if value is None:
-        return Outcome.UNDECIDED, f"{name} not measured against {against}"
+        return Judged(kind, Outcome.UNDECIDED, f"{name} not measured against floor {floor:.4f}", numbers)
     # NaN compares false with everything, so a rule that only asked "worse?" would pass
     # it.
-    if not math.isfinite(value):
-        return Outcome.UNDECIDED, f"{name} {value:.4f} against {against}"
-    return Outcome.PASSED if value >= floor else Outcome.FAILED, f"{name} {value:.4f} against {against}"
+    met = Outcome.PASSED if value >= floor else Outcome.FAILED
+    outcome = met if math.isfinite(value) else Outcome.UNDECIDED
+    return Judged(kind, outcome, f"{name} {value:.4f} against floor {floor:.4f}", {name: value, **numbers})
 
 
 def _beside_baselines(measured: Measured, policy: Policy) -> Iterator[Judged]:
     for rule in policy.rules:
         if rule.against != CHAMPION:
-            yield from judge_rule(rule, measured.beside(rule.against), measured.users, policy)
+            yield from _judged(rule, measured, policy)
 
 
 def _not_beaten(measured: Measured, metric: str, level: float) -> Judged:
@@ -77,28 +81,42 @@ def _not_beaten(measured: Measured, metric: str, level: float) -> Judged:
         metric: the metric.
         level: level of the intervals.
     """
-    found = {name: each[metric] for name, each in measured.baselines.items() if metric in each}
+    kind, found = RuleKind.NOT_BEATEN, {n: each[metric] for n, each in measured.baselines.items() if metric in each}
     if not found or not all(each.is_measured for each in found.values()):
-        return Outcome.UNDECIDED, f"{metric}: no interval beside {', '.join(found) or 'any baseline'}"
+        text = f"{metric}: no interval beside {', '.join(found) or 'any baseline'}"
+        return Judged(kind, Outcome.UNDECIDED, text)
     bounds = {name: each.interval(level) for name, each in found.items()}
     better = [f"{name}, at {low:+.1%} to {high:+.1%}" for name, (low, high) in bounds.items() if high < 0]
     shown = f"(paired {100 * level:.3g} % interval"
+    numbers = {f"{metric} high against {name}": high for name, (_, high) in bounds.items()}
     if better:
-        return Outcome.FAILED, f"{metric} is beaten by {'; '.join(better)} {shown})"
-    return Outcome.PASSED, f"{metric} is beaten by none of {', '.join(found)} {shown}s)"
+        return Judged(kind, Outcome.FAILED, f"{metric} is beaten by {'; '.join(better)} {shown})", numbers)
+    return Judged(kind, Outcome.PASSED, f"{metric} is beaten by none of {', '.join(found)} {shown}s)", numbers)
 
 
 def _beside_champion(measured: Measured, policy: Policy) -> Iterator[Judged]:
-    rules = [rule for rule in policy.rules if rule.against == CHAMPION]
+    kind, rules = RuleKind.NON_INFERIORITY, [rule for rule in policy.rules if rule.against == CHAMPION]
     if measured.champion is None:
-        yield Outcome.PASSED, "no champion to compare with"
+        yield Judged(kind, Outcome.PASSED, "no champion to compare with")
     elif measured.champion_cut is None:
-        yield Outcome.UNDECIDED, "the champion could not be measured"
+        yield Judged(kind, Outcome.UNDECIDED, "the champion could not be measured")
     # A champion that learned from the hold-out would win on it: undecided, not
     # compared.
     elif measured.champion_cut > measured.cut:
-        until, cut = measured.champion_cut, measured.cut
-        yield Outcome.UNDECIDED, f"the champion was trained until {until}, past the hold-out's start {cut}"
+        text = f"the champion was trained until {measured.champion_cut}, past the hold-out's start {measured.cut}"
+        yield Judged(kind, Outcome.UNDECIDED, text)
     else:
         for rule in rules:
-            yield from judge_rule(rule, measured.champion, measured.users, policy)
+            yield from _judged(rule, measured, policy)
+
+
+def _judged(rule: Rule, measured: Measured, policy: Policy) -> Iterator[Judged]:
+    """Judge one rule, with one sentence for each of its metrics."""
+    compared = measured.beside(rule.against)
+    for metric in rule.metrics:
+        if rule.slices:
+            yield judge_slices(rule, metric, compared, measured, policy)
+        elif rule.windows:
+            yield judge_windows(rule, metric, compared, measured, policy)
+        else:
+            yield judge_whole(rule, metric, compared.get(metric), policy.level)

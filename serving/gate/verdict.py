@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 
@@ -16,8 +17,39 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
 
 
-Judged = tuple[Outcome, str]
-"""Outcome of one rule, with its sentence."""
+class RuleKind(StrEnum):
+    """Kinds of rules, in the order of a verdict."""
+
+    USERS = "users"
+    FLOORS = "floors"
+    SUPERIORITY = "superiority"
+    NOT_BEATEN = "not_beaten"
+    NON_INFERIORITY = "non_inferiority"
+    SLICES = "slices"
+    WINDOWS = "windows"
+    INDEX_RECALL = "index_recall"
+    PARITY = "parity"
+    SANITY = "sanity"
+    DRIFT = "drift"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Outcome of one rule, with its sentence and the numbers behind it."""
+
+    kind: RuleKind
+    outcome: Outcome
+    text: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RuleNumbers:
+    """Kind and numbers of one reason of a verdict."""
+
+    kind: RuleKind
+    numbers: Mapping[str, float]
+    """Finite ones alone: a manifest stores no others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +69,24 @@ class Verdict:
     """One sentence per rule, which begins with the outcome of that rule."""
     policy: PolicyText | None = None
     """None in verdicts from before it was stored."""
+    rules: tuple[RuleNumbers, ...] = ()
+    """One for each reason; empty in verdicts from before they were stored."""
+
+    @classmethod
+    def of(cls, judged: Iterable[Judged], policy: PolicyText | None) -> Verdict:
+        """Put the outcomes of all rules together.
+
+        Args:
+            judged: the rules.
+            policy: the file that they come from.
+        """
+        every = tuple(judged)
+        return cls(
+            worst(each.outcome for each in every),
+            tuple(f"{each.outcome}: {each.text}" for each in every),
+            policy,
+            tuple(RuleNumbers(each.kind, _finite(each.numbers)) for each in every),
+        )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -45,7 +95,8 @@ class Verdict:
     def from_json(cls, text: str) -> Verdict:
         raw = json.loads(text)
         policy = raw.get("policy")
-        return cls(Outcome(raw["outcome"]), tuple(raw["reasons"]), PolicyText(**policy) if policy else None)
+        rules = tuple(RuleNumbers(RuleKind(each["kind"]), each["numbers"]) for each in raw.get("rules", ()))
+        return cls(Outcome(raw["outcome"]), tuple(raw["reasons"]), PolicyText(**policy) if policy else None, rules)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
@@ -53,3 +104,7 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     found = set(outcomes)
     # Failed before undecided: a missing number must not hide a rule that was broken.
     return next((each for each in (Outcome.FAILED, Outcome.UNDECIDED) if each in found), Outcome.PASSED)
+
+
+def _finite(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(each) for name, each in numbers.items() if math.isfinite(each)}

@@ -252,6 +252,7 @@ class ReleaseFacts(BaseModel):
     created: str
     data_until: str
     holdout_from: str
+    holdout_days: float = Field(description="Days that the version was judged on.")
     items: int
     dimensions: int
     verdict: str

@@ -186,12 +186,14 @@ async def kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def engine_command(dataset: str, version: int, *, is_preview: bool = False) -> tuple[str, ...]:
+def engine_command(dataset: str, version: int, *, is_preview: bool = False, is_beside: bool = False) -> tuple[str, ...]:
     """Command that starts the engine of a version.
 
     Args:
         dataset: name of the dataset.
         version: number of the version.
         is_preview: for a look of people: its verdict need not be passed.
+        is_beside: whether another engine answers while it is loaded.
     """
-    return (sys.executable, "-m", "serving.engine", dataset, str(version), *(("preview",) if is_preview else ()))
+    words = [word for word, is_said in (("preview", is_preview), ("beside", is_beside)) if is_said]
+    return (sys.executable, "-m", "serving.engine", dataset, str(version), *words)

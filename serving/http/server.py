@@ -116,7 +116,8 @@ def _application(
     metrics, logs = Metrics(), settings.home / "logs"
 
     async def start(version: int, *, is_preview: bool = False) -> EngineProcess:
-        command, log = engine_command(dataset, version, is_preview=is_preview), logs / "engine.log"
+        is_beside = service.supervisor.lane is not None
+        command, log = engine_command(dataset, version, is_preview=is_preview, is_beside=is_beside), logs / "engine.log"
         times = {"start_seconds": limits.start_seconds, "answer_seconds": limits.answer_seconds}
         return await EngineProcess.start(command, log, **times)
 

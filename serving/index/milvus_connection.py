@@ -6,6 +6,7 @@ One process at a time can open the folder of Milvus Lite.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,12 @@ class IndexBusyError(RuntimeError):
     """Another process holds the Milvus Lite folder."""
 
 
+class IndexAwayError(RuntimeError):
+    """The Milvus server does not answer."""
+
+
+AWAY = 2
+"""Code of pymilvus's error for a server that does not answer."""
 # One Milvus Lite engine per folder and process, shared by the indexes that are open on it.
 _users: Counter[str] = Counter()
 _lock = threading.Lock()
@@ -32,7 +39,7 @@ _lock = threading.Lock()
 def connect(settings: Settings) -> tuple[MilvusClient, str]:
     """Connect, and return the client with its address.
 
-    Wait while another command holds the Lite folder.
+    Wait while another command holds the Lite folder. IndexAwayError if a server does not answer.
     """
     from pymilvus import MilvusClient
     from pymilvus.exceptions import ConnectionConfigException
@@ -41,7 +48,7 @@ def connect(settings: Settings) -> tuple[MilvusClient, str]:
     while True:
         uri = settings.milvus_uri  # `gatehouse up` may have started a server meanwhile
         if "://" in uri:
-            return MilvusClient(uri), uri
+            return _server(uri), uri
         with _lock, quiet("milvus_lite", "pymilvus"):
             Path(uri).parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -55,6 +62,20 @@ def connect(settings: Settings) -> tuple[MilvusClient, str]:
                 _users[uri] += 1
                 return client, uri
         time.sleep(0.5)
+
+
+def _server(uri: str) -> MilvusClient:
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        with quiet("pymilvus"):
+            return MilvusClient(uri)
+    except MilvusException as error:
+        if error.code != AWAY:
+            raise
+        address = re.sub(r"//[^/@]*@", "//", uri)  # without user and password
+        raise IndexAwayError(f"Milvus at {address} does not answer: start it, or mend GATEHOUSE_MILVUS_URI") from error
 
 
 def _forget_schemas() -> None:

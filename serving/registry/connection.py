@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from serving.probe import listens
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ ENVIRONMENT = {
 }
 
 
+class MlflowAwayError(RuntimeError):
+    """The MLflow server does not answer."""
+
+
 class Connection:
     """One dataset in MLflow. Its experiment and its registered model bear its name."""
 
@@ -30,11 +36,18 @@ class Connection:
     @cached_property
     def _client(self) -> MlflowClient:
         self.settings.create_home()
+        uri = self.settings.mlflow_uri
+        # MLflow's client would try again for minutes.
+        if uri.startswith(("http://", "https://")) and not listens(uri):
+            address = re.sub(r"//[^/@]*@", "//", uri)  # without user and password
+            raise MlflowAwayError(f"MLflow at {address} does not answer: start it, or mend GATEHOUSE_MLFLOW_URI")
         os.environ.update(ENVIRONMENT)
         import mlflow
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It prints, with a trace, what it raises anyway.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         mlflow.set_tracking_uri(self.settings.mlflow_uri)
         mlflow.set_registry_uri(self.settings.mlflow_uri)
         return mlflow.MlflowClient(self.settings.mlflow_uri, self.settings.mlflow_uri)

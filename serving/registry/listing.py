@@ -56,6 +56,8 @@ class Listing:
     """Complete versions, newest first."""
     skipped: tuple[str, ...]
     """A line for each version that Gatehouse cannot use, with the reason."""
+    interrupted: Mapping[int, datetime]
+    """Registered versions whose run has not finished, of a training that was killed or is at work: their times."""
 
 
 def listing_of(versions: Iterable[Version], runs: Mapping[str, RunState], aliases: Mapping[str, int]) -> Listing:
@@ -66,7 +68,7 @@ def listing_of(versions: Iterable[Version], runs: Mapping[str, RunState], aliase
         runs: their runs by id; one that is gone is absent.
         aliases: versions by alias.
     """
-    found, skipped = [], []
+    found, skipped, interrupted = [], [], {}
     for each in sorted(versions, key=lambda version: -version.number):
         run = runs.get(each.run_id) if each.run_id else None
         reason = _reason(each, run)
@@ -74,7 +76,9 @@ def listing_of(versions: Iterable[Version], runs: Mapping[str, RunState], aliase
             skipped.append(f"version {each.number} {reason}")
         elif run and run.finished and each.ready:
             found.append(_summary(each, run, aliases))
-    return Listing(versions=tuple(found), skipped=tuple(skipped))
+        else:
+            interrupted[each.number] = each.created
+    return Listing(versions=tuple(found), skipped=tuple(skipped), interrupted=interrupted)
 
 
 def _reason(version: Version, run: RunState | None) -> str | None:

@@ -21,13 +21,23 @@ LIFE = timedelta(minutes=10)
 TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
 
 
+def lock_name(dataset: str) -> str:
+    """Name of the registered model that is the lock of a dataset's champion."""
+    return f"{dataset}-promotion-lock"  # with hyphens, which no dataset has in its name
+
+
+def holder(settings: Settings) -> str:
+    """Name of a home among those that share a registry."""
+    return f"{socket.gethostname()}:{settings.home}"
+
+
 class RegistryLock(Connection):
     """The lock of a dataset's champion. Within one home, only one process may use it at a time."""
 
     def __init__(self, settings: Settings, dataset: str) -> None:
         super().__init__(settings, dataset)
-        self.name = f"{dataset}-promotion-lock"  # with hyphens, which no dataset has in its name
-        self.holder = f"{socket.gethostname()}:{settings.home}"
+        self.name = lock_name(dataset)
+        self.holder = holder(settings)
         self.token = uuid4().hex
 
     def take(self) -> str | None:

@@ -110,15 +110,25 @@ class Registry(Runs, Versions):
         model = self._client.get_model_version_download_uri(self.dataset, str(version))
         return [model, *([run.info.artifact_uri] if run else [])]
 
-    def delete(self, version: int) -> None:
+    def delete(self, version: int, *, for_good: bool = False) -> None:
         """Delete a version, its model and its run.
 
-        As MLflow deletes: `mlflow gc` ends it.
+        Args:
+            version: number of the version.
+            for_good: delete what MLflow would keep until `mlflow gc`: the metrics and parameters of the run. Only
+                where their files are deleted already, and MLflow is a database: gc could not find the files any more.
         """
         stored = self._version(version)
         self._client.delete_model_version(self.dataset, str(version))
         if stored.run_id and self._run(stored.run_id):
             self._client.delete_run(stored.run_id)
+            if for_good:
+                self._client._tracking_client.store._hard_delete_run(stored.run_id)
+
+    @property
+    def is_database(self) -> bool:
+        """Whether this process writes to MLflow's database, and not to its server."""
+        return not self.settings.mlflow_uri.startswith(("http://", "https://"))
 
     def run_url(self, version: int) -> str:
         """Return the address of the version's run in the MLflow UI."""

@@ -170,7 +170,23 @@ class SqliteRegistry(Registry):
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT_SECONDS)
+    """Open the file to read.
+
+    A process that died within a commit has left a journal, which whoever reads next takes back. That is a write.
+    """
+    connection = _opened(path, "ro")
+    try:
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        return _opened(path, "rw")
+    return connection
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=WAIT_SECONDS)
 
 
 def _local(uri: str | None) -> Path | None:

@@ -14,6 +14,8 @@ OVERRIDE = "gatehouse.override_reason"
 """Reason of a promotion against the gate."""
 TRAINING = "gatehouse.training"
 """The kind of training, a value of `Training`."""
+HOLDOUT, VALIDATION = "gatehouse.holdout", "gatehouse.validation"
+"""Lengths of the windows as declared."""
 PARENT = "gatehouse.parent"
 """Base version of an update or a warm start."""
 

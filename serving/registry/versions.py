@@ -106,6 +106,10 @@ class Versions(Connection):
         for name, value in tags.items():
             self._client.set_model_version_tag(self.dataset, str(version), name, value)
 
+    def remove_tag(self, version: int, name: str) -> None:
+        """Remove a tag that a version has."""
+        self._client.delete_model_version_tag(self.dataset, str(version), name)
+
     def model_tags(self) -> dict[str, str]:
         """Return the tags of the dataset's model; none before its first version."""
         model = self._model()

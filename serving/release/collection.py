@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from feature_repo.schema import ITEM_ID
 from serving.index.base import CollectionInfo, Fields, ItemIndex
 from serving.index.collection_file import FILE, CollectionFileError, StoredCollection, load, save
 from serving.index.exact import ExactIndex
@@ -17,6 +18,7 @@ from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
+from serving.release.index_proof import vectors_hash
 from serving.release.manifest import Manifest, ReleaseError
 from serving.search.memory import default_graph
 from serving.settings import MILVUS, Settings
@@ -53,6 +55,16 @@ def load_collection(registry: Registry, manifest: Manifest) -> StoredCollection:
         return load(path, sha256=manifest.collection_sha256, rows=manifest.item_count)
     except (CollectionFileError, OSError) as error:
         raise ReleaseError(f"{manifest.dataset} version {manifest.version}: {error}") from error
+
+
+def check_stored(manifest: Manifest, stored: StoredCollection) -> None:
+    """Raise ReleaseError unless a release's file holds the vectors that were judged."""
+    if manifest.index_proof is None:
+        return
+    if vectors_hash(stored.items[ITEM_ID].to_list(), stored.vectors_ND) != manifest.index_proof.vectors:
+        raise ReleaseError(
+            f"{manifest.dataset} version {manifest.version}: the collection's file holds other vectors than were judged"
+        )
 
 
 @contextmanager

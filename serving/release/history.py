@@ -27,6 +27,17 @@ def served(registry: Registry) -> tuple[int, ...]:
     return _by_previous(registry) if kept is None else tuple(map(int, kept.split()))
 
 
+def has_moved(registry: Registry) -> bool:
+    """Whether the alias points elsewhere than the last recorded move has left it.
+
+    Or a version that may not serve has it where no move was ever recorded.
+    """
+    champion, history = registry.champion(), registry.model_tags().get(SERVED)
+    if history is None:
+        return champion is not None and not may_serve(registry.tags(champion))
+    return history.split()[-1:] != [str(champion)]
+
+
 def record(registry: Registry, version: int) -> None:
     """Record that a version is about to serve.
 

@@ -1,31 +1,27 @@
-"""Promotion and rollback: the two moves of the champion.
+"""Promotion and rollback of the champion: one move of one alias.
 
-Two systems cannot switch at once. The Milvus alias moves first, for readers outside Gatehouse. The MLflow alias
-`champion` moves last and is the commit. Serving resolves the MLflow alias only and opens the version's own collection,
-so a crash between the two moves leaves the former champion in service, whole. The same command again completes the
-move.
+Whatever can fail comes before: the files, the collection and the features are verified, the history is written. Then
+the MLflow alias `champion` moves, which is the commit. Serving resolves this alias only and opens the version's own
+collection, so before it the former champion serves, after it the new one, each whole. The Milvus alias, which only
+readers outside Gatehouse use, follows the champion (`serving.release.mirror`).
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from feature_repo.schema import Schema
 from serving.gate.verdict import Outcome
-from serving.index.base import Fields
-from serving.index.lite_files import open_index
-from serving.index.milvus import MilvusIndex
-from serving.pt2 import UnsafeArchiveError, refuse_code
+from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
-from serving.release.collection import load_collection
-from serving.release.freshness import check_fresh
-from serving.release.history import predecessors, record
-from serving.release.load import check_collection, check_contents, check_may_serve
-from serving.release.manifest import Manifest, ReleaseError, read, verified_files
+from serving.release.history import may_serve, predecessors, record
+from serving.release.load import check_may_serve
+from serving.release.manifest import Manifest, ReleaseError, read
+from serving.release.mirror import try_to_mirror
+from serving.release.wholeness import check_whole
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,8 +43,8 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         override_reason: reason to promote a version that did not pass; it stays with the version.
 
     Raises:
-        ReleaseError: the version is not sealed or did not pass, its files changed, its collection is not whole, or
-            its online features are old. The champion is untouched.
+        ReleaseError: the version is not sealed or did not pass, its files changed, its collection is not whole or
+            cannot be verified, or its online features are old. The champion is untouched.
     """
     with promotion_lock(settings, dataset) as lock:
         return _promote(settings, Registry(settings, dataset), version, override_reason, lock)
@@ -91,18 +87,9 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
     """
     with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
-        skipped = []
-        for version in predecessors(registry):
-            try:
-                manifest = read(registry, version)
-                check_may_serve(registry, manifest)
-                _check_release(settings, registry, manifest)
-                _move(settings, registry, manifest, lock)
-            except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
-                skipped.append(f"version {version} is skipped: {error}")
-                warn(skipped[-1])
-            else:
-                return manifest
+        manifest, skipped = move_to_first_whole(settings, registry, predecessors(registry), lock, warn=warn)
+        if manifest:
+            return manifest
         if skipped:
             raise ReleaseError(f"{dataset} is not rolled back: {'; '.join(skipped)}")
         champion = registry.champion()
@@ -112,15 +99,67 @@ def rollback(settings: Settings, dataset: str, *, warn: Callable[[str], None] = 
         )
 
 
+def move_to_first_whole(
+    settings: Settings,
+    registry: Registry,
+    versions: Iterable[int],
+    lock: RegistryLock,
+    *,
+    warn: Callable[[str], None],
+) -> tuple[Manifest | None, list[str]]:
+    """Make the first version that may serve and is whole the champion.
+
+    Args:
+        settings: the home and its services.
+        registry: registry of the dataset.
+        versions: versions to try, in this order.
+        lock: the held lock of the champion.
+        warn: told which versions are skipped, and why.
+
+    Returns:
+        Its manifest, None if there is none; and what was skipped, in words.
+    """
+    skipped: list[str] = []
+    for version in versions:
+        try:
+            manifest = check_version(settings, registry, version)
+            move(settings, registry, manifest, lock)
+        except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
+            skipped.append(f"version {version} is skipped: {error}")
+            warn(skipped[-1])
+        else:
+            return manifest, skipped
+    return None, skipped
+
+
+def check_version(settings: Settings, registry: Registry, version: int) -> Manifest:
+    """Verify that a version may serve and is whole.
+
+    Args:
+        settings: the home and its services.
+        registry: registry of the dataset.
+        version: number of the version.
+
+    Raises:
+        ReleaseError: it may not, or is not.
+        UnsafeArchiveError: a program could run code while being loaded.
+        LookupError: there is no such version.
+    """
+    manifest = read(registry, version)
+    check_may_serve(registry, manifest)
+    check_whole(settings, registry, manifest)
+    return manifest
+
+
 def _promote(
     settings: Settings, registry: Registry, version: int, override_reason: str | None, lock: RegistryLock
 ) -> Manifest:
     manifest = read(registry, version)
     override = _override(manifest, override_reason)
-    _check_release(settings, registry, manifest)
+    check_whole(settings, registry, manifest)
     if override:
         registry.set_tags(version, override)
-    _move(settings, registry, manifest, lock)
+    move(settings, registry, manifest, lock)
     registry.set_tags(version, {PROMOTED: "true"})
     return manifest
 
@@ -146,28 +185,27 @@ def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
     return {OVERRIDE: reason.strip()}
 
 
-def _check_release(settings: Settings, registry: Registry, manifest: Manifest) -> None:
-    # Before any alias moves: a champion that cannot be loaded would stop serving.
-    files = verified_files(registry.download(manifest.version), manifest)
-    for name in (name for name in files if name.endswith(".pt2")):
-        refuse_code(files[name], name)
-    schema = Schema.from_json(files["schema.json"].decode())
-    check_fresh(settings, manifest, schema)
-    with open_index(settings, Fields.of(schema), manifest.collection) as index:
-        check_contents(index, manifest)
-    if manifest.collection_sha256:
-        load_collection(registry, manifest)
+def move(settings: Settings, registry: Registry, manifest: Manifest, lock: RegistryLock) -> None:
+    """Make a verified version the champion.
 
+    Args:
+        settings: the home and its services.
+        registry: registry of the dataset.
+        manifest: manifest of the version.
+        lock: the held lock of the champion.
 
-def _move(settings: Settings, registry: Registry, manifest: Manifest, lock: RegistryLock) -> None:
-    with MilvusIndex(settings, Fields(types={})) as index:
-        # In this order: see the head of this file.
-        check_collection(index, manifest)
-        if not lock.is_held():
-            raise ReleaseError(f"{lock.name} of {registry.dataset} was taken over by another home: try again")
-        index.point(manifest.alias, manifest.collection)
+    Raises:
+        ReleaseError: another home has taken the lock over. The champion is untouched.
+    """
+    former = registry.champion()
+    # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
+    if former is not None and may_serve(tags := registry.tags(former)) and PROMOTED not in tags:
+        registry.set_tags(former, {PROMOTED: "true"})
     record(registry, manifest.version)
+    if not lock.is_held():
+        raise ReleaseError(f"{lock.name} of {registry.dataset} was taken over by another home: try again")
     registry.set_champion(manifest.version)
+    try_to_mirror(settings, registry.dataset)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from serving.registry import Registry, VersionSummary
 from serving.release.history import may_serve, predecessors
 
 PINNED = "gatehouse.pinned"
-"""Tag of a version that is kept whatever its age; any value."""
+"""Tag of a version that is kept whatever its age; its value says why."""
 
 
 def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
@@ -28,6 +28,17 @@ def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
     return {version: reason for version, reason in kept.items() if reason}
 
 
+def pin(registry: Registry, version: int, reason: str) -> None:
+    """Keep a version whatever its age. LookupError if there is no such version."""
+    registry.set_tags(version, {PINNED: reason})
+
+
+def unpin(registry: Registry, version: int) -> None:
+    """Let a version be removed again. LookupError if there is no such version."""
+    if PINNED in registry.tags(version):
+        registry.remove_tag(version, PINNED)
+
+
 def _reason(version: VersionSummary, rank: int, keep: int, target: int | None) -> str:
     """Reason to keep a version; empty for none.
 
@@ -40,7 +51,7 @@ def _reason(version: VersionSummary, rank: int, keep: int, target: int | None) -
     if version.aliases:
         return f"alias {', '.join(version.aliases)}"
     if PINNED in version.tags:
-        return "pinned"
+        return f"pinned: {version.tags[PINNED]}" if version.tags[PINNED] else "pinned"
     if version.version == target:
         return "a rollback goes to it"
     return f"one of the newest {keep}" if rank < keep else ""
@@ -49,13 +60,15 @@ def _reason(version: VersionSummary, rank: int, keep: int, target: int | None) -
 def remove(registry: Registry, version: int) -> None:
     """Delete a version with its model and its run.
 
-    Files on this machine are deleted at once. Those of a server go when `mlflow gc` runs there.
+    Files on this machine are deleted at once, with all that the run has logged. Those of a server go when `mlflow gc`
+    runs there.
     """
-    folders = [_local(uri) for uri in registry.addresses(version)]
-    registry.delete(version)
+    # The files first: while the version is registered, another cleaning knows what is left of it.
+    folders = list(map(_local, registry.addresses(version)))
     for folder in folders:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+    registry.delete(version, for_good=registry.is_database and None not in folders)
 
 
 def _local(uri: str | None) -> Path | None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from orchestration.evaluation import TWO_TOWER, Evaluated
+from orchestration.evaluated import TWO_TOWER, Evaluated
 from orchestration.local.home import log_to_file, prepare_home
 from serving.settings import Settings
 from training.evaluation.result import Evaluation

@@ -1,6 +1,6 @@
-"""Speed of the gate's bootstrap, and its error rates and power on drawn users.
+"""Speed of the gate's bootstrap, and its error rates and power on drawn users; or a year of nights.
 
-python -m tests.benchmarks.bench_release [--worlds N]
+python -m tests.benchmarks.bench_release [--worlds N | --nights N]
 """
 
 from __future__ import annotations
@@ -102,10 +102,24 @@ def expected(rule: Rule, compared: Sequence[Comparison], loss: float) -> float:
     return float(np.mean([pass_probability(rule, each, LEVEL, -loss) for each in compared]))
 
 
+def print_nights(number: int) -> None:
+    """Print what a home is like after each tenth of the nights."""
+    from tests.benchmarks.nights import COLUMNS, nights
+
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---:|' * len(COLUMNS)}")
+    for each in nights(number, max(number // 10, 1)):
+        print(f"| {' | '.join(each.cells())} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=400, help="challengers for each line")
-    worlds = parser.parse_args().worlds
+    parser.add_argument("--nights", type=int, help="live through so many nights instead")
+    asked = parser.parse_args()
+    if asked.nights:
+        print_nights(asked.nights)
+        return
+    worlds = asked.worlds
     clock, cpu = min(bootstrap_seconds(seed) for seed in range(3))
     print(f"Bootstrap of {METRICS} metrics x {SLICES} slices x {SAMPLES:,} resamples on {USERS:,} users,")
     print(f"two systems: {clock:.1f} s by the clock, {cpu:.1f} s of CPU\n")

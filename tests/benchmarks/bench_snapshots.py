@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, help="a sample of so many users, and the items that they took")
     parser.add_argument("--holdout", action="store_true")
     arguments = parser.parse_args()
-    data = movielens(arguments.ratings) if arguments.data == "movielens" else Dataset.load(arguments.data)
+    data = (
+        movielens(arguments.ratings) if arguments.data == "movielens" else Dataset.load(arguments.data, holdout="10%")
+    )
     data = sampled(data, arguments.users) if arguments.users else data
     shares = empty_shares(data.tables.events)
     print("interactions without a history:", ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
@@ -77,6 +79,7 @@ def movielens(folder: Path) -> Dataset:
         items=items,
         item_features={"genres": "multi_valued", "year": "categorical"},
         name="movielens",
+        holdout="10%",
     )
 
 
@@ -86,7 +89,7 @@ def sampled(data: Dataset, users: int) -> Dataset:
     chosen = tables.users.sample(users, seed=0).sort(USER_ID)
     events = tables.events.join(chosen, on=USER_ID, how="semi", maintain_order="left")
     items = tables.items.join(events, on=ITEM_ID, how="semi", maintain_order="left")
-    return Dataset.of(replace(tables, events=events, users=chosen, items=items))
+    return Dataset.of(replace(tables, events=events, users=chosen, items=items), holdout="10%")
 
 
 def before(data: Dataset) -> Dataset:

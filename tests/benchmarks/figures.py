@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.evaluation import Evaluated
+from orchestration.evaluated import Evaluated
 from orchestration.local.home import prepare_home
 from serving.settings import Settings
 from training.baselines import BASELINES

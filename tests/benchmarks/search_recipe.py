@@ -52,7 +52,7 @@ def main() -> None:
     for values in tried or [chosen(default())]:
         study.enqueue_trial(values)
     tables = load()
-    split = temporal_split(tables.events["timestamp"])
+    split = temporal_split(tables.events["timestamp"], holdout="10%")
     frames = [joined(tables, entity, split) for entity in (Entity.USER, Entity.ITEM)]
     print(row([*chosen(default()), "epoch", *SHOWN, SCORE]), flush=True)
 

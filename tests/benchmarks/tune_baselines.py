@@ -84,7 +84,7 @@ def main() -> None:
 
 def inner_split(tables: Tables) -> tuple[Log, Holdout]:
     """Log before the validation window, and the window as hold-out."""
-    split = temporal_split(tables.events["timestamp"])
+    split = temporal_split(tables.events["timestamp"], holdout="10%")
     events = known_before(tables.events, split.cut)
     users, corpus, start = tables.users["user_id"], tables.items["item_id"], split.validation_start
     may_return = tables.schema.seen_items_may_return

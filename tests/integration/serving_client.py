@@ -58,7 +58,7 @@ class Client(Thread):
         deadline = time.monotonic() + SECONDS
         while not self.answers or self.answers[-1]["version"] != version:
             assert time.monotonic() < deadline
-            assert not self.problems
+            assert not self.problems, self.problems[:3]
             time.sleep(0.01)
 
     def stop(self) -> None:

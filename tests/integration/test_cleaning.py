@@ -16,6 +16,7 @@ from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.release.manifest import collection_name
 from serving.release.promotion import promote
+from serving.release.retention import pin, unpin
 from tests.integration.release_world import (
     DATASET,
     empty_database,
@@ -47,6 +48,11 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     former, begun = (settings.home / "data" / DATASET / name for name in ("former", "begun"))
     for folder in (former, begun):
         (folder / "v3").mkdir(parents=True)
+    registry = Registry(settings, DATASET)
+    pin(registry, 3, "a paper quotes it")
+    assert plan_cleaning(settings, DATASET, 1).kept[3] == "pinned: a paper quotes it"
+    unpin(registry, 3)
+    unpin(registry, 3)  # again: nothing changes
     plan = plan_cleaning(settings, DATASET, 1)
     assert (set(plan.kept), set(plan.versions)) == ({1, 2, 5}, {3, 4})
     assert set(plan.folders) == {former, begun}
@@ -66,6 +72,9 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     with MilvusIndex(settings, Fields(types={})) as index:
         assert index.names() == [collection_name(DATASET, version) for version in (1, 2, 4, 5)]
     assert (former.exists(), begun.exists()) == (False, True)
+    with sqlite3.connect(settings.home / "mlflow" / "mlflow.db") as connection:  # all that the removed one logged
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (4,)
+        assert connection.execute("SELECT count(DISTINCT run_uuid) FROM metrics").fetchone() == (4,)
     after = plan_cleaning(settings, DATASET, 1)
     assert after.versions == (1,)  # a rollback from 4 goes to 2
 

@@ -196,29 +196,6 @@ def test_an_incomplete_collection_is_not_promoted(settings: Settings, artifacts:
     assert (champion(settings), alias(settings)) == (None, None)
 
 
-def test_promotion_interrupted_between_the_two_moves(
-    settings: Settings, artifacts: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = register(settings, artifacts[0]), register(settings, artifacts[1])
-    for version in (first, second):
-        seal_as(settings, version)
-    promote(settings, DATASET, first)
-
-    def crash(self: Registry, version: int) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Registry, "set_champion", crash)
-        promote(settings, DATASET, second)
-    assert alias(settings) == "shop_items_v2"  # one system has moved, the other has not
-    serving = Release.load(settings, DATASET)
-    assert (serving.manifest.version, serving.manifest.collection) == (first, "shop_items_v1")
-    promote(settings, DATASET, second)
-    promote(settings, DATASET, second)
-    assert (champion(settings), alias(settings)) == (second, "shop_items_v2")
-    assert rollback(settings, DATASET).version == first  # the second call did not make it its own predecessor
-
-
 def test_a_challenger_replaces_only_the_champion_it_was_compared_with(
     settings: Settings, artifacts: tuple[Path, Path]
 ) -> None:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import pytest
 
 from feature_repo.store.sqlite_online import open_store
 from orchestration.cli.release import as_data
-from serving.engine.low_priority import LOWEST
+from serving.engine.low_priority import LOW
 from serving.index.base import Fields
 from serving.open import open_retriever
 from serving.registry import Registry
@@ -149,21 +150,45 @@ def test_promotion_and_rollback_under_load_drop_and_mix_nothing(served: Served, 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
-def test_an_engine_is_loaded_at_low_priority_and_answers_at_that_of_the_front(served: Served, home: Settings) -> None:
+def test_an_engine_is_loaded_at_low_priority_beside_one_that_answers(served: Served, home: Settings) -> None:
     usual = os.getpriority(os.PRIO_PROCESS, served.process.pid)
     (former,) = served.engines()
-    former.kill()  # another one is loaded
-    deadline, loading = time.monotonic() + SECONDS, set()
-    while former.is_running() or served.get("/readyz")[0] != 200:
+    for version in (2, 1):
+        with background(partial(promote, home, DATASET, version)) as moved:
+            assert seen_values(served, former, partial(has_ended, former)) == {usual, LOW}
+            moved.result()
+        (former,) = served.engines()
+        assert set(nice_values(former.pid)) == {usual}
+    # Linux weighs priorities within a session only.
+    assert os.getsid(former.pid) == os.getsid(served.process.pid)
+    assert served.state()["version"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_where_no_engine_answers_the_next_is_loaded_at_the_usual_priority(served: Served) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, served.process.pid)
+    (former,) = served.engines()
+    former.kill()
+
+    def is_back() -> bool:
+        return [each for each in served.engines() if each.pid != former.pid] != [] and served.get("/readyz")[0] == 200
+
+    assert seen_values(served, former, is_back) == {usual}
+
+
+def has_ended(engine: psutil.Process) -> bool:
+    return not engine.is_running()
+
+
+def seen_values(served: Served, former: psutil.Process, is_over: Callable[[], bool]) -> set[int]:
+    """Niceness of all threads of new engines until something is over."""
+    deadline, found = time.monotonic() + SECONDS, set()
+    while not is_over():
         assert time.monotonic() < deadline
         for engine in served.engines():
-            loading |= set(nice_values(engine.pid))
-    served.get(f"/v1/recommendations/{USERS[0]}")
-    (engine,) = served.engines()
-    assert loading == {usual, LOWEST}
-    assert set(nice_values(engine.pid)) == {usual}
-    # Linux weighs priorities within a session only.
-    assert os.getsid(engine.pid) == os.getsid(served.process.pid)
+            if engine.pid != former.pid:
+                found |= set(nice_values(engine.pid))
+    return found
 
 
 def nice_values(pid: int) -> list[int]:

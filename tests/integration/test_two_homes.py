@@ -50,13 +50,13 @@ def test_of_two_challengers_of_no_champion_one_is_promoted(
     homes: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have compared with the champion before either moves the alias, unless one waits for the other."""
-    move = promotion._move
+    real = promotion.move
 
     def slow(*arguments: Any) -> None:
         sleep(1)
-        move(*arguments)
+        real(*arguments)
 
-    monkeypatch.setattr(promotion, "_move", slow)
+    monkeypatch.setattr(promotion, "move", slow)
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(promote_challenger, home, DATASET, n) for n, home in enumerate(homes, 1)]
     errors = [each.exception() for each in done]
@@ -91,14 +91,14 @@ def test_who_lost_the_lock_moves_nothing(
     homes: tuple[Settings, Settings], impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promote(homes[0], DATASET, 1)
-    move = promotion._move
+    real = promotion.move
 
     def late(settings: Settings, registry: Registry, manifest: Any, lock: RegistryLock) -> None:
         for tag, value in ((TOKEN, "another"), (HOLDER, "elsewhere")):
             registry._client.set_registered_model_tag(lock.name, tag, value)
-        move(settings, registry, manifest, lock)
+        real(settings, registry, manifest, lock)
 
-    monkeypatch.setattr(promotion, "_move", late)
+    monkeypatch.setattr(promotion, "move", late)
     with pytest.raises(ReleaseError, match="taken over by another home"):
         promote(homes[0], DATASET, 2)
     assert Registry(homes[0], DATASET).champion() == 1

@@ -6,6 +6,8 @@ from tests.mistakes.mistake import Mistake
 
 RELEASE, BY_HAND = "tests/integration/test_release.py", "tests/integration/test_by_hand.py"
 PROOF, CLEANING = "tests/integration/test_index_proof.py", "tests/integration/test_cleaning.py"
+MOVED = "tests/integration/test_champion_moved.py"
+ONE_MOVE = "tests/integration/test_one_move.py"
 
 IN_RELEASE = [
     Mistake(
@@ -66,25 +68,45 @@ IN_RELEASE = [
     ),
     Mistake(
         name="promoted without a look at the files",
-        module="serving.release.promotion",
+        module="serving.release.wholeness",
         right="files = verified_files(registry.download(manifest.version), manifest)",
         wrong="files = {path.name: path.read_bytes() for path in registry.download(manifest.version).iterdir()}",
         test=f"{RELEASE}::test_a_tampered_file_is_refused",
     ),
     Mistake(
         name="programs that run code promoted",
-        module="serving.release.promotion",
+        module="serving.release.wholeness",
         right="refuse_code(files[name], name)",
         wrong="pass",
         test=f"{RELEASE}::test_a_sealed_archive_with_a_pickle_is_refused",
     ),
     Mistake(
-        name="the commit before the alias for readers outside",
+        name="the commit before the check that the lock is held",
         module="serving.release.promotion",
-        right="    with MilvusIndex(settings, Fields(types={})) as index:\n        # In",
-        wrong="    registry.set_champion(manifest.version)\n"
-        "    with MilvusIndex(settings, Fields(types={})) as index:\n        # In",
-        test=f"{RELEASE}::test_promotion_interrupted_between_the_two_moves",
+        right="    record(registry, manifest.version)\n",
+        wrong="    record(registry, manifest.version)\n    registry.set_champion(manifest.version)\n",
+        test="tests/integration/test_two_homes.py::test_who_lost_the_lock_moves_nothing",
+    ),
+    Mistake(
+        name="a promotion that fails because its mirror does",
+        module="serving.release.mirror",
+        right="except (MilvusException, RuntimeError, LookupError, ValueError, OSError) as error:",
+        wrong="except MilvusException as error:",
+        test=f"{ONE_MOVE}::test_after_the_commit_nothing_is_undone",
+    ),
+    Mistake(
+        name="a version that searches in Milvus promoted unseen",
+        module="serving.release.wholeness",
+        right="if settings.search == MILVUS or not manifest.collection_sha256:",
+        wrong="if not manifest.collection_sha256:",
+        test=f"{ONE_MOVE}::test_what_searches_in_milvus_does_not_move_while_it_is_away",
+    ),
+    Mistake(
+        name="a cleaning stopped by a lagging alias",
+        module="orchestration.cleaning",
+        right="mirror_alias(settings, plan.dataset)",
+        wrong="pass",
+        test=f"{ONE_MOVE}::test_a_lagging_alias_does_not_stop_a_cleaning",
     ),
     Mistake(
         name="a challenger promoted over a champion it never met",
@@ -145,7 +167,7 @@ IN_RELEASE = [
     Mistake(
         name="versions behind an old champion kept for good",
         module="orchestration.cleaning",
-        right="for each in registry.versions() if each.version not in kept),",
+        right="for each in listing.versions if each.version not in kept),",
         wrong="for each in registry.versions() if each.version < min(kept)),",
         test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
     ),
@@ -169,5 +191,33 @@ IN_RELEASE = [
         right="if folder.parent.name == dataset:",
         wrong="if False:",
         test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
+    ),
+    Mistake(
+        name="a move by hand that is followed but not recorded",
+        module="serving.release.by_hand",
+        right="record(registry, found)",
+        wrong="pass",
+        test=f"{MOVED}::test_a_version_that_may_serve_is_followed",
+    ),
+    Mistake(
+        name="any version that has the alias followed",
+        module="serving.release.by_hand",
+        right="if found is not None and problem is None:",
+        wrong="if found is not None:",
+        test=f"{MOVED}::test_any_other_is_put_back",
+    ),
+    Mistake(
+        name="a promotion that is at work taken for a move by hand",
+        module="serving.release.by_hand",
+        right="return _settled(settings, registry, lock) if has_moved(registry) else None",
+        wrong="return _settled(settings, registry, lock)",
+        test=f"{MOVED}::test_a_promotion_between_its_history_and_its_commit_is_left_alone",
+    ),
+    Mistake(
+        name="an alias of Milvus that could not follow counted as done",
+        module="orchestration.defs.moves",
+        right="done.pop(dataset, None)",
+        wrong="pass",
+        test=f"{MOVED}::test_an_alias_that_cannot_follow_is_tried_again",
     ),
 ]

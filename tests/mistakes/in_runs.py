@@ -21,12 +21,28 @@ IN_RUNS = [
     left_out_of_the_key("the data", "source.sha256,\n"),
     left_out_of_the_key("the schema", "read_schema(source).to_json(),"),
     left_out_of_the_key("the moment", "source.as_of.isoformat(),"),
+    left_out_of_the_key("the start of the hold-out", "source.cut.isoformat(),"),
+    left_out_of_the_key("the start of the validation", "source.validation_start.isoformat(),"),
     left_out_of_the_key("the recipe", "to_json(_recipe(workspace, source)),"),
     left_out_of_the_key("the seed", "str(workspace.seed),"),
     left_out_of_the_key("the code", "code_digest(),"),
     left_out_of_the_key("the base of an update", 'f"{parent.training} of {parent.version}" if', "parent.training if"),
     left_out_of_the_key(
         "the kind of training", 'f"{parent.training} of {parent.version}" if', "str(parent.version) if"
+    ),
+    Mistake(
+        name="a hold-out that grows with the log",
+        module="training.data.split",
+        right="    if asked.days:\n        cut = max(cut, _midnight(newest) - timedelta(days=asked.days - 1))\n",
+        wrong="",
+        test="tests/unit/training/data/test_split.py::test_the_holdout_stays_two_weeks_however_long_the_log_is",
+    ),
+    Mistake(
+        name="a hold-out of more than a tenth of the log",
+        module="training.data.split",
+        right="cut = max(cut, _midnight(newest) - timedelta(days=asked.days - 1))",
+        wrong="cut = _midnight(newest) - timedelta(days=asked.days - 1)",
+        test="tests/unit/training/data/test_split.py::test_days_are_the_shorter_of_themselves_and_a_tenth_of_the_events",
     ),
     Mistake(
         name="--device dropped",

@@ -137,9 +137,9 @@ IN_SEARCH = [
     ),
     Mistake(
         name="a release with a changed file promoted",
-        module="serving.release.promotion",
-        right="        load_collection(registry, manifest)",
-        wrong="        pass",
+        module="serving.release.wholeness",
+        right="check_stored(manifest, load_collection(registry, manifest))",
+        wrong="pass",
         test=f"{RELEASE}::test_a_collection_that_differs_from_the_file_is_not_promoted",
     ),
     Mistake(

@@ -27,6 +27,7 @@ from tests.mistakes.in_runs import IN_RUNS
 from tests.mistakes.in_search import IN_SEARCH
 from tests.mistakes.in_service import IN_SERVICE
 from tests.mistakes.in_serving import IN_SERVING
+from tests.mistakes.in_survival import IN_SURVIVAL
 from tests.mistakes.in_variants import IN_VARIANTS
 from tests.mistakes.mistake import Mistake
 from tests.mistakes.named_test import check
@@ -52,6 +53,7 @@ MISTAKES = [
     *IN_SEARCH,
     *IN_SERVICE,
     *IN_SERVING,
+    *IN_SURVIVAL,
     *IN_VARIANTS,
 ]
 CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]

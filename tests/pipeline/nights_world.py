@@ -19,12 +19,12 @@ from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from feature_repo.tables.other_schema import under_schema
+from orchestration.split import split_of
 from serving.model.bundle import ModelBundle
 from serving.open import open_retriever
 from serving.registry import Registry
 from serving.release.manifest import ReleaseError
 from tests.pipeline.planted import Ended, Home, world, write_world
-from training.data.split import temporal_split
 
 DATASET = "nights"
 USERS = ("u000", "u001", "u004", "u063", "nobody")
@@ -148,7 +148,7 @@ class Shop:
 
 def corpus_at_the_cut(tables: Tables) -> pl.DataFrame:
     """Features of all items on the Monday before the hold-out."""
-    cut = temporal_split(tables.events["timestamp"]).cut
+    cut = split_of(tables).cut
     monday = cut - timedelta(days=cut.weekday())
     return joined(tables, Entity.ITEM, tables.items.select("item_id"), monday)
 

@@ -16,7 +16,7 @@ import pytest
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from orchestration.cli.release import as_data
-from orchestration.evaluation import Evaluated
+from orchestration.evaluated import Evaluated
 from orchestration.local.datasets import known
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields

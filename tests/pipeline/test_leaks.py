@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from orchestration.asset_values import Judged
-from orchestration.evaluation import Evaluated
+from orchestration.evaluated import Evaluated
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.release.manifest import file_hashes

@@ -9,7 +9,7 @@ import pytest
 
 from feature_repo.encode import RESERVED
 from orchestration.asset_values import Judged
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.served_search import served_search
 from serving.open import open_retriever
 from serving.registry import Registry

@@ -21,6 +21,7 @@ from serving.registry.sqlite import open_registry
 from serving.release.history import may_serve, predecessors, record, served
 from serving.release.load import Release, check_contents
 from serving.release.manifest import alias_name
+from serving.release.mirror import mirror_alias
 from serving.release.promotion import PROMOTED
 from serving.settings import Settings
 from tests.unit.serving.memory_registry import MemoryRegistry
@@ -53,6 +54,7 @@ def _problems(settings: Settings, dataset: str, state: dict[str, Any]) -> Iterat
         yield f"version {champion} is the champion, the history says {state['served']}"
     release = Release.load(settings, dataset)
     manifest = release.manifest
+    mirror_alias(settings, dataset)  # as the sensor does: the other command may have held the index
     with MilvusIndex(settings, Fields(types={})) as index:
         target = index.target(alias_name(dataset))
         if target != manifest.collection:

@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 import polars as pl
 
 from feature_repo.errors import bad_input
+from feature_repo.holdout import DEFAULT, WindowLength
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +27,19 @@ class Split:
     """End of the hold-out."""
 
 
-def temporal_split(timestamps: pl.Series, *, holdout_share: float = 0.1, validation_days: int = 14) -> Split:
+def temporal_split(timestamps: pl.Series, *, holdout: str = DEFAULT, validation: str = DEFAULT) -> Split:
     """Split of the log by time, at a midnight.
 
-    The cut is the start of the day in which the (1 - holdout_share) quantile of the
-    events falls, so the hold-out has at least that share. In a short log validation is
-    at most a tenth of the time before the cut, in whole days and at least one. `end`
-    lies a microsecond after the newest event.
+    A hold-out of days is the last ones, that of the newest event included, where they have
+    less than a tenth of the events. A hold-out of a share, and of days a tenth where they
+    have more, starts with the day in which that quantile of the events falls, so it has at
+    least that share. Validation is at most a tenth of the time before the cut, in whole
+    days and at least one. `end` lies a microsecond after the newest event.
 
     Args:
         timestamps: times of all events, Datetime, any order.
-        holdout_share: least share of the events behind the cut.
-        validation_days: days before the cut that serve as validation window.
+        holdout: length of the hold-out, such as `14d` or `10%`.
+        validation: length of the validation window before the cut, such as `14d`.
 
     Returns:
         The three windows.
@@ -45,18 +47,23 @@ def temporal_split(timestamps: pl.Series, *, holdout_share: float = 0.1, validat
     Raises:
         InputError: no events at all, or none before the validation window, so that
             nothing could be learned from.
-        ValueError: holdout_share outside (0, 1) or validation_days below 1.
+        ValueError: lengths that are none.
     """
-    if not 0 < holdout_share < 1 or validation_days < 1:
-        raise ValueError(f"got {holdout_share=}, {validation_days=}; wanted a share in (0, 1) and at least 1 day")
+    asked, before = WindowLength.of(holdout, "holdout"), WindowLength.of(validation, "validation", shares=False)
     if timestamps.is_empty():
         raise bad_input("events", "timestamp", "no events, so none after a cut", 0, [])
     events = timestamps.cast(pl.Datetime("us")).sort()
     oldest, newest = events[0], events[-1]
-    cut = datetime.combine(events[int(len(events) * (1 - holdout_share))].date(), time.min)
-    days = min(validation_days, max(1, (cut - oldest).days // 10))
+    cut = _midnight(events[int(len(events) * (1 - asked.share))])
+    if asked.days:
+        cut = max(cut, _midnight(newest) - timedelta(days=asked.days - 1))
+    days = min(before.days or 1, max(1, (cut - oldest).days // 10))
     start = cut - timedelta(days=days)
     if oldest >= start:
         problem = f"no event before {start}, the start of {days} validation day(s) ahead of the cut at {cut}"
         raise bad_input("events", "timestamp", f"{problem}; a longer log is needed", len(events), [oldest, newest])
     return Split(validation_start=start, cut=cut, end=newest + timedelta(microseconds=1))
+
+
+def _midnight(moment: datetime) -> datetime:
+    return datetime.combine(moment.date(), time.min)

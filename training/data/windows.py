@@ -52,12 +52,13 @@ def _check_relevant(events: pl.DataFrame, start: datetime, end: datetime, where:
     """
     inside = events.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
     if inside.is_empty():
-        problem = f"{where} has no event, so that nothing can be measured; a log with events on more days is needed"
+        todo = "a longer `holdout:` or `validation:`, or a log with events on more days, is needed"
+        problem = f"{where} has no event, so that nothing can be measured; {todo}"
         raise bad_input("events", "timestamp", problem, events.height, events["timestamp"].tail(1))
     if seen_may_return:
         return
     had = known_before(events, start).select(USER_ID, ITEM_ID)
     if inside.join(had, on=[USER_ID, ITEM_ID], how="anti").is_empty():
         problem = f"in {where}, users take only items that they had before, and seen items never return"
-        todo = "write seen_items_may_return: true, or bring a log with new items"
+        todo = "write seen_items_may_return: true or a longer `holdout:`, or bring a log with new items"
         raise bad_input("events", ITEM_ID, f"{problem}; {todo}", inside.height, inside[ITEM_ID].unique())

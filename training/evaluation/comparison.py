@@ -5,7 +5,8 @@ Legend: G users, M means, S resamples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Comparison:
     """Lower bound of the 95 % interval of `value / other - 1`."""
     high: float
     """Upper bound."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are finite: those of a single user are not."""
+        return all(map(math.isfinite, astuple(self)))
 
 
 def compare(

@@ -15,6 +15,8 @@ import numpy as np
 from training.evaluation.holdout import ITEM_GROUPS, EvaluationView, Holdout
 from training.evaluation.metrics import METRICS, is_relevant, recall_ceiling, recall_curve
 from training.evaluation.result import Evaluation, with_intervals
+from training.evaluation.slices import FieldSlices, Partition
+from training.evaluation.windows import window_name
 from training.retrieval.exact import MakeSearch, Mask
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def evaluate_systems(
     ks: Sequence[int] = KS,
     seed: int,
     reference: str | None = None,
+    slices: FieldSlices | None = None,
 ) -> dict[str, dict[str, Evaluation]]:
     """Evaluate several systems on several corpora.
 
@@ -79,6 +82,7 @@ def evaluate_systems(
         ks: list lengths of the metrics.
         seed: random seed of the bootstrap.
         reference: system whose leads over all others are measured; None for no leads.
+        slices: slices by field, compared on the whole corpus alone; None for none.
 
     Returns:
         Evaluations by corpus and system.
@@ -86,7 +90,10 @@ def evaluate_systems(
     Raises:
         ValueError: a corpus in which no query has a relevant item.
     """
-    protocols = {name: _Protocol.of(holdout, corpus, ks) for name, corpus in corpora.items()}
+    protocols = {
+        name: _Protocol.of(holdout, corpus, ks, (corpus is None and slices) or FieldSlices())
+        for name, corpus in corpora.items()
+    }
     masks = {(name, masked): mask for name, each in protocols.items() for masked, mask in each.masks.items()}
     rows_Q, ranks = np.arange(len(holdout.users_Q)), max(*ks, LIST_LENGTH)
     results: dict[str, dict[str, Evaluation]] = {name: {} for name in corpora}
@@ -110,20 +117,28 @@ class _Question:
     """Whether lists must not hold seen items."""
     counts_V: np.ndarray
     """Relevant items of each query."""
-    counts_VG: np.ndarray
-    """Relevant items of each query by group of items."""
+    counts_VG: tuple[np.ndarray, ...]
+    """Relevant items of each query by group of items, for each partition of the items."""
+    windows: tuple[csr_array, ...]
+    """Relevant items of each query in each window, sparse [V, N]."""
 
     @classmethod
-    def of(cls, view: EvaluationView, groups_N: np.ndarray) -> _Question:
-        """Question of one view."""
+    def of(cls, view: EvaluationView, partitions: Sequence[Partition], windows: Sequence[csr_array]) -> _Question:
+        """Question of one view.
+
+        Args:
+            view: relevant items.
+            partitions: partitions of the items.
+            windows: items that are taken in each window.
+        """
         relevant = view.relevant[view.rows_V]
-        one_hot_NG = (groups_N[:, None] == np.arange(len(ITEM_GROUPS))).astype(np.int64)
         return cls(
             rows_V=view.rows_V,
             relevant=relevant,
             seen_masked=view.seen_masked,
             counts_V=np.diff(relevant.indptr),
-            counts_VG=relevant @ one_hot_NG,
+            windows=tuple(relevant.multiply(each[view.rows_V]).tocsr() for each in windows),
+            counts_VG=tuple((relevant @ _one_hot(each)).toarray() for each in partitions),
         )
 
 
@@ -137,39 +152,49 @@ class _Protocol:
     """Questions of the views that have users, by name."""
     empty: tuple[str, ...]
     """Names of the views that have no users."""
-    groups_N: np.ndarray
-    """Group of each item."""
+    partitions: tuple[Partition, ...]
+    """Groups of items: by popularity, and those that were asked for."""
     slices: dict[str, np.ndarray]
     """User slices: name -> bool [Q]."""
+    own: frozenset[str]
+    """Slices whose means are among the metrics: names that every evaluation has."""
     seen: csr_array
     """Items that each query's user had before, sparse [Q, N]."""
     flags: tuple[str, ...]
     """Warnings for the reader of the results."""
 
     @classmethod
-    def of(cls, holdout: Holdout, corpus: np.ndarray | None, ks: Sequence[int]) -> _Protocol:
+    def of(cls, holdout: Holdout, corpus: np.ndarray | None, ks: Sequence[int], slices: FieldSlices) -> _Protocol:
         """Questions of one corpus.
 
         Args:
             holdout: queries with their relevant items.
             corpus: bool [N]; None for all items.
             ks: list lengths of the metrics.
+            slices: slices by field.
 
         Raises:
             ValueError: no query has a relevant item in the corpus.
         """
-        views, groups_N = holdout.views(corpus), holdout.item_groups()
+        views, own = holdout.views(corpus), holdout.user_slices()
+        partitions = (Partition(names=ITEM_GROUPS, codes=holdout.item_groups()), *slices.items)
+        by_field = {name: part.codes == n for part in slices.users for n, name in enumerate(part.names)}
         if not len(views["all"].rows_V):
             raise ValueError("no query has a relevant item in this corpus: nothing to evaluate")
-        size = len(groups_N) if corpus is None else int(corpus.sum())
+        size = len(holdout.popularity_N) if corpus is None else int(corpus.sum())
         empty = tuple(name for name, view in views.items() if not len(view.rows_V))
         too_long = [f"k = {k} is larger than the corpus: all {size} items are retrieved" for k in ks if k > size]
         return cls(
             corpus=corpus,
-            questions={name: _Question.of(view, groups_N) for name, view in views.items() if name not in empty},
+            questions={
+                name: _Question.of(view, partitions, slices.windows)
+                for name, view in views.items()
+                if name not in empty
+            },
             empty=empty,
-            groups_N=groups_N,
-            slices=holdout.user_slices(),
+            partitions=partitions,
+            slices=own | by_field,
+            own=frozenset((*own, *ITEM_GROUPS)),
             seen=holdout.seen,
             flags=(*holdout.flags, *too_long, *(f"{name}: no user has a relevant item" for name in empty)),
         )
@@ -208,13 +233,14 @@ class _Protocol:
                 slice_rows[name], users[name] = rows, len(rows)
                 pairs = ((m, k) for m in MAIN_METRICS for k in ks if len(rows))
                 found = {f"{name}/{m}@{k}": METRICS[m](hits, counts, k) for m, k in pairs}
-                metrics |= {each: float(value.mean()) for each, value in found.items()}
+                if name.removeprefix(f"{view}/") in self.own:
+                    metrics |= {each: float(value.mean()) for each, value in found.items()}
                 # Values of a slice of users are those of the view.
-                per_slice |= found if name.endswith(ITEM_GROUPS) else {}
+                per_slice |= found if name.removeprefix(f"{view}/") not in self.slices else {}
         return Evaluation(
             metrics=metrics,
             ceilings=ceilings,
-            repeat_share=self._repeat_share(lists),
+            repeat_share=self._repeat_share(own := self._own_lists(lists)),
             users=users,
             curves=curves,
             curve_errors=curve_errors,
@@ -223,6 +249,7 @@ class _Protocol:
             query_rows={view: asked.rows_V for view, asked in self.questions.items()},
             slice_rows=slice_rows,
             per_slice=per_slice,
+            lists=own,
         )
 
     def _slices(
@@ -239,16 +266,36 @@ class _Protocol:
         for name, chosen_Q in self.slices.items():
             rows = np.flatnonzero(chosen_Q[asked.rows_V])
             yield f"{view}/{name}", rows, hits_VK[rows], asked.counts_V[rows]
-        # Id -1 reads the last item's group, which is harmless: no item is no hit.
-        group_VK = self.groups_N[ids_VK]
-        for group, name in enumerate(ITEM_GROUPS):
-            # Users without a relevant item of the group have no recall there.
-            rows = np.flatnonzero(asked.counts_VG[:, group])
-            yield f"{view}/{name}", rows, (hits_VK & (group_VK == group))[rows], asked.counts_VG[rows, group]
+        for partition, counts_VG in zip(self.partitions, asked.counts_VG, strict=True):
+            # Id -1 reads the last item's group, which is harmless: no item is no hit.
+            group_VK = partition.codes[ids_VK]
+            for group, name in enumerate(partition.names):
+                # Users without a relevant item of the group have no recall there.
+                rows = np.flatnonzero(counts_VG[:, group])
+                yield f"{view}/{name}", rows, hits_VK[rows] & (group_VK[rows] == group), counts_VG[rows, group]
+        for number, relevant in enumerate(asked.windows, 1):
+            counts_V = np.diff(relevant.indptr)
+            rows = np.flatnonzero(counts_V)
+            hits = is_relevant(ids_VK[rows], relevant[rows])
+            yield f"{view}/{window_name(number, len(asked.windows))}", rows, hits, counts_V[rows]
 
-    def _repeat_share(self, lists: Mapping[bool, np.ndarray]) -> float:
-        """Share of the items on the lists of `all` that their user had before."""
+    def _own_lists(self, lists: Mapping[bool, np.ndarray]) -> np.ndarray:
+        """Lists of `all`, cut at LIST_LENGTH: int32 [V, LIST_LENGTH]."""
         asked = self.questions["all"]
+        own_VK: np.ndarray = lists[asked.seen_masked][asked.rows_V, :LIST_LENGTH]
+        return own_VK
+
+    def _repeat_share(self, own_VK: np.ndarray) -> float:
+        """Share of the items on the lists of `all` that their user had before."""
         # Relevance to `seen` counts the seen items of a list.
-        ids_VK = lists[asked.seen_masked][asked.rows_V, :LIST_LENGTH]
-        return float(is_relevant(ids_VK, self.seen[asked.rows_V]).sum() / (ids_VK >= 0).sum())
+        seen = self.seen[self.questions["all"].rows_V]
+        return float(is_relevant(own_VK, seen).sum() / (own_VK >= 0).sum())
+
+
+def _one_hot(partition: Partition) -> csr_array:
+    """Part of each item: int64, sparse [N, parts]."""
+    from scipy.sparse import csr_array
+
+    rows = np.flatnonzero(partition.codes >= 0)
+    shape = (len(partition.codes), len(partition.names))
+    return csr_array((np.ones(len(rows), np.int64), (rows, partition.codes[rows])), shape=shape)

@@ -57,11 +57,14 @@ class Evaluation:
     per_slice: dict[str, np.ndarray] = field(default_factory=dict)
     """Main metrics over the items of a slice, one value for each of its `slice_rows`;
     not in the JSON."""
+    lists: np.ndarray | None = None
+    """Items of the lists of `all`, cut at 20, one row for each of its `query_rows`; not
+    in the JSON."""
 
     def to_json(self) -> str:
         """JSON of all fields but the per-user arrays."""
         return json.dumps(
-            asdict(replace(self, per_user={}, query_rows={}, slice_rows={}, per_slice={})), sort_keys=True
+            asdict(replace(self, per_user={}, query_rows={}, slice_rows={}, per_slice={}, lists=None)), sort_keys=True
         )
 
     @classmethod

@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from feature_repo.datasets import load, names
-from orchestration.evaluation import TWO_TOWER
+from orchestration.evaluated import TWO_TOWER
 from orchestration.local.home import log_to_file, prepare_home
 from serving.registry import Registry
 from serving.release.load import Release

@@ -26,14 +26,14 @@ def sources(movielens: Path | None = None, *, completejourney: bool = False) -> 
     if movielens is not None:
         found[MOVIELENS] = lambda seed: movielens_100k(movielens)
     if completejourney:
-        found[COMPLETEJOURNEY] = lambda seed: gh.Dataset.load(COMPLETEJOURNEY)
+        found[COMPLETEJOURNEY] = lambda seed: gh.Dataset.load(COMPLETEJOURNEY, holdout="10%")
     return found
 
 
 def _generated(name: str) -> MakeData:
     def make(seed: int) -> gh.Dataset:
         shop = SHOPS[name](seed)
-        return gh.Dataset.from_frames(shop.events, shop.users, shop.items, name=name)
+        return gh.Dataset.from_frames(shop.events, shop.users, shop.items, name=name, holdout="10%")
 
     return make
 
@@ -56,6 +56,7 @@ def movielens_100k(folder: Path) -> gh.Dataset:
         value="rating",
         epoch="s",
         name=MOVIELENS,
+        holdout="10%",
     )
 
 

@@ -101,6 +101,18 @@ def test_snapshots_and_kinds_are_kept_and_their_default_changes_no_digest() -> N
         replace(SCHEMA, snapshots="hour")
 
 
+def test_windows_are_kept_and_change_no_digest() -> None:
+    """Feast views that a kept release reads from are named after it."""
+    assert not {"holdout", "validation"} & json.loads(SCHEMA.to_json()).keys()
+    other = replace(SCHEMA, holdout="20%", validation="7d")
+    assert Schema.from_json(other.to_json()) == other != SCHEMA
+    assert other.digest == SCHEMA.digest
+    with pytest.raises(ValueError, match="holdout is '2w'; wanted whole days such as 14d"):
+        replace(SCHEMA, holdout="2w")
+    with pytest.raises(ValueError, match="validation is '20%'; wanted whole days"):
+        replace(SCHEMA, validation="20%")
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -72,7 +72,7 @@ class Pair:
 
 def policy_of(rule: Rule) -> Policy:
     """A policy with one rule."""
-    return Policy(rules=(rule,), index_recall=0.0, min_holdout_users=1)
+    return Policy(rules=(rule,), index_recall=0.0, min_holdout_users=1, parity=False)
 
 
 def verdict_on(compared: Sequence[Comparison], rule: Rule) -> Verdict:

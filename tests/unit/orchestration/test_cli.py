@@ -146,9 +146,13 @@ def test_a_dry_run_plans_and_writes_nothing(
     planned = json.loads(capsys.readouterr().out)
     assert planned["events"] > 1000
     assert planned["validation_start"] < planned["cut"] < planned["as_of"]
+    assert planned["holdout"] == planned["validation"] == "14d"
+    assert 0 < planned["holdout_days"] <= 14
     assert planned["features"]["item"]["title"] == "text"
     run(dataset="tiny", dry_run=True)
-    assert f"tiny: {planned['events']:,} events" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"tiny: {planned['events']:,} events" in text
+    assert f"({planned['holdout_days']:g} days; holdout: 14d)" in text
     assert not settings.home.exists()
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from orchestration.definitions import defs
+from serving.gate.verdict import RuleKind
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +55,15 @@ def test_reports_on_experiments_are_no_part_of_a_release(specs: dict[str, dg.Ass
 
 def test_events_and_both_feature_assets_have_a_blocking_check() -> None:
     graph = defs.resolve_asset_graph()
-    blocking = {key.asset_key.to_user_string(): graph.get(key).blocking for key in graph.asset_check_keys}
-    assert blocking == {"events": True, "user_features": True, "item_features": True}
+    blocking = {key.asset_key.to_user_string() for key in graph.asset_check_keys if graph.get(key).blocking}
+    assert blocking == {"events", "user_features", "item_features"}
+
+
+def test_the_verdict_has_a_check_for_each_kind_of_rule() -> None:
+    graph = defs.resolve_asset_graph()
+    named = {key.name: graph.get(key) for key in graph.asset_check_keys if key.asset_key == dg.AssetKey("verdict")}
+    assert named.keys() == set(RuleKind)
+    assert not any(each.blocking or not each.description for each in named.values())
 
 
 def test_the_job_is_the_whole_release(specs: dict[str, dg.AssetSpec]) -> None:

@@ -15,12 +15,18 @@ import polars as pl
 
 from orchestration import evaluation
 from orchestration.asset_values import Index, Source, Version
-from orchestration.evaluation import CHAMPION, TWO_TOWER, Evaluated, Window, corpora_of
+from orchestration.drift import Drift
+from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.evaluation import Window, corpora_of
 from orchestration.verdict import judge as verdict_on
+from serving.gate.drift import Drifted, DriftLimits
+from serving.gate.parity import Parity
 from serving.gate.policy import Kind, Policy, Rule, Undecided
+from serving.gate.sanity import Bounds
 from serving.gate.verdict import Outcome
 from training.baselines import BASELINES, Log
 from training.evaluation.comparison import Comparison
+from training.evaluation.drift import Profile
 from training.evaluation.holdout import Holdout
 from training.evaluation.result import Evaluation
 
@@ -33,7 +39,14 @@ POLICY = Policy(
     ),
     index_recall=0.9,
     min_holdout_users=10,
+    parity=False,
 )
+DRIFT = Drift(
+    against="their own",
+    features={"user age": Drifted(index=0.9, chance=0.1)},
+    profiles={"user age": Profile(rows=3, edges=(1.0, 2.0), counts={"0": 1, "1": 2})},
+)
+PARITY = Parity(users=100, features={"age": 0, "history_items": 7}, lists=2, k=20)
 
 
 def one_system(recall: float) -> Evaluation:
@@ -75,13 +88,23 @@ def measured(recalls: Mapping[str, float], **more: object) -> Evaluated:
 
 def test_an_evaluation_survives_its_json() -> None:
     first = measured(
-        {TWO_TOWER: 0.5, CHAMPION: 0.4}, champion=3, champion_cut=CUT, champion_note="a note", notes=("left out",)
+        {TWO_TOWER: 0.5, CHAMPION: 0.4},
+        champion=3,
+        champion_cut=CUT,
+        champion_note="a note",
+        notes=("left out",),
+        parity=PARITY,
+        sanity={TWO_TOWER: {"coverage": 0.5, "list_similarity": None}},
+        drift=DRIFT,
     )
     text = first.to_json()
     again = Evaluated.from_json(text)
     assert again.to_json() == text
     assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
     assert again.notes == ("left out",)
+    assert again.parity == PARITY
+    assert again.drift == DRIFT
+    assert again.sanity == first.sanity
     assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
     assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}
     assert again.systems[CHAMPION].comparisons == first.systems[CHAMPION].comparisons != {}
@@ -95,6 +118,34 @@ def test_an_evaluation_of_before_there_were_comparisons_is_read_and_decides_noth
     verdict = verdict_on(Evaluated.from_json(json.dumps(raw)), CUT, POLICY)
     assert verdict.outcome is Outcome.UNDECIDED
     assert f"undecided: {RECALL} against popularity: not measured, lead of more than 0.0% wanted" in verdict.reasons
+
+
+def test_what_differs_online_fails() -> None:
+    policy, fine = replace(POLICY, parity=True), replace(PARITY, features={"age": 0}, lists=0)
+    for parity, outcome in ((fine, Outcome.PASSED), (PARITY, Outcome.FAILED), (None, Outcome.UNDECIDED)):
+        found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, parity=parity)
+        assert verdict_on(found, CUT, policy).outcome is outcome
+
+
+def test_the_sanity_of_the_version_is_judged_and_not_that_of_a_baseline() -> None:
+    policy = replace(POLICY, sanity={"coverage": Bounds(at_least=0.5)})
+    for own, outcome in ((0.6, Outcome.PASSED), (0.4, Outcome.FAILED), (None, Outcome.UNDECIDED)):
+        sanity = {"popularity": {"coverage": 0.0 if own == 0.6 else 1.0}}
+        sanity |= {TWO_TOWER: {"coverage": own}} if own else {}
+        found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, sanity=sanity)
+        assert verdict_on(found, CUT, policy).outcome is outcome
+
+
+def test_a_drift_fails_where_the_policy_says_so() -> None:
+    for limits, outcome in (
+        (DriftLimits(note=0.25), Outcome.PASSED),
+        (DriftLimits(note=0.25, fail=0.5), Outcome.FAILED),
+        (DriftLimits(note=0.25, fail=0.85), Outcome.PASSED),
+    ):
+        found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, drift=DRIFT)
+        verdict = verdict_on(found, CUT, replace(POLICY, drift=limits))
+        assert verdict.outcome is outcome
+        assert "against their own: user age 0.90 (0.10 by chance)" in verdict.reasons[-1]
 
 
 def test_the_first_version_needs_no_champion() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from orchestration.asset_values import Index, Judged, Source, Version
 from orchestration.defs import release
-from orchestration.evaluation import TWO_TOWER
+from orchestration.evaluated import TWO_TOWER
 from orchestration.local.datasets import known
 from orchestration.workspace import Workspace
 from serving.gate.verdict import Outcome, Verdict
@@ -56,6 +56,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     monkeypatch.setattr(release, "read", verdict)
     monkeypatch.setattr(release, "promote_challenger", lambda *_: made.done.append("promoted"))
     monkeypatch.setattr(release, "seal_verdict", lambda *_: made.done.append("sealed"))
+    monkeypatch.setattr(release, "keep_difference", lambda *_: None)
     return made
 
 
@@ -141,7 +142,7 @@ def test_an_evaluation_that_is_not_judged_is_made_again(
 ) -> None:
     """The champion that it was measured beside may have moved since."""
     two_tower: Any = SimpleNamespace(metrics={}, users={"all": 1})
-    measured = SimpleNamespace(systems={TWO_TOWER: two_tower}, index_recall=1.0, to_json=lambda: "{}")
+    measured = SimpleNamespace(systems={TWO_TOWER: two_tower}, index_recall=1.0, to_json=lambda: "{}", drift=None)
 
     def evaluate(*_: Any, **more: Any) -> Any:
         made.done.append("measured")

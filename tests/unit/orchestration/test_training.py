@@ -78,15 +78,16 @@ def test_the_card_of_a_version_says_what_was_chosen_and_by_how_much() -> None:
         Tried(name="base", score=0.5, gain=None, taken=True, **cost),
         Tried(name="user id", score=0.55, gain=0.1, taken=True, **cost),
     )
-    card = training._card(Workspace(choice_seconds=20.0, seed=3), SimpleNamespace(tried=tried))  # type: ignore[arg-type]
+    card = training._card(Workspace(choice_seconds=20.0, seed=3), "14 days", SimpleNamespace(tried=tried))  # type: ignore[arg-type]
     assert card.split("\n") == [
         "Recipe base, seed 3.",
+        "Windows: 14 days.",
         "Chosen on the validation window, within 20 s:",
         "- base: score 0.5000 on the validation window, 3 epochs in 6 s",
         "- user id: taken, score 0.5500 (+10.0%), 3 epochs in 6 s",
     ]
-    plain = training._card(Workspace(recipe="by_value"), SimpleNamespace(tried=()))  # type: ignore[arg-type]
-    assert plain == "Recipe by_value, seed 0."
+    plain = training._card(Workspace(recipe="by_value"), "14 days", SimpleNamespace(tried=()))  # type: ignore[arg-type]
+    assert plain == "Recipe by_value, seed 0.\nWindows: 14 days."
 
 
 def test_features_of_two_sources_make_no_training_set(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ DECIDES: dict[str, Callable[[Inputs], Any]] = {
     "data": lambda given: replace(given, source={"sha256": "other"}),
     "schema": lambda given: replace(given, schema=replace(given.schema, views=given.schema.views[1:])),
     "as_of": lambda given: replace(given, source={"as_of": datetime(2024, 4, 1)}),
+    "validation": lambda given: replace(given, source={"validation_start": datetime(2024, 2, 1)}),
+    "hold-out": lambda given: replace(given, source={"cut": datetime(2024, 2, 1)}),
+    "declared hold-out": lambda given: replace(given, schema=replace(given.schema, holdout="30d")),
     "recipe": lambda given: replace(given, options={"recipe": "with_statistics"}),
     "choice": lambda given: replace(given, options={"choice_seconds": 5.0}),
     "seed": lambda given: replace(given, options={"seed": 1}),
@@ -91,11 +94,13 @@ def test_data_schema_and_moment_name_the_folder_of_what_is_derived(
     other = replace(tables, schema=replace(tables.schema, seen_items_may_return=False))
     monkeypatch.setattr(features, "write_tables", lambda *_: None)
     folders, later = [], "2024-06-01"
-    for given, as_of in ((tables, None), (fewer, None), (other, None), (tables, later), (tables, None)):
+    longer = replace(tables, schema=replace(tables.schema, holdout="30%"))
+    given_tables = ((tables, None), (fewer, None), (other, None), (longer, None), (tables, later), (tables, None))
+    for given, as_of in given_tables:
         monkeypatch.setattr(features, "run_tables", lambda _, given=given: given)
         workspace = Workspace(dataset="tiny", as_of=as_of, same_dataset=True)
         values = [each.value for each in undecorated(features.source)(Mock(), workspace)]
         folders.append(values[0].folder)
         assert values[0].as_of == (datetime(2024, 6, 1) if as_of else values[0].as_of)
     assert folders[0] == folders[-1]
-    assert len(set(folders)) == 4
+    assert len(set(folders)) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -84,7 +85,7 @@ def test_the_granularity_of_snapshots_is_found_and_noted() -> None:
     own_day = pl.duration(days=pl.col(USER_ID).rank("dense"), minutes=pl.int_range(pl.len()).over(USER_ID))
     sitting = Dataset.from_frames(EVENTS.with_columns(timestamp=pl.lit(first) + own_day))
     assert sitting.schema.snapshots == "event"
-    assert "day 100%, session 30m 100%, event" in sitting.notes[-1]
+    assert any("day 100%, session 30m 100%, event" in note for note in sitting.notes)
     assert Dataset.from_frames(EVENTS, snapshots="session 2h").schema.snapshots == "session 2h"
 
 
@@ -137,3 +138,21 @@ def test_features_are_as_of_the_cut() -> None:
     assert found["events_all"].cast(pl.Int64).equals(found["len"].cast(pl.Int64), check_names=False)
     assert data.users.height == 200
     assert data.items.height == 300
+
+
+def test_the_holdout_is_a_length_or_a_share_and_longer_where_few_users_came() -> None:
+    """Half a year in which a user a day comes once."""
+    days = pl.int_range(400, eager=True)
+    events = pl.DataFrame({
+        USER_ID: (days // 2).cast(pl.String),
+        ITEM_ID: (days % 7).cast(pl.String),
+        "timestamp": datetime(2024, 1, 1) + pl.Series([timedelta(days=day / 2) for day in days]),
+    })  # fmt: skip
+    asked = Dataset.from_frames(events)
+    assert asked.schema.holdout == "20d"
+    assert asked.notes[-1] == "hold-out of 20d: 14 users in the last 14 days, 20 in the last 20"
+    lengths = {text: Dataset.from_frames(events, holdout=text).split for text in ("7d", "14d", "30d", "10%", "40%")}
+    assert [(each.end - each.cut).days + 1 for each in lengths.values()] == [7, 14, 20, 20, 80]
+    assert Dataset.of(asked.tables, holdout="7d").split == lengths["7d"]
+    with pytest.raises(InputError, match="holdout is '2 weeks'; wanted whole days"):
+        Dataset.of(asked.tables, holdout="2 weeks")

@@ -150,6 +150,6 @@ def test_unknown_baselines_are_refused_before_any_work(monkeypatch: pytest.Monke
 
 
 def test_a_hold_out_that_was_learned_from_is_refused() -> None:
-    earlier = Dataset.of(dataset().tables, holdout_share=0.3)
+    earlier = Dataset.of(dataset().tables, holdout="30%")
     with pytest.raises(ValueError, match=r"the hold-out of the data begins at .* but the model learned from"):
         evaluate(model(), earlier)

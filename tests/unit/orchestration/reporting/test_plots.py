@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchestration.evaluation import TWO_TOWER, Evaluated
+from orchestration.evaluated import TWO_TOWER, Evaluated
 from orchestration.reporting.plots import recall_figure, training_figure
 from tests.benchmarks.figures import arranged, read_graph
 from training.evaluation.result import Evaluation

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from serving.engine.low_priority import LOWEST, at_low_priority
+from serving.engine.low_priority import LOW, at_low_priority
 
 
 def niceness() -> int:
@@ -17,8 +17,8 @@ def niceness() -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
 def test_only_the_work_has_the_low_priority() -> None:
     before = niceness()
-    assert at_low_priority(niceness) == LOWEST
-    assert niceness() == before < LOWEST
+    assert at_low_priority(niceness) == LOW
+    assert niceness() == before < LOW
 
 
 def test_its_error_is_that_of_the_caller() -> None:

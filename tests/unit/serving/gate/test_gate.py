@@ -12,6 +12,7 @@ import pytest
 
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
+from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.rules import decide
 from serving.gate.verdict import Outcome, PolicyText, Verdict
@@ -23,6 +24,7 @@ AHEAD = Rule(kind=Kind.SUPERIORITY, against="popularity", metrics=(RECALL,), mar
 POLICY = Policy(
     floors={RECALL: 0.20}, rules=(AHEAD, NOT_WORSE), not_beaten=(RECALL,), index_recall=0.95, min_holdout_users=100
 )
+SAME_ONLINE = Parity(users=100, features={"age": 0, "history_items": 0}, lists=0, k=20)
 
 
 def compared(low: float, high: float, *, users: int = 1_000, other: float = 0.2) -> Comparison:
@@ -43,6 +45,7 @@ def measured(**changes: Any) -> Measured:
         "index_recall": 0.95,
         "cut": CUT,
         "champion_cut": CUT,
+        "parity": SAME_ONLINE,
     }
     return Measured(**{**found, **changes})
 
@@ -54,7 +57,7 @@ def judge(policy: Policy = POLICY, **changes: Any) -> Verdict:
 def test_meeting_every_rule_passes_and_every_rule_is_shown() -> None:
     verdict = judge()
     assert verdict.outcome is Outcome.PASSED
-    assert len(verdict.reasons) == 6
+    assert len(verdict.reasons) == 7
     assert all(reason.startswith("passed: ") for reason in verdict.reasons)
     assert (
         "passed: all/recall@20 0.2500 against popularity 0.2000: +25.0% (95 % interval +10.1% to +39.9%),"
@@ -80,6 +83,11 @@ def test_meeting_every_rule_passes_and_every_rule_is_shown() -> None:
             "failed: all/recall@20 is beaten by recent, at -8.0% to -2.0% (paired 95 % interval)",
         ),
         ({"index_recall": 0.9499}, "failed: index recall 0.9499 against floor 0.9500"),
+        (
+            {"parity": replace(SAME_ONLINE, features={"age": 0, "history_items": 7})},
+            "failed: train/serve parity of 100 users: history_items differs online for 7",
+        ),
+        ({"parity": replace(SAME_ONLINE, lists=1)}, "failed: train/serve parity of 100 users: the top 20 of 1 differ"),
     ],
 )
 def test_each_rule_can_fail(changes: dict[str, Any], reason: str) -> None:
@@ -110,6 +118,7 @@ def test_each_rule_can_fail(changes: dict[str, Any], reason: str) -> None:
         ({"metrics": {NDCG: 0.3}}, "undecided: all/recall@20 not measured against floor"),
         ({"metrics": {RECALL: math.inf}}, "undecided: all/recall@20 inf against floor"),
         ({"index_recall": math.nan}, "undecided: index recall nan"),
+        ({"parity": None}, "undecided: train/serve parity not measured"),
         ({"baselines": {}}, "undecided: all/recall@20: no interval beside any baseline"),
         (
             {

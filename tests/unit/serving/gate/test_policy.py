@@ -12,13 +12,17 @@ import pytest
 import serving
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
+from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION, SLICES, Kind, Policy, Rule, Undecided
 from serving.gate.policy_file import read_policy
 from serving.gate.rules import decide
+from serving.gate.sanity import MEASURES
 from serving.gate.verdict import Outcome
 from training.evaluation.holdout import ITEM_GROUPS, Holdout, item_sets
 
 CUT = datetime(2024, 1, 1)
+SAME_ONLINE = Parity(users=100, features={"age": 0}, lists=0, k=20)
+SANE: dict[str, float | None] = dict.fromkeys(MEASURES, 0.0) | {"item_rank": 9.0, "user_rank": 9.0}
 METRICS = ("all/recall@20", "all/ndcg@20")
 TEXT = """
 superiority: [{against: als, metrics: [all/recall@20], margin: 0.5}]
@@ -45,19 +49,25 @@ def at(effect: float, width: float = 0.005, users: int = 2_000) -> Comparison:
     return Comparison(users=users, value=value, other=0.1, error=error, low=effect - width, high=effect + width)
 
 
+WINDOWS = {f"all/window_{n}_of_3/recall@20": at(0.001) for n in (1, 2, 3)}
+
+
 def shipped(**changes: float) -> Outcome:
-    """Outcome of the shipped policy, with the lead over one system changed."""
+    """Outcome of the shipped policy, with the lead over one system, or in one window, changed."""
     leads = {"popularity": 1.0, "als": 0.5, "recent": 0.1, CHAMPION: 0.001} | changes
-    found = {name: {metric: at(lead) for metric in METRICS} for name, lead in leads.items()}
-    champion = found.pop(CHAMPION)
+    found = {name: {metric: at(lead) for metric in METRICS} for name, lead in leads.items() if name not in WINDOWS}
+    champion = found.pop(CHAMPION) | WINDOWS | {name: at(changes[name]) for name in WINDOWS if name in changes}
     measured = Measured(
         metrics={},
-        users={"all": 2_000},
+        users={"all": 2_000} | {name.rsplit("/", 1)[0]: 2_000 for name in WINDOWS},
         baselines=found,
         champion=champion,
         index_recall=1.0,
         cut=CUT,
         champion_cut=CUT,
+        parity=SAME_ONLINE,
+        sanity=SANE,
+        drift={},
     )
     return decide(measured, read_policy()).outcome
 
@@ -75,7 +85,7 @@ def test_the_shipped_policy_stops_a_proven_loss_in_a_slice() -> None:
     (guard,) = [rule for rule in policy.rules if rule.slices]
     assert (guard.against, guard.undecided) == (CHAMPION, Undecided.PASSED)
     compared = {name: at(0.001) for metric in guard.metrics for name in guard.names(metric).values()}
-    compared |= {metric: at(0.001) for metric in METRICS}
+    compared |= WINDOWS | {metric: at(0.001) for metric in METRICS}
     users = {name.rsplit("/", 1)[0]: 500 for name in compared}
     baselines = {name: {metric: at(1.0) for metric in METRICS} for name in ("popularity", "als")}
     for lost, outcome in ((0.0, Outcome.PASSED), (-0.2, Outcome.FAILED)):
@@ -87,8 +97,18 @@ def test_the_shipped_policy_stops_a_proven_loss_in_a_slice() -> None:
             index_recall=1.0,
             cut=CUT,
             champion_cut=CUT,
+            parity=SAME_ONLINE,
+            sanity=SANE,
+            drift={},
         )
         assert decide(measured, policy).outcome is outcome
+
+
+def test_the_shipped_policy_stops_a_proven_loss_in_a_window() -> None:
+    """That of the whole hold-out is within the margin."""
+    last = list(WINDOWS)[-1]
+    assert shipped(**{last: -0.1}) is Outcome.FAILED
+    assert shipped(**{last: -0.04}) is Outcome.PASSED
 
 
 def test_the_slices_of_a_policy_are_those_that_are_measured() -> None:
@@ -141,6 +161,8 @@ def test_the_keys_of_before_are_read_as_rules_that_the_estimate_may_decide(tmp_p
         ("min_holdout_users: 5", "min_holdout_users: 5\nmin_slice_users: 3", "min_slice_users is 3"),
         ("min_holdout_users: 5", "min_holdout_users: 5\nlevel: 95", "level is 95"),
         ("min_holdout_users: 5", "floors: {all/recall@20: 2}\nmin_holdout_users: 5", "floor of all/recall@20 is 2"),
+        ("min_holdout_users: 5", "min_holdout_users: 5\nparity: 100", "parity is 100, wanted true or false"),
+        ("min_holdout_users: 5", "min_holdout_users: 5\nsanity: {gini: 1}", "sanity: gini is 1, wanted at_least"),
         ("margin: 0.5", "margin: lots", "superiority against als: margin is 'lots'"),
         ("margin: 0.1, ", "", "non_inferiority against champion: margin is missing"),
         ("margin: 0.1", "margin: -0.1", "non_inferiority against champion: margin is -0.1"),

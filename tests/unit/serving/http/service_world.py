@@ -30,6 +30,7 @@ FACTS = {
     "created": "2024-03-02T00:00:00",
     "data_until": "2024-03-01T00:00:00",
     "holdout_from": "2024-02-01T00:00:00",
+    "holdout_days": 14.0,
     "items": len(ITEMS),
     "dimensions": 4,
     "verdict": "passed",

@@ -77,7 +77,7 @@ def test_what_is_kept_and_why(registry: MemoryRegistry) -> None:
     assert kept_versions(registry, 1) == {  # type: ignore[arg-type]
         6: "one of the newest 1",
         4: "alias canary",
-        3: "pinned",
+        3: "pinned: a paper quotes it",
         2: "alias champion",
         1: "a rollback goes to it",
     }

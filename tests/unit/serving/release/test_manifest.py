@@ -50,7 +50,7 @@ def test_a_reader_of_before_finds_no_key_that_it_does_not_know() -> None:
     """It took outcome and reasons out of the verdict, and every key of the manifest itself."""
     raw = json.loads(manifest().to_json())
     assert set(raw) == SINCE_THE_COLLECTION_IS_IN_THE_RUN
-    assert raw["verdict"].keys() == {"outcome", "reasons", "policy"}
+    assert raw["verdict"].keys() == {"outcome", "reasons", "policy", "rules"}
 
 
 def test_a_manifest_of_before_has_no_policy() -> None:

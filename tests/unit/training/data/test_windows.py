@@ -14,6 +14,7 @@ from training.data.split import Split
 from training.data.windows import check_windows
 from training.evaluation.evaluate import _Protocol
 from training.evaluation.holdout import temporal_holdout
+from training.evaluation.slices import FieldSlices
 
 START = datetime(2024, 1, 1)
 SPLIT = Split(
@@ -42,7 +43,7 @@ def would_fail(events: pl.DataFrame, returning: bool, trial: bool) -> bool:
     ids = pl.Series(IDS)
     for start, end in [(SPLIT.cut, SPLIT.end)] + ([(SPLIT.validation_start, SPLIT.cut)] if trial else []):
         try:
-            _Protocol.of(temporal_holdout(events, ids, ids, start, end, returning), None, (20,))
+            _Protocol.of(temporal_holdout(events, ids, ids, start, end, returning), None, (20,), FieldSlices())
         except ValueError as error:
             assert "no query has a relevant item" in str(error)
             return True

@@ -1,0 +1,64 @@
+"""Jobs that move the champion on purpose, from Dagster's page."""
+
+import os
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from orchestration.defs.moves import CHAMPION
+from serving.release.manifest import Manifest
+from serving.release.promotion import promote, rollback
+from serving.settings import Settings
+
+
+class Promotion(dg.Config):
+    """A promotion on purpose."""
+
+    dataset: str = Field(description="Dataset of the version.")
+    version: int = Field(description="Version that `gatehouse releases` lists.")
+    override: str = Field(default="", description="Reason to promote a version that the gate did not pass.")
+
+
+class Rollback(dg.Config):
+    """A way back."""
+
+    dataset: str = Field(description="Dataset whose champion goes back.")
+
+
+@dg.op(description="Makes a version the champion, as `gatehouse promote` does.")
+def promote_version(context: dg.OpExecutionContext, config: Promotion) -> None:
+    """Promote a version on purpose."""
+    settings = Settings.from_environment(os.environ)
+    manifest = promote(settings, config.dataset, config.version, override_reason=config.override or None)
+    _moved(context, manifest, config.override)
+
+
+@dg.op(description="Makes the version that served before the champion again, as `gatehouse rollback` does.")
+def roll_back(context: dg.OpExecutionContext, config: Rollback) -> None:
+    """Go back to the last version that served well."""
+    settings = Settings.from_environment(os.environ)
+    _moved(context, rollback(settings, config.dataset, warn=context.log.warning), "")
+
+
+def _moved(context: dg.OpExecutionContext, manifest: Manifest, override: str) -> None:
+    """Show a move on the page of the champion."""
+    context.log.info(f"champion: {manifest.dataset} v{manifest.version}")
+    facts: dict[str, Any] = {
+        "dataset": manifest.dataset,
+        "champion": manifest.version,
+        "outcome": manifest.verdict.outcome.value,
+    }
+    context.log_event(dg.AssetObservation(CHAMPION, metadata={**facts, **({"override": override} if override else {})}))
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Make a version the champion: name dataset and version.")
+def promote_job() -> None:
+    """Promote a version from Dagster's page."""
+    promote_version()
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Go back to the version that served before the champion.")
+def rollback_job() -> None:
+    """Roll back from Dagster's page."""
+    roll_back()

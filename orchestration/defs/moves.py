@@ -1,0 +1,88 @@
+"""Sensors on the champion: moves by hand, and the Milvus alias that mirrors it.
+
+MLflow's own webhooks would be quicker and miss more: only `mlflow server` sends them, not the client on a database;
+a delivery that fails is lost; and no address of the same machine is allowed. A sensor compares states, so nothing
+escapes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import dagster as dg
+
+from orchestration.alerts import alert
+from orchestration.local.datasets import dataset_names
+from serving.registry.sqlite import open_registry
+from serving.release.by_hand import HandMove, settle
+from serving.release.manifest import ReleaseError
+from serving.release.mirror import try_to_mirror
+from serving.settings import Settings
+
+SECONDS = 30
+"""Time between two looks: a move is noticed within a minute."""
+CHAMPION = dg.AssetKey("champion")
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Notices a champion that was moved by hand in MLflow. A version that may serve is followed and"
+    " recorded; any other is put back to the last good one. Both are alerted.",
+)
+def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Settle moves by hand, in every dataset of the home."""
+    settings = Settings.from_environment(os.environ)
+    told: dict[str, str] = json.loads(context.cursor or "{}")
+    now, said, events = {}, [], []
+    for dataset in dataset_names(settings):
+        try:
+            moved = settle(settings, dataset)
+        except ReleaseError as error:  # a promotion is at work: the next look comes
+            said.append(f"{dataset}: {error}")
+            continue
+        if moved is None:
+            continue
+        said.append(moved.subject())
+        events.append(_observed(moved))
+        if not moved.is_mended:
+            now[dataset] = moved.subject()
+        if told.get(dataset) != moved.subject() or moved.is_mended:
+            alert(settings, moved.subject(), moved.text())
+    return dg.SensorResult(
+        skip_reason="; ".join(said) or "every champion is where its last move left it",
+        cursor=json.dumps(now),
+        asset_events=events,
+    )
+
+
+def _observed(moved: HandMove) -> dg.AssetObservation:
+    """What the page of the champion shows of a move by hand."""
+    facts: dict[str, Any] = {"dataset": moved.dataset, "champion": moved.champion or 0}
+    return dg.AssetObservation(CHAMPION, metadata={**facts, "what": moved.subject(), "why": moved.text()})
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Points the Milvus alias of each dataset, for readers outside Gatehouse, at the champion's collection.",
+)
+def milvus_alias(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Mirror the champions in Milvus."""
+    settings = Settings.from_environment(os.environ)
+    done: dict[str, int] = json.loads(context.cursor or "{}")
+    is_server, said = "://" in settings.milvus_uri, []
+    for dataset in dataset_names(settings):
+        champion = open_registry(settings, dataset).champion()
+        # Nobody else moves an alias in Milvus Lite, and a look would hold its folder.
+        if champion is None or (done.get(dataset) == champion and not is_server):
+            continue
+        problem = try_to_mirror(settings, dataset)
+        if problem:
+            said.append(f"{dataset}: {problem}")
+            done.pop(dataset, None)
+        else:
+            done[dataset] = champion
+    return dg.SensorResult(skip_reason="; ".join(said) or "every alias follows its champion", cursor=json.dumps(done))

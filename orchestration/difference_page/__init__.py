@@ -1,0 +1,1 @@
+"""Page on a version beside the champion."""

@@ -1,0 +1,79 @@
+"""Findings on a home as a whole: its files, its disk, its services, its gate policy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psutil
+
+from orchestration.doctor.finding import Finding
+from orchestration.local.leftovers import leftovers
+from serving.gate.policy_file import read_policy
+from serving.probe import listens
+from serving.running import entries
+from serving.settings import DAGSTER_STORAGE, Settings
+
+LOW_BYTES = 1_000_000_000
+"""Free space below which a run may not end: a release of the default dataset takes a fifth of it."""
+
+
+def home_findings(settings: Settings) -> Iterator[Finding]:
+    """Examine the parts of a home that belong to no dataset."""
+    yield from _files(settings)
+    yield from _disk(settings)
+    yield from _services(settings)
+    try:
+        read_policy(settings.gate_policy)
+    except (ValueError, OSError) as error:
+        yield Finding(about="gate", problem=str(error), way_out="mend the file, or unset GATEHOUSE_POLICY")
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    for path in leftovers(settings):
+        yield Finding(
+            about="files",
+            problem=f"{path} was left behind by a process that was killed",
+            way_out="the same command builds it again; `gatehouse clean` removes it when it is an hour old",
+        )
+    for name, entry in entries(settings.home).items():
+        if not psutil.pid_exists(entry["pid"]):
+            yield Finding(
+                about="services",
+                problem=f"{name} is noted in services.json as process {entry['pid']}, which has ended",
+                way_out="`gatehouse up` removes the note and starts it",
+            )
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    if not os.access(settings.home, os.W_OK):
+        yield Finding(
+            about="disk", problem=f"{settings.home} cannot be written to", way_out="give this user the right to write"
+        )
+    free = shutil.disk_usage(settings.home).free
+    if free < LOW_BYTES:
+        yield Finding(
+            about="disk",
+            problem=f"{free / 1e6:,.0f} MB are free for {settings.home}",
+            way_out="`gatehouse clean --dry-run` names what no kept version needs",
+        )
+
+
+def _services(settings: Settings) -> Iterator[Finding]:
+    """Servers that the settings name and that do not answer."""
+    named = {
+        "GATEHOUSE_MLFLOW_URI": settings.mlflow_uri,
+        "GATEHOUSE_MILVUS_URI": settings.milvus_server,
+        "GATEHOUSE_FEATURE_REGISTRY": settings.feature_registry,
+        DAGSTER_STORAGE: settings.dagster_storage,
+    }
+    for variable, uri in named.items():
+        if uri and urlsplit(uri).hostname and not listens(uri):
+            address = urlsplit(uri)
+            yield Finding(
+                about="services",
+                problem=f"{address.hostname}:{address.port or ''} ({variable}) does not answer",
+                way_out="start it, or mend the variable",
+            )

@@ -1,0 +1,90 @@
+"""Rules over consecutive windows of the hold-out: one lucky stretch promotes nothing.
+
+A whole hold-out may be carried by a few days. A rule with windows fails at a loss that is
+proven in any of them, at a level corrected for their number, and passes if the challenger
+is above the bound in more than half of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from serving.gate.comparison import Comparison, corrected_level
+from serving.gate.measured import Comparisons, Measured
+from serving.gate.paired import UNJUDGED, claim, numbers_of, shown_effect
+from serving.gate.policy import Policy, Rule, Undecided
+from serving.gate.verdict import Judged, Outcome, RuleKind
+
+LEAST_WINDOWS = 2
+"""Windows that must be judged: one is the hold-out again."""
+
+
+def judge_windows(rule: Rule, metric: str, compared: Comparisons, measured: Measured, policy: Policy) -> Judged:
+    """Judge a metric in all windows of a rule, in one sentence.
+
+    Args:
+        rule: the rule.
+        metric: the metric of a view.
+        compared: the challenger beside the rule's other system.
+        measured: users of each window.
+        policy: level of the intervals and least users of a window.
+    """
+    view, plain = metric.split("/")
+    names = {n: f"{view}/window_{n}_of_{rule.windows}" for n in range(1, rule.windows + 1)}
+    head = f"{metric} in {rule.windows} windows against {rule.against}, {claim(rule)}"
+    if any(name not in measured.users for name in names.values()):
+        return Judged(RuleKind.WINDOWS, Outcome.UNDECIDED, f"{head}: not measured")
+    enough = [n for n, name in names.items() if measured.users[name] >= policy.min_slice_users]
+    if len(enough) < LEAST_WINDOWS:
+        text = f"{head}: {len(enough)} of them with at least {policy.min_slice_users:,} users, too few to judge"
+        # The rule on the whole hold-out decides then, as it does by the estimate.
+        outcome = Outcome.PASSED if rule.undecided is Undecided.ESTIMATE else UNJUDGED[rule.undecided]
+        return Judged(RuleKind.WINDOWS, outcome, text)
+    found = {n: each for n in enough if (each := compared.get(f"{names[n]}/{plain}")) and each.is_measured}
+    if len(found) < len(enough):
+        return Judged(RuleKind.WINDOWS, Outcome.UNDECIDED, f"{head}: not measured")
+    level = corrected_level(policy.level, len(found))
+    outcome, why = _decided(rule, list(found.values()), level)
+    shown = "; ".join(f"window {n} at {shown_effect(each, level)}" for n, each in found.items())
+    few = f", {rule.windows - len(found)} with too few users" if len(found) < rule.windows else ""
+    numbers: dict[str, float] = {}
+    for n, each in found.items():
+        numbers |= numbers_of(f"{metric} in window {n} against {rule.against}", each, level)
+    text = f"{head}{few}: {shown}; {why}; {_odds(rule, list(found.values()))}"
+    return Judged(RuleKind.WINDOWS, outcome, text, numbers)
+
+
+def _decided(rule: Rule, found: list[Comparison], level: float) -> tuple[Outcome, str]:
+    worse = sum(each.interval(level)[1] < rule.bound for each in found)
+    if worse:
+        return Outcome.FAILED, f"proven worse in {worse}"
+    above = sum(each.effect >= rule.bound for each in found)
+    text = f"within the bound in {above} of {len(found)}"
+    if 2 * above > len(found):
+        return Outcome.PASSED, text
+    return UNJUDGED[rule.undecided], f"{text}, more than half wanted"
+
+
+def _odds(rule: Rule, found: list[Comparison]) -> str:
+    equal, worse = (
+        majority_probability(each.chance_above(rule.bound, effect, 0.0) for each in found)
+        for effect in (0.0, rule.bound)
+    )
+    return f"a majority is found by {equal:.1%} of equally good challengers, by {worse:.1%} of those at the bound"
+
+
+def majority_probability(chances: Iterable[float]) -> float:
+    """Probability that more than half of independent events happen.
+
+    Windows share users, so that their errors are not quite independent.
+
+    Args:
+        chances: probability of each event.
+    """
+    counts = [1.0]  # probability of each number of events so far
+    for chance in chances:
+        counts = [
+            (counts[n] if n < len(counts) else 0.0) * (1 - chance) + (counts[n - 1] * chance if n else 0.0)
+            for n in range(len(counts) + 1)
+        ]
+    return sum(each for n, each in enumerate(counts) if 2 * n > len(counts) - 1)

@@ -1,0 +1,229 @@
+"""The doctor names each thing that is planted, with a way out, and nothing else; and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from orchestration.cleaning import clean, plan_cleaning
+from orchestration.doctor import Finding, examine, findings_text, home
+from serving.index.base import Fields
+from serving.index.milvus import MilvusIndex
+from serving.registry import INPUT_KEY, Registry
+from serving.registry.lock import RegistryLock
+from serving.registry.sqlite import open_registry
+from serving.release.manifest import alias_name, collection_name
+from serving.release.promotion import promote
+from serving.running import FILE
+from serving.settings import Settings
+from tests.integration.release_world import (
+    DATASET,
+    ITEMS,
+    empty_database,
+    fresh_home,
+    register,
+    schema,
+    seal_as,
+    write_artifacts,
+)
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifacts(tmp_path_factory.mktemp("artifacts") / "a", schema())
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Settings:
+    """Versions 1 and 2 served, one after the other; 3 failed."""
+    root = tmp_path_factory.mktemp("doctor")
+    settings = fresh_home(root / "home", empty_database(root / "empty"))
+    (settings.home / "data" / DATASET / "input").mkdir(parents=True)
+    for outcome in ("passed", "passed", "failed"):
+        seal_as(settings, register(settings, artifacts), outcome)
+    for version in (1, 2):
+        promote(settings, DATASET, version)
+    for name in ("mlflow/mlflow.db", "milvus/items.db"):
+        _copy(settings.home / name, root / Path(name).name)
+    return settings
+
+
+@pytest.fixture
+def settings(template: Settings) -> Settings:
+    """The same home before each test; its addresses are absolute, so it is mended in place."""
+    for name in ("mlflow/mlflow.db", "milvus/items.db"):
+        _copy(template.home.parent / Path(name).name, template.home / name)
+    return template
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_file():
+        shutil.copy(source, target)
+    else:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+
+
+def found(settings: Settings) -> list[Finding]:
+    """Findings, after a look that has changed no file."""
+    findings = examine(settings, NOW)
+    assert all(each.problem and each.way_out for each in findings)
+    return findings
+
+
+def test_a_sound_home_is_called_that_and_left_alone(settings: Settings) -> None:
+    before = {path: path.stat().st_mtime_ns for path in settings.home.rglob("*")}
+    assert found(settings) == []
+    assert {path: path.stat().st_mtime_ns for path in settings.home.rglob("*")} == before
+    assert findings_text(settings, []) == f"{settings.home}: nothing is half-done or wrong"
+
+
+def interrupted(settings: Settings, artifacts: Path) -> None:
+    """A training that ends after it has registered its version."""
+    with pytest.raises(KeyboardInterrupt), Registry(settings, DATASET).run("towers") as run:
+        run.register(artifacts, {INPUT_KEY: "another"})
+        raise KeyboardInterrupt
+
+
+def collection_of_nobody(settings: Settings, artifacts: Path) -> None:
+    with MilvusIndex(settings, Fields.of(schema())) as index:
+        _, vectors = index.contents(collection_name(DATASET, 1))
+        index.build(collection_name(DATASET, 99), ITEMS.sort("item_id"), vectors)
+
+
+def collection_gone(settings: Settings, artifacts: Path) -> None:
+    with MilvusIndex(settings, Fields(types={})) as index:
+        index.drop(collection_name(DATASET, 1))
+
+
+def lagging_mirror(settings: Settings, artifacts: Path) -> None:
+    with MilvusIndex(settings, Fields(types={})) as index:
+        index.point(alias_name(DATASET), collection_name(DATASET, 1))
+
+
+def alias_at(version: int) -> Callable[[Settings, Path], None]:
+    return lambda settings, artifacts: Registry(settings, DATASET).set_champion(version)
+
+
+def alias_deleted(settings: Settings, artifacts: Path) -> None:
+    Registry(settings, DATASET)._client.delete_registered_model_alias(DATASET, "champion")
+
+
+def left_lock(settings: Settings, artifacts: Path) -> None:
+    assert RegistryLock(settings, DATASET).take() is None
+
+
+def not_promoted(settings: Settings, artifacts: Path) -> None:
+    seal_as(settings, register(settings, artifacts))
+
+
+@pytest.mark.parametrize(
+    ("plant", "wanted"),
+    [
+        (interrupted, ["version 4 was registered by a training that was interrupted"]),
+        (register, ["version 4 is trained but not judged"]),
+        (not_promoted, ["version 4 passed and was never promoted"]),
+        (collection_of_nobody, ["the collection shop_items_v99 belongs to no version"]),
+        (collection_gone, ["version 1 has lost its collection shop_items_v1"]),
+        (lagging_mirror, ["the Milvus alias shop_items points at shop_items_v1"]),
+        (alias_at(1), ["version 1 has the alias, the history ends with 2", "the Milvus alias"]),
+        (alias_at(3), ["version 3 has the alias and may not serve"]),
+        (alias_deleted, ["there is no champion: the alias was deleted; version 2 served last"]),
+        (left_lock, ["the lock of promotions in the registry was left behind"]),
+    ],
+    ids=lambda each: getattr(each, "__name__", "wanted"),
+)
+def test_what_is_planted_is_named(
+    settings: Settings, artifacts: Path, plant: Callable[[Settings, Path], object], wanted: list[str]
+) -> None:
+    plant(settings, artifacts)
+    problems = [each.problem for each in found(settings)]
+    assert len(problems) == len(wanted)
+    for text, problem in zip(wanted, problems, strict=True):
+        assert problem.startswith(text)
+
+
+def test_a_lost_manifest_is_named(settings: Settings, artifacts: Path) -> None:
+    path = open_registry(settings, DATASET).run_file(1, "manifest.json")
+    kept = path.rename(path.with_name("elsewhere"))
+    try:
+        assert ["its manifest is gone" in each.problem for each in found(settings)] == [True]
+    finally:
+        kept.rename(path)
+
+
+@pytest.fixture
+def partial(settings: Settings) -> Iterator[Path]:
+    folder = settings.home / "data" / DATASET / "input" / "source.partial"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_half_built_folder_is_named_unless_somebody_builds_it(
+    settings: Settings, artifacts: Path, partial: Path
+) -> None:
+    (finding,) = found(settings)
+    assert str(partial) in finding.problem
+    interrupted(settings, artifacts)
+    with FileLock(partial.with_name("source.lock")):
+        assert found(settings) == []  # nor the version that a run at work has just registered
+
+
+def test_a_cleaning_removes_what_was_left_an_hour_ago(settings: Settings, artifacts: Path, partial: Path) -> None:
+    interrupted(settings, artifacts)
+    for after, removed in ((timedelta(0), False), (timedelta(hours=2), True)):
+        plan = plan_cleaning(settings, DATASET, 10, datetime.now(UTC) + after)
+        assert ((4 in plan.versions), (partial in plan.folders)) == (removed, removed)
+    registry = open_registry(settings, DATASET)
+    before = registry.champion()
+    clean(settings, plan, now=datetime.now(UTC) + timedelta(hours=2))
+    assert (found(settings), registry.champion()) == ([], before)
+
+
+def test_a_service_that_has_ended_is_named(settings: Settings) -> None:
+    note = settings.home / FILE
+    note.write_text(json.dumps({"mlflow": {"pid": 2**22 + 1, "uri": "http://127.0.0.1:1"}}))
+    try:
+        (finding,) = found(settings)
+    finally:
+        note.unlink()
+    assert "mlflow is noted in services.json as process" in finding.problem
+
+
+def test_a_policy_that_cannot_be_read_is_named(settings: Settings, tmp_path: Path) -> None:
+    policy = tmp_path / "gate.yaml"
+    policy.write_text("rules: all of them\n")
+    (finding,) = found(replace(settings, gate_policy=policy))
+    assert finding.about == "gate" and str(policy) in finding.problem
+
+
+def test_services_that_are_away_are_named_without_their_passwords(settings: Settings) -> None:
+    away = "http://me:secret@127.0.0.1:1"
+    findings = found(replace(settings, mlflow_uri=away, milvus_server=away, feature_registry=away))
+    assert [each.about for each in findings] == ["services"] * 3
+    assert "secret" not in findings_text(settings, findings)
+    assert [each.about for each in found(replace(settings, milvus_server=away))] == ["services", "index"]
+
+
+def test_a_full_disk_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", ["free"])
+    monkeypatch.setattr(home.shutil, "disk_usage", lambda path: usage(free=10_000_000))
+    (finding,) = found(settings)
+    assert finding.problem.startswith("10 MB are free")
+
+
+def test_an_empty_home_is_sound(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"GATEHOUSE_HOME": str(tmp_path / "home")})
+    settings.create_home()
+    assert found(settings) == []
