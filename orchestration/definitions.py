@@ -13,6 +13,7 @@ from orchestration.defs import (
     experiments,
     features,
     index,
+    looks,
     moves,
     new_data,
     release,
@@ -24,7 +25,7 @@ from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([features, training, index, release, experiments]),
+    assets=looks.dressed_assets([features, training, index, release, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[automation.release_job, backfill.training_days, champion_jobs.promote_job, champion_jobs.rollback_job],
     schedules=[automation.nightly],

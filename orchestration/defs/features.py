@@ -15,7 +15,7 @@ from feature_repo.datasets.stored import TABLES, write_tables
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from orchestration.asset_files import data_folder, features_folder, read_tables
+from orchestration.asset_files import data_folder, features_folder, read_schema, read_tables
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables
@@ -23,6 +23,7 @@ from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
 from orchestration.landing import Landed, Taken, note_taken
 from orchestration.parent_version import parent_of
+from orchestration.reporting.columns import COLUMNS, ROWS, column_schema
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
 from orchestration.split import checked_split, few_users, windows_line
@@ -85,6 +86,8 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
             "rows": table.height,
             "first rows": preview(table),
             "path": dg.MetadataValue.path(str(folder)),
+            COLUMNS: column_schema({name: table.schema}, tables.schema),
+            ROWS: table.height,
         }
         if name == "events":
             metadata |= {"fingerprint": facts, "notes": list(value.notes)}
@@ -127,8 +130,12 @@ def _features(source: Source, entity: Entity) -> dg.Output[Features]:
 
     built = fill(folder, build)
     tables = {path.stem: pl.scan_parquet(path) for path in sorted(folder.glob("*.parquet"))}
-    metadata = {f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()}
+    metadata: dict[str, Any] = {
+        f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()
+    }
     metadata |= {f"first rows of {name}": preview(table.head(5).collect()) for name, table in tables.items()}
+    types = {name: table.collect_schema() for name, table in tables.items()}
+    metadata |= {COLUMNS: column_schema(types, read_schema(source))}
     return dg.Output(
         Features(source=source, folder=folder),
         metadata=metadata | {"path": dg.MetadataValue.path(str(folder)), "reused": not built},

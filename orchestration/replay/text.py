@@ -22,7 +22,7 @@ def replay_markdown(dataset: str, plan: ReplayPlan, data: Mapping[str, Any]) -> 
     nights, runs = data["nights"], data["runs"]
     head = (
         f"# Replay of {dataset}, {plan.start:%Y-%m-%d} to {plan.end:%Y-%m-%d}\n\n"
-        f"A night every {plan.every} days, a full training every {plan.full} days, incremental updates between. Each"
+        f"A night {_each(plan.every)}, a full training {_each(plan.full)}, incremental updates between. Each"
         f" night's systems are measured on the events until the next; {nights} nights count, {data['left out']} do not."
     )
     if not nights:
@@ -56,9 +56,9 @@ def answer(plan: ReplayPlan, data: Mapping[str, Any]) -> str:
     chosen, rows = data["choice"], data["systems"]
     words = {
         NEVER: "these nights do not show that retraining matters: once is enough",
-        FULL_ONLY: f"in full every {plan.full} days; incremental updates between do not show",
-        FULL_AND_UPDATES: f"in full every {plan.full} days, and incrementally every {plan.every} days",
-        FULL_AND_REFIT: f"in full every {plan.full} days, refitted to the newest events",
+        FULL_ONLY: f"in full {_each(plan.full)}; incremental updates between do not show",
+        FULL_AND_UPDATES: f"in full {_each(plan.full)}, and incrementally {_each(plan.every)}",
+        FULL_AND_REFIT: f"in full {_each(plan.full)}, refitted to the newest events",
     }
     told = [f"**How often should I retrain?** {words[chosen][0].upper()}{words[chosen][1:]}."]
     if chosen != NEVER:
@@ -80,3 +80,7 @@ def _lead(interval: tuple[float, float, float]) -> str:
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _each(days: int) -> str:
+    return "every day" if days == 1 else f"every {days} days"

@@ -79,4 +79,18 @@ IN_AUTOMATION = [
         wrong="seed=seed)[0] > 0",
         test=f"{REPLAY}::test_the_cheapest_strategy_is_chosen_that_none_beats",
     ),
+    Mistake(
+        name="features of the past that are too old by the clock",
+        module="orchestration.staleness",
+        right="if ages.newest and ages.features and ages.newest - ages.features > behind:",
+        wrong="if ages.newest and ages.features and now - ages.features > behind:",
+        test="tests/unit/orchestration/test_staleness.py::test_age_is_told_from_the_newest_data_and_of_runs_from_the_clock",
+    ),
+    Mistake(
+        name="a day of the past that stands at its beginning",
+        module="orchestration.defs.backfill",
+        right="date.fromisoformat(day) + timedelta(days=1)",
+        wrong="date.fromisoformat(day)",
+        test="tests/pipeline/test_training_days.py::test_a_day_stands_at_its_end_and_leaves_the_values_of_today",
+    ),
 ]

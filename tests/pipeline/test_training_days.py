@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from orchestration.asset_files import folder_sha256
-from orchestration.asset_values import Frames
 from orchestration.definitions import defs
 from orchestration.defs.backfill import run_config_of
 from orchestration.local.datasets import remember
@@ -35,18 +34,18 @@ def shop(folder: Path, *, days: int, late: bool = False) -> Path:
 
 
 def training_set_of(home: Home, folder: Path, day: datetime) -> str:
-    """Run the job of a day, and hash the files of its training set."""
+    """Run the job of a day; return the hash that it tells of its training set."""
     with home.entered():
         remember(home.settings, "world", {"dataset": "own", "data": str(folder)})
         with dagster_instance() as instance:
             job = defs.resolve_job_def("training_days")
             result = job.execute_in_process(partition_key=f"{day:%Y-%m-%d}", instance=instance)
-    frames = result.asset_value("training_set")
-    assert isinstance(frames, Frames)
-    assert frames.source.as_of == day + timedelta(days=1)
-    (event,) = result.asset_materializations_for_node("training_set")
-    assert event.metadata["sha256"].value == folder_sha256(frames.folder)
-    return str(event.metadata["sha256"].value)
+            assert instance.get_latest_materialization_event(dg.AssetKey("training_set")) is None
+    (ended,) = [each for each in result.all_node_events if each.is_successful_output]
+    facts = {name: each.value for name, each in ended.step_output_data.metadata.items()}
+    assert (facts["dataset"], facts["as of"]) == ("world", str(day + timedelta(days=1)))
+    assert facts["sha256"] == folder_sha256(Path(facts["path"]))
+    return str(facts["sha256"])
 
 
 @pytest.fixture(scope="module")
