@@ -14,19 +14,22 @@ from orchestration.defs import (
     index,
     moves,
     new_data,
+    refit,
     release,
+    schedules,
     staleness,
     training,
+    updates,
     watch,
 )
 from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([features, training, index, release, experiments]),
+    assets=dg.load_assets_from_modules([features, training, index, release, refit, updates, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
-    jobs=[automation.release_job, champion_jobs.promote_job, champion_jobs.rollback_job],
-    schedules=[automation.nightly],
+    jobs=[automation.release_job, champion_jobs.promote_job, champion_jobs.rollback_job, updates.update_job],
+    schedules=[schedules.nightly, schedules.weekly, schedules.half_hourly],
     sensors=[
         moves.champion_moved,
         moves.milvus_alias,
