@@ -21,8 +21,9 @@ from feature_repo.tables.parts import feature_parts, latest_parts
 from orchestration.served_search import served_search
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
+from serving.release.judged_twin import judged_twin
 from serving.release.load import Release, check_may_serve
-from serving.release.manifest import ReleaseError
+from serving.release.manifest import ReleaseError, read
 from serving.settings import Settings
 from training.retrieval.exact import MakeSearch
 
@@ -32,9 +33,9 @@ class Champion:
     """The champion of an evaluation."""
 
     version: int | None = None
-    """Its number; None without a champion, or if it is the evaluated version."""
+    """Its number; None without a champion, or if it is the evaluated version or its refit."""
     release: Release | None = None
-    """None if it cannot be loaded."""
+    """What is measured: the champion, or of a refit its judged twin; None if it cannot be loaded."""
     note: str | None = None
     """Reason why it cannot be measured, if so."""
     asked: pl.DataFrame | None = None
@@ -70,11 +71,13 @@ def load_champion(
     """
     registry = Registry(settings, dataset)
     number = registry.champion()
-    if number is None or number == version:
+    # A refit has seen what this version is judged on. Its twin has not, and passed without it.
+    measured = None if number is None else judged_twin(registry, number)
+    if number is None or version in (number, measured):
         return Champion()
     try:
-        release = Release.load(settings, dataset, number)
-        check_may_serve(registry, release.manifest)
+        check_may_serve(registry, read(registry, number))
+        release = Release.load(settings, dataset, measured)
     except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
         return Champion(version=number, note=f"champion {number} cannot be measured: {error}")
     try:

@@ -16,19 +16,28 @@ from orchestration.defs import (
     looks,
     moves,
     new_data,
+    refit,
     release,
+    schedules,
     staleness,
     training,
+    updates,
     watch,
 )
 from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(
-    assets=looks.dressed_assets([features, training, index, release, experiments]),
+    assets=looks.dressed_assets([features, training, index, release, refit, updates, experiments]),
     asset_checks=dg.load_asset_checks_from_modules([checks]),
-    jobs=[automation.release_job, backfill.training_days, champion_jobs.promote_job, champion_jobs.rollback_job],
-    schedules=[automation.nightly],
+    jobs=[
+        automation.release_job,
+        updates.update_job,
+        backfill.training_days,
+        champion_jobs.promote_job,
+        champion_jobs.rollback_job,
+    ],
+    schedules=[schedules.nightly, schedules.weekly, schedules.half_hourly],
     sensors=[
         moves.champion_moved,
         moves.milvus_alias,

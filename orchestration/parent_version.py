@@ -49,9 +49,13 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
         return None
     registry = Registry(workspace.settings, source.dataset)
     version = champion_of(registry) if named == CHAMPION else int(named)
-    manifest, folder = read(registry, version), registry.download(version)
+    manifest = read(registry, version)
     if named == CHAMPION:
         check_may_serve(registry, manifest)
+    if manifest.judged != version:
+        # A refit has learned from what its successors are judged on; its judged twin has not.
+        version, manifest = manifest.judged, read(registry, manifest.judged)
+    folder = registry.download(version)
     # Training would start from whatever the files hold now.
     verified_files(folder, manifest)
     if workspace.update:
@@ -63,6 +67,20 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
         _refuse_warm_start(manifest, source)
     training = Training.UPDATE if workspace.update else Training.WARM_START
     return Parent(training=training, version=version, folder=folder, cut=manifest.cut)
+
+
+def base_of(registry: Registry, manifest: Manifest) -> Parent | None:
+    """Base that a judged version started from, verified; None after a full training.
+
+    Raises:
+        ReleaseError: the base was changed since it was judged.
+        LookupError: it is gone.
+    """
+    if manifest.parent is None:
+        return None
+    base, folder = read(registry, manifest.parent), registry.download(manifest.parent)
+    verified_files(folder, base)
+    return Parent(training=manifest.training, version=manifest.parent, folder=folder, cut=base.cut)
 
 
 def _refuse_update(manifest: Manifest, source: Source, schema: Schema, different: list[str], name: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestration.workspace import Workspace
     from training.data.split import Split
 
-PLANNED = ("recipe", "seed", "device", "update", "warm_start", "baselines")
+PLANNED = ("recipe", "seed", "device", "update", "warm_start", "refit", "baselines")
 """Fields of `Workspace` that a plan shows."""
 SECONDS_PER_MILLION_EVENTS = 150.0
 BYTES_PER_EVENT = 2_000
@@ -99,7 +99,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
 def plan_text(found: Mapping[str, Any]) -> str:
     """The plan as lines for a person. found: as `plan_data` gives it."""
     kinds = {entity: [f"{name} ({kind})" for name, kind in of.items()] for entity, of in found["features"].items()}
-    named = ("recipe", "seed", "device", "update", "warm_start")
+    named = ("recipe", "seed", "device", "update", "warm_start", "refit")
     training = " ".join(f"{name}={found[name]}" for name in named if name in found)
     minutes, memory = max(1, round(found["rough_seconds"] / 60)), found["rough_bytes"] / 1e9
     return "\n".join([

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from feature_repo.schema import Entity
 from feature_repo.store.store import Store
 from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_schema, version_folder
-from orchestration.asset_values import Judged
+from orchestration.asset_values import Judged, Version
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
@@ -40,8 +41,43 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
         ReleaseError: the version is sealed already with another content, or its collection
             does not hold what was evaluated.
     """
-    version, source = evaluation.version, evaluation.version.source
+    source = evaluation.version.source
     measured = Evaluated.from_json(evaluation.path.read_text())
+    seal_version(
+        settings,
+        evaluation.version,
+        judge(measured, source.cut, read_policy(settings.gate_policy)),
+        now=now,
+        against=measured.champion,
+        metrics=measured.systems[TWO_TOWER].metrics,
+    )
+
+
+def seal_version(
+    settings: Settings,
+    version: Version,
+    verdict: Verdict,
+    *,
+    now: datetime,
+    against: int | None,
+    metrics: Mapping[str, float],
+) -> None:
+    """Seal a version with its verdict and the proof of its index.
+
+    Args:
+        settings: the home and its services.
+        version: the version, and its source, whose cut ends its training part.
+        verdict: the gate's decision.
+        now: time of the seal, naive UTC.
+        against: champion that it was compared with.
+        metrics: what was measured.
+
+    Raises:
+        LookupError: the version's collection is gone.
+        ReleaseError: the version is sealed already with another content, or its collection
+            does not hold what was embedded.
+    """
+    source = version.source
     schema, name = read_schema(source), collection_name(source.dataset, version.version)
     store = Store(schema, settings.feast_home, online=settings.online_store, registry=settings.feature_registry)
     registry = Registry(settings, source.dataset)
@@ -52,7 +88,7 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
     seal(
         registry,
         version.version,
-        judge(measured, source.cut, read_policy(settings.gate_policy)),
+        verdict,
         index=info,
         proof=proof,
         collection_sha256=stored,
@@ -60,8 +96,8 @@ def seal_verdict(settings: Settings, evaluation: Judged, now: datetime) -> None:
         created=now,
         as_of=source.as_of,
         cut=source.cut,
-        against=measured.champion,
-        metrics=measured.systems[TWO_TOWER].metrics,
+        against=against,
+        metrics=metrics,
     )
 
 

@@ -13,7 +13,7 @@ from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError, refuse_code
-from serving.registry import Registry
+from serving.registry import Registry, Training
 from serving.release.collection import check_stored, load_collection
 from serving.release.history import may_serve
 from serving.release.index_proof import embeddings_problem
@@ -94,7 +94,8 @@ def _embeddings(settings: Settings, manifest: Manifest, folder: Path) -> str:
     Only if this home has its features.
     """
     homes = (settings.home / "data" / manifest.dataset).glob(f"*/v{manifest.version}/{EMBEDDINGS}")
-    frames = [path.parents[2] / "training_set" / "item_snapshots.parquet" for path in homes]
+    joined = "training_set_refit" if manifest.training is Training.REFIT else "training_set"
+    frames = [path.parents[2] / joined / "item_snapshots.parquet" for path in homes]
     if not frames or not frames[0].exists():
         return NOT_HERE
 

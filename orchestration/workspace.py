@@ -53,6 +53,8 @@ class Workspace(dg.ConfigurableResource):
     """Base of an incremental update: `champion` or a version's number."""
     warm_start: str | None = None
     """Base of a warm start, likewise."""
+    refit: bool | None = None
+    """Whether a passed version is trained again on all data; None for what the gate's policy says."""
     device: str = "cpu"
     choice_seconds: float = CHOICE_SECONDS
     """Budget of the trials that choose between switches of the default recipe; 0 for none."""
@@ -107,6 +109,15 @@ class Workspace(dg.ConfigurableResource):
         """Whether trials choose the recipe: the default one, trained from scratch."""
         # A named recipe is meant as it is, and a release's towers fit only its own.
         return self.recipe == DEFAULT and self.choice_seconds > 0 and not (self.update or self.warm_start)
+
+    @property
+    def refits(self) -> bool:
+        """Whether a passed version is trained again on all data.
+
+        Raises:
+            ValueError: a gate policy with mistakes.
+        """
+        return read_policy(self.settings.gate_policy).refit.after_pass if self.refit is None else self.refit
 
     @property
     def baseline_names(self) -> tuple[str, ...]:

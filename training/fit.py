@@ -119,7 +119,7 @@ def fit(
     # Without a trial there is no score: nothing was measured.
     epochs = chosen.measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
     tried = chosen.tried if choice_seconds else ()
-    return replace(final, epochs=epochs, examples=(examples[0], examples[1]), tried=tried)
+    return replace(final, epochs=epochs, passes=chosen.epochs, examples=(examples[0], examples[1]), tried=tried)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

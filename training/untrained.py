@@ -44,6 +44,8 @@ class Fitted:
     """What was tried on the validation window; empty without a choice."""
     epochs: list[dict[str, float]] = field(default_factory=list)
     """Metrics of each epoch of the trial; without one, the losses of the training."""
+    passes: int = 0
+    """Number of epochs that the towers were trained for."""
     examples: tuple[Arrays, Arrays] = ({}, {})
     """Some encoded users and items, as arrays."""
 

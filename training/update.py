@@ -165,7 +165,12 @@ def update(
         losses.append({"loss": total / len(batches)})
         on_epoch(len(losses), losses[-1])
     return Fitted(
-        model=model, user_encoder=user_encoder, item_encoder=item_encoder, config=released.config, epochs=losses
+        model=model,
+        user_encoder=user_encoder,
+        item_encoder=item_encoder,
+        config=released.config,
+        epochs=losses,
+        passes=epochs,
     )
 
 

@@ -25,7 +25,7 @@ def run(data: str | Path | None = None, *, dataset: str | None = None, **options
         data: folder with a gatehouse.yaml, or of MovieLens; None for a dataset without one.
         dataset: completejourney, tiny, movielens or own; None guesses it from the folder.
         options: further fields of `orchestration.workspace.Workspace`: as_of, seed, recipe, device,
-            retrain, update, warm_start.
+            retrain, update, warm_start, refit.
 
     Returns:
         Summary of the run: version, outcome and reasons of the gate, champion, metrics by system.

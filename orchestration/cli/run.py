@@ -46,6 +46,12 @@ def run(
     warm_start: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Retrain, initialised from this release: champion, or 7.")
     ] = None,
+    refit: Annotated[
+        bool | None,
+        typer.Option(
+            "--refit/--no-refit", help="Train what has passed again on all data, and serve that. Default: the policy's."
+        ),
+    ] = None,
     baselines: Annotated[
         str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
     ] = "plain",
@@ -70,7 +76,7 @@ def run(
     config: dict[str, Any] = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": data and str(data)}
     config |= {"as_of": as_of, "now": now, "update": update, "warm_start": warm_start, "baselines": baselines}
     config |= {"seed": seed, "recipe": recipe, "device": device, "retrain": retrain}
-    config |= {"choice_seconds": choice_seconds}
+    config |= {"choice_seconds": choice_seconds, "refit": refit}
     config |= {"same_dataset": same_dataset, "reset_online": reset_online, "accept_data": accept_data}
     check(config)
     if dry_run:

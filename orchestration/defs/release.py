@@ -142,7 +142,7 @@ def online_features(
 
 
 @dg.asset(group_name="release", compute_kind="mlflow", deps=[online_features], freshness_policy=FRESHNESS)
-def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: Judged) -> dg.MaterializeResult:
+def champion(context: dg.AssetExecutionContext, workspace: Workspace, refit: Judged) -> dg.MaterializeResult:
     """The release that serves. It changes on a passed verdict only.
 
     A run does not promote a version that was champion before: that would undo a rollback or a later promotion.
@@ -150,7 +150,7 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, verdict: J
 
     A run ends here: the home notes its dataset and options, however the run was launched.
     """
-    version, settings = verdict.version, workspace.settings
+    version, settings = refit.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
     decided = read(registry, version.version).verdict
     before = registry.champion()

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,14 @@ from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
 from orchestration.identity import keep_identity
 from orchestration.parent_version import Parent, parent_of
+from orchestration.registered import register_towers
 from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
 from orchestration.split import windows, windows_line
 from orchestration.workspace import Workspace, code_digest, fill
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from serving.registry.tags import HOLDOUT, VALIDATION
-from training.artifacts.choice import asked_recipe, stored_recipe, write_choice
+from training.artifacts.choice import asked_recipe, stored_recipe
 from training.data.interactions import interactions, item_rows, query_rows
 from training.recipes import TrainConfig, recipe
 from training.recipes.choice import choice_lines
@@ -57,7 +58,8 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
     folder = source.folder.parent / "training_set"
     require_checked(user_features)
     require_checked(item_features)
-    built = fill(folder, lambda partial: _join(workspace, user_features, item_features, partial))
+    moments = source.validation_start, source.cut
+    built = fill(folder, lambda partial: join(workspace, user_features, item_features, partial, moments))
     tables = {name: pl.scan_parquet(folder / f"{name}.parquet") for name in FRAMES}
     metadata = {f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()}
     metadata |= {f"first rows of {name}": preview(table.head(5).collect()) for name, table in tables.items()}
@@ -68,9 +70,19 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
     )
 
 
-def _join(workspace: Workspace, users: Features, items: Features, folder: Path) -> None:
-    """Join every snapshot that training, early stopping and evaluation read."""
-    source, tables = users.source, read_tables(users.source)
+def join(
+    workspace: Workspace, users: Features, items: Features, folder: Path, moments: tuple[datetime, datetime]
+) -> None:
+    """Join every snapshot that training, early stopping and evaluation read.
+
+    Args:
+        workspace: the run's options.
+        users: feature tables of the users.
+        items: those of the items.
+        folder: where the frames go.
+        moments: times at which every user and item has a snapshot; the last one ends the training part.
+    """
+    tables = read_tables(users.source)
     store = Store(
         tables.schema,
         workspace.settings.feast_home,
@@ -78,8 +90,7 @@ def _join(workspace: Workspace, users: Features, items: Features, folder: Path) 
         registry=workspace.settings.feature_registry,
     )
     store.apply(users.folder.parent)
-    positives = interactions(tables.events, source.cut, tables.schema.snapshots)
-    moments = (source.validation_start, source.cut)
+    positives = interactions(tables.events, moments[-1], tables.schema.snapshots)
     asked = query_rows(positives, tables.users["user_id"], moments)
     sold = item_rows(positives, tables.items["item_id"], moments)
     with TableWriter(folder) as writer:
@@ -160,8 +171,6 @@ def _train(
 ) -> int:
     import torch
 
-    from training.artifacts.export import export
-    from training.strangers import items_for_strangers
     from training.trainer.precision import precision_of
 
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
@@ -185,21 +194,9 @@ def _train(
         context.log.info(f"train on {hardware(workspace.device)}, in {precision}")
         fitted = _fit(workspace, frames, tables, on_epoch, parent, checkpoints)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "release"
-            export(
-                folder,
-                fitted.model,
-                user_encoder=fitted.user_encoder,
-                item_encoder=fitted.item_encoder,
-                schema=tables.schema,
-                config=fitted.config,
-                popular=items_for_strangers(fitted.model, fitted.item_encoder, tables.items["item_id"], tables.events),
-                examples=fitted.examples,
-            )
-            if fitted.tried:
-                write_choice(folder, config, fitted.tried)
-            return run.register(folder, {INPUT_KEY: key, **tags}, card=_card(workspace, windows_line(*times), fitted))
+        tags |= {INPUT_KEY: key}
+        card = _card(workspace, windows_line(*times), fitted)
+        return register_towers(run, fitted, tables, tags, asked=config, card=card)
     raise AssertionError("unreachable: the run either returns a version or raises")
 
 

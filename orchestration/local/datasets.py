@@ -13,7 +13,7 @@ from typing import Any
 from feature_repo.whole_file import write_text
 from serving.settings import Settings
 
-REPEATED = ("dataset", "data", "recipe", "seed", "device", "choice_seconds", "baselines")
+REPEATED = ("dataset", "data", "recipe", "seed", "device", "choice_seconds", "baselines", "refit")
 """Options of a run that the next night has too."""
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orchestration.asset_values import Judged, Source
+    from serving.registry import Registry
     from serving.settings import Settings
     from training.evaluation.result import Evaluation
 
@@ -152,6 +153,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "outcome": manifest.verdict.outcome.value,
         "reasons": list(manifest.verdict.reasons),
         "champion": registry.champion(),
+        "refit": _refit(registry, version.version),
         "served": list(served(registry)),
         "validation_start": version.source.validation_start.isoformat(),
         "cut": version.source.cut.isoformat(),
@@ -192,7 +194,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print(f"Warning: {warning}", highlight=False, markup=False)
     title, *reasons = verdict_lines(summary, measured.champion_note)
     console.print(f"\n{title}", style="bold", highlight=False)
-    console.print("\n".join(reasons), highlight=False, markup=False)
+    console.print("\n".join([*reasons, *refit_lines(summary)]), highlight=False, markup=False)
     if summary["champion"]:
         console.print("\n[bold]Sample recommendations[/bold]")
         for text in _samples(settings, summary["dataset"]):
@@ -206,6 +208,33 @@ def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list
     serves = f"champion: v{summary['champion']}" if summary["champion"] else serves
     reasons = [*summary["reasons"], *([champion_note] if champion_note else [])]
     return [f"Verdict: {summary['outcome']}  ({serves})", *(f"  - {reason}" for reason in reasons)]
+
+
+def _refit(registry: Registry, version: int) -> dict[str, Any] | None:
+    """Newest refit of a version, with its verdict; None without one."""
+    from serving.release.judged_twin import refits_of
+    from serving.release.manifest import MANIFEST_SHA256, read
+
+    for each in refits_of(registry, version):
+        if MANIFEST_SHA256 in registry.tags(each):
+            manifest = read(registry, each)
+            decided = manifest.verdict
+            return {
+                "version": each,
+                "trained_until": manifest.cut.isoformat(),
+                "outcome": decided.outcome.value,
+                "reasons": list(decided.reasons),
+            }
+    return None
+
+
+def refit_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Word the refit of a run: outcome first, then a line for each reason; nothing without one."""
+    found = summary["refit"]
+    if found is None:
+        return []
+    title = f"Refit on the data until {found['trained_until']}: v{found['version']}, {found['outcome']}"
+    return [title, *(f"  - {reason}" for reason in found["reasons"])]
 
 
 def read_evaluation(judged: Judged) -> Evaluated:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from serving.gate.drift import DriftLimits
+from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
 from serving.gate.sanity import Bounds
 
 CHAMPION = "champion"
@@ -121,6 +122,10 @@ class Policy:
     """Limits of the drift of features; None for no rule."""
     sanity: Mapping[str, Bounds] = field(default_factory=dict)
     """Bounds of measures of lists and embeddings, by name."""
+    refit: RefitPolicy = field(default_factory=RefitPolicy)
+    """Refits of what has passed."""
+    update: GuardPolicy = field(default_factory=UpdatePolicy)
+    """Updates between two releases."""
     text: str = field(default="", compare=False)
     """The file that it was read from."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from serving.gate.drift import read_limits
+from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.sanity import read_bounds
 
+Guarding = TypeVar("Guarding", bound=GuardPolicy)
 SHIPPED = Path(__file__).parents[1] / "gate.yaml"
 
 
@@ -28,12 +30,28 @@ def read_policy(path: Path | None = None) -> Policy:
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
         sanity = read_bounds(raw.pop("sanity", None) or {})
         drift = None if (given := raw.pop("drift", None)) is None else read_limits(given)
-        policy = Policy(rules=rules, not_beaten=not_beaten, sanity=sanity, drift=drift, text=text, **raw)
+        refit, update = _guards(raw, "refit", RefitPolicy), _guards(raw, "update", UpdatePolicy)
+        compared: dict[str, Any] = {"rules": rules, "not_beaten": not_beaten, "sanity": sanity, "drift": drift}
+        policy = Policy(**compared, refit=refit, update=update, text=text, **raw)
         _check_champion(policy)
     except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
         said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise ValueError(f"gate policy {path}: {said}; serving/gate.yaml shows what is wanted") from error
     return policy
+
+
+def _guards(raw: dict[str, Any], name: str, kind: type[Guarding]) -> Guarding:
+    """Take a section of guards out of a policy's keys.
+
+    Args:
+        raw: the keys.
+        name: the section.
+        kind: the type of its guards.
+    """
+    try:
+        return kind(**(raw.pop(name, None) or {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _rules(raw: dict[str, Any]) -> Iterator[Rule]:

@@ -17,7 +17,9 @@ TRAINING = "gatehouse.training"
 HOLDOUT, VALIDATION = "gatehouse.holdout", "gatehouse.validation"
 """Lengths of the windows as declared."""
 PARENT = "gatehouse.parent"
-"""Base version of an update or a warm start."""
+"""Base version of an update or a warm start; the judged version of a refit."""
+BASE = "gatehouse.base"
+"""Version whose weights an update of a refit started from."""
 
 
 class Training(StrEnum):
@@ -29,3 +31,4 @@ class Training(StrEnum):
     FULL = "full"
     WARM_START = "warm start"
     UPDATE = "update"
+    REFIT = "refit"

@@ -54,7 +54,7 @@ class Manifest:
     as_of: datetime
     """Time of the newest data and features."""
     cut: datetime
-    """Start of the hold-out."""
+    """Start of the hold-out; of a refit, which has none, the end of the training data."""
     against: int | None
     """Champion that the version was compared with; None if there was none."""
     files: Mapping[str, str]
@@ -65,11 +65,16 @@ class Manifest:
     training: Training = Training.FULL
     """The kind of training that gave the weights."""
     parent: int | None = None
-    """Base version of an update or a warm start; None after a full training."""
+    """Base version of an update or a warm start, the judged version of a refit; None after a full training."""
     index_proof: IndexProof | None = None
     """Proof of the collection's content; None in releases from before there was one."""
     collection_sha256: str | None = None
     """SHA-256 of the file of the collection in the run; None in releases from before there was one."""
+
+    @property
+    def judged(self) -> int:
+        """Version whose hold-out answers for this one: of a refit the version that it repeats, else itself."""
+        return self.parent if self.training is Training.REFIT and self.parent else self.version
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=datetime.isoformat, indent=1, sort_keys=True, allow_nan=False)

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from serving.registry import Registry, VersionSummary
+from serving.registry import PARENT, Registry, VersionSummary
 from serving.release.history import may_serve, predecessors
+from serving.release.judged_twin import is_refit
 
 PINNED = "gatehouse.pinned"
 """Tag of a version that is kept whatever its age; its value says why."""
@@ -24,8 +25,13 @@ def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
     # Somewhere to go back to, however long the champion has served.
     able = {each.version for each in found if may_serve(each.tags)}
     target = next((version for version in predecessors(registry) if version in able), None)
-    kept = {each.version: _reason(each, rank, keep, target) for rank, each in enumerate(found)}
-    return {version: reason for version, reason in kept.items() if reason}
+    reasons = {each.version: _reason(each, rank, keep, target) for rank, each in enumerate(found)}
+    # The next challenger is compared with the twin, and an update starts from it.
+    twins = {int(each.tags[PARENT]): each.version for each in found if is_refit(each.tags) and reasons[each.version]}
+    for twin, version in twins.items():
+        reasons[twin] = reasons.get(twin) or f"judged twin of version {version}"
+    there = [each.version for each in found]
+    return {version: reasons[version] for version in there if reasons[version]}
 
 
 def pin(registry: Registry, version: int, reason: str) -> None:

@@ -111,8 +111,8 @@ IN_RELEASE = [
     Mistake(
         name="a challenger promoted over a champion it never met",
         module="serving.release.promotion",
-        right="if champion not in (None, against, version):",
-        wrong="if False:",
+        right="if champion not in (None, against, version) and not",
+        wrong="if False and",
         test=f"{RELEASE}::test_a_challenger_replaces_only_the_champion_it_was_compared_with",
     ),
     Mistake(

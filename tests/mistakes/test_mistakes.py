@@ -22,6 +22,7 @@ from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_kafka import IN_KAFKA
 from tests.mistakes.in_moments import IN_MOMENTS
 from tests.mistakes.in_ranking import IN_RANKING
+from tests.mistakes.in_refits import IN_REFITS
 from tests.mistakes.in_release import IN_RELEASE
 from tests.mistakes.in_runs import IN_RUNS
 from tests.mistakes.in_search import IN_SEARCH
@@ -48,6 +49,7 @@ MISTAKES = [
     *IN_KAFKA,
     *IN_MOMENTS,
     *IN_RANKING,
+    *IN_REFITS,
     *IN_RELEASE,
     *IN_RUNS,
     *IN_SEARCH,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,18 +62,22 @@ class Shop:
     home: Home
     log: Tables
     """All that will ever happen."""
+    dataset: str = DATASET
+    """Name of the dataset, and of its folder."""
     exports: dict[str, Tables] = field(default_factory=dict)
     """By night, the newest export that could be read."""
     learned: dict[int, str] = field(default_factory=dict)
     """By version, the night that trained it."""
+    refitted: dict[int, str] = field(default_factory=dict)
+    """The same of refits."""
 
     @property
     def folder(self) -> Path:
-        return self.home.root / DATASET
+        return self.home.root / self.dataset
 
     @cached_property
     def registry(self) -> Registry:
-        return Registry(self.home.settings, DATASET)
+        return Registry(self.home.settings, self.dataset)
 
     def export(self, days: int, *, wrong_clock: bool = False, without: bool = False) -> None:
         """Write the log of the first days.
@@ -112,13 +116,15 @@ class Shop:
         if ended.code in (0, 3):
             self.exports[name] = load("own", data=self.folder, now=datetime.now(UTC).replace(tzinfo=None))
             self.learned.setdefault(ended.data["version"], name)
+            if ended.data["refit"]:
+                self.refitted.setdefault(ended.data["refit"]["version"], name)
         return self.asked(ended)
 
     def asked(self, ended: Ended) -> Night:
         """The champion's answers, and the same computed afresh."""
-        champion = self.home.champion(DATASET)
+        champion = self.home.champion(self.dataset)
         try:
-            with self.home.entered(), open_retriever(self.home.settings, DATASET) as retriever:
+            with self.home.entered(), open_retriever(self.home.settings, self.dataset) as retriever:
                 given = [retriever.recommend(user, K) for user in USERS]
                 known = retriever.known_users()
         except ReleaseError as error:
@@ -129,8 +135,8 @@ class Shop:
     def fresh(self, version: int) -> list[Answer]:
         """Answers of a version's towers to the newest export: no store, no index, no service of the home."""
         bundle = ModelBundle.from_folder(self.registry.download(version))
-        learned, newest = self.exports[self.learned[version]], list(self.exports.values())[-1]
-        items = corpus_at_the_cut(learned)
+        learned, newest = self.exports[(self.learned | self.refitted)[version]], list(self.exports.values())[-1]
+        items = corpus_at(learned, default_as_of(learned) if version in self.refitted else split_of(learned).cut)
         item_ND, there = bundle.item.embed(items), set(newest.items["item_id"])
         users = users_at_the_end(under_schema(newest, bundle.schema))
         user_of = dict(zip(users["user_id"], bundle.user.embed(users), strict=True))
@@ -146,10 +152,10 @@ class Shop:
         return answers
 
 
-def corpus_at_the_cut(tables: Tables) -> pl.DataFrame:
-    """Features of all items on the Monday before the hold-out."""
-    cut = split_of(tables).cut
-    monday = cut - timedelta(days=cut.weekday())
+def corpus_at(tables: Tables, moment: datetime) -> pl.DataFrame:
+    """Features of all items on the Monday before a moment."""
+    day = datetime.combine(moment.date(), time.min)
+    monday = day - timedelta(days=day.weekday())
     return joined(tables, Entity.ITEM, tables.items.select("item_id"), monday)
 
 
@@ -183,8 +189,8 @@ def alike(answers: list[Answer] | str, fresh: list[Answer]) -> None:
         assert clear[0] == clear[1], user
 
 
-def new_shop(home: Home) -> Shop:
+def new_shop(home: Home, dataset: str = DATASET) -> Shop:
     """The shop before its first night."""
-    log = world(DATASET)
-    write_world(home.root / DATASET, replace(log, events=log.events.head(0)))
-    return Shop(home=home, log=log)
+    log = world(dataset)
+    write_world(home.root / dataset, replace(log, events=log.events.head(0)))
+    return Shop(home=home, log=log, dataset=dataset)

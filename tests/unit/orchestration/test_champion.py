@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +16,10 @@ from feature_repo.errors import InputError
 from feature_repo.schema import Entity, Feature, Kind, Schema
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
-from orchestration.champion import own_frames
+from orchestration import champion as champion_module
+from orchestration.champion import load_champion, own_frames
+from serving.registry import CHAMPION, PARENT, TRAINING
+from tests.unit.serving.memory_registry import MemoryRegistry
 from tests.worlds import taste_groups
 from training.data.interactions import at
 
@@ -71,3 +76,29 @@ def test_what_cannot_be_computed_any_more_is_named(tables: Tables) -> None:
         own_frames(replace(tables.schema, views=tuple(views)), tables, asked, corpus)
     with pytest.raises(InputError, match="features of version 0, and this code computes version"):
         own_frames(replace(tables.schema, features_version=0), tables, asked, corpus)
+
+
+@pytest.mark.parametrize(("champion", "loaded"), [(1, 1), (2, 1), (3, None), (4, None)])
+def test_in_place_of_a_refit_its_judged_twin_is_measured(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, champion: int, loaded: int | None
+) -> None:
+    """Version 3 is evaluated: neither it nor its refit is its own champion."""
+    registry = MemoryRegistry()
+    registry.add("passed")
+    registry.add("passed", **{TRAINING: "refit", PARENT: "1"})
+    registry.add("passed")
+    registry.add("passed", **{TRAINING: "refit", PARENT: "3"})
+    registry.alias[CHAMPION] = champion
+    manifests = {number: SimpleNamespace(version=number, cut=CUT.replace(day=number)) for number in range(1, 5)}
+    monkeypatch.setattr(champion_module, "Registry", lambda *_: registry)
+    monkeypatch.setattr(champion_module, "check_may_serve", lambda *_: None)
+    monkeypatch.setattr(champion_module, "read", lambda _, number: manifests[number])
+    monkeypatch.setattr(
+        champion_module.Release,
+        "load",
+        lambda _settings, _dataset, number: SimpleNamespace(schema=tables.schema, manifest=manifests[number]),
+    )
+    settings: Any = None
+    found = load_champion(settings, "shop", 3, tables, *frames(tables))
+    assert found.version == (champion if loaded else None)
+    assert found.cut == (CUT.replace(day=loaded) if loaded else None)

@@ -12,7 +12,7 @@ from serving.gate.verdict import RuleKind
 @pytest.fixture(scope="module")
 def specs() -> dict[str, dg.AssetSpec]:
     """Assets of a release by name."""
-    return {name: spec for name, spec in every_spec().items() if spec.group_name != "experiments"}
+    return {name: spec for name, spec in every_spec().items() if spec.group_name not in ("experiments", "updates")}
 
 
 def every_spec() -> dict[str, dg.AssetSpec]:
@@ -34,7 +34,7 @@ def test_every_asset_serves_the_champion(specs: dict[str, dg.AssetSpec]) -> None
 
 def test_no_training_depends_on_its_judgement(specs: dict[str, dg.AssetSpec]) -> None:
     judging = {name for name, spec in specs.items() if spec.group_name == "release"}
-    assert {"evaluation", "verdict"} <= judging
+    assert {"evaluation", "verdict", "refit"} <= judging
     assert not any(ancestors(specs, name) & judging for name in specs.keys() - judging)
 
 
@@ -48,8 +48,8 @@ def test_every_asset_is_described_and_in_a_group() -> None:
     assert [name for name, spec in specs.items() if spec.group_name in (None, "default")] == []
 
 
-def test_reports_on_experiments_are_no_part_of_a_release(specs: dict[str, dg.AssetSpec]) -> None:
-    assert every_spec().keys() - specs.keys() == {"experiment_reports"}
+def test_reports_and_updates_are_no_part_of_a_release(specs: dict[str, dg.AssetSpec]) -> None:
+    assert every_spec().keys() - specs.keys() == {"experiment_reports", "id_update"}
     assert list(every_spec()["experiment_reports"].deps) == []
 
 
@@ -71,7 +71,18 @@ def test_the_job_is_the_whole_release(specs: dict[str, dg.AssetSpec]) -> None:
     assert {key.to_user_string() for key in selected} == specs.keys()
 
 
-def test_the_nightly_schedule_starts_switched_off() -> None:
-    schedule = defs.resolve_schedule_def("nightly")
+def test_an_update_has_features_and_no_training_of_a_release() -> None:
+    layer = defs.resolve_job_def("update_job").asset_layer
+    selected = {key.to_user_string() for key in layer.executable_asset_keys}
+    assert selected == {
+        "events", "users", "items", "user_features", "item_features", "online_features", "id_update"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "job"), [("nightly", "release_job"), ("weekly", "release_job"), ("half_hourly", "update_job")]
+)
+def test_the_schedules_start_switched_off(name: str, job: str) -> None:
+    schedule = defs.resolve_schedule_def(name)
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert schedule.job_name == "release_job"
+    assert schedule.job_name == job

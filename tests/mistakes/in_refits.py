@@ -1,0 +1,68 @@
+"""Mistakes in refits, their guards, and the schedules."""
+
+from __future__ import annotations
+
+from tests.mistakes.mistake import Mistake
+
+TWINS, CHAMPION = "tests/unit/serving/release/test_twins.py", "tests/unit/orchestration/test_champion.py"
+GUARDS, GATE = "tests/unit/orchestration/test_refit_guards.py", "tests/unit/serving/gate/test_refit.py"
+SCHEDULES = "tests/unit/orchestration/test_schedules.py"
+
+IN_REFITS = [
+    Mistake(
+        name="a challenger compared with a refit that has seen the answers",
+        module="orchestration.champion",
+        right="release = Release.load(settings, dataset, measured)",
+        wrong="release = Release.load(settings, dataset, number)",
+        test=f"{CHAMPION}::test_in_place_of_a_refit_its_judged_twin_is_measured",
+    ),
+    Mistake(
+        name="a version judged against its own refit",
+        module="orchestration.champion",
+        right="version in (number, measured)",
+        wrong="version == number",
+        test=f"{CHAMPION}::test_in_place_of_a_refit_its_judged_twin_is_measured",
+    ),
+    Mistake(
+        name="the twin of a kept refit removed",
+        module="serving.release.retention",
+        right="for twin, version in twins.items():",
+        wrong="for twin, version in ():",
+        test=f"{TWINS}::test_a_kept_refit_keeps_its_twin",
+    ),
+    Mistake(
+        name="a night that no update may precede",
+        module="serving.release.promotion",
+        right="judged_twin(registry, champion) in twins",
+        wrong="champion in twins",
+        test=f"{TWINS}::test_what_stands_beside_the_same_twin_was_compared",
+    ),
+    Mistake(
+        name="a collapse overlooked",
+        module="serving.gate.refit",
+        right='_at_least("effective dimensions of items", guards.item_dims,',
+        wrong='_at_least("effective dimensions of items", guards.user_dims,',
+        test=f"{GATE}::test_each_guard_alone_stops_it_and_what_is_no_number_leaves_it_undecided",
+    ),
+    Mistake(
+        name="missing items counted as kept",
+        module="orchestration.refit_guards",
+        right=" & (list_QK >= 0)[:, :, None]",
+        wrong="",
+        test=f"{GUARDS}::test_short_lists_count_by_what_they_hold",
+    ),
+    Mistake(
+        name="an update every half hour on the same files",
+        module="orchestration.defs.schedules",
+        right="if any(run.is_success for run in instance.get_runs(done, limit=1)):",
+        wrong="if False:",
+        test=f"{SCHEDULES}::test_an_update_is_asked_for_where_files_have_changed_since_the_last_one",
+    ),
+    Mistake(
+        name="an update beside a run at work",
+        module="orchestration.defs.schedules",
+        right="statuses=AT_WORK",
+        wrong="statuses=[]",
+        test=f"{SCHEDULES}::test_an_update_is_asked_for_where_files_have_changed_since_the_last_one",
+    ),
+]

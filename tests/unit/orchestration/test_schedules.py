@@ -1,0 +1,132 @@
+"""What each schedule asks for at a tick, and why it asks for nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import defs
+from orchestration.defs import schedules
+from orchestration.local.datasets import remember
+from serving.settings import Settings
+
+OPTIONS = {"dataset": "own", "recipe": "base", "seed": 3, "baselines": "plain", "refit": True}
+
+
+@dataclass
+class World:
+    """A home that has run a shop with a folder, and a dataset that Gatehouse ships."""
+
+    settings: Settings
+    folder: Path
+    instance: dg.DagsterInstance
+
+    def tick(self, name: str, minute: int = 0) -> Any:
+        moment = datetime(2024, 1, 1, 3, minute)
+        context = dg.build_schedule_context(instance=self.instance, scheduled_execution_time=moment)
+        return defs.resolve_schedule_def(name).evaluate_tick(context)
+
+    def ran(self, request: Any, status: dg.DagsterRunStatus) -> None:
+        """A run as a tick asked for it."""
+        run = dg.DagsterRun(job_name="update_job", tags=dict(request.tags), status=status)
+        self.instance.add_run(run)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    settings = Settings(home=tmp_path / "home", mlflow_uri="")
+    settings.create_home()
+    monkeypatch.setenv("GATEHOUSE_HOME", str(settings.home))
+    monkeypatch.setattr(schedules, "open_registry", lambda *_: SimpleNamespace(champion=lambda: 1))
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "events.csv").write_text("user_id,item_id,timestamp\n")
+    remember(settings, "shop", {**OPTIONS, "data": str(folder)})
+    with dg.instance_for_test() as instance:
+        yield World(settings, folder, instance)
+
+
+def config(request: Any) -> dict[str, Any]:
+    found: dict[str, Any] = request.run_config["resources"]["workspace"]["config"]
+    return found
+
+
+def test_a_night_repeats_the_last_run_of_each_dataset(world: World) -> None:
+    remember(world.settings, "tiny", {"dataset": "tiny"})
+    asked = world.tick("nightly").run_requests
+    assert {each.tags["gatehouse/dataset"]: config(each) for each in asked} == {
+        "shop": {**OPTIONS, "data": str(world.folder)},
+        "tiny": {"dataset": "tiny"},
+    }
+
+
+def test_a_week_trains_anew_beside_all_baselines(world: World) -> None:
+    (request,) = world.tick("weekly").run_requests
+    assert config(request) == {**OPTIONS, "data": str(world.folder), "retrain": True, "baselines": "all"}
+
+
+def test_an_update_is_asked_for_where_files_have_changed_since_the_last_one(world: World) -> None:
+    (request,) = world.tick("half_hourly").run_requests
+    assert config(request) == {**OPTIONS, "data": str(world.folder)}
+    world.ran(request, dg.DagsterRunStatus.SUCCESS)
+    tick = world.tick("half_hourly", 30)
+    assert not tick.run_requests
+    assert tick.skip_message == f"shop: no file in {world.folder} has changed since the last update"
+    with (world.folder / "events.csv").open("a") as file:
+        file.write("u,i,2024-01-01\n")
+    assert len(world.tick("half_hourly", 30).run_requests) == 1
+
+
+def test_an_update_that_failed_is_asked_for_again(world: World) -> None:
+    (request,) = world.tick("half_hourly").run_requests
+    world.ran(request, dg.DagsterRunStatus.FAILURE)
+    assert len(world.tick("half_hourly", 30).run_requests) == 1
+
+
+@pytest.mark.parametrize("job", ["release_job", "update_job"])
+def test_no_update_while_a_run_of_the_dataset_is_at_work(world: World, job: str) -> None:
+    tags = {"gatehouse/dataset": "shop"}
+    world.instance.add_run(dg.DagsterRun(job_name=job, tags=tags, status=dg.DagsterRunStatus.STARTED))
+    assert world.tick("half_hourly").skip_message == "shop: a run is at work"
+
+
+def test_no_update_without_a_champion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "open_registry", lambda *_: SimpleNamespace(champion=lambda: None))
+    assert world.tick("half_hourly").skip_message == "shop: no champion yet, which an update would start from"
+
+
+def test_one_dataset_is_updated_while_another_one_has_nothing_new(world: World) -> None:
+    remember(world.settings, "tiny", {"dataset": "tiny"})
+    tick = world.tick("half_hourly")
+    assert [each.tags["gatehouse/dataset"] for each in tick.run_requests] == ["shop"]
+    (world.settings.home / "datasets.json").write_text(json.dumps({"tiny": {"dataset": "tiny"}}))
+    assert world.tick("half_hourly").skip_message == "tiny: its data ships with Gatehouse and never changes"
+
+
+@pytest.mark.parametrize("name", ["nightly", "weekly", "half_hourly"])
+def test_a_home_without_a_run_asks_for_nothing(world: World, name: str) -> None:
+    (world.settings.home / "datasets.json").unlink()
+    tick = world.tick(name)
+    assert not tick.run_requests
+    assert "nothing was run in this home yet" in tick.skip_message
+
+
+def test_one_switch_turns_all_on() -> None:
+    code = (
+        "from orchestration.definitions import defs\n"
+        "names = ('nightly', 'weekly', 'half_hourly')\n"
+        "print(*(defs.resolve_schedule_def(name).default_status.value for name in names))"
+    )
+    environ = {"GATEHOUSE_SCHEDULES": "on", "PATH": "", "PYTHONPATH": str(Path(__file__).parents[3])}
+    found = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["RUNNING"] * 3
