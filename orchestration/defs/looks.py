@@ -25,6 +25,8 @@ KINDS: dict[str, set[str]] = {
     "item_index": {"milvus"},
     "evaluation": {"pytorch", "mlflow"},
     "verdict": {"yaml", "mlflow"},
+    "refit": {"pytorch", "mlflow"},
+    "id_update": {"pytorch", "mlflow"},
     "online_features": {"feast"},
     "champion": {"mlflow"},
     "experiment_reports": {"scipy"},

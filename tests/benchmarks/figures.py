@@ -93,11 +93,11 @@ def read_graph() -> dict[str, Asset]:
     from orchestration.definitions import defs
 
     graph = defs.resolve_asset_graph()
-    checked = {check.asset_key for check in graph.asset_check_keys}
+    checked = {check.asset_key for check in graph.asset_check_keys if graph.get(check).blocking}
     found = {}
     for key in graph.toposorted_asset_keys:
-        if graph.get(key).group_name == "experiments":
-            continue
+        if graph.get(key).group_name not in COLOURS:
+            continue  # not of a run
         spec, definition = graph.get(key), defs.get_assets_def(key)
         found[key.to_user_string()] = Asset(
             group=spec.group_name or "",
