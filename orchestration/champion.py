@@ -34,6 +34,8 @@ class Champion:
 
     version: int | None = None
     """Its number; None without a champion, or if it is the evaluated version or its refit."""
+    judged: int | None = None
+    """Number of what is measured: of a refit its judged twin."""
     release: Release | None = None
     """What is measured: the champion, or of a refit its judged twin; None if it cannot be loaded."""
     note: str | None = None
@@ -79,12 +81,14 @@ def load_champion(
         check_may_serve(registry, read(registry, number))
         release = Release.load(settings, dataset, measured)
     except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
-        return Champion(version=number, note=f"champion {number} cannot be measured: {error}")
+        return Champion(version=number, judged=measured, note=f"champion {number} cannot be measured: {error}")
     try:
         frames = own_frames(release.schema, tables, asked, corpus)
     except InputError as error:
-        return Champion(version=number, release=release, note=f"champion {number} cannot be measured: {error}")
-    return Champion(version=number, release=release, asked=frames[0], corpus=frames[1])
+        return Champion(
+            version=number, judged=measured, release=release, note=f"champion {number} cannot be measured: {error}"
+        )
+    return Champion(version=number, judged=measured, release=release, asked=frames[0], corpus=frames[1])
 
 
 def own_frames(

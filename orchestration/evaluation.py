@@ -151,7 +151,7 @@ def evaluate_version(
         yield TWO_TOWER, own
         yield from _baselines([name for name in baselines if name not in large], window, seed, log)
         if search := champion.search():
-            log(f"evaluating the champion, version {champion.version}")
+            log(f"evaluating the champion, version {champion.version}, by version {champion.judged}")
             yield CHAMPION, search
 
     core_N, slices = _core(window.before), window.slices(value, tables, fields, windows)
@@ -181,7 +181,7 @@ def evaluate_version(
         index_users=index_users,
         parity=parity,
         slice_values=dict(slices.values),
-        drift=measure_drift(registry, value.version, tables.schema, champion.version),
+        drift=measure_drift(registry, value.version, tables.schema, champion.judged),
         sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
         difference=_difference(measured["whole"], window, tables, seed),
         notes=_notes(baselines, large),

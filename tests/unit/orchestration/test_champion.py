@@ -101,4 +101,5 @@ def test_in_place_of_a_refit_its_judged_twin_is_measured(
     settings: Any = None
     found = load_champion(settings, "shop", 3, tables, *frames(tables))
     assert found.version == (champion if loaded else None)
+    assert found.judged == loaded
     assert found.cut == (CUT.replace(day=loaded) if loaded else None)
