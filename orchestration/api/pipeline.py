@@ -42,7 +42,7 @@ def run(data: str | Path | None = None, *, dataset: str | None = None, **options
     name = dataset or guess_dataset(folder)
     settings = prepare()
     from orchestration.pipeline import run_pipeline
-    from orchestration.reporting.report import run_summary
+    from orchestration.reporting.summary import run_summary
 
     config = {"dataset": name, "data": None if folder is None else str(folder)}
     judged = run_pipeline(config | options)

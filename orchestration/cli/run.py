@@ -85,7 +85,8 @@ def run(
     if not as_json:
         typer.echo(announcement(settings, config), err=True)
     from orchestration.pipeline import run_pipeline
-    from orchestration.reporting.report import run_report, run_summary
+    from orchestration.reporting.report import run_report
+    from orchestration.reporting.summary import run_summary
 
     judged = run_pipeline(config, quiet=as_json)
     summary = run_summary(settings, judged)

@@ -21,7 +21,7 @@ from orchestration.online import load_features
 from orchestration.reporting.gate_checks import check_results, check_specs
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
-from orchestration.reporting.report import drift_markdown, metrics_markdown
+from orchestration.reporting.tables import drift_markdown, metrics_markdown
 from orchestration.verdict import seal_verdict
 from orchestration.workspace import Workspace, fill
 from serving.corpus import open_corpus

@@ -8,7 +8,7 @@ from feature_repo.whole_file import write_text
 from orchestration.asset_files import DIFFERENCE_PAGE, version_folder
 from orchestration.asset_values import Judged
 from orchestration.difference_page.page import difference_html
-from orchestration.reporting.report import read_evaluation
+from orchestration.reporting.summary import read_evaluation
 from serving.gate.verdict import Verdict
 from serving.registry import Registry
 

@@ -14,7 +14,7 @@ from orchestration.data_page.html import POLICY, STYLE
 from orchestration.difference import METRIC, Difference
 from orchestration.difference_page import plots
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
-from orchestration.reporting.report import VIEWS
+from orchestration.reporting.tables import VIEWS
 from orchestration.reporting.text import plain
 from serving.gate.verdict import Verdict
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestration.evaluated import TWO_TOWER, Evaluated
-from orchestration.reporting.report import views_of
+from orchestration.reporting.tables import views_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from orchestration.asset_files import DATA_JSON, DATA_PAGE
-from orchestration.reporting.report import run_summary
+from orchestration.reporting.summary import run_summary
 from serving.registry import Registry
 from tests.pipeline.conftest import Released
 from tests.pipeline.planted import Home
