@@ -8,6 +8,7 @@ ends.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -45,6 +46,7 @@ class MilvusIndex(MilvusReader):
         # An incomplete collection is what a killed build left behind.
         if stored:
             self.drop(name)
+        self._forget_killed_creation(name)
         columns = filled(items.rename(numbered(self.fields.types)))
         self._create(wanted, columns.columns)
         for start in track(range(0, len(items), ROWS_AT_ONCE), f"inserts of {ROWS_AT_ONCE:,} items"):
@@ -57,6 +59,12 @@ class MilvusIndex(MilvusReader):
         if built != wanted:
             raise RuntimeError(f"{name} holds {built.rows if built else 0:,} of {len(items):,} items; build it again")
         return wanted
+
+    def _forget_killed_creation(self, name: str) -> None:
+        """Remove the folder of a collection that Milvus Lite was killed while creating: it would refuse the name."""
+        folder = self.settings.milvus_folder / "collections" / name
+        if self.settings.milvus_server is None and folder.is_dir() and not (folder / "schema.json").exists():
+            shutil.rmtree(folder)
 
     def _create(self, info: CollectionInfo, columns: Collection[str]) -> None:
         index, params = self._client.prepare_index_params(), self.settings.index

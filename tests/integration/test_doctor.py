@@ -153,6 +153,15 @@ def test_what_is_planted_is_named(
         assert problem.startswith(text)
 
 
+def test_a_creation_that_was_killed_does_not_refuse_the_name(settings: Settings) -> None:
+    """Milvus Lite makes the folder first, and its schema last."""
+    (settings.milvus_folder / "collections" / "shop_items_v99" / "wal").mkdir(parents=True)
+    collection_of_nobody(settings, Path())
+    with MilvusIndex(settings, Fields(types={})) as index:
+        info = index.info("shop_items_v99")
+    assert info is not None and info.complete
+
+
 def test_a_lost_manifest_is_named(settings: Settings, artifacts: Path) -> None:
     path = open_registry(settings, DATASET).run_file(1, "manifest.json")
     kept = path.rename(path.with_name("elsewhere"))
