@@ -101,7 +101,7 @@ def flags(answer: dict[str, Any]) -> list[str]:
 
 def engine(served: Served, version: int) -> psutil.Process:
     """Engine process of a version."""
-    (found,) = [each for each in served.engines() if each.cmdline()[-1] == str(version)]
+    (found,) = [each for each in served.engines() if str(version) in each.cmdline()]
     return found
 
 

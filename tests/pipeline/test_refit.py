@@ -160,7 +160,8 @@ def test_the_next_challenger_is_compared_with_the_judged_twin_of_what_serves(sto
     reasons = story.nights["second"].ended.data["reasons"]
     assert any("against champion" in reason for reason in reasons)
     assert not any("past the hold-out's start" in reason for reason in reasons)
-    evaluation = next(story.shop.home.settings.home.rglob(f"v{challenger.version}/evaluation_*/evaluation.json"))
+    folder = story.shop.home.settings.home / "data" / story.shop.dataset
+    (evaluation,) = folder.rglob(f"v{challenger.version}/evaluation_*/evaluation.json")
     assert json.loads(evaluation.read_text())["champion_cut"] == twin.cut.isoformat()
 
 
