@@ -18,7 +18,7 @@ from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
 from serving.release.history import may_serve, predecessors, record
-from serving.release.judged_twin import judged_twin
+from serving.release.judged_twin import stands_beside
 from serving.release.load import check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read
 from serving.release.mirror import try_to_mirror
@@ -67,7 +67,9 @@ def promote_challenger(settings: Settings, dataset: str, version: int) -> Manife
         manifest, champion = read(registry, version), registry.champion()
         against = manifest.against
         # Without a champion, because the alias was deleted, the version mends it.
-        if champion not in (None, against, version) and not _beside(registry, champion, (manifest.judged, against)):
+        if champion not in (None, against, version) and not stands_beside(
+            registry, champion, (manifest.judged, against)
+        ):
             raise ReleaseError(
                 f"{dataset} version {version} is not promoted: it was judged against {_shown(against)}, and now"
                 f" {_shown(champion)} serves. Judge another challenger (`gatehouse run --retrain`), or promote this one"
@@ -107,18 +109,6 @@ def rollback(
             f"{dataset} has no version to go back to: {_shown(champion)} serves, and no version that served before it"
             " is recorded. `gatehouse releases` lists all versions, `gatehouse promote VERSION` moves on purpose"
         )
-
-
-def _beside(registry: Registry, champion: int | None, compared: tuple[int | None, ...]) -> bool:
-    """Whether a champion stands beside the judged twin of what a version was compared with, or of itself.
-
-    Args:
-        registry: the registry.
-        champion: what serves.
-        compared: the versions, of which None is none.
-    """
-    twins = {judged_twin(registry, each) for each in compared if each is not None}
-    return champion is not None and judged_twin(registry, champion) in twins
 
 
 def move_to_first_whole(

@@ -32,9 +32,16 @@ IN_REFITS = [
     ),
     Mistake(
         name="a night that no update may precede",
-        module="serving.release.promotion",
-        right="judged_twin(registry, champion) in twins",
-        wrong="champion in twins",
+        module="serving.release.judged_twin",
+        right="twin = judged_twin(registry, champion)",
+        wrong="twin = champion",
+        test=f"{TWINS}::test_what_stands_beside_the_same_twin_was_compared",
+    ),
+    Mistake(
+        name="no update promoted once the twin's opponent was removed",
+        module="serving.release.judged_twin",
+        right="except LookupError:",
+        wrong="except ZeroDivisionError:",
         test=f"{TWINS}::test_what_stands_beside_the_same_twin_was_compared",
     ),
     Mistake(

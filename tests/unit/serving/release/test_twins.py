@@ -6,8 +6,7 @@ import pytest
 
 from serving.registry import CHAMPION, PARENT, TRAINING, Registry
 from serving.release.history import record
-from serving.release.judged_twin import judged_twin, refits_of
-from serving.release.promotion import _beside
+from serving.release.judged_twin import judged_twin, refits_of, stands_beside
 from serving.release.retention import kept_versions
 from tests.unit.serving.memory_registry import MemoryRegistry
 
@@ -50,9 +49,12 @@ def test_a_kept_refit_keeps_its_twin(registry: MemoryRegistry) -> None:
         (5, (6, 5), True),
         (1, (1, None), True),  # a refit after its twin
         (None, (1, 6), False),
+        (3, (1, 9), True),  # 9, what the twin was compared with, was removed
+        (3, (6, 9), False),
+        (1, (9, 1), True),
     ],
 )
 def test_what_stands_beside_the_same_twin_was_compared(
     registry: Registry, champion: int | None, compared: tuple[int | None, ...], beside: bool
 ) -> None:
-    assert _beside(registry, champion, compared) is beside
+    assert stands_beside(registry, champion, compared) is beside
