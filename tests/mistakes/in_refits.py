@@ -31,6 +31,13 @@ IN_REFITS = [
         test=f"{TWINS}::test_a_kept_refit_keeps_its_twin",
     ),
     Mistake(
+        name="the base of a kept update removed",
+        module="serving.release.retention",
+        right="for base, version in bases.items():",
+        wrong="for base, version in ():",
+        test=f"{TWINS}::test_a_kept_update_keeps_the_version_that_the_next_one_starts_from",
+    ),
+    Mistake(
         name="a night that no update may precede",
         module="serving.release.judged_twin",
         right="twin = judged_twin(registry, champion)",
