@@ -32,6 +32,10 @@ LOCK_SECONDS = 60
 RETRY_SECONDS = 0.2
 
 
+class LostLockError(ReleaseError):
+    """Another home has taken the lock over: no further version is tried."""
+
+
 def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
     """Make a version the champion.
 
@@ -130,13 +134,21 @@ def move_to_first_whole(
 
     Returns:
         Its manifest, None if there is none; and what was skipped, in words.
+
+    Raises:
+        LostLockError: another home has taken the lock over. The champion is untouched.
     """
+    from mlflow.exceptions import MlflowException
+
     skipped: list[str] = []
     for version in versions:
         try:
             manifest = check_version(settings, registry, version)
             move(settings, registry, manifest, lock)
-        except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
+        except LostLockError:
+            raise
+        # A RuntimeError is a ReleaseError as well, and what an index raises that is busy.
+        except (RuntimeError, MlflowException, UnsafeArchiveError, LookupError, OSError) as error:
             skipped.append(f"version {version} is skipped: {error}")
             warn(skipped[-1])
         else:
@@ -207,17 +219,22 @@ def move(settings: Settings, registry: Registry, manifest: Manifest, lock: Regis
         lock: the held lock of the champion.
 
     Raises:
-        ReleaseError: another home has taken the lock over. The champion is untouched.
+        LostLockError: another home has taken the lock over. The champion is untouched.
     """
     former = registry.champion()
     # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
     if former is not None and may_serve(tags := registry.tags(former)) and PROMOTED not in tags:
         registry.set_tags(former, {PROMOTED: "true"})
+    _check_held(lock, registry.dataset)  # before the history, which is the other home's by then
     record(registry, manifest.version)
-    if not lock.is_held():
-        raise ReleaseError(f"{lock.name} of {registry.dataset} was taken over by another home: try again")
+    _check_held(lock, registry.dataset)
     registry.set_champion(manifest.version)
     try_to_mirror(settings, registry.dataset)
+
+
+def _check_held(lock: RegistryLock, dataset: str) -> None:
+    if not lock.is_held():
+        raise LostLockError(f"{lock.name} of {dataset} was taken over by another home: try again")
 
 
 @contextmanager

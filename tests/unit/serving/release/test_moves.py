@@ -1,0 +1,78 @@
+"""Moves of the champion in a registry in memory: what stops one, what is skipped, what is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from serving.index.milvus_connection import IndexBusyError
+from serving.release import promotion
+from serving.release.history import record, served
+from serving.release.manifest import ReleaseError
+from serving.release.promotion import LostLockError, move, move_to_first_whole
+from tests.unit.serving.memory_registry import MemoryRegistry
+
+SETTINGS: Any = None
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Three versions that passed, of which the third serves after the others."""
+    made: Any = MemoryRegistry()
+    made.add("passed", "passed", "passed")
+    for version in (1, 2, 3):
+        record(made, version)
+        made.set_champion(version)
+    monkeypatch.setattr(promotion, "try_to_mirror", lambda *_: None)
+    monkeypatch.setattr(promotion, "check_version", lambda _, __, version: sealed(version))
+    return made
+
+
+def sealed(version: int) -> Any:
+    return SimpleNamespace(version=version)
+
+
+def lock(*held: bool) -> Any:
+    """A lock that answers so, and by the last answer from then on."""
+    answers = list(held)
+    return SimpleNamespace(name="lock", is_held=lambda: answers.pop(0) if len(answers) > 1 else answers[0])
+
+
+@pytest.mark.parametrize(("held", "history"), [((False,), (1, 2, 3)), ((True, False), (1,))])
+def test_who_lost_the_lock_moves_nothing(registry: Any, held: Sequence[bool], history: tuple[int, ...]) -> None:
+    """Nor is the history written, unless the lock was lost while it was."""
+    with pytest.raises(LostLockError, match="taken over by another home"):
+        move(SETTINGS, registry, sealed(1), lock(*held))
+    assert (registry.champion(), served(registry)) == (3, history)
+
+
+def test_a_lost_lock_is_no_broken_version(registry: Any) -> None:
+    told: list[str] = []
+    with pytest.raises(LostLockError):
+        move_to_first_whole(SETTINGS, registry, (2, 1), lock(False), warn=told.append)
+    assert (registry.champion(), served(registry), told) == (3, (1, 2, 3), [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReleaseError("lost"), IndexBusyError("another process writes"), MlflowException("no answer"), KeyError("gone"),
+        OSError("disk"), RuntimeError("no program"),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_with_a_version_the_next_is_tried(
+    registry: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def check(_: Any, __: Any, version: int) -> Any:
+        if version == 2:
+            raise error
+        return sealed(version)
+
+    monkeypatch.setattr(promotion, "check_version", check)
+    moved, skipped = move_to_first_whole(SETTINGS, registry, (2, 1), lock(True), warn=lambda _: None)
+    assert (moved, registry.champion()) == (sealed(1), 1)
+    assert len(skipped) == 1 and skipped[0].startswith("version 2 is skipped: ")
