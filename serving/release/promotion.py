@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from serving.gate.verdict import Outcome
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
 from serving.release.history import may_serve, predecessors, record
-from serving.release.judged_twin import stands_beside
+from serving.release.judged_twin import judged_twin, stands_beside
 from serving.release.load import check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read
 from serving.release.mirror import try_to_mirror
@@ -27,7 +27,7 @@ from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 PROMOTED = "gatehouse.promoted"
-"""Tag of every version that has been champion."""
+"""Tag of every version that has been champion, and of the judged twin of such a refit."""
 LOCK_SECONDS = 60
 RETRY_SECONDS = 0.2
 
@@ -184,8 +184,16 @@ def _promote(
     if override:
         registry.set_tags(version, override)
     move(settings, registry, manifest, lock)
-    registry.set_tags(version, {PROMOTED: "true"})
+    _note_promoted(registry, version)
     return manifest
+
+
+def _note_promoted(registry: Registry, version: int) -> None:
+    """Note that a version has served: no run promotes it again, nor the judged twin that it repeats."""
+    for each in (version, judged_twin(registry, version)):
+        with suppress(LookupError):  # the twin was removed
+            if PROMOTED not in registry.tags(each):
+                registry.set_tags(each, {PROMOTED: "true"})
 
 
 def _shown(champion: int | None) -> str:
@@ -223,8 +231,8 @@ def move(settings: Settings, registry: Registry, manifest: Manifest, lock: Regis
     """
     former = registry.champion()
     # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
-    if former is not None and may_serve(tags := registry.tags(former)) and PROMOTED not in tags:
-        registry.set_tags(former, {PROMOTED: "true"})
+    if former is not None and may_serve(registry.tags(former)):
+        _note_promoted(registry, former)
     _check_held(lock, registry.dataset)  # before the history, which is the other home's by then
     record(registry, manifest.version)
     _check_held(lock, registry.dataset)

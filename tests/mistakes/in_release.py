@@ -96,6 +96,13 @@ IN_RELEASE = [
         test=f"{MOVES}::test_who_lost_the_lock_moves_nothing",
     ),
     Mistake(
+        name="the judged twin of a refit that was rolled back promoted",
+        module="serving.release.promotion",
+        right="for each in (version, judged_twin(registry, version)):",
+        wrong="for each in (version,):",
+        test=f"{MOVES}::test_with_a_refit_its_judged_twin_is_noted_as_promoted",
+    ),
+    Mistake(
         name="a lost lock taken for a broken version",
         module="serving.release.promotion",
         right="except LostLockError:",

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
+from serving.gate.verdict import Outcome, Verdict
 from serving.index.milvus_connection import IndexBusyError
+from serving.registry import PARENT, TRAINING
 from serving.release import promotion
 from serving.release.history import record, served
 from serving.release.manifest import ReleaseError
-from serving.release.promotion import LostLockError, move, move_to_first_whole
+from serving.release.promotion import PROMOTED, LostLockError, move, move_to_first_whole
 from tests.unit.serving.memory_registry import MemoryRegistry
 
 SETTINGS: Any = None
@@ -33,7 +35,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def sealed(version: int) -> Any:
-    return SimpleNamespace(version=version)
+    return SimpleNamespace(version=version, verdict=Verdict(Outcome.PASSED, ()))
 
 
 def lock(*held: bool) -> Any:
@@ -48,6 +50,27 @@ def test_who_lost_the_lock_moves_nothing(registry: Any, held: Sequence[bool], hi
     with pytest.raises(LostLockError, match="taken over by another home"):
         move(SETTINGS, registry, sealed(1), lock(*held))
     assert (registry.champion(), served(registry)) == (3, history)
+
+
+def test_with_a_refit_its_judged_twin_is_noted_as_promoted(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else, after a rollback from the refit, the same run would promote what it repeats."""
+    registry.add("passed")
+    registry.add("passed", **{TRAINING: "refit", PARENT: "4"})
+    monkeypatch.setattr(promotion, "read", lambda _, version: sealed(version))
+    monkeypatch.setattr(promotion, "check_whole", lambda *_: None)
+    promotion._promote(SETTINGS, registry, 5, None, lock(True))
+    assert [PROMOTED in registry.tags(version) for version in (4, 5)] == [True, True]
+
+
+def test_a_refit_that_is_left_was_promoted_with_its_judged_twin(registry: Any) -> None:
+    """Also one that a person has moved the alias to, or whose twin is gone."""
+    registry.add("passed")
+    registry.add("passed", **{TRAINING: "refit", PARENT: "4"})
+    for gone in (False, True):
+        registry.set_champion(5)
+        move(SETTINGS, registry, sealed(3), lock(True))
+        assert PROMOTED in registry.tags(5) and (gone or PROMOTED in registry.tags(4))
+        registry.stored.pop(4, None)
 
 
 def test_a_lost_lock_is_no_broken_version(registry: Any) -> None:
