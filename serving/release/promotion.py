@@ -17,7 +17,7 @@ from serving.gate.verdict import Outcome
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
-from serving.release.history import may_serve, predecessors, record
+from serving.release.history import may_serve, predecessors, record, served
 from serving.release.judged_twin import judged_twin, stands_beside
 from serving.release.load import check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read
@@ -30,6 +30,10 @@ PROMOTED = "gatehouse.promoted"
 """Tag of every version that has been champion, and of the judged twin of such a refit."""
 LOCK_SECONDS = 60
 RETRY_SECONDS = 0.2
+
+
+class TakenBackError(ReleaseError):
+    """The champion that an update started from was taken back: the update would undo that."""
 
 
 class LostLockError(ReleaseError):
@@ -55,19 +59,26 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         return _promote(settings, Registry(settings, dataset), version, override_reason, lock)
 
 
-def promote_challenger(settings: Settings, dataset: str, version: int) -> Manifest:
-    """Promote a passed version over the champion that it was compared with.
+def promote_challenger(settings: Settings, dataset: str, version: int, *, started_from: int | None = None) -> Manifest:
+    """Promote a passed version over the champion that it was compared with, or one beside the same judged twin.
 
     Args:
         settings: the home and its services.
         dataset: name of the dataset.
         version: number of the version.
+        started_from: champion that an update started from; None for what is no update.
 
     Raises:
+        TakenBackError: that champion was taken back meanwhile.
         ReleaseError: as `promote`; also if the champion has moved since the comparison.
     """
     with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
+        if started_from is not None and started_from not in (registry.champion(), *served(registry)):
+            raise TakenBackError(
+                f"{dataset} version {version} is not promoted: version {started_from}, which it updates, was taken back"
+                f" meanwhile. `gatehouse promote {version}` promotes it on purpose"
+            )
         manifest, champion = read(registry, version), registry.champion()
         against = manifest.against
         # Without a champion, because the alias was deleted, the version mends it.

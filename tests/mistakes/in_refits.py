@@ -38,6 +38,20 @@ IN_REFITS = [
         test=f"{TWINS}::test_a_kept_update_keeps_the_version_that_the_next_one_starts_from",
     ),
     Mistake(
+        name="an update that undoes a rollback",
+        module="serving.release.promotion",
+        right="if started_from is not None and started_from not in",
+        wrong="if False and started_from not in",
+        test="tests/unit/serving/release/test_moves.py::test_an_update_does_not_undo_a_rollback",
+    ),
+    Mistake(
+        name="a verdict of guards over an override",
+        module="orchestration.defs.updates",
+        right="never_passed(twin) or ",
+        wrong="",
+        test="tests/unit/orchestration/test_updates.py::test_what_serves_by_an_override_is_not_updated",
+    ),
+    Mistake(
         name="a night that no update may precede",
         module="serving.release.judged_twin",
         right="twin = judged_twin(registry, champion)",

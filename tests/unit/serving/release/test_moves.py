@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,14 @@ from serving.registry import PARENT, TRAINING
 from serving.release import promotion
 from serving.release.history import record, served
 from serving.release.manifest import ReleaseError
-from serving.release.promotion import PROMOTED, LostLockError, move, move_to_first_whole
+from serving.release.promotion import (
+    PROMOTED,
+    LostLockError,
+    TakenBackError,
+    move,
+    move_to_first_whole,
+    promote_challenger,
+)
 from tests.unit.serving.memory_registry import MemoryRegistry
 
 SETTINGS: Any = None
@@ -34,8 +42,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Any:
     return made
 
 
-def sealed(version: int) -> Any:
-    return SimpleNamespace(version=version, verdict=Verdict(Outcome.PASSED, ()))
+def sealed(version: int, **more: Any) -> Any:
+    return SimpleNamespace(version=version, **more, verdict=Verdict(Outcome.PASSED, ()))
 
 
 def lock(*held: bool) -> Any:
@@ -50,6 +58,27 @@ def test_who_lost_the_lock_moves_nothing(registry: Any, held: Sequence[bool], hi
     with pytest.raises(LostLockError, match="taken over by another home"):
         move(SETTINGS, registry, sealed(1), lock(*held))
     assert (registry.champion(), served(registry)) == (3, history)
+
+
+@pytest.mark.parametrize(("back_to", "goes"), [(None, True), (4, False), (5, False)])
+def test_an_update_does_not_undo_a_rollback(
+    registry: Any, monkeypatch: pytest.MonkeyPatch, back_to: int | None, goes: bool
+) -> None:
+    """4 served, then its updates 5 and 6; 7 started from 6, and a person went back while it was at work."""
+    registry.add("passed")
+    registry.add("passed", "passed", "passed", **{TRAINING: "refit", PARENT: "4"})
+    monkeypatch.setattr(promotion, "Registry", lambda *_: registry)
+    monkeypatch.setattr(promotion, "promotion_lock", lambda *_: nullcontext(lock(True)))
+    monkeypatch.setattr(promotion, "read", lambda _, version: sealed(version, judged=4, against=3))
+    monkeypatch.setattr(promotion, "check_whole", lambda *_: None)
+    for version in (4, 5, 6, *([back_to] if back_to else [])):
+        move(SETTINGS, registry, sealed(version), lock(True))
+    if goes:
+        promote_challenger(SETTINGS, "shop", 7, started_from=6)
+    else:
+        with pytest.raises(TakenBackError, match="version 6, which it updates, was taken back"):
+            promote_challenger(SETTINGS, "shop", 7, started_from=6)
+    assert registry.champion() == (7 if goes else back_to)
 
 
 def test_with_a_refit_its_judged_twin_is_noted_as_promoted(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
