@@ -20,7 +20,7 @@ from serving.registry.tags import BASE
 from serving.release.judged_twin import judged_twin
 from serving.release.load import champion_of, check_may_serve
 from serving.release.manifest import Manifest, read, verified_files
-from serving.release.promotion import PROMOTED, promote_challenger
+from serving.release.promotion import PROMOTED, TakenBackError, promote_challenger
 
 
 @dg.asset(group_name="updates", compute_kind="pytorch", deps=["online_features"])
@@ -37,7 +37,8 @@ def id_update(
     registry = Registry(settings, source.dataset)
     champion = read(registry, champion_of(registry))
     check_may_serve(registry, champion)
-    if reason := nothing_new(champion, source):
+    twin = read(registry, champion.judged)
+    if reason := never_passed(twin) or nothing_new(champion, source):
         context.log.info(reason)
         return dg.MaterializeResult(metadata={"skipped": reason, "champion": champion.version})
     digest = read_schema(source).digest
@@ -46,7 +47,7 @@ def id_update(
             f"version {champion.version} has another feature schema than these data ({champion.schema_digest}, not "
             f"{digest}): its towers do not take other features. The next release does: `gatehouse run`"
         )
-    twin, asked = read(registry, champion.judged), read_policy(settings.gate_policy).update
+    asked = read_policy(settings.gate_policy).update
     base = _base(registry, champion)
     tags = {BASE: str(base.version)}
     value = refit_version(context, workspace, user_features, item_features, twin, base, asked, tags)
@@ -55,9 +56,22 @@ def id_update(
     if serves and judged_twin(registry, champion_of(registry)) != twin.version:
         context.log.info(f"version {value.version} is not promoted: another release came meanwhile")
     elif serves:
-        promote_challenger(settings, source.dataset, value.version)
+        try:
+            promote_challenger(settings, source.dataset, value.version, started_from=champion.version)
+        except TakenBackError as error:
+            context.log.info(str(error))
     facts: dict[str, Any] = {"version": value.version, "updated from": base.version, "judged twin": twin.version}
     return dg.MaterializeResult(metadata=facts | {"outcome": outcome.value, "champion": registry.champion() or 0})
+
+
+def never_passed(twin: Manifest) -> str | None:
+    """Say that the champion's quality passed nowhere, so that guards alone let no update serve; None if it did."""
+    if twin.verdict.outcome is Outcome.PASSED:
+        return None
+    return (
+        f"no update: version {twin.version}, which was judged, is {twin.verdict.outcome.value} and serves by an "
+        "override, which an update would not inherit. The next release that passes is updated"
+    )
 
 
 def nothing_new(champion: Manifest, source: Source) -> str | None:

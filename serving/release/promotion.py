@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from serving.gate.verdict import Outcome
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
-from serving.release.history import may_serve, predecessors, record
-from serving.release.judged_twin import judged_twin
+from serving.release.history import may_serve, predecessors, record, served
+from serving.release.judged_twin import judged_twin, stands_beside
 from serving.release.load import check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read
 from serving.release.mirror import try_to_mirror
@@ -27,9 +27,17 @@ from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 PROMOTED = "gatehouse.promoted"
-"""Tag of every version that has been champion."""
+"""Tag of every version that has been champion, and of the judged twin of such a refit."""
 LOCK_SECONDS = 60
 RETRY_SECONDS = 0.2
+
+
+class TakenBackError(ReleaseError):
+    """The champion that an update started from was taken back: the update would undo that."""
+
+
+class LostLockError(ReleaseError):
+    """Another home has taken the lock over: no further version is tried."""
 
 
 def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
@@ -51,23 +59,32 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         return _promote(settings, Registry(settings, dataset), version, override_reason, lock)
 
 
-def promote_challenger(settings: Settings, dataset: str, version: int) -> Manifest:
-    """Promote a passed version over the champion that it was compared with.
+def promote_challenger(settings: Settings, dataset: str, version: int, *, started_from: int | None = None) -> Manifest:
+    """Promote a passed version over the champion that it was compared with, or one beside the same judged twin.
 
     Args:
         settings: the home and its services.
         dataset: name of the dataset.
         version: number of the version.
+        started_from: champion that an update started from; None for what is no update.
 
     Raises:
+        TakenBackError: that champion was taken back meanwhile.
         ReleaseError: as `promote`; also if the champion has moved since the comparison.
     """
     with promotion_lock(settings, dataset) as lock:
         registry = Registry(settings, dataset)
+        if started_from is not None and started_from not in (registry.champion(), *served(registry)):
+            raise TakenBackError(
+                f"{dataset} version {version} is not promoted: version {started_from}, which it updates, was taken back"
+                f" meanwhile. `gatehouse promote {version}` promotes it on purpose"
+            )
         manifest, champion = read(registry, version), registry.champion()
         against = manifest.against
         # Without a champion, because the alias was deleted, the version mends it.
-        if champion not in (None, against, version) and not _beside(registry, champion, (manifest.judged, against)):
+        if champion not in (None, against, version) and not stands_beside(
+            registry, champion, (manifest.judged, against)
+        ):
             raise ReleaseError(
                 f"{dataset} version {version} is not promoted: it was judged against {_shown(against)}, and now"
                 f" {_shown(champion)} serves. Judge another challenger (`gatehouse run --retrain`), or promote this one"
@@ -109,18 +126,6 @@ def rollback(
         )
 
 
-def _beside(registry: Registry, champion: int | None, compared: tuple[int | None, ...]) -> bool:
-    """Whether a champion stands beside the judged twin of what a version was compared with, or of itself.
-
-    Args:
-        registry: the registry.
-        champion: what serves.
-        compared: the versions, of which None is none.
-    """
-    twins = {judged_twin(registry, each) for each in compared if each is not None}
-    return champion is not None and judged_twin(registry, champion) in twins
-
-
 def move_to_first_whole(
     settings: Settings,
     registry: Registry,
@@ -140,13 +145,21 @@ def move_to_first_whole(
 
     Returns:
         Its manifest, None if there is none; and what was skipped, in words.
+
+    Raises:
+        LostLockError: another home has taken the lock over. The champion is untouched.
     """
+    from mlflow.exceptions import MlflowException
+
     skipped: list[str] = []
     for version in versions:
         try:
             manifest = check_version(settings, registry, version)
             move(settings, registry, manifest, lock)
-        except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
+        except LostLockError:
+            raise
+        # A RuntimeError is a ReleaseError as well, and what an index raises that is busy.
+        except (RuntimeError, MlflowException, UnsafeArchiveError, LookupError, OSError) as error:
             skipped.append(f"version {version} is skipped: {error}")
             warn(skipped[-1])
         else:
@@ -182,8 +195,16 @@ def _promote(
     if override:
         registry.set_tags(version, override)
     move(settings, registry, manifest, lock)
-    registry.set_tags(version, {PROMOTED: "true"})
+    _note_promoted(registry, version)
     return manifest
+
+
+def _note_promoted(registry: Registry, version: int) -> None:
+    """Note that a version has served: no run promotes it again, nor the judged twin that it repeats."""
+    for each in (version, judged_twin(registry, version)):
+        with suppress(LookupError):  # the twin was removed
+            if PROMOTED not in registry.tags(each):
+                registry.set_tags(each, {PROMOTED: "true"})
 
 
 def _shown(champion: int | None) -> str:
@@ -217,17 +238,22 @@ def move(settings: Settings, registry: Registry, manifest: Manifest, lock: Regis
         lock: the held lock of the champion.
 
     Raises:
-        ReleaseError: another home has taken the lock over. The champion is untouched.
+        LostLockError: another home has taken the lock over. The champion is untouched.
     """
     former = registry.champion()
     # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
-    if former is not None and may_serve(tags := registry.tags(former)) and PROMOTED not in tags:
-        registry.set_tags(former, {PROMOTED: "true"})
+    if former is not None and may_serve(registry.tags(former)):
+        _note_promoted(registry, former)
+    _check_held(lock, registry.dataset)  # before the history, which is the other home's by then
     record(registry, manifest.version)
-    if not lock.is_held():
-        raise ReleaseError(f"{lock.name} of {registry.dataset} was taken over by another home: try again")
+    _check_held(lock, registry.dataset)
     registry.set_champion(manifest.version)
     try_to_mirror(settings, registry.dataset)
+
+
+def _check_held(lock: RegistryLock, dataset: str) -> None:
+    if not lock.is_held():
+        raise LostLockError(f"{lock.name} of {dataset} was taken over by another home: try again")
 
 
 @contextmanager

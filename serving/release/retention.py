@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from serving.registry import PARENT, Registry, VersionSummary
+from serving.registry.tags import BASE
 from serving.release.history import may_serve, predecessors
 from serving.release.judged_twin import is_refit
 
@@ -26,7 +27,11 @@ def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
     able = {each.version for each in found if may_serve(each.tags)}
     target = next((version for version in predecessors(registry) if version in able), None)
     reasons = {each.version: _reason(each, rank, keep, target) for rank, each in enumerate(found)}
-    # The next challenger is compared with the twin, and an update starts from it.
+    # The half-hourly update starts from the base of the champion.
+    bases = {int(each.tags[BASE]): each.version for each in found if BASE in each.tags and reasons[each.version]}
+    for base, version in bases.items():
+        reasons[base] = reasons.get(base) or f"base of version {version}"
+    # The next challenger is compared with the twin, and `--update champion` starts from it.
     twins = {int(each.tags[PARENT]): each.version for each in found if is_refit(each.tags) and reasons[each.version]}
     for twin, version in twins.items():
         reasons[twin] = reasons.get(twin) or f"judged twin of version {version}"

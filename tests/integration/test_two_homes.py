@@ -13,6 +13,7 @@ import pytest
 from serving.registry import Registry
 from serving.registry.lock import HOLDER, TOKEN, UNTIL, RegistryLock
 from serving.release import promotion
+from serving.release.history import served
 from serving.release.manifest import ReleaseError
 from serving.release.promotion import promote, promote_challenger, promotion_lock
 from serving.settings import Settings
@@ -102,6 +103,7 @@ def test_who_lost_the_lock_moves_nothing(
     with pytest.raises(ReleaseError, match="taken over by another home"):
         promote(homes[0], DATASET, 2)
     assert Registry(homes[0], DATASET).champion() == 1
+    assert served(Registry(homes[0], DATASET))[-1] == 1
     lock = RegistryLock(homes[0], DATASET)
     assert lock.take() == "elsewhere"  # and the other's lock is left to it
     lock._delete()

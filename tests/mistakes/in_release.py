@@ -8,6 +8,7 @@ RELEASE, BY_HAND = "tests/integration/test_release.py", "tests/integration/test_
 PROOF, CLEANING = "tests/integration/test_index_proof.py", "tests/integration/test_cleaning.py"
 MOVED = "tests/integration/test_champion_moved.py"
 ONE_MOVE = "tests/integration/test_one_move.py"
+MOVES = "tests/unit/serving/release/test_moves.py"
 
 IN_RELEASE = [
     Mistake(
@@ -85,7 +86,35 @@ IN_RELEASE = [
         module="serving.release.promotion",
         right="    record(registry, manifest.version)\n",
         wrong="    record(registry, manifest.version)\n    registry.set_champion(manifest.version)\n",
-        test="tests/integration/test_two_homes.py::test_who_lost_the_lock_moves_nothing",
+        test=f"{MOVES}::test_who_lost_the_lock_moves_nothing",
+    ),
+    Mistake(
+        name="the history before the check that the lock is held",
+        module="serving.release.promotion",
+        right="_check_held(lock, registry.dataset)  # before the history",
+        wrong="pass  # before the history",
+        test=f"{MOVES}::test_who_lost_the_lock_moves_nothing",
+    ),
+    Mistake(
+        name="the judged twin of a refit that was rolled back promoted",
+        module="serving.release.promotion",
+        right="for each in (version, judged_twin(registry, version)):",
+        wrong="for each in (version,):",
+        test=f"{MOVES}::test_with_a_refit_its_judged_twin_is_noted_as_promoted",
+    ),
+    Mistake(
+        name="a lost lock taken for a broken version",
+        module="serving.release.promotion",
+        right="except LostLockError:",
+        wrong="except ZeroDivisionError:",
+        test=f"{MOVES}::test_a_lost_lock_is_no_broken_version",
+    ),
+    Mistake(
+        name="a rollback that one version in trouble stops",
+        module="serving.release.promotion",
+        right="except (RuntimeError, MlflowException, ",
+        wrong="except (ReleaseError, ",
+        test=f"{MOVES}::test_whatever_is_wrong_with_a_version_the_next_is_tried",
     ),
     Mistake(
         name="a promotion that fails because its mirror does",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from serving.registry import CHAMPION, PARENT, TRAINING, Registry
+from serving.registry.tags import BASE
 from serving.release.history import record
-from serving.release.judged_twin import judged_twin, refits_of
-from serving.release.promotion import _beside
+from serving.release.judged_twin import judged_twin, refits_of, stands_beside
 from serving.release.retention import kept_versions
 from tests.unit.serving.memory_registry import MemoryRegistry
 
@@ -42,6 +42,20 @@ def test_a_kept_refit_keeps_its_twin(registry: MemoryRegistry) -> None:
     assert list(kept_versions(registry, 1)) == [6, 5, 4, 2, 1]  # type: ignore[arg-type]
 
 
+def test_a_kept_update_keeps_the_version_that_the_next_one_starts_from(registry: MemoryRegistry) -> None:
+    """7 and 8 are updates of the refit 2, which no longer serves, nor is it a way back."""
+    registry.add("passed", "passed", **{TRAINING: "refit", PARENT: "1", BASE: "2"})
+    for version in (2, 7, 8):
+        record(registry, version)  # type: ignore[arg-type]
+        registry.alias[CHAMPION] = version
+    assert kept_versions(registry, 0) == {  # type: ignore[arg-type]
+        8: "alias champion",
+        7: "a rollback goes to it",
+        2: "base of version 7",
+        1: "judged twin of version 2",
+    }
+
+
 @pytest.mark.parametrize(
     ("champion", "compared", "beside"),
     [
@@ -50,9 +64,12 @@ def test_a_kept_refit_keeps_its_twin(registry: MemoryRegistry) -> None:
         (5, (6, 5), True),
         (1, (1, None), True),  # a refit after its twin
         (None, (1, 6), False),
+        (3, (1, 9), True),  # 9, what the twin was compared with, was removed
+        (3, (6, 9), False),
+        (1, (9, 1), True),
     ],
 )
 def test_what_stands_beside_the_same_twin_was_compared(
     registry: Registry, champion: int | None, compared: tuple[int | None, ...], beside: bool
 ) -> None:
-    assert _beside(registry, champion, compared) is beside
+    assert stands_beside(registry, champion, compared) is beside
