@@ -304,6 +304,21 @@ IN_GATE = [
         test="tests/unit/serving/gate/test_drift_rule.py::test_a_drift_is_noted_and_fails_where_asked",
     ),
     Mistake(
+        name="a drift of no feature passed",
+        module="serving.gate.drift",
+        right="Outcome.UNDECIDED if limits.fail is not None else Outcome.PASSED",
+        wrong="Outcome.PASSED",
+        test="tests/unit/serving/gate/test_drift_rule.py::test_a_drift_is_noted_and_fails_where_asked",
+    ),
+    Mistake(
+        name="new features left out of the drift",
+        module="orchestration.drift",
+        right="for name in now}\n",
+        wrong="for name in now if name in kept}\n    now = {name: now[name] for name in reference}\n",
+        test="tests/unit/orchestration/test_drift.py::"
+        "test_a_feature_that_the_champion_lacked_is_compared_with_its_own_past",
+    ),
+    Mistake(
         name="features compared with bins of their own",
         module="orchestration.drift",
         right="profile(values, reference)",
