@@ -290,6 +290,13 @@ IN_GATE = [
         test=f"{WINDOWS}::test_a_lucky_window_does_not_carry_the_others",
     ),
     Mistake(
+        name="a lead of nothing in a window",
+        module="serving.gate.windowed",
+        right="strict = rule.kind is Kind.SUPERIORITY",
+        wrong="strict = False",
+        test=f"{WINDOWS}::test_an_effect_at_the_bound_is_within_a_loss_and_no_lead",
+    ),
+    Mistake(
         name="windows judged one by one",
         module="serving.gate.windowed",
         right="corrected_level(policy.level, len(found))",
