@@ -1,8 +1,8 @@
 """Drift of the features of a version against the champion's, or against its own past.
 
 Each version keeps the distribution of its features at its cut, all users and the whole
-corpus, in its run. A version without a champion that kept one is compared with its own
-features at the start of its validation window.
+corpus, in its run. What the champion did not keep, such as a new feature, is compared with
+the version's own past: its features at the start of its validation window.
 """
 
 from __future__ import annotations
@@ -60,14 +60,17 @@ def measure_drift(registry: Registry, version: Version, schema: Schema, champion
         champion: champion's number; None without one.
     """
     source = version.source
-    reference = _kept(registry, champion) if champion is not None else None
     now = features_at(version, schema, source.cut)
-    against = f"the champion's at its cut (version {champion})"
-    if reference is None:
-        against = f"their own at {source.validation_start:%Y-%m-%d}"
-        earlier = features_at(version, schema, source.validation_start)
-        reference = {name: profile(values) for name, values in earlier.items()}
-    drifted = {name: _drifted(reference[name], values) for name, values in now.items() if name in reference}
+    kept = _kept(registry, champion) if champion is not None else {}
+    unknown = now.keys() - kept.keys()
+    earlier = features_at(version, schema, source.validation_start) if unknown else {}
+    reference = {name: kept[name] if name in kept else profile(earlier[name]) for name in now}
+    past = f"their own at {source.validation_start:%Y-%m-%d}"
+    against = f"the champion's at its cut (version {champion})" if now.keys() & kept.keys() else past
+    if unknown and against != past:
+        new = sorted({name.removesuffix(AS_TIME) for name in unknown})
+        against = f"{against}, which kept no {', '.join(new)}: against {past}"
+    drifted = {name: _drifted(reference[name], values) for name, values in now.items()}
     # Of a first purchase the time stays and the age grows, of a last one the reverse: a
     # time moved if both did.
     features = {
@@ -113,12 +116,12 @@ def read_profiles(raw: Mapping[str, Any]) -> dict[str, Profile]:
     }
 
 
-def _kept(registry: Registry, version: int) -> dict[str, Profile] | None:
-    """Distributions that a version kept; None of one from before they were kept."""
+def _kept(registry: Registry, version: int) -> dict[str, Profile]:
+    """Distributions that a version kept; none of one from before they were kept."""
     try:
         return read_profiles(json.loads(registry.read_text(version, FEATURE_PROFILE)))
     except FileNotFoundError:
-        return None
+        return {}
 
 
 def _drifted(reference: Profile, values: pl.Series) -> Drifted:

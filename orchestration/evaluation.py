@@ -8,27 +8,24 @@ Legend: Q users of the hold-out, N items of the corpus, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.encode import asked_at
 from feature_repo.progress import track
-from feature_repo.schema import ITEM_ID, USER_ID, Entity
+from feature_repo.schema import ITEM_ID, Entity
 from orchestration.asset_files import features_folder
-from orchestration.asset_values import Index
-from orchestration.champion import load_champion
+from orchestration.asset_values import Index, Source
+from orchestration.champion import Champion, load_champion
 from orchestration.difference import Difference, difference_of, item_names
 from orchestration.drift import measure_drift
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
-from orchestration.field_slices import slices_of
+from orchestration.holdout_window import Window
 from orchestration.index_recall import sampled_index_recall
 from orchestration.parity import measure_parity, sample_of
-from orchestration.served_search import served_search
+from orchestration.served_search import ServedSearch, served_search
 from serving.corpus import Corpus
+from serving.gate.parity import Parity
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.settings import Settings
@@ -39,17 +36,11 @@ from training.baselines import (
     fit_baseline,
     too_large,
 )
-from training.data.interactions import at
 from training.evaluation.evaluate import evaluate_systems
-from training.evaluation.holdout import Holdout, temporal_holdout
+from training.evaluation.holdout import Holdout
 from training.evaluation.result import Evaluation
 from training.evaluation.sanity import Measures, embedding_measures, list_measures
-from training.evaluation.slices import FieldSlices
-from training.evaluation.windows import windows_of
 from training.retrieval.exact import MakeSearch, Mask
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 CORE_USERS = 10
 """Least users of an item of the core corpus, which makes results comparable with published tables."""
@@ -57,55 +48,6 @@ INDEX_K = 100
 """List length of the index recall, or the number of reranked candidates if that is larger."""
 MAX_USERS = 50_000
 """Users that are evaluated; of more, a seeded sample of this size."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Window:
-    """Hold-out of a version, with the frames of its users and items."""
-
-    holdout: Holdout
-    """Relevant and seen items of the users that are evaluated."""
-    asked: pl.DataFrame
-    """Features of these users at the cut, which is the moment of their requests."""
-    corpus: pl.DataFrame
-    """Features of all items at the cut."""
-    before: Log
-    """Interactions before the cut, which baselines learn from."""
-
-    @property
-    def never_again(self) -> csr_array | None:
-        """Seen items of the users, where they never return; else None."""
-        return None if self.holdout.seen_items_may_return else self.holdout.seen
-
-    def slices(self, value: Index, tables: Tables, fields: Sequence[str], windows: int) -> FieldSlices:
-        """Slices by field and by window.
-
-        Args:
-            value: the version.
-            tables: canonical tables of its source.
-            fields: fields by whose values slices are compared.
-            windows: number of windows.
-        """
-        source, ids = value.version.source, (self.asked[USER_ID], self.corpus[ITEM_ID])
-        parts = windows_of(tables.events, *ids, source.cut, source.as_of, windows)
-        return replace(slices_of(fields, self.asked, self.corpus, self.holdout), windows=parts)
-
-    @classmethod
-    def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
-        """Window after the cut of a version.
-
-        Of more than `max_users` users, a seeded sample.
-        """
-        source, frames = value.version.source, value.version.frames
-        users = at(pl.scan_parquet(frames / "queries.parquet"), source.cut)
-        corpus = at(pl.scan_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
-        ids = users[USER_ID], corpus[ITEM_ID]
-        holdout = temporal_holdout(
-            tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return
-        ).sampled(max_users, seed=seed)
-        before = Log.before(tables.events, *ids, source.cut)
-        asked = asked_at(users[holdout.users_Q], source.cut)
-        return cls(holdout=holdout, asked=asked, corpus=corpus, before=before)
 
 
 def evaluate_version(
@@ -143,25 +85,12 @@ def evaluate_version(
     user_QD = towers.user.embed(window.asked)
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
     champion = load_champion(settings, registry.dataset, value.version.version, tables, window.asked, window.corpus)
-
     own = served_search(towers, window.asked, user_QD, window.corpus[ITEM_ID], vectors_ND)
-
-    def searches() -> Iterator[tuple[str, MakeSearch]]:
-        log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
-        yield TWO_TOWER, own
-        yield from _baselines([name for name in baselines if name not in large], window, seed, log)
-        if search := champion.search():
-            log(f"evaluating the champion, version {champion.version}, by version {champion.judged}")
-            yield CHAMPION, search
-
+    searches = _searches(own, champion, [name for name in baselines if name not in large], window, seed, log)
     core_N, slices = _core(window.before), window.slices(value, tables, fields, windows)
+    corpora = corpora_of(window.holdout, core_N)
     measured = evaluate_systems(
-        searches(),
-        window.holdout,
-        corpora=corpora_of(window.holdout, core_N),
-        seed=seed,
-        reference=TWO_TOWER,
-        slices=slices,
+        searches, window.holdout, corpora=corpora, seed=seed, reference=TWO_TOWER, slices=slices
     )
     log("measuring index recall")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
@@ -169,9 +98,7 @@ def evaluate_version(
         corpus, tables.schema, tables.items, user_QD, vectors_ND, window.never_again, k=k, seed=seed
     )
     log("comparing features and answers online with those of the evaluation")
-    source = value.version.source
-    sample = sample_of(own, window.asked, Mask(exclude=window.never_again), seed=seed)
-    parity = measure_parity(sample, features_folder(source), tables, source.cut, towers, corpus, window.corpus[ITEM_ID])
+    parity = _parity(own, towers, corpus, value.version.source, window, tables, seed)
     return Evaluated(
         systems=measured["whole"],
         core=measured.get("core", {}),
@@ -189,6 +116,45 @@ def evaluate_version(
         champion_cut=champion.cut,
         champion_note=champion.note,
     )
+
+
+def _searches(
+    own: MakeSearch, champion: Champion, baselines: Sequence[str], window: Window, seed: int, log: Callable[[str], None]
+) -> Iterator[tuple[str, MakeSearch]]:
+    """Yield the search of each system, one after the other, so that only one is held in memory.
+
+    Args:
+        own: search of the version.
+        champion: what serves, if anything does.
+        baselines: names of the baselines to measure.
+        window: hold-out of the version.
+        seed: random seed of the baselines.
+        log: told what is done next.
+    """
+    log(f"evaluating {TWO_TOWER} on {len(window.asked):,} users and {len(window.corpus):,} items")
+    yield TWO_TOWER, own
+    yield from _baselines(baselines, window, seed, log)
+    if search := champion.search():
+        log(f"evaluating the champion, version {champion.version}, by version {champion.judged}")
+        yield CHAMPION, search
+
+
+def _parity(
+    own: ServedSearch, towers: ModelBundle, corpus: Corpus, source: Source, window: Window, tables: Tables, seed: int
+) -> Parity:
+    """Compare features and answers online with those of the evaluation, for a sample of users.
+
+    Args:
+        own: search of the version, as it was evaluated.
+        towers: its towers.
+        corpus: items of its collection, with the searcher that serves.
+        source: its source.
+        window: its hold-out.
+        tables: canonical tables of the source.
+        seed: random seed of the sample.
+    """
+    sample = sample_of(own, window.asked, Mask(exclude=window.never_again), seed=seed)
+    return measure_parity(sample, features_folder(source), tables, source.cut, towers, corpus, window.corpus[ITEM_ID])
 
 
 def _difference(systems: Mapping[str, Evaluation], window: Window, tables: Tables, seed: int) -> Difference | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.schema import Schema
-from training.artifacts.load import read_release
+from training.artifacts.load import Released, read_release
 from training.artifacts.passes import read_passes
 from training.calibration import set_prior
 from training.data.interactions import at
@@ -80,10 +80,26 @@ def fit_again(
         checkpoints=checkpoints,
         device=device,
     )
+    _keep_prior(released, fitted, item_snapshots, events, until)
+    return replace(fitted, config=released.config)
+
+
+def _keep_prior(
+    released: Released, fitted: Fitted, item_snapshots: Frame, events: pl.DataFrame, until: datetime
+) -> None:
+    """Set the item prior, if there is one, with the weights of the judged version.
+
+    They were learned on the validation window, which the towers of this training know too well.
+
+    Args:
+        released: the judged version.
+        fitted: its training once more, changed in place.
+        item_snapshots: joined item snapshots.
+        events: canonical events.
+        until: end of the data.
+    """
     prior = released.model.item.prior
     if isinstance(prior, ItemPrior):
-        # Learned on the validation window, which the towers of this training know too well.
         weights = prior.get_buffer("weight_F").numpy()
         corpus = at(item_snapshots, until, week=True)
         set_prior(fitted.model, fitted.item_encoder, corpus, events, until, weights=weights)
-    return replace(fitted, config=released.config)

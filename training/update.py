@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from feature_repo.encode import RESERVED, UNKNOWN, Encoder, InputKind
+from feature_repo.errors import InputError
 from feature_repo.schema import ITEM_ID, USER_ID
 from training.artifacts.load import Released, read_release, with_behaviour
 from training.artifacts.warm_start import carry_over
@@ -74,14 +75,14 @@ def fit_update(
         The updated towers with their encoders.
 
     Raises:
-        ValueError: no interaction became known since.
+        InputError: no interaction became known since.
     """
     released = read_release(release)
     new = weighted(positives, released.config.weighting).join(
         interactions(events, since, granularity), on=[USER_ID, ITEM_ID, "query_time"], how="anti", maintain_order="left"
     )
     if new.is_empty():
-        raise ValueError(f"no interaction became known between {since} and {cut}: there is nothing to update by")
+        raise InputError(f"no interaction became known between {since} and {cut}: there is nothing to update by")
     people = new[USER_ID].unique(maintain_order=True)
     encoders = extended(released, items=new[ITEM_ID].unique(maintain_order=True), users=people)
     users, corpus = at(queries, cut), at(item_snapshots, cut, week=True)

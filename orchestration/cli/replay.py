@@ -54,6 +54,7 @@ def replay(
         full=whole_days("--full", full),
         workspace={"dataset": workspace.dataset, **options},
         code=code_digest()[:12],
+        data=str(data.resolve()) if data else None,
     )
     folder = settings.home / "replay" / check_name(name)
     nights = walk(plan, workspace, folder, echo=lambda line: typer.echo(line, err=True))

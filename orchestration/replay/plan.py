@@ -59,6 +59,8 @@ class ReplayPlan:
     """Fields of `Workspace`, without those of time."""
     code: str
     """Hash of the code that trains."""
+    data: str | None = None
+    """Folder of the files that the history was read from; None for a dataset that is named alone."""
 
     def __post_init__(self) -> None:
         for name, moment in (("--from", self.start), ("--to", self.end)):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from feature_repo.datasets.canonical import Tables
-from feature_repo.datasets.stored import read_tables, write_tables
+from orchestration.replay.history import read_history
 from orchestration.replay.home import own_home
 from orchestration.replay.measure import measure
 from orchestration.replay.nights import run_night, tidy
@@ -16,8 +16,7 @@ from orchestration.replay.plan import ReplayPlan, keep_plan
 from orchestration.replay.record import Night, Records
 from orchestration.replay.strategies import served
 from orchestration.replay.versions import Versions
-from orchestration.run_tables import run_tables
-from orchestration.workspace import Workspace, fill
+from orchestration.workspace import Workspace
 
 
 def replay(plan: ReplayPlan, workspace: Workspace, folder: Path, *, echo: Callable[[str], None]) -> list[Night]:
@@ -33,12 +32,13 @@ def replay(plan: ReplayPlan, workspace: Workspace, folder: Path, *, echo: Callab
         All nights.
 
     Raises:
-        InputError: another replay is in the folder, or the data cannot be used.
+        InputError: another replay is in the folder, or the data cannot be used or are newer than those it has read.
     """
     keep_plan(plan, folder)
-    source = folder / "history"
-    fill(source, lambda partial: write_tables(run_tables(workspace), partial))
-    history, records = read_tables(source), Records(folder)
+    source, records = folder / "history", Records(folder)
+    ahead = [moment for moment in plan.nights if records.read(moment) is None]
+    until = ahead[-1] + timedelta(days=plan.every) if ahead else None
+    history = read_history(workspace, source, until)
     nights: list[Night] = []
     with own_home(folder / "home") as settings:
         versions = Versions(settings, folder / "versions")

@@ -62,6 +62,9 @@ def judge_drift(drift: Mapping[str, Drifted] | None, against: str, limits: Drift
     """
     if drift is None:
         return Judged(RuleKind.DRIFT, Outcome.UNDECIDED, "drift of the features not measured")
+    if not drift:
+        outcome = Outcome.UNDECIDED if limits.fail is not None else Outcome.PASSED
+        return Judged(RuleKind.DRIFT, outcome, "no feature whose drift could be measured")
     numbers = {f"drift of {name}": each.index for name, each in drift.items()}
     odd = [name for name, each in drift.items() if not math.isfinite(each.beyond_chance)]
     if odd:

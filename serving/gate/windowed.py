@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from serving.gate.comparison import Comparison, corrected_level
 from serving.gate.measured import Comparisons, Measured
 from serving.gate.paired import UNJUDGED, claim, numbers_of, shown_effect
-from serving.gate.policy import Policy, Rule, Undecided
+from serving.gate.policy import Kind, Policy, Rule, Undecided
 from serving.gate.verdict import Judged, Outcome, RuleKind
 
 LEAST_WINDOWS = 2
@@ -58,7 +58,9 @@ def _decided(rule: Rule, found: list[Comparison], level: float) -> tuple[Outcome
     worse = sum(each.interval(level)[1] < rule.bound for each in found)
     if worse:
         return Outcome.FAILED, f"proven worse in {worse}"
-    above = sum(each.effect >= rule.bound for each in found)
+    # As on the whole hold-out, superiority is strict: no lead is none, also in each window.
+    strict = rule.kind is Kind.SUPERIORITY
+    above = sum(each.effect > rule.bound or (each.effect == rule.bound and not strict) for each in found)
     text = f"within the bound in {above} of {len(found)}"
     if 2 * above > len(found):
         return Outcome.PASSED, text

@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 ALERTS = "tests/unit/orchestration/test_alerts.py"
 NEW_DATA, WATCH = "tests/unit/orchestration/test_new_data.py", "tests/unit/orchestration/test_watch.py"
+HISTORY = "tests/unit/orchestration/replay/test_replay_history.py"
 REPLAY = "tests/unit/orchestration/replay/test_replay_report.py"
 
 IN_AUTOMATION = [
@@ -71,6 +72,34 @@ IN_AUTOMATION = [
         right="        if not path.exists():\n            write_text(path, json.dumps([kind, parent]))",
         wrong="        write_text(path, json.dumps([kind, parent]))",
         test=f"{REPLAY}::test_a_night_that_is_begun_again_keeps_what_it_began",
+    ),
+    Mistake(
+        name="nights that nobody has measured on data of before",
+        module="orchestration.replay.history",
+        right="if newest > stored:",
+        wrong="if False:",
+        test=f"{HISTORY}::test_a_later_end_is_refused_where_newer_events_have_landed",
+    ),
+    Mistake(
+        name="a replay that is over refused for what landed since",
+        module="orchestration.replay.walk",
+        right="if records.read(moment) is None]",
+        wrong="]",
+        test=f"{HISTORY}::test_a_walk_asks_for_what_its_last_open_night_needs",
+    ),
+    Mistake(
+        name="other files taken for those of the replay",
+        module="orchestration.cli.replay",
+        right="data=str(data.resolve()) if data else None",
+        wrong="data=None",
+        test=f"{HISTORY}::test_files_of_another_folder_are_another_replay",
+    ),
+    Mistake(
+        name="a night without an event that ends the replay",
+        module="training.update",
+        right='raise InputError(f"no interaction became',
+        wrong='raise ValueError(f"no interaction became',
+        test="tests/unit/training/test_update.py::test_nothing_since_is_refused",
     ),
     Mistake(
         name="a dearer strategy chosen for a lead by chance",

@@ -290,6 +290,13 @@ IN_GATE = [
         test=f"{WINDOWS}::test_a_lucky_window_does_not_carry_the_others",
     ),
     Mistake(
+        name="a lead of nothing in a window",
+        module="serving.gate.windowed",
+        right="strict = rule.kind is Kind.SUPERIORITY",
+        wrong="strict = False",
+        test=f"{WINDOWS}::test_an_effect_at_the_bound_is_within_a_loss_and_no_lead",
+    ),
+    Mistake(
         name="windows judged one by one",
         module="serving.gate.windowed",
         right="corrected_level(policy.level, len(found))",
@@ -302,6 +309,21 @@ IN_GATE = [
         right='Outcome.UNDECIDED, "drift of the features',
         wrong='Outcome.PASSED, "drift of the features',
         test="tests/unit/serving/gate/test_drift_rule.py::test_a_drift_is_noted_and_fails_where_asked",
+    ),
+    Mistake(
+        name="a drift of no feature passed",
+        module="serving.gate.drift",
+        right="Outcome.UNDECIDED if limits.fail is not None else Outcome.PASSED",
+        wrong="Outcome.PASSED",
+        test="tests/unit/serving/gate/test_drift_rule.py::test_a_drift_is_noted_and_fails_where_asked",
+    ),
+    Mistake(
+        name="new features left out of the drift",
+        module="orchestration.drift",
+        right="for name in now}\n",
+        wrong="for name in now if name in kept}\n    now = {name: now[name] for name in reference}\n",
+        test="tests/unit/orchestration/test_drift.py::"
+        "test_a_feature_that_the_champion_lacked_is_compared_with_its_own_past",
     ),
     Mistake(
         name="features compared with bins of their own",

@@ -54,14 +54,14 @@ IN_JUDGEMENT = [
     ),
     Mistake(
         name="baselines that learn from the hold-out",
-        module="orchestration.evaluation",
+        module="orchestration.holdout_window",
         right="before = Log.before(tables.events, *ids, source.cut)",
         wrong="before = Log.before(tables.events, *ids, source.as_of)",
         test=f"{ORCHESTRATION}/test_evaluation.py::test_a_window_stands_at_the_cut",
     ),
     Mistake(
         name="users as of the end of the hold-out",
-        module="orchestration.evaluation",
+        module="orchestration.holdout_window",
         right='"queries.parquet"), source.cut)',
         wrong='"queries.parquet"), source.as_of)',
         test=f"{ORCHESTRATION}/test_evaluation.py::test_a_window_stands_at_the_cut",

@@ -131,6 +131,19 @@ def test_a_champion_that_kept_nothing_leaves_the_own_past(tmp_path: Path) -> Non
     assert measured(version_at(tmp_path / "v", CUT), champion=9).against == "their own at 2024-02-26"
 
 
+def test_a_feature_that_the_champion_lacked_is_compared_with_its_own_past(tmp_path: Path) -> None:
+    run = Run()
+    kept = measured(version_at(tmp_path / "v1", CUT - 4 * WEEK)).profiles
+    lacking = {name: each for name, each in kept.items() if not name.startswith(("user town", "user first"))}
+    keep_profiles(run, 1, Drift(against="", features={}, profiles=lacking))  # type: ignore[arg-type]
+    drift = measured(version_at(tmp_path / "v2", CUT, 2, town=["leeds"] * USERS), run, champion=1)
+    assert drift.features.keys() == {"user age", "user town", "user first", "user last", "item tags"}
+    assert moved(drift) == {"user town"}
+    assert drift.against == (
+        "the champion's at its cut (version 1), which kept no user first, user town: against their own at 2024-02-26"
+    )
+
+
 def test_a_drift_survives_its_json(tmp_path: Path) -> None:
     drift = measured(version_at(tmp_path / "v", CUT))
     assert Drift.from_dict(json.loads(json.dumps(asdict(drift)))) == drift

@@ -17,7 +17,8 @@ from orchestration import evaluation
 from orchestration.asset_values import Index, Source, Version
 from orchestration.drift import Drift
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
-from orchestration.evaluation import Window, corpora_of
+from orchestration.evaluation import corpora_of
+from orchestration.holdout_window import Window
 from orchestration.verdict import judge as verdict_on
 from serving.gate.drift import Drifted, DriftLimits
 from serving.gate.parity import Parity

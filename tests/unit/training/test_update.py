@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from feature_repo.encode import MISSING, PAD, RESERVED, UNKNOWN, Encoder
+from feature_repo.errors import InputError
 from tests.unit.training.artifacts.released_world import NEW, RARE, RECIPES, write_release
 from tests.unit.training.fit_world import CUT, VALIDATION, frames
 from training.artifacts.export import export
@@ -212,5 +213,5 @@ def test_an_update_gives_rows_to_items_that_the_release_knew_by_name_only(tmp_pa
 
 
 def test_nothing_since_is_refused(folders: dict[str, Path]) -> None:
-    with pytest.raises(ValueError, match=r"no interaction became known between .* nothing to update by"):
+    with pytest.raises(InputError, match=r"no interaction became known between .* nothing to update by"):
         updated(read_release(folders["batch norm, user ids"]), since=CUT)

@@ -22,6 +22,8 @@ STILL, MOVED = Drifted(index=0.3, chance=0.1), Drifted(index=0.5, chance=0.1)
         ({"age": STILL, "town": MOVED}, 0.39, Outcome.FAILED, "town 0.50 (0.10 by chance); 0.39 allowed"),
         ({"age": Drifted(index=math.nan, chance=0.1), "town": MOVED}, 0.1, Outcome.UNDECIDED, "drift of age is no"),
         (None, None, Outcome.UNDECIDED, "drift of the features not measured"),
+        ({}, None, Outcome.PASSED, "no feature whose drift could be measured"),
+        ({}, 0.4, Outcome.UNDECIDED, "no feature whose drift could be measured"),
     ],
 )
 def test_a_drift_is_noted_and_fails_where_asked(

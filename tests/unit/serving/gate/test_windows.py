@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from serving.gate.comparison import Comparison
-from serving.gate.policy import Undecided
+from serving.gate.policy import CHAMPION, Rule, Undecided
 from serving.gate.rules import decide
 from serving.gate.verdict import Outcome
 from serving.gate.windowed import majority_probability
@@ -39,6 +39,14 @@ def test_a_lucky_window_does_not_carry_the_others() -> None:
     outcome, reason = judged(lucky, FINE, BELOW)
     assert outcome is Outcome.PASSED
     assert "within the bound in 2 of 3" in reason
+
+
+@pytest.mark.parametrize(("rule", "outcome"), [(AHEAD, Outcome.UNDECIDED), (NOT_WORSE, Outcome.PASSED)])
+def test_an_effect_at_the_bound_is_within_a_loss_and_no_lead(rule: Rule, outcome: Outcome) -> None:
+    rule = replace(rule, against=CHAMPION, metrics=NOT_WORSE.metrics, slices=(), windows=3, margin=0.0)
+    level = Comparison(users=500, value=0.2, other=0.2, error=0.0, low=0.0, high=0.0)
+    found, reason = judged(level, level, level, rule=rule)
+    assert found is outcome, reason
 
 
 def test_a_proven_loss_in_one_window_fails() -> None:

@@ -1,0 +1,39 @@
+"""History of a replay: the canonical tables that all of its nights read, stored at its first start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from feature_repo.datasets.canonical import Tables
+from feature_repo.datasets.stored import read_tables, write_tables
+from feature_repo.errors import InputError
+from feature_repo.tables.build import LogSpan
+from orchestration.run_tables import run_tables
+from orchestration.workspace import Workspace, fill
+
+
+def read_history(workspace: Workspace, folder: Path, until: datetime | None) -> Tables:
+    """Read the stored history, or store that of the dataset.
+
+    Args:
+        workspace: names the dataset and its folder.
+        folder: folder of the history.
+        until: end of the last interval that is still to be measured; None for none.
+
+    Raises:
+        InputError: the dataset has newer events now, and `until` asks for them.
+    """
+    built = fill(folder, lambda partial: write_tables(run_tables(workspace), partial))
+    history = read_tables(folder)
+    stored = LogSpan.of(history.events).last
+    if built or until is None or until <= stored:
+        return history
+    # Nights on what was stored would seem to be nights without a user.
+    newest = LogSpan.of(run_tables(workspace).events).last
+    if newest > stored:
+        raise InputError(
+            f"{folder} was read when the newest event was of {stored}, and now there are some until {newest}, which "
+            f"the interval until {until:%Y-%m-%d} needs: give the longer replay another --name"
+        )
+    return history
