@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.defs.apart import apart
 from orchestration.defs.automation import release_job
 from orchestration.defs.switch import schedule_status
 from orchestration.defs.updates import update_job
@@ -60,19 +61,21 @@ def weekly(context: dg.ScheduleEvaluationContext) -> Asked:
 def half_hourly(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for an update of every dataset with new files."""
     settings = Settings.from_environment(os.environ)
-    skipped = {}
+    skipped: list[str] = []
+    asked: list[dg.RunRequest] = []
     for name, options in known(settings).items():
-        files = files_digest(options.get("data"))
-        reason = no_update(context.instance, settings, name, options, files)
-        if reason:
-            skipped[name] = reason
-        else:
-            yield _request(name, context.scheduled_execution_time, options, {FILES: files})
-    if skipped or not known(settings):
-        # Beside requests, a reason is only a line of the tick's log.
-        context.log.info("; ".join(skipped.values()) or NEVER_RUN)
-    if len(skipped) == len(known(settings)):
-        yield dg.SkipReason("; ".join(skipped.values()) or NEVER_RUN)
+        with apart(name, context.log, skipped):
+            files = files_digest(options.get("data"))
+            reason = no_update(context.instance, settings, name, options, files)
+            if reason:
+                skipped.append(reason)
+            else:
+                asked.append(_request(name, context.scheduled_execution_time, options, {FILES: files}))
+    # Beside requests, a reason is only a line of the tick's log.
+    why = "; ".join(skipped) or NEVER_RUN
+    if skipped or not asked:
+        context.log.info(why)
+    yield from asked or [dg.SkipReason(why)]
 
 
 def no_update(

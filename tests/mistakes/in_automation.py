@@ -45,6 +45,13 @@ IN_AUTOMATION = [
         test=f"{NEW_DATA}::test_a_file_that_grows_is_not_asked_for",
     ),
     Mistake(
+        name="a look that begins anew after a folder was away for a moment",
+        module="orchestration.defs.new_data",
+        right="seen[name] = former.get(name)",
+        wrong="seen[name] = None",
+        test=f"{NEW_DATA}::test_a_dataset_that_cannot_be_read_stops_no_other",
+    ),
+    Mistake(
         name="verdicts missed of which several came between two looks",
         module="orchestration.defs.watch",
         right="fetch_materializations(since, limit=AT_ONCE, ascending=True)",

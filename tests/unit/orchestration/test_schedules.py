@@ -113,6 +113,21 @@ def test_one_dataset_is_updated_while_another_one_has_nothing_new(world: World) 
     assert world.tick("half_hourly").skip_message == "tiny: its data ships with Gatehouse and never changes"
 
 
+def test_a_dataset_whose_registry_cannot_be_read_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(world.settings, "broken", {**OPTIONS, "data": str(world.folder)})
+
+    def open_registry(_: Settings, dataset: str) -> SimpleNamespace:
+        if dataset == "broken":
+            raise RuntimeError("the database is locked")
+        return SimpleNamespace(champion=lambda: 1)
+
+    monkeypatch.setattr(schedules, "open_registry", open_registry)
+    assert [each.tags["gatehouse/dataset"] for each in world.tick("half_hourly").run_requests] == ["shop"]
+    (world.settings.home / "datasets.json").unlink()
+    remember(world.settings, "broken", {**OPTIONS, "data": str(world.folder)})
+    assert world.tick("half_hourly").skip_message == "broken: RuntimeError: the database is locked"
+
+
 @pytest.mark.parametrize("name", ["nightly", "weekly", "half_hourly"])
 def test_a_home_without_a_run_asks_for_nothing(world: World, name: str) -> None:
     (world.settings.home / "datasets.json").unlink()
