@@ -14,7 +14,7 @@ from feature_repo.events.log import EventLog
 from feature_repo.whole_file import write_text
 
 TAKEN = "taken.json"
-"""File beside the asset values that says what the newest run has read."""
+"""File beside the asset values that says what the newest release has read."""
 QUIET_SECONDS = 60.0
 """Time for which a folder must not have changed to be complete."""
 LATE = timedelta(minutes=1)
@@ -63,7 +63,7 @@ class Landed:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Data that the newest run of a dataset has read."""
+    """Data that the newest release run of a dataset has read."""
 
     files: str | None = None
     """Digest of its folder as the run began."""

@@ -52,6 +52,13 @@ IN_AUTOMATION = [
         test=f"{NEW_DATA}::test_a_dataset_that_cannot_be_read_stops_no_other",
     ),
     Mistake(
+        name="an update between two releases taken for the release",
+        module="orchestration.defs.features",
+        right="if context.run.job_name == release_job.name:",
+        wrong="if True:",
+        test=f"{NEW_DATA}::test_only_a_release_takes_the_data",
+    ),
+    Mistake(
         name="verdicts missed of which several came between two looks",
         module="orchestration.defs.watch",
         right="fetch_materializations(since, limit=AT_ONCE, ascending=True)",

@@ -17,7 +17,7 @@ from feature_repo.events.event import Event, EventKind
 from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.definitions import defs
 from orchestration.defs import new_data
-from orchestration.landing import Landed, Taken, end_of_sealed_day, note_taken, sealed_until
+from orchestration.landing import TAKEN, Landed, Taken, end_of_sealed_day, note_taken, sealed_until
 from orchestration.local.datasets import remember
 from orchestration.workspace import Workspace
 from serving.settings import Settings
@@ -147,6 +147,16 @@ def test_a_log_that_cannot_be_opened_stops_no_other(home: Home, log: SqliteEvent
     home.run(log=1)
     assert home.look("sealed_events") == []
     assert "broken: " in home.said and "shop: the last run has read" in home.said
+
+
+@pytest.mark.parametrize(("job", "noted"), [("release_job", True), ("update_job", False)])
+def test_only_a_release_takes_the_data(home: Home, job: str, noted: bool) -> None:
+    """After an update of the ids, the release for the same files is still to come."""
+    options = {"dataset": "tiny", "same_dataset": True}
+    config = {"resources": {"workspace": {"config": options}}}
+    source = [dg.AssetKey(name) for name in ("events", "users", "items")]
+    assert defs.resolve_job_def(job).execute_in_process(config, instance=home.instance, asset_selection=source).success
+    assert (Workspace(**options).values_folder / TAKEN).exists() == noted
 
 
 def test_a_run_at_work_is_waited_for(home: Home) -> None:
