@@ -59,11 +59,25 @@ IN_AUTOMATION = [
         test=f"{NEW_DATA}::test_only_a_release_takes_the_data",
     ),
     Mistake(
+        name="an update from files that are being written",
+        module="orchestration.defs.schedules",
+        right="if landed.is_complete(former.digest, time.time()):",
+        wrong="if landed.digest:",
+        test="tests/unit/orchestration/test_schedules.py::test_no_update_while_a_file_is_being_written",
+    ),
+    Mistake(
         name="verdicts missed of which several came between two looks",
         module="orchestration.defs.watch",
         right="fetch_materializations(since, limit=AT_ONCE, ascending=True)",
         wrong="fetch_materializations(since, limit=1)",
         test=f"{WATCH}::test_every_verdict_since_the_last_look_is_told_with_its_reasons",
+    ),
+    Mistake(
+        name="an update that fails told each half hour",
+        module="orchestration.defs.watch",
+        right="reasons == _former_reasons(context.instance, run)",
+        wrong="False",
+        test=f"{WATCH}::test_an_update_that_fails_each_half_hour_is_told_once_for_each_reason",
     ),
     Mistake(
         name="a part of the log taken that still grows",
