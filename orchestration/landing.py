@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from stat import S_ISREG
 
 from feature_repo.events.log import EventLog
 from feature_repo.whole_file import write_text
 
 TAKEN = "taken.json"
-"""File beside the asset values that says what the newest run has read."""
+"""File beside the asset values that says what the newest release has read."""
 QUIET_SECONDS = 60.0
 """Time for which a folder must not have changed to be complete."""
 LATE = timedelta(minutes=1)
@@ -30,12 +32,20 @@ class Landed:
 
     @classmethod
     def of(cls, folder: Path | None) -> Landed:
-        """List a folder; hidden files and marks such as `_SUCCESS` do not count."""
+        """List a folder; hidden files and marks such as `_SUCCESS` do not count.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
         lines, newest = [], 0.0
         for path in sorted(folder.rglob("*")) if folder and folder.is_dir() else ():
             name = path.relative_to(folder)  # type: ignore[arg-type]
-            if path.is_file() and not any(part.startswith((".", "_")) for part in name.parts):
+            if any(part.startswith((".", "_")) for part in name.parts):
+                continue
+            with suppress(FileNotFoundError):  # deleted since the folder was listed
                 stat = path.stat()
+                if not S_ISREG(stat.st_mode):
+                    continue
                 lines.append(f"{name.as_posix()} {stat.st_size} {stat.st_mtime_ns}")
                 newest = max(newest, stat.st_mtime)
         return cls(digest=hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else None, newest=newest)
@@ -53,7 +63,7 @@ class Landed:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Data that the newest run of a dataset has read."""
+    """Data that the newest release run of a dataset has read."""
 
     files: str | None = None
     """Digest of its folder as the run began."""

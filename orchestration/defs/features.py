@@ -19,6 +19,7 @@ from orchestration.asset_files import data_folder, features_folder, read_schema,
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables
+from orchestration.defs.automation import release_job
 from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
 from orchestration.landing import Landed, Taken, note_taken
@@ -56,7 +57,8 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     split = checked_split(workspace, tables)
     folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
     workspace.note_begun(folder)
-    note_taken(workspace.values_folder, Taken(files=landed.digest, log=tables.log_until))
+    if context.run.job_name == release_job.name:  # an update trains ids only: the release is still to come
+        note_taken(workspace.values_folder, Taken(files=landed.digest, log=tables.log_until))
     fill(folder / "source", lambda partial: write_tables(tables, partial))
     value = Source(
         dataset=tables.schema.dataset,

@@ -14,10 +14,10 @@ from typing import Any
 import dagster as dg
 
 from orchestration.alerts import alert
+from orchestration.defs.apart import apart
 from orchestration.local.datasets import dataset_names
 from serving.registry.sqlite import is_made, open_registry
 from serving.release.by_hand import HandMove, settle
-from serving.release.manifest import ReleaseError
 from serving.release.mirror import try_to_mirror
 from serving.settings import Settings
 
@@ -36,21 +36,22 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Settle moves by hand, in every dataset of the home."""
     settings = Settings.from_environment(os.environ)
     told: dict[str, str] = json.loads(context.cursor or "{}")
-    now, said, events = {}, [], []
+    now = dict(told)
+    said: list[str] = []
+    events: list[dg.AssetObservation] = []
     for dataset in _datasets(settings):
-        try:
+        # Where a promotion is at work, or something cannot be read, the next look comes.
+        with apart(dataset, context.log, said):
             moved = settle(settings, dataset)
-        except ReleaseError as error:  # a promotion is at work: the next look comes
-            said.append(f"{dataset}: {error}")
-            continue
-        if moved is None:
-            continue
-        said.append(moved.subject())
-        events.append(_observed(moved))
-        if not moved.is_mended:
-            now[dataset] = moved.subject()
-        if told.get(dataset) != moved.subject() or moved.is_mended:
-            alert(settings, moved.subject(), moved.text())
+            now.pop(dataset, None)
+            if moved is None:
+                continue
+            said.append(moved.subject())
+            events.append(_observed(moved))
+            if not moved.is_mended:
+                now[dataset] = moved.subject()
+            if told.get(dataset) != moved.subject() or moved.is_mended:
+                alert(settings, moved.subject(), moved.text())
     return dg.SensorResult(
         skip_reason="; ".join(said) or "every champion is where its last move left it",
         cursor=json.dumps(now),
@@ -78,16 +79,18 @@ def milvus_alias(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Mirror the champions in Milvus."""
     settings = Settings.from_environment(os.environ)
     done: dict[str, int] = json.loads(context.cursor or "{}")
-    is_server, said = "://" in settings.milvus_uri, []
+    is_server = "://" in settings.milvus_uri
+    said: list[str] = []
     for dataset in _datasets(settings):
-        champion = open_registry(settings, dataset).champion()
-        # Nobody else moves an alias in Milvus Lite, and a look would hold its folder.
-        if champion is None or (done.get(dataset) == champion and not is_server):
-            continue
-        problem = try_to_mirror(settings, dataset)
-        if problem:
-            said.append(f"{dataset}: {problem}")
-            done.pop(dataset, None)
-        else:
-            done[dataset] = champion
+        with apart(dataset, context.log, said):
+            champion = open_registry(settings, dataset).champion()
+            # Nobody else moves an alias in Milvus Lite, and a look would hold its folder.
+            if champion is None or (done.get(dataset) == champion and not is_server):
+                continue
+            problem = try_to_mirror(settings, dataset)
+            if problem:
+                said.append(f"{dataset}: {problem}")
+                done.pop(dataset, None)
+            else:
+                done[dataset] = champion
     return dg.SensorResult(skip_reason="; ".join(said) or "every alias follows its champion", cursor=json.dumps(done))

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from feature_repo.utc import present_time
+from orchestration.defs.apart import apart
 from orchestration.defs.automation import release_job
 from orchestration.defs.switch import sensor_status
 from orchestration.landing import Landed, end_of_sealed_day, read_taken, sealed_until
@@ -40,23 +41,26 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings = Settings.from_environment(os.environ)
     former: dict[str, str | None] = json.loads(context.cursor or "{}")
     seen: dict[str, str | None] = {}
-    asked, said = [], []
+    asked: list[dg.RunRequest] = []
+    said: list[str] = []
     for name, options in known(settings).items():
         if "data" not in options:
             continue
-        landed = Landed.of(Path(options["data"]))
-        taken, seen[name] = read_taken(Workspace(**options).values_folder).files, landed.digest
-        if landed.digest is None:
-            said.append(f"{name}: no file in {options['data']}")
-        elif landed.digest == taken:
-            said.append(f"{name}: the last run has read what is there")
-        elif not landed.is_complete(former.get(name), time.time()):
-            said.append(f"{name}: files are being written")
-        elif _at_work(context.instance, name):
-            said.append(f"{name}: a run is at work")
-        else:
-            # By both, so that a content that comes back is asked for again.
-            asked.append(_request(name, options, f"files {taken} {landed.digest}"))
+        seen[name] = former.get(name)
+        with apart(name, context.log, said):
+            landed = Landed.of(Path(options["data"]))
+            taken, seen[name] = read_taken(Workspace(**options).values_folder).files, landed.digest
+            if landed.digest is None:
+                said.append(f"{name}: no file in {options['data']}")
+            elif landed.digest == taken:
+                said.append(f"{name}: the last run has read what is there")
+            elif not landed.is_complete(former.get(name), time.time()):
+                said.append(f"{name}: files are being written")
+            elif _at_work(context.instance, name):
+                said.append(f"{name}: a run is at work")
+            else:
+                # By both, so that a content that comes back is asked for again.
+                asked.append(_request(name, options, f"files {taken} {landed.digest}"))
     return _result(asked, said or ["no dataset has a folder"], json.dumps(seen))
 
 
@@ -70,18 +74,20 @@ def sealed_events(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for a run of every dataset whose log has a whole day that no run has read."""
     settings = Settings.from_environment(os.environ)
     moment = end_of_sealed_day(present_time())
-    asked, said = [], []
+    asked: list[dg.RunRequest] = []
+    said: list[str] = []
     for name, options in known(settings).items():
         if not settings.has_event_log(name):
             continue
-        with closing(settings.open_event_log(name)) as log:
-            sealed = sealed_until(log, moment)
-        if sealed <= read_taken(Workspace(**options).values_folder).log:
-            said.append(f"{name}: the last run has read the log up to {moment:%Y-%m-%d}")
-        elif _at_work(context.instance, name):
-            said.append(f"{name}: a run is at work")
-        else:
-            asked.append(_request(name, options, f"log {sealed}"))
+        with apart(name, context.log, said):
+            with closing(settings.open_event_log(name)) as log:
+                sealed = sealed_until(log, moment)
+            if sealed <= read_taken(Workspace(**options).values_folder).log:
+                said.append(f"{name}: the last run has read the log up to {moment:%Y-%m-%d}")
+            elif _at_work(context.instance, name):
+                said.append(f"{name}: a run is at work")
+            else:
+                asked.append(_request(name, options, f"log {sealed}"))
     return _result(asked, said or ["no dataset has an event log"], context.cursor)
 
 

@@ -74,7 +74,6 @@ def refit(
             "version": version,
             "refit of": twin.version,
             "outcome": decided.outcome.value,
-            "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
             "to serve": served.version.version,
             "MLflow run": dg.MetadataValue.url(registry.run_url(version)),
         },
@@ -119,7 +118,10 @@ def refit_version(
         value = Version(source=source, frames=folder, version=version, reused=False)
         if MANIFEST_SHA256 not in registry.tags(version):
             _seal(workspace, value, twin, asked)
-    for reason in read(registry, version).verdict.reasons:
+    reasons = read(registry, version).verdict.reasons
+    # By these the sensor `verdicts` alerts of a refusal, of a refit as of an update.
+    context.add_output_metadata({"dataset": twin.dataset, "reasons": dg.MetadataValue.md(bullets(reasons))})
+    for reason in reasons:
         context.log.info(f"version {version}, beside {twin.version}: {reason}")
     return value
 

@@ -4,8 +4,8 @@ All are off until `GATEHOUSE_SCHEDULES=on`, or a person turns one on in Dagster.
 dataset that the home has run, with the folder and options of its last run.
 """
 
-import hashlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,15 +13,19 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.defs.apart import apart
 from orchestration.defs.automation import release_job
 from orchestration.defs.switch import schedule_status
 from orchestration.defs.updates import update_job
+from orchestration.landing import Landed
 from orchestration.local.datasets import known
 from serving.registry.sqlite import open_registry
 from serving.settings import Settings
 
 DATASET, FILES = "gatehouse/dataset", "gatehouse/files"
 """Tags of a run: its dataset, and a hash of the names, sizes and times of its files."""
+BETWEEN_LOOKS = 2.0
+"""Seconds between the two looks of a tick at a folder, from one to the other of which nothing may change."""
 NEVER_RUN = "nothing was run in this home yet: `gatehouse run` comes first"
 AT_WORK = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 Asked = Iterator[dg.RunRequest | dg.SkipReason]
@@ -60,23 +64,56 @@ def weekly(context: dg.ScheduleEvaluationContext) -> Asked:
 def half_hourly(context: dg.ScheduleEvaluationContext) -> Asked:
     """Ask for an update of every dataset with new files."""
     settings = Settings.from_environment(os.environ)
-    skipped = {}
+    skipped: list[str] = []
+    asked: list[dg.RunRequest] = []
+    for name, landed in _changed(context, settings, skipped).items():
+        with apart(name, context.log, skipped):
+            options = known(settings)[name]
+            if _landed(options).is_complete(landed.digest, time.time()):
+                asked.append(_request(name, context.scheduled_execution_time, options, {FILES: _tag(landed)}))
+            else:
+                skipped.append(f"{name}: files are being written")
+    # Beside requests, a reason is only a line of the tick's log.
+    why = "; ".join(skipped) or NEVER_RUN
+    if skipped or not asked:
+        context.log.info(why)
+    yield from asked
+    if not asked:
+        yield dg.SkipReason(why)
+
+
+def _changed(context: dg.ScheduleEvaluationContext, settings: Settings, skipped: list[str]) -> dict[str, Landed]:
+    """Folders of the datasets that need an update, by name, as they were BETWEEN_LOOKS ago.
+
+    Args:
+        context: of the tick.
+        settings: the home.
+        skipped: why others need none, which is added to.
+    """
+    found = {}
     for name, options in known(settings).items():
-        files = files_digest(options.get("data"))
-        reason = no_update(context.instance, settings, name, options, files)
-        if reason:
-            skipped[name] = reason
-        else:
-            yield _request(name, context.scheduled_execution_time, options, {FILES: files})
-    if skipped or not known(settings):
-        # Beside requests, a reason is only a line of the tick's log.
-        context.log.info("; ".join(skipped.values()) or NEVER_RUN)
-    if len(skipped) == len(known(settings)):
-        yield dg.SkipReason("; ".join(skipped.values()) or NEVER_RUN)
+        with apart(name, context.log, skipped):
+            landed = _landed(options)
+            if reason := no_update(context.instance, settings, name, options, landed):
+                skipped.append(reason)
+            else:
+                found[name] = landed
+    if found:
+        time.sleep(BETWEEN_LOOKS)
+    return found
+
+
+def _landed(options: Mapping[str, Any]) -> Landed:
+    return Landed.of(Path(options["data"]) if options.get("data") else None)
+
+
+def _tag(landed: Landed) -> str:
+    """Value of FILES; a tag has at most 63 characters."""
+    return (landed.digest or "")[:32]
 
 
 def no_update(
-    instance: dg.DagsterInstance, settings: Settings, name: str, options: Mapping[str, Any], files: str
+    instance: dg.DagsterInstance, settings: Settings, name: str, options: Mapping[str, Any], landed: Landed
 ) -> str | None:
     """Say why a dataset needs no update; None if it does.
 
@@ -85,7 +122,7 @@ def no_update(
         settings: the home.
         name: name of the dataset.
         options: options of its last run.
-        files: digest of its files.
+        landed: content of its folder.
     """
     folder = options.get("data")
     if folder is None:
@@ -94,19 +131,12 @@ def no_update(
         return f"{name}: no champion yet, which an update would start from"
     if instance.get_runs(dg.RunsFilter(tags={DATASET: name}, statuses=AT_WORK), limit=1):
         return f"{name}: a run is at work"
-    done = dg.RunsFilter(job_name=update_job.name, tags={DATASET: name, FILES: files})
+    if landed.digest is None:
+        return f"{name}: no file in {folder}"
+    done = dg.RunsFilter(job_name=update_job.name, tags={DATASET: name, FILES: _tag(landed)})
     if any(run.is_success for run in instance.get_runs(done, limit=1)):
         return f"{name}: no file in {folder} has changed since the last update"
     return None
-
-
-def files_digest(folder: str | None) -> str:
-    """Hash names, sizes and times of the files in a folder, without reading them; empty without a folder."""
-    if folder is None or not Path(folder).is_dir():
-        return ""
-    found = sorted((str(path.relative_to(folder)), path.stat()) for path in Path(folder).rglob("*") if path.is_file())
-    lines = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in found]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 def _releases(moment: datetime, changed: Mapping[str, Any]) -> Asked:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from feature_repo.utc import present_time
 from orchestration.alerts import alert
+from orchestration.defs.apart import apart
 from orchestration.defs.switch import sensor_status
 from orchestration.local.datasets import known
 from orchestration.staleness import LAST_RUN, ages_of, too_old
@@ -28,12 +29,15 @@ def stale(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings, now = Settings.from_environment(os.environ), present_time()
     told: dict[str, list[str]] = json.loads(context.cursor or "{}")
     found: dict[str, list[str]] = {}
+    said: list[str] = []
     for dataset, options in known(settings).items():
-        ages = ages_of(settings, dataset, Workspace(**options).values_folder)
-        old = too_old(ages, now, settings.features_behind_days)
-        for what, reason in old.items():
-            if what not in told.get(dataset, []):
-                alert(settings, f"Gatehouse, {dataset}: {what} too old", reason)
-        found[dataset] = list(old)
-    said = "; ".join(f"{name}: {', '.join(old)} too old" for name, old in found.items() if old)
-    return dg.SensorResult(skip_reason=said or "nothing is too old", cursor=json.dumps(found))
+        found[dataset] = told.get(dataset, [])
+        with apart(dataset, context.log, said):
+            ages = ages_of(settings, dataset, Workspace(**options).values_folder)
+            old = too_old(ages, now, settings.features_behind_days)
+            for what, reason in old.items():
+                if what not in told.get(dataset, []):
+                    alert(settings, f"Gatehouse, {dataset}: {what} too old", reason)
+            found[dataset] = list(old)
+            said += [f"{dataset}: {', '.join(old)} too old"] if old else []
+    return dg.SensorResult(skip_reason="; ".join(said) or "nothing is too old", cursor=json.dumps(found))

@@ -191,6 +191,7 @@ def test_an_update_between_two_nights_learns_what_is_new_and_serves(story: Story
     assert (update.training, update.judged) == (Training.REFIT, story.version("update"))
     assert update.cut == update.as_of > before.cut
     assert vocabulary(story.shop, update.version) >= vocabulary(story.shop, before.version)
+    assert story.updates["half past"]["dataset"] == DATASET and "reasons" in story.updates["half past"]  # for alerts
 
 
 def test_an_update_with_nothing_new_is_skipped_with_a_reason(story: Story) -> None:

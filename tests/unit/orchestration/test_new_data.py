@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +17,7 @@ from feature_repo.events.event import Event, EventKind
 from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.definitions import defs
 from orchestration.defs import new_data
-from orchestration.landing import Landed, Taken, end_of_sealed_day, note_taken, sealed_until
+from orchestration.landing import TAKEN, Landed, Taken, end_of_sealed_day, note_taken, sealed_until
 from orchestration.local.datasets import remember
 from orchestration.workspace import Workspace
 from serving.settings import Settings
@@ -106,6 +108,55 @@ def test_a_folder_that_is_away_is_not_asked_for(home: Home) -> None:
     home.folder.rename(home.folder.with_name("away"))
     assert [home.look("new_files") for _ in range(2)] == [[], []]
     assert "no file" in home.said
+
+
+def test_a_dataset_that_cannot_be_read_stops_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was seen of it counts on."""
+    remember(home.settings, "broken", {"dataset": "own", "data": str(home.folder.with_name("stale"))})
+    former = json.dumps({"broken": "digest", "shop": None})
+    home.cursors["new_files"] = former
+    read = Landed.of
+
+    def of(folder: Path | None) -> Landed:
+        if folder and folder.name == "stale":
+            raise OSError(errno.ESTALE, "Stale file handle", str(folder))
+        return read(folder)
+
+    monkeypatch.setattr(Landed, "of", of)
+    home.land("events_2.csv")
+    home.look("new_files")
+    assert "broken: OSError" in home.said and "Stale file handle" in home.said
+    assert [request.tags[new_data.DATASET] for request in home.look("new_files")] == ["shop"]
+    assert json.loads(str(home.cursors["new_files"]))["broken"] == "digest"
+
+
+def test_a_file_that_is_deleted_meanwhile_is_not_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, gone = Landed.of(home.folder), home.folder / "gone.csv"
+    listed = [home.folder / "events.csv", gone]
+    monkeypatch.setattr(Path, "rglob", lambda *_: listed)
+    monkeypatch.setattr(Path, "is_file", lambda _: True)  # as it was a moment ago
+    assert Landed.of(home.folder) == before
+
+
+def test_a_log_that_cannot_be_opened_stops_no_other(home: Home, log: SqliteEventLog) -> None:
+    remember(home.settings, "broken", {"dataset": "own", "data": "files"})
+    home.settings.event_log("broken").write_bytes(b"no database, whatever its name says")
+    log.append([event(1, datetime(2024, 1, 1))])
+    (asked,) = home.look("sealed_events")
+    assert asked.tags[new_data.DATASET] == "shop"
+    home.run(log=1)
+    assert home.look("sealed_events") == []
+    assert "broken: " in home.said and "shop: the last run has read" in home.said
+
+
+@pytest.mark.parametrize(("job", "noted"), [("release_job", True), ("update_job", False)])
+def test_only_a_release_takes_the_data(home: Home, job: str, noted: bool) -> None:
+    """After an update of the ids, the release for the same files is still to come."""
+    options = {"dataset": "tiny", "same_dataset": True}
+    config = {"resources": {"workspace": {"config": options}}}
+    source = [dg.AssetKey(name) for name in ("events", "users", "items")]
+    assert defs.resolve_job_def(job).execute_in_process(config, instance=home.instance, asset_selection=source).success
+    assert (Workspace(**options).values_folder / TAKEN).exists() == noted
 
 
 def test_a_run_at_work_is_waited_for(home: Home) -> None:

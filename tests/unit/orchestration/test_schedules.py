@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +38,12 @@ class World:
         context = dg.build_schedule_context(instance=self.instance, scheduled_execution_time=moment)
         return defs.resolve_schedule_def(name).evaluate_tick(context)
 
+    def land(self, name: str, text: str, rested: float = 3600) -> None:
+        """A file of the shop that nobody has written to for some seconds."""
+        (self.folder / name).write_text(text)
+        now = time.time()
+        os.utime(self.folder / name, (now - rested, now - rested))
+
     def ran(self, request: Any, status: dg.DagsterRunStatus) -> None:
         """A run as a tick asked for it."""
         run = dg.DagsterRun(job_name="update_job", tags=dict(request.tags), status=status)
@@ -50,10 +58,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(schedules, "open_registry", lambda *_: SimpleNamespace(champion=lambda: 1))
     folder = tmp_path / "shop"
     folder.mkdir()
-    (folder / "events.csv").write_text("user_id,item_id,timestamp\n")
+    monkeypatch.setattr(schedules, "BETWEEN_LOOKS", 0.0)
     remember(settings, "shop", {**OPTIONS, "data": str(folder)})
     with dg.instance_for_test() as instance:
-        yield World(settings, folder, instance)
+        world = World(settings, folder, instance)
+        world.land("events.csv", "user_id,item_id,timestamp\n")
+        yield world
 
 
 def config(request: Any) -> dict[str, Any]:
@@ -82,9 +92,26 @@ def test_an_update_is_asked_for_where_files_have_changed_since_the_last_one(worl
     tick = world.tick("half_hourly", 30)
     assert not tick.run_requests
     assert tick.skip_message == f"shop: no file in {world.folder} has changed since the last update"
-    with (world.folder / "events.csv").open("a") as file:
-        file.write("u,i,2024-01-01\n")
+    for mark in ("_SUCCESS", ".events.csv.x7"):  # the second of an rsync at work
+        world.land(mark, "")
+    assert not world.tick("half_hourly", 30).run_requests
+    world.land("events.csv", "user_id,item_id,timestamp\nu,i,2024-01-01\n")
     assert len(world.tick("half_hourly", 30).run_requests) == 1
+
+
+def test_no_update_while_a_file_is_being_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.land("events_2.csv", "u,i", rested=5)
+    assert world.tick("half_hourly").skip_message == "shop: files are being written"
+    world.land("events_2.csv", "u,i", rested=61)
+    assert len(world.tick("half_hourly").run_requests) == 1
+    # With the time of its origin, as `cp -p` sets it, it is seen to grow.
+    monkeypatch.setattr(time, "sleep", lambda _: world.land("events_2.csv", "u,i,2024-01-01"))
+    assert world.tick("half_hourly").skip_message == "shop: files are being written"
+
+
+def test_no_update_from_a_folder_that_is_away(world: World) -> None:
+    world.folder.rename(world.folder.with_name("away"))
+    assert world.tick("half_hourly").skip_message == f"shop: no file in {world.folder}"
 
 
 def test_an_update_that_failed_is_asked_for_again(world: World) -> None:
@@ -111,6 +138,21 @@ def test_one_dataset_is_updated_while_another_one_has_nothing_new(world: World) 
     assert [each.tags["gatehouse/dataset"] for each in tick.run_requests] == ["shop"]
     (world.settings.home / "datasets.json").write_text(json.dumps({"tiny": {"dataset": "tiny"}}))
     assert world.tick("half_hourly").skip_message == "tiny: its data ships with Gatehouse and never changes"
+
+
+def test_a_dataset_whose_registry_cannot_be_read_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(world.settings, "broken", {**OPTIONS, "data": str(world.folder)})
+
+    def open_registry(_: Settings, dataset: str) -> SimpleNamespace:
+        if dataset == "broken":
+            raise RuntimeError("the database is locked")
+        return SimpleNamespace(champion=lambda: 1)
+
+    monkeypatch.setattr(schedules, "open_registry", open_registry)
+    assert [each.tags["gatehouse/dataset"] for each in world.tick("half_hourly").run_requests] == ["shop"]
+    (world.settings.home / "datasets.json").unlink()
+    remember(world.settings, "broken", {**OPTIONS, "data": str(world.folder)})
+    assert world.tick("half_hourly").skip_message == "broken: RuntimeError: the database is locked"
 
 
 @pytest.mark.parametrize("name", ["nightly", "weekly", "half_hourly"])

@@ -64,3 +64,25 @@ def test_each_thing_is_told_once_until_it_is_young_again(tmp_path: Path, monkeyp
             told.append(len(channel.bodies))
     assert told == [0, 1, 1, 1, 2]
     assert "shop: features too old" in json.loads(channel.bodies[0])["text"]
+
+
+def test_a_dataset_that_cannot_be_read_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not told anew of what it was told."""
+    settings = Settings(home=tmp_path, mlflow_uri="")
+    settings.create_home()
+    for name in ("broken", "shop"):
+        remember(settings, name, {"dataset": "own", "data": name})
+    monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
+    monkeypatch.setattr(staleness, "present_time", lambda: NOW)
+
+    def ages_of(_: Settings, dataset: str, values: Path) -> Ages:
+        if dataset == "broken":
+            raise RuntimeError("the database is locked")
+        return replace(YOUNG, features=NOW - timedelta(days=9))
+
+    monkeypatch.setattr(staleness, "ages_of", ages_of)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, cursor=json.dumps({"broken": ["champion"]}))
+        tick = defs.resolve_sensor_def("stale").evaluate_tick(context)
+    assert json.loads(str(tick.cursor)) == {"broken": ["champion"], "shop": ["features"]}
+    assert tick.skip_message == "broken: RuntimeError: the database is locked; shop: features too old"

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from orchestration.definitions import defs
+from orchestration.defs import watch
 from tests.unit.orchestration.alert_world import Received, webhook
 
 
@@ -32,14 +33,14 @@ class Watched:
         self.instance = instance
         self.cursor: str | None = None
 
-    def judge(self, version: int, outcome: str, dataset: str = "shop") -> None:
+    def judge(self, version: int, outcome: str, dataset: str = "shop", asset: str = "verdict") -> None:
         facts = {
             "dataset": dataset,
             "version": version,
             "outcome": outcome,
             "reasons": dg.MetadataValue.md("- it fell"),
         }
-        self.instance.report_runless_asset_event(dg.AssetMaterialization("verdict", metadata=facts))
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, metadata=facts))
 
     def look(self) -> None:
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
@@ -60,8 +61,8 @@ def test_every_verdict_since_the_last_look_is_told_with_its_reasons(watched: Wat
         watched.judge(version, outcome)
     watched.look()
     assert [text.splitlines()[0] for text in texts(channel)] == [
-        "*Gatehouse, shop: version 2 is failed*",
-        "*Gatehouse, shop: version 4 is undecided*",
+        "*Gatehouse, shop: version 2 is failed by the gate*",
+        "*Gatehouse, shop: version 4 is undecided by the gate*",
     ]
     assert all("- it fell" in text for text in texts(channel))
 
@@ -81,6 +82,32 @@ def test_a_version_is_told_once_whatever_the_nights_repeat(watched: Watched, cha
     assert len(texts(channel)) == 2
 
 
+def test_refused_refits_and_updates_are_told_between_the_verdicts(watched: Watched, channel: Received) -> None:
+    watched.judge(2, "passed")
+    watched.judge(3, "failed", asset="refit")
+    watched.judge(4, "failed")
+    watched.instance.report_runless_asset_event(dg.AssetMaterialization("refit", metadata={"refit": "off"}))
+    for _ in range(2):
+        watched.judge(5, "undecided", asset="id_update")
+        watched.look()
+    assert [text.splitlines()[0] for text in texts(channel)] == [
+        "*Gatehouse, shop: version 3 is failed by the guards of the refit*",
+        "*Gatehouse, shop: version 4 is failed by the gate*",
+        "*Gatehouse, shop: version 5 is undecided by the guards of the update*",
+    ]
+
+
+def test_more_verdicts_than_fit_a_look_wait_for_the_next(
+    watched: Watched, channel: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "AT_ONCE", 2)
+    for version, asset in ((2, "id_update"), (3, "id_update"), (4, "id_update"), (5, "verdict")):
+        watched.judge(version, "failed", asset=asset)
+    for seen in (2, 4, 4):
+        watched.look()
+        assert len(texts(channel)) == seen
+
+
 def test_a_channel_that_is_away_stops_no_sensor(
     watched: Watched, channel: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,25 +120,61 @@ def test_a_channel_that_is_away_stops_no_sensor(
     assert ["version 3" in text for text in texts(channel)] == [True]
 
 
-@dg.asset
-def table() -> None:
-    """Fail as an asset does."""
-    raise RuntimeError("the disk is full: free 3 GB")
+def fail(instance: dg.DagsterInstance, job: str, error: str, dataset: str = "shop") -> str:
+    """Let a job of this name fail, and the sensor look at it; returns the run's id."""
+
+    @dg.op
+    def table() -> None:
+        raise RuntimeError(error)
+
+    @dg.job(name=job, tags={"gatehouse/dataset": dataset})
+    def run() -> None:
+        table()
+
+    result = run.execute_in_process(instance=instance, raise_on_error=False)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_runs",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event(),
+    ).for_run_failure()
+    defs.resolve_sensor_def("failed_runs")(context)
+    return result.run_id
 
 
-def test_a_failed_run_is_told_with_its_first_error(channel: Received) -> None:
+@pytest.mark.parametrize("job", ["release_job", "update_job"])
+def test_a_failed_run_is_told_with_its_job_and_first_error(channel: Received, job: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([table], instance=instance, raise_on_error=False, tags={"gatehouse/dataset": "shop"})
-        context = dg.build_run_status_sensor_context(
-            sensor_name="failed_runs",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=result.get_run_failure_event(),
-        ).for_run_failure()
-        defs.resolve_sensor_def("failed_runs")(context)
+        run_id = fail(instance, job, "the disk is full: free 3 GB")
     (text,) = texts(channel)
-    assert text.startswith("*Gatehouse, shop: a run failed*\ntable: RuntimeError: the disk is full: free 3 GB")
-    assert result.run_id in text
+    told = f"*Gatehouse, shop: a run of {job} failed*\ntable: RuntimeError: the disk is full: free 3 GB"
+    assert text.startswith(told)
+    assert run_id in text
+
+
+def test_failed_releases_and_updates_are_watched() -> None:
+    watched = defs.resolve_sensor_def("failed_runs")
+    assert {job.name for job in watched._monitored_jobs} == {"release_job", "update_job"}
+
+
+def test_an_update_that_fails_each_half_hour_is_told_once_for_each_reason(channel: Received) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for error in ("no champion", "no champion", "the disk is full", "the disk is full"):
+            fail(instance, "update_job", error)
+            fail(instance, "update_job", "no champion", dataset="other")
+        assert [text.splitlines()[1] for text in texts(channel)] == [
+            "table: RuntimeError: no champion",
+            "table: RuntimeError: no champion",  # of the other dataset
+            "table: RuntimeError: the disk is full",
+        ]
+        run = dg.DagsterRun(
+            job_name="update_job", tags={"gatehouse/dataset": "shop"}, status=dg.DagsterRunStatus.SUCCESS
+        )
+        instance.add_run(run)
+        fail(instance, "update_job", "the disk is full")
+        for _ in range(2):
+            fail(instance, "release_job", "the disk is full")
+    assert len(texts(channel)) == 6
 
 
 def test_nothing_looks_before_the_switch_is_on() -> None:
