@@ -41,7 +41,11 @@ def nothing_new(tables: Tables) -> Tables:
 CASES: dict[str, tuple[Callable[[Tables], Tables], bool, str]] = {
     "known late": (known_late, True, "no event was known before 2024-02-02 00:00:00, so that nothing can be learned"),
     "one item": (one_item, True, "items.csv, column 'item_id': got 1 item; wanted at least 2"),
-    "nothing new": (nothing_new, False, "write seen_items_may_return: true or a longer `holdout:`, or bring a log with new items"),
+    "nothing new": (
+        nothing_new,
+        False,
+        "seen_items_may_return: true or a longer `holdout:`, or bring a log with new items",
+    ),
 }
 
 
