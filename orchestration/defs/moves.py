@@ -13,16 +13,20 @@ from typing import Any
 
 import dagster as dg
 
+from feature_repo.utc import present_time
 from orchestration.alerts import alert
 from orchestration.defs.apart import apart
+from orchestration.hand_looks import forget, is_due, noted
 from orchestration.local.datasets import dataset_names
 from serving.registry.sqlite import is_made, open_registry
-from serving.release.by_hand import HandMove, settle
+from serving.release.by_hand import HandMove, settle, unsettled
 from serving.release.mirror import try_to_mirror
 from serving.settings import Settings
 
 SECONDS = 30
 """Time between two looks: a move is noticed within a minute."""
+LOCK_SECONDS = 5.0
+"""Longest wait for a promotion that is at work: Dagster ends a look after a minute."""
 CHAMPION = dg.AssetKey("champion")
 
 
@@ -42,8 +46,17 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for dataset in _datasets(settings):
         # Where a promotion is at work, or something cannot be read, the next look comes.
         with apart(dataset, context.log, said):
-            moved = settle(settings, dataset)
+            moment, state = present_time(), unsettled(settings, dataset)
+            if state and not is_due(settings, dataset, state, moment):
+                said.append(told.get(dataset) or f"{dataset}: {state} was looked at, and could not be mended")
+                continue
+            moved = None
+            if state:
+                with noted(settings, dataset, state, moment):
+                    moved = settle(settings, dataset, LOCK_SECONDS)
             now.pop(dataset, None)
+            if moved is None or moved.is_mended:
+                forget(settings, dataset)
             if moved is None:
                 continue
             said.append(moved.subject())

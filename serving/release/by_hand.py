@@ -61,23 +61,30 @@ class HandMove:
         return f"{before} {self.problem}. {way}"
 
 
-def settle(settings: Settings, dataset: str) -> HandMove | None:
+def unsettled(settings: Settings, dataset: str) -> str | None:
+    """Describe a move that is to be settled, by the found version and the history; None if there is none."""
+    registry = open_registry(settings, dataset)
+    return f"version {registry.champion()} after {served(registry)}" if has_moved(registry) else None
+
+
+def settle(settings: Settings, dataset: str, seconds: float | None = None) -> HandMove | None:
     """Follow a move by hand to a version that may serve; put any other back to the last good one.
 
     Args:
         settings: the home and its services.
         dataset: name of the dataset.
+        seconds: longest wait for another move of the champion; None for that of `promotion_lock`.
 
     Returns:
         The move; None if there was none. Without one nothing but the registry is read.
 
     Raises:
-        ReleaseError: another move of the champion has been at work for a minute.
+        ReleaseError: another move of the champion has been at work for so long.
         OSError: files of a version cannot be read now; nothing has moved.
     """
     if not has_moved(open_registry(settings, dataset)):
         return None
-    with promotion_lock(settings, dataset) as lock:
+    with promotion_lock(settings, dataset, seconds) as lock:
         registry = Registry(settings, dataset)
         # A promotion records before it commits: it may have been between the two.
         return _settled(settings, registry, lock) if has_moved(registry) else None

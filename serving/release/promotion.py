@@ -257,29 +257,31 @@ def _check_held(lock: RegistryLock, dataset: str) -> None:
 
 
 @contextmanager
-def promotion_lock(settings: Settings, dataset: str) -> Iterator[RegistryLock]:
+def promotion_lock(settings: Settings, dataset: str, seconds: float | None = None) -> Iterator[RegistryLock]:
     """Serialise the moves of a champion: in this home by a file, among homes in the registry.
 
     Args:
         settings: the home and its services.
         dataset: dataset of the champion.
+        seconds: longest wait; None for LOCK_SECONDS.
 
     Raises:
-        ReleaseError: another move has been at work for LOCK_SECONDS.
+        ReleaseError: another move has been at work for so long.
     """
     from filelock import FileLock, Timeout
 
     settings.create_home()
-    deadline = time.monotonic() + LOCK_SECONDS
+    seconds = LOCK_SECONDS if seconds is None else seconds
+    deadline = time.monotonic() + seconds
     try:
-        here = FileLock(settings.home / "promotion.lock").acquire(timeout=LOCK_SECONDS)
+        here = FileLock(settings.home / "promotion.lock").acquire(timeout=seconds)
     except Timeout as error:
-        raise ReleaseError(f"another promotion has been running for {LOCK_SECONDS} s: try again") from error
+        raise ReleaseError(f"another promotion has been running for {seconds:g} s: try again") from error
     with here:
         lock = RegistryLock(settings, dataset)
         while holder := lock.take():
             if time.monotonic() > deadline:
-                raise ReleaseError(f"a promotion of {holder} has been running for {LOCK_SECONDS} s: try again")
+                raise ReleaseError(f"a promotion of {holder} has been running for {seconds:g} s: try again")
             time.sleep(RETRY_SECONDS)
         try:
             yield lock

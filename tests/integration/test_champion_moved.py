@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import mlflow
 import pytest
 
+from feature_repo.utc import present_time
 from orchestration.definitions import defs
 from orchestration.defs import moves
 from serving.index.base import Fields
@@ -130,9 +132,13 @@ def test_any_other_is_put_back(
 
 
 def test_it_is_put_back_past_what_is_broken(
-    settings: Settings, client: mlflow.MlflowClient, alerts: list[tuple[str, str]], tmp_path: Path
+    settings: Settings,
+    client: mlflow.MlflowClient,
+    alerts: list[tuple[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And where nothing is whole, that is said once."""
+    """And where nothing is whole, that is said once, and looked at again an hour later."""
     folders = [Registry(settings, DATASET).download(version) for version in (2, 1)]
     kept = [tmp_path / str(n) for n in range(2)]
     client.set_registered_model_alias(DATASET, "champion", "3")
@@ -146,6 +152,9 @@ def test_it_is_put_back_past_what_is_broken(
         assert len(alerts) == 1
         assert json.loads(str(again.cursor)) == {DATASET: said(first)}
         shutil.move(kept[1], folders[1])
+        assert said(tick("champion_moved", again.cursor)) == said(first)
+        later = present_time() + timedelta(hours=1)
+        monkeypatch.setattr(moves, "present_time", lambda: later)
         assert "put back to version 1" in said(tick("champion_moved", again.cursor))
         assert len(alerts) == 2
     finally:

@@ -245,8 +245,11 @@ def test_promotions_wait_for_each_other(
     from filelock import FileLock
 
     seal_as(settings, register(settings, artifacts[0]))
+    held, short = FileLock(settings.home / "promotion.lock"), release_module.promotion_lock(settings, DATASET, 0.05)
+    with held, pytest.raises(ReleaseError, match=r"running for 0\.05 s"), short:
+        pass
     monkeypatch.setattr(release_module, "LOCK_SECONDS", 0.1)
-    with FileLock(settings.home / "promotion.lock"), pytest.raises(ReleaseError, match="another promotion"):
+    with FileLock(settings.home / "promotion.lock"), pytest.raises(ReleaseError, match=r"another .* for 0\.1 s"):
         promote(settings, DATASET, 1)
     assert promote(settings, DATASET, 1).verdict.outcome is Outcome.PASSED
     assert read(Registry(settings, DATASET), 1).created == NOW

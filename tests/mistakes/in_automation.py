@@ -62,9 +62,16 @@ IN_AUTOMATION = [
     Mistake(
         name="an update from files that are being written",
         module="orchestration.defs.schedules",
-        right="if landed.is_complete(former.digest, time.time()):",
-        wrong="if landed.digest:",
+        right="if _landed(options).is_complete(landed.digest, time.time()):",
+        wrong="if True:",
         test="tests/unit/orchestration/test_schedules.py::test_no_update_while_a_file_is_being_written",
+    ),
+    Mistake(
+        name="a champion that cannot be mended looked at twice a minute",
+        module="orchestration.hand_looks",
+        right="return former != state or not",
+        wrong="return True or not",
+        test="tests/unit/orchestration/test_moves.py::test_what_cannot_be_mended_is_looked_at_hourly_or_when_it_changes",
     ),
     Mistake(
         name="verdicts missed of which several came between two looks",
