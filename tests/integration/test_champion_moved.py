@@ -72,8 +72,10 @@ def alerts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
 
 
 def tick(name: str, cursor: str | None = None) -> dg.SensorResult:
-    context = dg.build_sensor_context(cursor=cursor, sensor_name=name)
-    found = defs.resolve_sensor_def(name)(context)
+    # An instance that Dagster makes itself stays current until it is collected.
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, sensor_name=name)
+        found = defs.resolve_sensor_def(name)(context)
     assert isinstance(found, dg.SensorResult)
     return found
 

@@ -222,5 +222,7 @@ def test_refits_are_verified_by_their_own_training_set(home: Home, story: Story)
 def test_a_kept_refit_keeps_its_twin(story: Story) -> None:
     registry = Registry(story.shop.home.settings, DATASET)
     kept = kept_versions(registry, 0)
-    target = story.updates["half past"]["version"]  # a rollback goes to it
-    assert kept[story.version("update")] == f"judged twin of version {target}"
+    target = story.updates["half past"]["version"]  # a rollback goes to it, and it stands on the refit
+    refit = story.refit("update").version
+    assert kept[refit] == f"base of version {target}"
+    assert kept[story.version("update")] == f"judged twin of version {refit}"
