@@ -1,4 +1,4 @@
-"""What has grown old in a dataset: its champion, its online features, its last run."""
+"""Age of a dataset's champion, online features and last run, and which of them are too old."""
 
 from __future__ import annotations
 

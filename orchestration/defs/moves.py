@@ -78,7 +78,7 @@ def _datasets(settings: Settings) -> list[str]:
 
 
 def _observed(moved: HandMove) -> dg.AssetObservation:
-    """What the page of the champion shows of a move by hand."""
+    """Observation of a move by hand, for the page of the champion."""
     facts: dict[str, Any] = {"dataset": moved.dataset, "champion": moved.champion or 0}
     return dg.AssetObservation(CHAMPION, metadata={**facts, "what": moved.subject(), "why": moved.text()})
 

@@ -85,7 +85,7 @@ def nothing_new(champion: Manifest, source: Source) -> str | None:
 
 
 def _base(registry: Registry, champion: Manifest) -> Parent:
-    """What the weights start from: the last training in full, so that updates do not build on updates."""
+    """Last training in full, from which the weights start: updates do not build on updates."""
     version = int(registry.tags(champion.version).get(BASE, champion.version))
     manifest, folder = read(registry, version), registry.download(version)
     verified_files(folder, manifest)

@@ -62,7 +62,7 @@ def version_findings(
 
 
 def _broken(registry: Registry, version: VersionSummary, stored: StoredNames | None) -> str | None:
-    """What is missing of a version that may serve; None if nothing is, or it may not serve."""
+    """Problem of a version that may serve and is not whole; None if it is whole, or may not serve."""
     if not may_serve(version.tags):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What versions and baselines recommend one night, measured on what users took until the next.
+"""Quality of versions and baselines on one night, measured on what users took until the next.
 
 Legend: Q queries, N items known that night, M items of a version, K ranks.
 """

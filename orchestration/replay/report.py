@@ -1,4 +1,4 @@
-"""What a replay shows: quality and cost of each strategy, and how often to retrain.
+"""The report of a replay: quality and cost of each strategy, and how often to retrain.
 
 Legend: S strategies, T nights, R resamples.
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, kw_only=True)
 class GuardPolicy:
-    """What a version must show beside its judged twin."""
+    """Bounds of what a version must show beside its judged twin."""
 
     overlap: float
     """Least mean share of the twin's lists of 20 that it keeps."""

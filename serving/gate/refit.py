@@ -18,7 +18,7 @@ from serving.gate.verdict import Judged, Outcome, PolicyText, RuleKind, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Guards:
-    """What a refit shows beside its judged twin, asked for the same users at the same moment."""
+    """Measurement of a refit beside its judged twin, for the same users at the same moment."""
 
     index_recall: float
     """Share of the exact top items that the searcher of the refit returns."""
