@@ -16,6 +16,7 @@ from tests.mistakes.in_experiments import IN_EXPERIMENTS
 from tests.mistakes.in_forgetting import IN_FORGETTING
 from tests.mistakes.in_freshness import IN_FRESHNESS
 from tests.mistakes.in_gate import IN_GATE
+from tests.mistakes.in_gate_groups import IN_GATE_GROUPS
 from tests.mistakes.in_history import IN_HISTORY
 from tests.mistakes.in_items import IN_ITEMS
 from tests.mistakes.in_judgement import IN_JUDGEMENT
@@ -43,6 +44,7 @@ MISTAKES = [
     *IN_FORGETTING,
     *IN_FRESHNESS,
     *IN_GATE,
+    *IN_GATE_GROUPS,
     *IN_HISTORY,
     *IN_ITEMS,
     *IN_JUDGEMENT,
