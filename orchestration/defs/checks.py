@@ -40,7 +40,7 @@ def data_expectations(events: Source) -> dg.AssetCheckResult:
         passed=not failures,
         description="\n".join([*failures, HOW_TO_ACCEPT]) if failures else f"compared with {beside}",
         metadata={
-            "page on the data": dg.MetadataValue.url((folder / DATA_PAGE).as_uri()),
+            "page on the data": dg.MetadataValue.path(folder / DATA_PAGE),
             "warnings": dg.MetadataValue.md(bullets(warnings) or "none"),
         },
     )
@@ -66,7 +66,7 @@ def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.Asset
     if kept:
         hold += ", as validated in a former run: tables and suite are unchanged"
     metadata: dict[str, dg.MetadataValue] = {
-        f"data docs of {name}": dg.MetadataValue.url(report.docs.as_uri()) for name, report in reports.items()
+        f"data docs of {name}": dg.MetadataValue.path(report.docs) for name, report in reports.items()
     }
     return dg.AssetCheckResult(
         passed=not failures,

@@ -94,7 +94,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         if name == "events":
             metadata |= {"fingerprint": facts, "notes": list(value.notes)}
             metadata["windows"] = windows_line(tables.schema, split.validation_start, split.cut, as_of)
-            metadata |= {"page on the data": dg.MetadataValue.url(written.as_uri()), "warnings": len(page.findings)}
+            metadata |= {"page on the data": dg.MetadataValue.path(written), "warnings": len(page.findings)}
         yield dg.Output(value, output_name=name, metadata=metadata)
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 from feature_repo.whole_file import write_text
-from orchestration.asset_files import judging, read_embeddings, read_tables, version_folder
+from orchestration.asset_files import DIFFERENCE_PAGE, judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
 from orchestration.defs.staleness import FRESHNESS
@@ -107,14 +107,17 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     path = version_folder(version) / "verdict.json"
     write_text(path, decided.to_json())
     page = keep_difference(registry, evaluation, decided)
+    # By way of MLflow: a browser opens no file from a page of Dagster.
+    beside = dg.MetadataValue.url(registry.run_url(version.version, DIFFERENCE_PAGE)) if page else None
     return dg.MaterializeResult(
         value=Judged(version=version, path=path),
         metadata={
             "dataset": version.source.dataset,
             "version": version.version,
             "outcome": decided.outcome.value,
+            **({"why": "\n".join(decided.unmet)} if decided.unmet else {}),
             "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
-            **({"beside the champion": dg.MetadataValue.url(page.as_uri())} if page else {}),
+            **({"beside the champion": beside} if beside else {}),
         },
         check_results=list(check_results(decided)),
     )

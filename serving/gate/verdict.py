@@ -72,6 +72,11 @@ class Verdict:
     rules: tuple[RuleNumbers, ...] = ()
     """One for each reason; empty in verdicts from before they were stored."""
 
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """Reasons of the rules that failed or are undecided."""
+        return tuple(each for each in self.reasons if not each.startswith(Outcome.PASSED.value))
+
     @classmethod
     def of(cls, judged: Iterable[Judged], policy: PolicyText | None) -> Verdict:
         """Put the outcomes of all rules together.

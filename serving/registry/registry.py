@@ -130,8 +130,9 @@ class Registry(Runs, Versions):
         """Whether this process writes to MLflow's database, and not to its server."""
         return not self.settings.mlflow_uri.startswith(("http://", "https://"))
 
-    def run_url(self, version: int) -> str:
-        """Return the address of the version's run in the MLflow UI."""
+    def run_url(self, version: int, artifact: str | None = None) -> str:
+        """Return the address of the version's run in the MLflow UI, or of an artifact of it."""
         uri = self.settings.mlflow_uri
         base = uri if uri.startswith("http") else self.settings.running("mlflow") or UI
-        return f"{base}/#/experiments/{self._experiment_id}/runs/{self._version(version).run_id}"
+        run = f"{base}/#/experiments/{self._experiment_id}/runs/{self._version(version).run_id}"
+        return f"{run}/artifacts/{artifact}" if artifact else run

@@ -220,7 +220,7 @@ def _override(manifest: Manifest, reason: str | None) -> dict[str, str]:
     if outcome is Outcome.PASSED:
         return {}
     if reason is None or not reason.strip():
-        open_reasons = "; ".join(r for r in manifest.verdict.reasons if not r.startswith(Outcome.PASSED.value))
+        open_reasons = "; ".join(manifest.verdict.unmet)
         raise ReleaseError(
             f"{manifest.dataset} version {manifest.version} is not promoted: its verdict is {outcome.value}"
             f" ({open_reasons}). To promote it all the same, give a reason"

@@ -65,7 +65,9 @@ def test_summaries_hold_the_logged_metrics(settings: Settings, version: int) -> 
     assert summary.metrics == {"loss": 1.0, "all/recall@20": 0.25, "all/cold_users/ndcg@100": 0.5}
     assert (summary.outcome, summary.champion, summary.tags["seed"]) == ("passed", False, "1")
     assert abs((datetime.now(UTC).replace(tzinfo=None) - summary.created).total_seconds()) < 600
-    assert registry.run_url(version).startswith("http://127.0.0.1:5000/#/experiments/")
+    run = registry.run_url(version)
+    assert run.startswith("http://127.0.0.1:5000/#/experiments/")
+    assert registry.run_url(version, "difference.html") == f"{run}/artifacts/difference.html"
 
 
 def test_the_run_is_linked_to_its_data(settings: Settings, folder: Path, version: int) -> None:

@@ -38,7 +38,7 @@ def test_the_version_keeps_the_page_and_the_run_names_it(home: Home, released: R
     assert summary["warnings"] == []
     with home.entered(), dg.DagsterInstance.get() as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("events"))
-    assert event.asset_materialization.metadata["page on the data"].value.startswith("file://")
+    assert event.asset_materialization.metadata["page on the data"].value == summary["data_page"]
 
 
 def test_data_that_are_surely_wrong_stop_the_run_before_the_features(

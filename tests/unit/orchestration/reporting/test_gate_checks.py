@@ -57,6 +57,7 @@ def test_the_asset_alone_brings_its_checks_and_a_failed_one_blocks_nothing(
     registry = MemoryRegistry()
     registry.add(None, None)
     registry.stored[1][MANIFEST_SHA256] = "sealed"
+    registry.run_url = lambda version, artifact: f"http://mlflow/{version}/{artifact}"  # type: ignore[attr-defined]
     monkeypatch.setattr(release, "Registry", lambda *_: registry)
     monkeypatch.setattr(release, "read", lambda *_: SimpleNamespace(verdict=Verdict.of(JUDGED, None)))
     monkeypatch.setattr(release, "keep_difference", lambda *_: tmp_path / "difference.html")
@@ -81,5 +82,10 @@ def test_the_asset_alone_brings_its_checks_and_a_failed_one_blocks_nothing(
     found = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
     assert result.success
     (metadata,) = [each.metadata for each in result.asset_materializations_for_node("verdict")]
-    assert metadata["beside the champion"].value == (tmp_path / "difference.html").as_uri()
+    assert metadata["beside the champion"].value == "http://mlflow/1/difference.html"
+    assert metadata["why"].value == "\n".join(Verdict.of(JUDGED, None).unmet)
     assert found == {kind.value: kind.value not in ("superiority", "index_recall") for kind in RuleKind}
+
+
+def test_what_is_unmet_is_what_did_not_pass() -> None:
+    assert [each.split(":")[0] for each in Verdict.of(JUDGED, None).unmet] == ["undecided", "failed"]
