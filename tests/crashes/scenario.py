@@ -68,7 +68,7 @@ SCENARIOS = (
     ),
     Scenario(name="clean", module=SMALL, prepare="prepare", arrange="third", act="act_clean", again="again_clean"),
     Scenario(
-        name="release", module=SMALL, prepare="prepare", act="act_release", again="again_release", is_repeatable=False
+        name="release", module=SMALL, prepare="prepare", act="release", again="again_release", is_repeatable=False
     ),
     Scenario(
         name="night",

@@ -141,7 +141,3 @@ def again_release(folder: Path, moved: bool) -> None:
     release(folder)
     now = datetime.now(UTC) + LATER
     clean(settings, plan_cleaning(settings, DATASET, KEEP, now), now)
-
-
-def act_release(folder: Path) -> None:
-    again_release(folder, False)
