@@ -9,9 +9,8 @@ readers outside Gatehouse use, follows the champion (`serving.release.mirror`).
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from serving.gate.verdict import Outcome
 from serving.pt2 import UnsafeArchiveError
@@ -22,22 +21,17 @@ from serving.release.judged_twin import judged_twin, stands_beside
 from serving.release.load import check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read
 from serving.release.mirror import try_to_mirror
+from serving.release.promotion_lock import LostLockError, check_held, promotion_lock
 from serving.release.wholeness import check_whole
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 PROMOTED = "gatehouse.promoted"
 """Tag of every version that has been champion, and of the judged twin of such a refit."""
-LOCK_SECONDS = 60
-RETRY_SECONDS = 0.2
 
 
 class TakenBackError(ReleaseError):
     """The champion that an update started from was taken back: the update would undo that."""
-
-
-class LostLockError(ReleaseError):
-    """Another home has taken the lock over: no further version is tried."""
 
 
 def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
@@ -244,46 +238,8 @@ def move(settings: Settings, registry: Registry, manifest: Manifest, lock: Regis
     # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
     if former is not None and may_serve(registry.tags(former)):
         _note_promoted(registry, former)
-    _check_held(lock, registry.dataset)  # before the history, which is the other home's by then
+    check_held(lock, registry.dataset)  # before the history, which is the other home's by then
     record(registry, manifest.version)
-    _check_held(lock, registry.dataset)
+    check_held(lock, registry.dataset)
     registry.set_champion(manifest.version)
     try_to_mirror(settings, registry.dataset)
-
-
-def _check_held(lock: RegistryLock, dataset: str) -> None:
-    if not lock.is_held():
-        raise LostLockError(f"{lock.name} of {dataset} was taken over by another home: try again")
-
-
-@contextmanager
-def promotion_lock(settings: Settings, dataset: str, seconds: float | None = None) -> Iterator[RegistryLock]:
-    """Serialise the moves of a champion: in this home by a file, among homes in the registry.
-
-    Args:
-        settings: the home and its services.
-        dataset: dataset of the champion.
-        seconds: longest wait; None for LOCK_SECONDS.
-
-    Raises:
-        ReleaseError: another move has been at work for so long.
-    """
-    from filelock import FileLock, Timeout
-
-    settings.create_home()
-    seconds = LOCK_SECONDS if seconds is None else seconds
-    deadline = time.monotonic() + seconds
-    try:
-        here = FileLock(settings.home / "promotion.lock").acquire(timeout=seconds)
-    except Timeout as error:
-        raise ReleaseError(f"another promotion has been running for {seconds:g} s: try again") from error
-    with here:
-        lock = RegistryLock(settings, dataset)
-        while holder := lock.take():
-            if time.monotonic() > deadline:
-                raise ReleaseError(f"a promotion of {holder} has been running for {seconds:g} s: try again")
-            time.sleep(RETRY_SECONDS)
-        try:
-            yield lock
-        finally:
-            lock.give_back()

@@ -18,12 +18,12 @@ from serving.release.history import record, served
 from serving.release.manifest import ReleaseError
 from serving.release.promotion import (
     PROMOTED,
-    LostLockError,
     TakenBackError,
     move,
     move_to_first_whole,
     promote_challenger,
 )
+from serving.release.promotion_lock import LostLockError
 from tests.unit.serving.memory_registry import MemoryRegistry
 
 SETTINGS: Any = None
