@@ -16,6 +16,7 @@ from serving.gate.verdict import Outcome
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
+from serving.release.freshness import FeatureRule, FeaturesBehindError, check_fresh, check_up_to_date
 from serving.release.history import may_serve, predecessors, record, served
 from serving.release.judged_twin import judged_twin, stands_beside
 from serving.release.load import check_may_serve
@@ -34,7 +35,14 @@ class TakenBackError(ReleaseError):
     """The champion that an update started from was taken back: the update would undo that."""
 
 
-def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
+def promote(
+    settings: Settings,
+    dataset: str,
+    version: int,
+    *,
+    override_reason: str | None = None,
+    features: FeatureRule = check_up_to_date,
+) -> Manifest:
     """Make a version the champion.
 
     A second call changes nothing, or completes an interrupted move.
@@ -44,13 +52,15 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         dataset: name of the dataset.
         version: number of the version.
         override_reason: reason to promote a version that did not pass; it stays with the version.
+        features: how old its online features may be.
 
     Raises:
+        FeaturesBehindError: by that rule its online features are to be loaded first.
         ReleaseError: the version is not sealed or did not pass, its files changed, its collection is not whole or
             cannot be verified, or its online features are old. The champion is untouched.
     """
     with promotion_lock(settings, dataset) as lock:
-        return _promote(settings, Registry(settings, dataset), version, override_reason, lock)
+        return _promote(settings, Registry(settings, dataset), version, override_reason, lock, features)
 
 
 def promote_challenger(settings: Settings, dataset: str, version: int, *, started_from: int | None = None) -> Manifest:
@@ -88,7 +98,12 @@ def promote_challenger(settings: Settings, dataset: str, version: int, *, starte
 
 
 def rollback(
-    settings: Settings, dataset: str, *, serves: int | None = None, warn: Callable[[str], None] = logger.warning
+    settings: Settings,
+    dataset: str,
+    *,
+    serves: int | None = None,
+    warn: Callable[[str], None] = logger.warning,
+    features: FeatureRule = check_up_to_date,
 ) -> Manifest:
     """Make the last version that served well before the champion champion again.
 
@@ -97,8 +112,10 @@ def rollback(
         dataset: name of the dataset.
         serves: version to go back from; None for whatever is the champion.
         warn: told which versions are skipped, and why.
+        features: how old the online features of its target may be.
 
     Raises:
+        FeaturesBehindError: by that rule those of the target are to be loaded first.
         ReleaseError: no version served before, none of them is whole, or another one is to be gone back from. The
             champion is untouched.
     """
@@ -108,7 +125,9 @@ def rollback(
             raise ReleaseError(
                 f"{dataset} is not rolled back: {_shown(registry.champion())} is champion by now, not version {serves}"
             )
-        manifest, skipped = move_to_first_whole(settings, registry, predecessors(registry), lock, warn=warn)
+        manifest, skipped = move_to_first_whole(
+            settings, registry, predecessors(registry), lock, warn=warn, features=features
+        )
         if manifest:
             return manifest
         if skipped:
@@ -127,6 +146,7 @@ def move_to_first_whole(
     lock: RegistryLock,
     *,
     warn: Callable[[str], None],
+    features: FeatureRule = check_fresh,
 ) -> tuple[Manifest | None, list[str]]:
     """Make the first version that may serve and is whole the champion.
 
@@ -136,11 +156,13 @@ def move_to_first_whole(
         versions: versions to try, in this order.
         lock: the held lock of the champion.
         warn: told which versions are skipped, and why.
+        features: how old its online features may be.
 
     Returns:
         Its manifest, None if there is none; and what was skipped, in words.
 
     Raises:
+        FeaturesBehindError: by that rule those of the first whole one are to be loaded. The champion is untouched.
         LostLockError: another home has taken the lock over. The champion is untouched.
     """
     from mlflow.exceptions import MlflowException
@@ -148,9 +170,9 @@ def move_to_first_whole(
     skipped: list[str] = []
     for version in versions:
         try:
-            manifest = check_version(settings, registry, version)
+            manifest = check_version(settings, registry, version, features)
             move(settings, registry, manifest, lock)
-        except LostLockError:
+        except (LostLockError, FeaturesBehindError):
             raise
         # A RuntimeError is a ReleaseError as well, and what an index raises that is busy.
         except (RuntimeError, MlflowException, UnsafeArchiveError, LookupError, OSError) as error:
@@ -161,31 +183,40 @@ def move_to_first_whole(
     return None, skipped
 
 
-def check_version(settings: Settings, registry: Registry, version: int) -> Manifest:
+def check_version(
+    settings: Settings, registry: Registry, version: int, features: FeatureRule = check_fresh
+) -> Manifest:
     """Verify that a version may serve and is whole.
 
     Args:
         settings: the home and its services.
         registry: registry of the dataset.
         version: number of the version.
+        features: how old its online features may be.
 
     Raises:
+        FeaturesBehindError: by that rule its online features are to be loaded first; all else is whole.
         ReleaseError: it may not, or is not.
         UnsafeArchiveError: a program could run code while being loaded.
         LookupError: there is no such version.
     """
     manifest = read(registry, version)
     check_may_serve(registry, manifest)
-    check_whole(settings, registry, manifest)
+    check_whole(settings, registry, manifest, features)
     return manifest
 
 
 def _promote(
-    settings: Settings, registry: Registry, version: int, override_reason: str | None, lock: RegistryLock
+    settings: Settings,
+    registry: Registry,
+    version: int,
+    override_reason: str | None,
+    lock: RegistryLock,
+    features: FeatureRule = check_fresh,
 ) -> Manifest:
     manifest = read(registry, version)
     override = _override(manifest, override_reason)
-    check_whole(settings, registry, manifest)
+    check_whole(settings, registry, manifest, features)
     if override:
         registry.set_tags(version, override)
     move(settings, registry, manifest, lock)

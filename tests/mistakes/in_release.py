@@ -105,7 +105,7 @@ IN_RELEASE = [
     Mistake(
         name="a lost lock taken for a broken version",
         module="serving.release.promotion",
-        right="except LostLockError:",
+        right="except (LostLockError, FeaturesBehindError):",
         wrong="except ZeroDivisionError:",
         test=f"{MOVES}::test_a_lost_lock_is_no_broken_version",
     ),
