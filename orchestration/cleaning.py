@@ -26,7 +26,7 @@ from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
 from serving.release.mirror import mirror_alias
-from serving.release.promotion import promotion_lock
+from serving.release.promotion_lock import promotion_lock
 from serving.release.retention import folders_of, kept_versions, remove
 from serving.settings import Settings
 

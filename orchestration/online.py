@@ -17,22 +17,19 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.datasets.canonical import Tables
 from feature_repo.datasets.clock import TOLERANCE
 from feature_repo.errors import InputError, NewerOnlineError
 from feature_repo.events.base import write_base
 from feature_repo.schema import ITEM_ID, Entity, Schema
-from feature_repo.store.serving_state import seen_schema, withdrawn_schema, write_seen, write_withdrawn
+from feature_repo.store.serving_state import seen_schema, withdrawn_schema, write_withdrawn
 from feature_repo.store.sqlite_rows import settle
-from feature_repo.store.store import Store
 from feature_repo.tables.other_schema import under_schema
-from feature_repo.tables.parquet import TableWriter
-from feature_repo.tables.parts import latest_parts
 from feature_repo.validation.kept import read_record
 from feature_repo.whole_file import write_text
 from orchestration.asset_files import read_schema, read_tables, read_users
 from orchestration.asset_values import Features, Source
-from orchestration.workspace import Workspace, fill
+from orchestration.latest_features import compute_latest, compute_seen, store_of
+from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.registry import Registry
@@ -97,8 +94,7 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
             done.append(_load(workspace, schema, versions, folder, source.as_of, warn))
     serving = [each.version for each in sealed if may_serve(each.tags)]
     done.append(_load_withdrawn(workspace, source, serving, warn))
-    store = Store(own, settings.feast_home, online=settings.online_store, registry=settings.feature_registry)
-    vanished = store.forget_all_but(Entity.USER, read_users(source))
+    vanished = store_of(settings, own).forget_all_but(Entity.USER, read_users(source))
     if vanished:
         warn(f"{vanished:,} users are not in the data any more: their online features are deleted")
     if not any(each.problem for each in done if each.schema == own.digest):
@@ -135,30 +131,10 @@ def kept_schemas(
     return found
 
 
-def compute_latest(tables: Tables, moment: datetime, folder: Path) -> None:
-    """Write the user tables of one moment, unless they are there.
-
-    Args:
-        tables: canonical tables under the schema that is wanted.
-        moment: time of the rows.
-        folder: folder of the tables.
-    """
-
-    def build(partial: Path) -> None:
-        (partial / Entity.USER.value).mkdir()
-        with TableWriter(partial / Entity.USER.value) as writer:
-            for part in latest_parts(tables, moment):
-                for name, table in part.items():
-                    writer.write(name, table)
-
-    fill(folder, build)
-
-
 def _load_seen(workspace: Workspace, source: Source, warn: Callable[[str], None]) -> Loaded:
     """Load all items that each user has seen, which never return."""
     folder = source.folder.parent / "online_seen"
-    events = pl.read_parquet(source.folder / "events.parquet")
-    fill(folder, lambda partial: write_seen(events, read_users(source), source.as_of, partial))
+    compute_seen(pl.read_parquet(source.folder / "events.parquet"), read_users(source), source.as_of, folder)
     return _load(workspace, seen_schema(source.dataset), (), folder, source.as_of, warn)
 
 
@@ -209,12 +185,7 @@ def _load(
         warn: told if newer ones are there already.
         entity: entity whose features are loaded.
     """
-    store = Store(
-        schema,
-        workspace.settings.feast_home,
-        online=workspace.settings.online_store,
-        registry=workspace.settings.feature_registry,
-    )
+    store = store_of(workspace.settings, schema)
     store.apply(folder, (entity,))
     until = store.loaded_until(entity)
     future = until is not None and until > workspace.clock + TOLERANCE

@@ -25,6 +25,8 @@ class Base:
     """Canonical tables, with the log up to `log_until`."""
     as_of: datetime
     """Time for which the online features were loaded from them."""
+    folder: Path
+    """Folder of the tables."""
 
 
 def write_base(
@@ -63,4 +65,5 @@ def read_base(home: Path, dataset: str) -> Base:
     folder = Path(note["folder"])
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, and {path} names it; load the features again (`gatehouse run`)")
-    return Base(key=note["key"], tables=read_tables(folder), as_of=datetime.fromisoformat(note["as_of"]))
+    as_of = datetime.fromisoformat(note["as_of"])
+    return Base(key=note["key"], tables=read_tables(folder), as_of=as_of, folder=folder)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from serving.answer import Recommendations
     from serving.settings import Settings
 
+OldFeatures = Annotated[
+    bool, typer.Option("--old-features", help="Move at once, however old the version's online features are.")
+]
 RECOMMEND_EXAMPLES = "gatehouse recommend 718 -k 10  |  gatehouse recommend --all --out recommendations.parquet"
 
 
@@ -106,24 +109,35 @@ def promote(
     override: Annotated[
         str | None, typer.Option(help="Reason to promote a version that the gate did not pass.")
     ] = None,
+    old_features: OldFeatures = False,
     dataset: Dataset = None,
     as_json: Json = False,
 ) -> None:
-    """Make a version the champion, if its verdict is passed or a reason is given."""
-    settings = prepare()
-    from serving.release.promotion import promote as move
+    """Make a version the champion, if its verdict is passed or a reason is given.
 
-    manifest = move(settings, released_dataset(settings, dataset), version, override_reason=override)
+    Its online features are brought up to date first.
+    """
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from orchestration.champion_moves import promote_on_purpose
+
+    manifest = promote_on_purpose(
+        settings, name, version, override_reason=override, old_features=old_features, tell=_say
+    )
     _moved(manifest.dataset, manifest.version, as_json)
 
 
 @app.command(rich_help_panel=RELEASE)
-def rollback(dataset: Dataset = None, as_json: Json = False) -> None:
-    """Make the version that served before the champion champion again."""
-    settings = prepare()
-    from serving.release.promotion import rollback as move
+def rollback(old_features: OldFeatures = False, dataset: Dataset = None, as_json: Json = False) -> None:
+    """Make the version that served before the champion champion again.
 
-    manifest = move(settings, released_dataset(settings, dataset), warn=lambda text: typer.echo(text, err=True))
+    Its online features are brought up to date first.
+    """
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from orchestration.champion_moves import roll_back
+
+    manifest = roll_back(settings, name, old_features=old_features, tell=_say)
     _moved(manifest.dataset, manifest.version, as_json)
 
 
@@ -169,6 +183,11 @@ def as_data(value: Any) -> dict[str, Any]:
 
     data: dict[str, Any] = json.loads(json.dumps(asdict(value), default=str))
     return data
+
+
+def _say(text: str) -> None:
+    """Print a line beside the result."""
+    typer.echo(text, err=True)
 
 
 def _moved(dataset: str, version: int, as_json: bool) -> None:

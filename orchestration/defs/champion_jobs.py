@@ -6,10 +6,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from orchestration.champion_moves import promote_on_purpose, roll_back
 from orchestration.defs.moves import CHAMPION
 from serving.release.manifest import Manifest
-from serving.release.promotion import promote, rollback
 from serving.settings import Settings
+
+OLD_FEATURES = "Whether to move at once, however old the online features of the version are."
 
 
 class Promotion(dg.Config):
@@ -18,27 +20,37 @@ class Promotion(dg.Config):
     dataset: str = Field(description="Dataset of the version.")
     version: int = Field(description="Version that `gatehouse releases` lists.")
     override: str = Field(default="", description="Reason to promote a version that the gate did not pass.")
+    old_features: bool = Field(default=False, description=OLD_FEATURES)
 
 
 class Rollback(dg.Config):
     """A way back."""
 
     dataset: str = Field(description="Dataset whose champion goes back.")
+    old_features: bool = Field(default=False, description=OLD_FEATURES)
 
 
 @dg.op(description="Makes a version the champion, as `gatehouse promote` does.")
 def promote_version(context: dg.OpExecutionContext, config: Promotion) -> None:
     """Promote a version on purpose."""
     settings = Settings.from_environment(os.environ)
-    manifest = promote(settings, config.dataset, config.version, override_reason=config.override or None)
+    manifest = promote_on_purpose(
+        settings,
+        config.dataset,
+        config.version,
+        override_reason=config.override or None,
+        old_features=config.old_features,
+        tell=context.log.warning,
+    )
     _moved(context, manifest, config.override)
 
 
 @dg.op(description="Makes the version that served before the champion again, as `gatehouse rollback` does.")
-def roll_back(context: dg.OpExecutionContext, config: Rollback) -> None:
+def go_back(context: dg.OpExecutionContext, config: Rollback) -> None:
     """Go back to the last version that served well."""
     settings = Settings.from_environment(os.environ)
-    _moved(context, rollback(settings, config.dataset, warn=context.log.warning), "")
+    manifest = roll_back(settings, config.dataset, old_features=config.old_features, tell=context.log.warning)
+    _moved(context, manifest, "")
 
 
 def _moved(context: dg.OpExecutionContext, manifest: Manifest, override: str) -> None:
@@ -61,4 +73,4 @@ def promote_job() -> None:
 @dg.job(executor_def=dg.in_process_executor, description="Go back to the version that served before the champion.")
 def rollback_job() -> None:
     """Roll back from Dagster's page."""
-    roll_back()
+    go_back()

@@ -16,7 +16,8 @@ from serving.registry.sqlite import open_registry
 from serving.release.history import has_moved, record, served
 from serving.release.manifest import ReleaseError
 from serving.release.mirror import try_to_mirror
-from serving.release.promotion import PROMOTED, check_version, move_to_first_whole, promotion_lock
+from serving.release.promotion import PROMOTED, check_version, move_to_first_whole
+from serving.release.promotion_lock import promotion_lock
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -1,14 +1,16 @@
 """Age of a version's online features, beside the newest of its dataset.
 
-A run loads the features of every kept version. They fall behind where its data lacks what the version's schema needs.
+A run loads the features of every kept version. They fall behind where its data lacks what the version's schema needs,
+or where the version could not be read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from feature_repo.schema import Entity, Schema
-from feature_repo.store.serving_state import withdrawn_schema
+from feature_repo.store.serving_state import seen_schema, withdrawn_schema
 from feature_repo.store.sqlite_online import features_as_of
 from serving.release.manifest import Manifest, ReleaseError
 from serving.settings import Settings
@@ -30,6 +32,75 @@ def newest_load(settings: Settings, dataset: str) -> datetime | None:
         registry=settings.feature_registry,
         entity=Entity.ITEM,
     )
+
+
+FeatureRule = Callable[[Settings, Manifest, Schema], None]
+"""How old the online features of a version may be: raises ReleaseError if they are older."""
+
+
+class FeaturesBehindError(ReleaseError):
+    """The home may have newer data than the online features of a version."""
+
+    def __init__(self, manifest: Manifest, age: str) -> None:
+        self.dataset, self.version = manifest.dataset, manifest.version
+        super().__init__(
+            f"{self.dataset} version {self.version} has old features: {age}. In a terminal, `gatehouse rollback` and"
+            " `gatehouse promote` load them first, or move at once with `--old-features`"
+        )
+
+
+def needed_schemas(schema: Schema) -> tuple[Schema, ...]:
+    """Schemas of all user features that a version answers with: its own, and that of the seen items."""
+    return (schema,) if schema.seen_items_may_return else (schema, seen_schema(schema.dataset))
+
+
+def age_of(settings: Settings, schema: Schema) -> str | None:
+    """Say how old the features of a version are; None where they are as new as any of the dataset.
+
+    Args:
+        settings: the home and the online store.
+        schema: feature schema of the version.
+    """
+    newest = newest_load(settings, schema.dataset)
+    moments = [loaded_for(settings, each) for each in needed_schemas(schema)]
+    if newest is None or all(each and each >= newest for each in moments):
+        return None  # before the first load nothing is older than another
+    oldest = None if None in moments else min(each for each in moments if each)
+    state = f"stand for {oldest}, the newest of the dataset for {newest}" if oldest else "were never loaded"
+    return f"its online features {state}"
+
+
+def check_up_to_date(settings: Settings, manifest: Manifest, schema: Schema) -> None:
+    """Refuse a version whose online features could be newer.
+
+    Args:
+        settings: the home and the online store.
+        manifest: manifest of the version.
+        schema: its feature schema.
+
+    Raises:
+        FeaturesBehindError: they could; the message says what to do.
+    """
+    if age := age_of(settings, schema):
+        raise FeaturesBehindError(manifest, age)
+
+
+def check_loaded(settings: Settings, manifest: Manifest, schema: Schema) -> None:
+    """Refuse a version whose online features were never loaded; any age will do.
+
+    Args:
+        settings: the home and the online store.
+        manifest: manifest of the version.
+        schema: its feature schema.
+
+    Raises:
+        ReleaseError: no service could read them.
+    """
+    if loaded_for(settings, schema) is None and newest_load(settings, manifest.dataset):
+        raise ReleaseError(
+            f"{manifest.dataset} version {manifest.version} could not answer: its online features were never loaded."
+            " `gatehouse run` loads the features of every kept version, or says what its data lacks for them"
+        )
 
 
 def check_fresh(settings: Settings, manifest: Manifest, schema: Schema) -> None:

@@ -9,38 +9,40 @@ readers outside Gatehouse use, follows the champion (`serving.release.mirror`).
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from serving.gate.verdict import Outcome
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.lock import RegistryLock
+from serving.release.freshness import FeatureRule, FeaturesBehindError, check_fresh, check_up_to_date
 from serving.release.history import may_serve, predecessors, record, served
 from serving.release.judged_twin import judged_twin, stands_beside
 from serving.release.load import check_may_serve
 from serving.release.manifest import Manifest, ReleaseError, read
 from serving.release.mirror import try_to_mirror
+from serving.release.promotion_lock import LostLockError, check_held, promotion_lock
 from serving.release.wholeness import check_whole
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 PROMOTED = "gatehouse.promoted"
 """Tag of every version that has been champion, and of the judged twin of such a refit."""
-LOCK_SECONDS = 60
-RETRY_SECONDS = 0.2
 
 
 class TakenBackError(ReleaseError):
     """The champion that an update started from was taken back: the update would undo that."""
 
 
-class LostLockError(ReleaseError):
-    """Another home has taken the lock over: no further version is tried."""
-
-
-def promote(settings: Settings, dataset: str, version: int, *, override_reason: str | None = None) -> Manifest:
+def promote(
+    settings: Settings,
+    dataset: str,
+    version: int,
+    *,
+    override_reason: str | None = None,
+    features: FeatureRule = check_up_to_date,
+) -> Manifest:
     """Make a version the champion.
 
     A second call changes nothing, or completes an interrupted move.
@@ -50,13 +52,15 @@ def promote(settings: Settings, dataset: str, version: int, *, override_reason: 
         dataset: name of the dataset.
         version: number of the version.
         override_reason: reason to promote a version that did not pass; it stays with the version.
+        features: how old its online features may be.
 
     Raises:
+        FeaturesBehindError: by that rule its online features are to be loaded first.
         ReleaseError: the version is not sealed or did not pass, its files changed, its collection is not whole or
             cannot be verified, or its online features are old. The champion is untouched.
     """
     with promotion_lock(settings, dataset) as lock:
-        return _promote(settings, Registry(settings, dataset), version, override_reason, lock)
+        return _promote(settings, Registry(settings, dataset), version, override_reason, lock, features)
 
 
 def promote_challenger(settings: Settings, dataset: str, version: int, *, started_from: int | None = None) -> Manifest:
@@ -94,7 +98,12 @@ def promote_challenger(settings: Settings, dataset: str, version: int, *, starte
 
 
 def rollback(
-    settings: Settings, dataset: str, *, serves: int | None = None, warn: Callable[[str], None] = logger.warning
+    settings: Settings,
+    dataset: str,
+    *,
+    serves: int | None = None,
+    warn: Callable[[str], None] = logger.warning,
+    features: FeatureRule = check_up_to_date,
 ) -> Manifest:
     """Make the last version that served well before the champion champion again.
 
@@ -103,8 +112,10 @@ def rollback(
         dataset: name of the dataset.
         serves: version to go back from; None for whatever is the champion.
         warn: told which versions are skipped, and why.
+        features: how old the online features of its target may be.
 
     Raises:
+        FeaturesBehindError: by that rule those of the target are to be loaded first.
         ReleaseError: no version served before, none of them is whole, or another one is to be gone back from. The
             champion is untouched.
     """
@@ -114,7 +125,9 @@ def rollback(
             raise ReleaseError(
                 f"{dataset} is not rolled back: {_shown(registry.champion())} is champion by now, not version {serves}"
             )
-        manifest, skipped = move_to_first_whole(settings, registry, predecessors(registry), lock, warn=warn)
+        manifest, skipped = move_to_first_whole(
+            settings, registry, predecessors(registry), lock, warn=warn, features=features
+        )
         if manifest:
             return manifest
         if skipped:
@@ -133,6 +146,7 @@ def move_to_first_whole(
     lock: RegistryLock,
     *,
     warn: Callable[[str], None],
+    features: FeatureRule = check_fresh,
 ) -> tuple[Manifest | None, list[str]]:
     """Make the first version that may serve and is whole the champion.
 
@@ -142,11 +156,13 @@ def move_to_first_whole(
         versions: versions to try, in this order.
         lock: the held lock of the champion.
         warn: told which versions are skipped, and why.
+        features: how old its online features may be.
 
     Returns:
         Its manifest, None if there is none; and what was skipped, in words.
 
     Raises:
+        FeaturesBehindError: by that rule those of the first whole one are to be loaded. The champion is untouched.
         LostLockError: another home has taken the lock over. The champion is untouched.
     """
     from mlflow.exceptions import MlflowException
@@ -154,9 +170,9 @@ def move_to_first_whole(
     skipped: list[str] = []
     for version in versions:
         try:
-            manifest = check_version(settings, registry, version)
+            manifest = check_version(settings, registry, version, features)
             move(settings, registry, manifest, lock)
-        except LostLockError:
+        except (LostLockError, FeaturesBehindError):
             raise
         # A RuntimeError is a ReleaseError as well, and what an index raises that is busy.
         except (RuntimeError, MlflowException, UnsafeArchiveError, LookupError, OSError) as error:
@@ -167,31 +183,40 @@ def move_to_first_whole(
     return None, skipped
 
 
-def check_version(settings: Settings, registry: Registry, version: int) -> Manifest:
+def check_version(
+    settings: Settings, registry: Registry, version: int, features: FeatureRule = check_fresh
+) -> Manifest:
     """Verify that a version may serve and is whole.
 
     Args:
         settings: the home and its services.
         registry: registry of the dataset.
         version: number of the version.
+        features: how old its online features may be.
 
     Raises:
+        FeaturesBehindError: by that rule its online features are to be loaded first; all else is whole.
         ReleaseError: it may not, or is not.
         UnsafeArchiveError: a program could run code while being loaded.
         LookupError: there is no such version.
     """
     manifest = read(registry, version)
     check_may_serve(registry, manifest)
-    check_whole(settings, registry, manifest)
+    check_whole(settings, registry, manifest, features)
     return manifest
 
 
 def _promote(
-    settings: Settings, registry: Registry, version: int, override_reason: str | None, lock: RegistryLock
+    settings: Settings,
+    registry: Registry,
+    version: int,
+    override_reason: str | None,
+    lock: RegistryLock,
+    features: FeatureRule = check_fresh,
 ) -> Manifest:
     manifest = read(registry, version)
     override = _override(manifest, override_reason)
-    check_whole(settings, registry, manifest)
+    check_whole(settings, registry, manifest, features)
     if override:
         registry.set_tags(version, override)
     move(settings, registry, manifest, lock)
@@ -244,46 +269,8 @@ def move(settings: Settings, registry: Registry, manifest: Manifest, lock: Regis
     # Noted here too, for one whose promotion was killed after its commit: no run promotes it again.
     if former is not None and may_serve(registry.tags(former)):
         _note_promoted(registry, former)
-    _check_held(lock, registry.dataset)  # before the history, which is the other home's by then
+    check_held(lock, registry.dataset)  # before the history, which is the other home's by then
     record(registry, manifest.version)
-    _check_held(lock, registry.dataset)
+    check_held(lock, registry.dataset)
     registry.set_champion(manifest.version)
     try_to_mirror(settings, registry.dataset)
-
-
-def _check_held(lock: RegistryLock, dataset: str) -> None:
-    if not lock.is_held():
-        raise LostLockError(f"{lock.name} of {dataset} was taken over by another home: try again")
-
-
-@contextmanager
-def promotion_lock(settings: Settings, dataset: str, seconds: float | None = None) -> Iterator[RegistryLock]:
-    """Serialise the moves of a champion: in this home by a file, among homes in the registry.
-
-    Args:
-        settings: the home and its services.
-        dataset: dataset of the champion.
-        seconds: longest wait; None for LOCK_SECONDS.
-
-    Raises:
-        ReleaseError: another move has been at work for so long.
-    """
-    from filelock import FileLock, Timeout
-
-    settings.create_home()
-    seconds = LOCK_SECONDS if seconds is None else seconds
-    deadline = time.monotonic() + seconds
-    try:
-        here = FileLock(settings.home / "promotion.lock").acquire(timeout=seconds)
-    except Timeout as error:
-        raise ReleaseError(f"another promotion has been running for {seconds:g} s: try again") from error
-    with here:
-        lock = RegistryLock(settings, dataset)
-        while holder := lock.take():
-            if time.monotonic() > deadline:
-                raise ReleaseError(f"a promotion of {holder} has been running for {seconds:g} s: try again")
-            time.sleep(RETRY_SECONDS)
-        try:
-            yield lock
-        finally:
-            lock.give_back()

@@ -14,7 +14,7 @@ from serving.index.milvus_connection import IndexAwayError
 from serving.pt2 import refuse_code
 from serving.registry import Registry
 from serving.release.collection import check_stored, load_collection
-from serving.release.freshness import check_fresh
+from serving.release.freshness import FeatureRule, check_fresh
 from serving.release.load import check_contents
 from serving.release.manifest import Manifest, ReleaseError, verified_files
 from serving.settings import MILVUS, Settings
@@ -22,15 +22,19 @@ from serving.settings import MILVUS, Settings
 logger = logging.getLogger(__name__)
 
 
-def check_whole(settings: Settings, registry: Registry, manifest: Manifest) -> None:
+def check_whole(
+    settings: Settings, registry: Registry, manifest: Manifest, features: FeatureRule = check_fresh
+) -> None:
     """Verify the files, the programs, the online features and the collection of a version.
 
     Args:
         settings: the home and its services.
         registry: registry of the dataset.
         manifest: manifest of the version.
+        features: how old its online features may be.
 
     Raises:
+        FeaturesBehindError: by that rule its online features are to be loaded first; all else is whole.
         ReleaseError: something is missing, was changed or is old, or cannot be verified.
         UnsafeArchiveError: a program could run code while being loaded.
     """
@@ -38,10 +42,10 @@ def check_whole(settings: Settings, registry: Registry, manifest: Manifest) -> N
     for name in (name for name in files if name.endswith(".pt2")):
         refuse_code(files[name], name)
     schema = Schema.from_json(files["schema.json"].decode())
-    check_fresh(settings, manifest, schema)
     if manifest.collection_sha256:
         check_stored(manifest, load_collection(registry, manifest))
     _check_index(settings, manifest, Fields.of(schema))
+    features(settings, manifest, schema)  # last: nothing is loaded for a version that is broken
 
 
 def _check_index(settings: Settings, manifest: Manifest, fields: Fields) -> None:

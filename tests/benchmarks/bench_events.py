@@ -127,7 +127,7 @@ def _loaded(arguments: argparse.Namespace) -> tuple[Path, Base]:
     """Folder with the loaded features of a dataset, and its data."""
     folder = (arguments.folder or Path(tempfile.gettempdir())) / f"bench_events_{arguments.dataset}"
     tables = load(arguments.dataset)
-    base = Base(key="bench", tables=tables, as_of=default_as_of(tables))
+    base = Base(key="bench", tables=tables, as_of=default_as_of(tables), folder=Path())
     if not folder.exists():
         load_features(tables, base.as_of, folder / "home", folder / "tables")
     return folder, base

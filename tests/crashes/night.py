@@ -9,14 +9,9 @@ from pathlib import Path
 import torch
 
 from orchestration.cleaning import clean, plan_cleaning
-from orchestration.doctor import examine
-from orchestration.local.leftovers import leftovers
-from serving.index.stored_names import stored_names
 from serving.open import open_retriever
-from serving.registry.sqlite import open_registry
-from serving.release.history import served
-from serving.release.manifest import alias_name
 from tests.crashes.scenario import State
+from tests.crashes.state import state_of
 from tests.pipeline.nights_world import DATASET, OPEN, USERS, Shop, new_shop
 from tests.pipeline.planted import Home, world
 
@@ -69,21 +64,9 @@ def observe(folder: Path) -> State:
     home = home_of(folder)
     with home.entered(**OPEN):
         settings = home.settings
-        registry = open_registry(settings, DATASET)
-        listing, stored = registry.listing(), stored_names(settings, [alias_name(DATASET)])
         with open_retriever(settings, DATASET) as retriever:
             answers = {
                 user: [f"{item.item_id} {item.score:.4f}" for item in retriever.recommend(user, K).items]
                 for user in USERS
             }
-        return State(
-            champion=registry.champion(),
-            answers=answers,
-            history=list(served(registry)),
-            versions={str(each.version): each.outcome for each in listing.versions},
-            interrupted=sorted(listing.interrupted),
-            collections=sorted(stored.collections),
-            mirror=stored.aliases.get(alias_name(DATASET)),
-            leftovers=[str(path.relative_to(settings.home)) for path in leftovers(settings)],
-            findings=[each.problem for each in examine(settings, datetime.now(UTC))],
-        )
+        return state_of(settings, DATASET, answers)

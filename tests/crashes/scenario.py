@@ -57,12 +57,13 @@ class Scenario:
         return getattr(importlib.import_module(self.module), name)(*arguments)
 
 
-SMALL, NIGHT = "tests.crashes.small", "tests.crashes.night"
+SMALL, BEHIND, NIGHT = "tests.crashes.small", "tests.crashes.behind", "tests.crashes.night"
 SCENARIOS = (
     Scenario(name="promote", module=SMALL, prepare="prepare", act="act_promote", again="again_promote"),
     Scenario(
         name="rollback", module=SMALL, prepare="prepare", arrange="third", act="act_rollback", again="again_rollback"
     ),
+    Scenario(name="rollback-load", module=BEHIND, prepare="prepare", act="act", again="again"),
     Scenario(
         name="by-hand", module=SMALL, prepare="prepare", arrange="by_hand", act="act_settle", again="again_settle"
     ),

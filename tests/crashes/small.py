@@ -6,22 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestration.cleaning import clean, plan_cleaning
-from orchestration.doctor import examine
-from orchestration.local.leftovers import leftovers
 from serving.index.base import Fields
-from serving.index.stored_names import stored_names
 from serving.registry import Registry
-from serving.registry.sqlite import open_registry
 from serving.release.by_hand import settle
 from serving.release.collection import open_served_index
-from serving.release.history import served
 from serving.release.load import Release
-from serving.release.manifest import alias_name
 from serving.release.mirror import mirror_alias
 from serving.release.promotion import promote, rollback
 from serving.retriever import Retriever
 from serving.settings import Settings
 from tests.crashes.scenario import State
+from tests.crashes.state import state_of
 from tests.integration.release_world import (
     DATASET,
     NOW,
@@ -62,8 +57,6 @@ def third(folder: Path) -> None:
 
 def observe(folder: Path) -> State:
     settings = settings_of(folder)
-    registry = open_registry(settings, DATASET)
-    listing, stored = registry.listing(), stored_names(settings, [alias_name(DATASET)])
     release = Release.load(settings, DATASET)
     with open_served_index(settings, release.manifest, Fields.of(release.schema)) as index:
         retriever = Retriever(release, Online(), index)  # type: ignore[arg-type]
@@ -71,17 +64,7 @@ def observe(folder: Path) -> State:
             user: [f"{item.item_id} {item.score:.4f}" for item in retriever.recommend(user, 10, at=NOW).items]
             for user in USERS["user_id"]
         }
-    return State(
-        champion=registry.champion(),
-        answers=answers,
-        history=list(served(registry)),
-        versions={str(each.version): each.outcome for each in listing.versions},
-        interrupted=sorted(listing.interrupted),
-        collections=sorted(stored.collections),
-        mirror=stored.aliases.get(alias_name(DATASET)),
-        leftovers=[str(path.relative_to(settings.home)) for path in leftovers(settings)],
-        findings=[each.problem for each in examine(settings, datetime.now(UTC))],
-    )
+    return state_of(settings, DATASET, answers)
 
 
 def act_promote(folder: Path) -> None:

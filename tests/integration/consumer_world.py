@@ -85,7 +85,7 @@ def make_world(whole: Tables, cut: datetime, folder: Path, configured: Mapping[s
     tables = before(whole, cut)
     as_of = default_as_of(tables)
     load(tables, as_of, folder / "home", folder / "tables", configured)
-    base = Base(key="b", tables=tables, as_of=as_of)
+    base = Base(key="b", tables=tables, as_of=as_of, folder=folder / "tables")
     return World(whole=whole, base=base, home=folder / "home", configured=configured)
 
 

@@ -25,7 +25,8 @@ from serving.release.by_hand import settle
 from serving.release.history import served
 from serving.release.load import Release
 from serving.release.manifest import alias_name, collection_name
-from serving.release.promotion import PROMOTED, promote, promotion_lock
+from serving.release.promotion import PROMOTED, promote
+from serving.release.promotion_lock import promotion_lock
 from serving.settings import Settings
 from tests.integration.release_world import (
     DATASET,

@@ -12,10 +12,11 @@ import pytest
 
 from feature_repo.schema import Schema
 from feature_repo.store.definitions import table_name
-from feature_repo.store.serving_state import withdrawn_schema
+from feature_repo.store.serving_state import seen_schema, withdrawn_schema
 from feature_repo.store.sqlite_load import note_load
 from orchestration.local.status import status, status_text
 from serving.registry import Registry
+from serving.release.freshness import check_fresh, check_loaded
 from serving.release.manifest import ReleaseError
 from serving.release.promotion import promote, rollback
 from serving.settings import Settings
@@ -55,18 +56,18 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_features_that_fell_behind_are_not_promoted_nor_gone_back_to(settings: Settings) -> None:
-    for each in (FORMER, NEWER, withdrawn_schema(DATASET)):
+    for each in (FORMER, NEWER, seen_schema(DATASET), withdrawn_schema(DATASET)):
         load(settings, each, NOW)
     for version in (1, 2):
         promote(settings, DATASET, version)
     for each in (NEWER, withdrawn_schema(DATASET)):
         load(settings, each, NOW + timedelta(days=8))  # the data has lost a column of the former
     with pytest.raises(ReleaseError, match=r"version 1 .*stand for 2024-03-01 00:00:00, .* `gatehouse run` loads"):
-        promote(settings, DATASET, 1)
+        promote(settings, DATASET, 1, features=check_fresh)
     with pytest.raises(ReleaseError, match=r"version 1 is skipped: .*old features"):
-        rollback(settings, DATASET, warn=lambda text: None)
+        rollback(settings, DATASET, warn=lambda text: None, features=check_fresh)
     assert Registry(settings, DATASET).champion() == 2
-    assert rollback(replace(settings, features_behind_days=8), DATASET).version == 1
+    assert rollback(replace(settings, features_behind_days=8), DATASET, features=check_fresh).version == 1
 
 
 def test_status_shows_how_old_the_champions_features_are(settings: Settings) -> None:
@@ -80,4 +81,6 @@ def test_a_version_without_features_is_refused_where_others_have_some(settings: 
     there = replace(home, mlflow_uri=settings.mlflow_uri, milvus_server=settings.milvus_uri)
     load(there, withdrawn_schema(DATASET), NOW)
     with pytest.raises(ReleaseError, match=r"version 2 .*were never loaded"):
-        promote(there, DATASET, 2)
+        promote(there, DATASET, 2, features=check_fresh)
+    with pytest.raises(ReleaseError, match=r"version 2 could not answer: .*never loaded"):
+        promote(there, DATASET, 2, features=check_loaded)

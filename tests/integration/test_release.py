@@ -15,7 +15,7 @@ from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OUTCOME, OVERRIDE, Registry
-from serving.release import promotion as release_module
+from serving.release import promotion_lock as lock_module
 from serving.release.load import Release
 from serving.release.manifest import MANIFEST, MANIFEST_SHA256, ReleaseError, collection_name, read
 from serving.release.promotion import promote, promote_challenger, rollback
@@ -245,10 +245,10 @@ def test_promotions_wait_for_each_other(
     from filelock import FileLock
 
     seal_as(settings, register(settings, artifacts[0]))
-    held, short = FileLock(settings.home / "promotion.lock"), release_module.promotion_lock(settings, DATASET, 0.05)
+    held, short = FileLock(settings.home / "promotion.lock"), lock_module.promotion_lock(settings, DATASET, 0.05)
     with held, pytest.raises(ReleaseError, match=r"running for 0\.05 s"), short:
         pass
-    monkeypatch.setattr(release_module, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(lock_module, "LOCK_SECONDS", 0.1)
     with FileLock(settings.home / "promotion.lock"), pytest.raises(ReleaseError, match=r"another .* for 0\.1 s"):
         promote(settings, DATASET, 1)
     assert promote(settings, DATASET, 1).verdict.outcome is Outcome.PASSED

@@ -13,9 +13,11 @@ import pytest
 from serving.registry import Registry
 from serving.registry.lock import HOLDER, TOKEN, UNTIL, RegistryLock
 from serving.release import promotion
+from serving.release import promotion_lock as lock_module
 from serving.release.history import served
 from serving.release.manifest import ReleaseError
-from serving.release.promotion import promote, promote_challenger, promotion_lock
+from serving.release.promotion import promote, promote_challenger
+from serving.release.promotion_lock import promotion_lock
 from serving.settings import Settings
 from tests.integration.release_world import (
     DATASET,
@@ -44,7 +46,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Settings]
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promotion, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(lock_module, "LOCK_SECONDS", 0.1)
 
 
 def test_of_two_challengers_of_no_champion_one_is_promoted(

@@ -91,7 +91,7 @@ IN_RELEASE = [
     Mistake(
         name="the history before the check that the lock is held",
         module="serving.release.promotion",
-        right="_check_held(lock, registry.dataset)  # before the history",
+        right="check_held(lock, registry.dataset)  # before the history",
         wrong="pass  # before the history",
         test=f"{MOVES}::test_who_lost_the_lock_moves_nothing",
     ),
@@ -105,7 +105,7 @@ IN_RELEASE = [
     Mistake(
         name="a lost lock taken for a broken version",
         module="serving.release.promotion",
-        right="except LostLockError:",
+        right="except (LostLockError, FeaturesBehindError):",
         wrong="except ZeroDivisionError:",
         test=f"{MOVES}::test_a_lost_lock_is_no_broken_version",
     ),
@@ -153,7 +153,7 @@ IN_RELEASE = [
     ),
     Mistake(
         name="moves of the champion side by side",
-        module="serving.release.promotion",
+        module="serving.release.promotion_lock",
         right='"promotion.lock"',
         wrong='"other.lock"',
         test=f"{RELEASE}::test_promotions_wait_for_each_other",

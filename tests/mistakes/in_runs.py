@@ -194,7 +194,7 @@ IN_RUNS = [
     Mistake(
         name="deleted users left to their rows",
         module="orchestration.online",
-        right="vanished = store.forget_all_but(Entity.USER, read_users(source))",
+        right="vanished = store_of(settings, own).forget_all_but(Entity.USER, read_users(source))",
         wrong="vanished = 0",
         test=f"{LOADS}::test_the_views_of_every_sealed_version_are_loaded",
     ),

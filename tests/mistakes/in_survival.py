@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 OUTAGES = "tests/integration/test_outages.py"
 DOCTOR = "tests/integration/test_doctor.py"
+FIRST = "tests/integration/test_champion_moves.py"
 
 IN_SURVIVAL = [
     Mistake(
@@ -71,5 +72,33 @@ IN_SURVIVAL = [
         right="if serves not in (None, registry.champion()):",
         wrong="if False:",
         test="tests/integration/test_one_move.py::test_the_page_goes_back_from_the_version_that_it_shows",
+    ),
+    Mistake(
+        name="a rollback that loads no features",
+        module="orchestration.champion_moves",
+        right="store.load_online(Entity.USER, base.as_of)",
+        wrong="pass",
+        test=f"{FIRST}::test_the_champion_gone_back_to_answers_by_the_newest_data",
+    ),
+    Mistake(
+        name="a rollback that leaves what users have seen old",
+        module="orchestration.champion_moves",
+        right="if not schema.seen_items_may_return:",
+        wrong="if False:",
+        test=f"{FIRST}::test_the_champion_gone_back_to_answers_by_the_newest_data",
+    ),
+    Mistake(
+        name="a promotion during the load of a rollback undone",
+        module="orchestration.champion_moves",
+        right="serves=champion",
+        wrong="serves=None",
+        test=f"{FIRST}::test_a_night_that_promotes_during_the_load_is_not_gone_back_from",
+    ),
+    Mistake(
+        name="a version with old features skipped by the page",
+        module="serving.release.promotion",
+        right="except (LostLockError, FeaturesBehindError):",
+        wrong="except LostLockError:",
+        test=f"{FIRST}::test_the_page_loads_nothing_and_says_which_command_does",
     ),
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -72,10 +73,6 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loads:
     files = {1: FORMER, 2: OWN, 3: FORMER}
     loads.registry.read_file = lambda version, _: files[version].to_json()  # type: ignore[attr-defined]
 
-    class Store:
-        def __init__(self, *_: Any, **more: Any) -> None:
-            self.forget_all_but = loads.forget
-
     def state(features: Any, settings: Any, record: Any, schemas: Iterable[str] = ()) -> dict[str, Any]:
         return {"schemas": sorted(schemas)}
 
@@ -88,7 +85,7 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loads:
         "read_users": lambda _: pl.Series(["a"]),
         "compute_latest": lambda *_: None,
         "online_state": state,
-        "Store": Store,
+        "store_of": lambda *_: SimpleNamespace(forget_all_but=loads.forget),
     }
     for name, each in instead.items():
         monkeypatch.setattr(online, name, each)

@@ -18,12 +18,12 @@ from serving.release.history import record, served
 from serving.release.manifest import ReleaseError
 from serving.release.promotion import (
     PROMOTED,
-    LostLockError,
     TakenBackError,
     move,
     move_to_first_whole,
     promote_challenger,
 )
+from serving.release.promotion_lock import LostLockError
 from tests.unit.serving.memory_registry import MemoryRegistry
 
 SETTINGS: Any = None
@@ -38,7 +38,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Any:
         record(made, version)
         made.set_champion(version)
     monkeypatch.setattr(promotion, "try_to_mirror", lambda *_: None)
-    monkeypatch.setattr(promotion, "check_version", lambda _, __, version: sealed(version))
+    monkeypatch.setattr(promotion, "check_version", lambda _, __, version, ___: sealed(version))
     return made
 
 
@@ -119,7 +119,7 @@ def test_a_lost_lock_is_no_broken_version(registry: Any) -> None:
 def test_whatever_is_wrong_with_a_version_the_next_is_tried(
     registry: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def check(_: Any, __: Any, version: int) -> Any:
+    def check(_: Any, __: Any, version: int, ___: Any) -> Any:
         if version == 2:
             raise error
         return sealed(version)
