@@ -61,7 +61,7 @@ def measure_drift(registry: Registry, version: Version, schema: Schema, champion
     """
     source = version.source
     now = features_at(version, schema, source.cut)
-    kept = _kept(registry, champion) if champion is not None else {}
+    kept = kept_profiles(registry, champion) if champion is not None else {}
     unknown = now.keys() - kept.keys()
     earlier = features_at(version, schema, source.validation_start) if unknown else {}
     reference = {name: kept[name] if name in kept else profile(earlier[name]) for name in now}
@@ -70,15 +70,25 @@ def measure_drift(registry: Registry, version: Version, schema: Schema, champion
     if unknown and against != past:
         new = sorted({name.removesuffix(AS_TIME) for name in unknown})
         against = f"{against}, which kept no {', '.join(new)}: against {past}"
-    drifted = {name: _drifted(reference[name], values) for name, values in now.items()}
+    profiles = {name: profile(each) for name, each in now.items()}
+    return Drift(against=against, features=drift_against(reference, now), profiles=profiles)
+
+
+def drift_against(reference: Mapping[str, Profile], values: Mapping[str, pl.Series]) -> dict[str, Drifted]:
+    """Drift by feature; of a time that of its age or that of itself, whichever is less.
+
+    Args:
+        reference: distributions of the reference, by the names of `values`.
+        values: values by name, as of `features_at`.
+    """
+    drifted = {name: _drifted(reference[name], each) for name, each in values.items()}
     # Of a first purchase the time stays and the age grows, of a last one the reverse: a
     # time moved if both did.
-    features = {
+    return {
         name: min(each, drifted.get(name + AS_TIME, each), key=lambda way: way.beyond_chance)
         for name, each in drifted.items()
         if not name.endswith(AS_TIME)
     }
-    return Drift(against=against, features=features, profiles={name: profile(each) for name, each in now.items()})
 
 
 def features_at(version: Version, schema: Schema, moment: datetime) -> dict[str, pl.Series]:
@@ -94,12 +104,26 @@ def features_at(version: Version, schema: Schema, moment: datetime) -> dict[str,
     found: dict[str, pl.Series] = {}
     for entity, name in _FRAMES.items():
         rows = at(pl.scan_parquet(version.frames / f"{name}.parquet"), moment, week=entity is Entity.ITEM)
-        for feature in schema.features_of(entity):
-            label = f"{entity.value} {feature.name}"
-            if feature.kind is Kind.TIMESTAMP:
-                found |= {label: microseconds(moment) - rows[feature.name], label + AS_TIME: rows[feature.name]}
-            elif feature.kind in _COMPARED:  # of a history, its length
-                found[label] = rows[next(iter(feature.columns))]
+        found |= compared(rows, schema, entity, moment)
+    return found
+
+
+def compared(rows: pl.DataFrame, schema: Schema, entity: Entity, moment: datetime) -> dict[str, pl.Series]:
+    """Values of the features of one entity that are compared.
+
+    Args:
+        rows: one row for each user or item.
+        schema: its features.
+        entity: user or item.
+        moment: moment of the rows.
+    """
+    found: dict[str, pl.Series] = {}
+    for feature in schema.features_of(entity):
+        label = f"{entity.value} {feature.name}"
+        if feature.kind is Kind.TIMESTAMP:
+            found |= {label: microseconds(moment) - rows[feature.name], label + AS_TIME: rows[feature.name]}
+        elif feature.kind in _COMPARED:  # of a history, its length
+            found[label] = rows[next(iter(feature.columns))]
     return found
 
 
@@ -116,7 +140,7 @@ def read_profiles(raw: Mapping[str, Any]) -> dict[str, Profile]:
     }
 
 
-def _kept(registry: Registry, version: int) -> dict[str, Profile]:
+def kept_profiles(registry: Registry, version: int) -> dict[str, Profile]:
     """Distributions that a version kept; none of one from before they were kept."""
     try:
         return read_profiles(json.loads(registry.read_text(version, FEATURE_PROFILE)))

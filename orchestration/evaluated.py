@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.difference import Difference
 from orchestration.drift import Drift
+from serving.gate.latency import Latency
 from serving.gate.parity import Parity
 from training.evaluation.result import Evaluation
 from training.evaluation.sanity import Measures
@@ -34,6 +35,8 @@ class Evaluated:
     """Share of the exact top INDEX_K that the searcher returns, under serving's filters and without seen items."""
     index_users: int
     """Users that index recall was measured on."""
+    latency: Latency | None = None
+    """Time of searches by the searcher that serves; None in evaluations from before it was measured."""
     parity: Parity | None = None
     """Features and answers online beside these; None in evaluations from before it was measured."""
     slice_values: dict[str, int] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class Evaluated:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
+    "latency": lambda raw: Latency(**raw),
     "parity": lambda raw: Parity(**raw),
     "difference": Difference.from_dict,
     "drift": Drift.from_dict,

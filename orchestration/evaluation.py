@@ -23,6 +23,7 @@ from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.holdout_window import Window
 from orchestration.index_recall import sampled_index_recall
 from orchestration.parity import measure_parity, sample_of
+from orchestration.search_latency import measure_latency
 from orchestration.served_search import ServedSearch, served_search
 from serving.corpus import Corpus
 from serving.gate.parity import Parity
@@ -92,11 +93,12 @@ def evaluate_version(
     measured = evaluate_systems(
         searches, window.holdout, corpora=corpora, seed=seed, reference=TWO_TOWER, slices=slices
     )
-    log("measuring index recall")
+    log("measuring recall and latency of the index")
     k = max(INDEX_K, towers.rescorer.candidates if towers.rescorer else 0)
     recall, index_users = sampled_index_recall(
         corpus, tables.schema, tables.items, user_QD, vectors_ND, window.never_again, k=k, seed=seed
     )
+    latency = measure_latency(corpus, tables.schema, tables.items, user_QD, window.never_again, k=k, seed=seed)
     log("comparing features and answers online with those of the evaluation")
     parity = _parity(own, towers, corpus, value.version.source, window, tables, seed)
     return Evaluated(
@@ -106,6 +108,7 @@ def evaluate_version(
         items=len(window.corpus),
         index_recall=recall,
         index_users=index_users,
+        latency=latency,
         parity=parity,
         slice_values=dict(slices.values),
         drift=measure_drift(registry, value.version, tables.schema, champion.judged),

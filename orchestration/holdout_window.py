@@ -52,7 +52,7 @@ class Window:
         """
         source, ids = value.version.source, (self.asked[USER_ID], self.corpus[ITEM_ID])
         parts = windows_of(tables.events, *ids, source.cut, source.as_of, windows)
-        return replace(slices_of(fields, self.asked, self.corpus, self.holdout), windows=parts)
+        return replace(slices_of(fields, tables.schema, self.asked, self.corpus, self.holdout), windows=parts)
 
     @classmethod
     def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:

@@ -60,10 +60,10 @@ def sampled_index_recall(
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(user_QD))[:USERS])
     asked_QD, dropped = user_QD[rows], None if seen is None else seen[rows]
-    filters = _filters(schema, items)
+    filters = filters_of(schema, items)
     masks = [Mask(exclude=dropped, corpus=matches_N) for matches_N in filters.values()]
     exact = exact_search(asked_QD, item_ND).lists(np.arange(len(rows)), k, masks)
-    row_of = _embedded_rows(corpus.ids, items[ITEM_ID])
+    row_of = embedded_rows(corpus.ids, items[ITEM_ID])
     found = [_found(corpus.searcher, asked_QD, k, corpus.matches(where), row_of, dropped) for where in filters]
     # The lowest, not the mean: a graph index that loses items under one filter must
     # show. Where users have seen all that match, nothing can be lost.
@@ -71,7 +71,7 @@ def sampled_index_recall(
     return min((index_recall(best, got) for best, got in pairs), default=1.0), len(rows)
 
 
-def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
+def filters_of(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
     """Items that match each filter expression, bool [N]; None for no filter."""
     found: dict[str | None, np.ndarray | None] = {None: None}
     for field in schema.features_of(Entity.ITEM):
@@ -85,7 +85,7 @@ def _filters(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray
     return found
 
 
-def _embedded_rows(served: Sequence[str], embedded: pl.Series) -> np.ndarray:
+def embedded_rows(served: Sequence[str], embedded: pl.Series) -> np.ndarray:
     """Row among the embeddings of each item that is served. ValueError if these are other items."""
     order = embedded.arg_sort()
     if embedded.gather(order).to_list() != served:
@@ -115,13 +115,13 @@ def _found(
     blocks = []
     for start in range(0, len(user_QD), AT_ONCE):
         block = slice(start, start + AT_ONCE)
-        left_out = Dropped() if dropped is None else _pairs(dropped[block], served_of)
+        left_out = Dropped() if dropped is None else dropped_pairs(dropped[block], served_of)
         blocks.append(searcher.search(user_QD[block], k, allowed_N, left_out)[0])
     rows_QK = np.concatenate(blocks)
     return np.where(rows_QK < 0, -1, row_of[rows_QK].astype(np.int32))
 
 
-def _pairs(dropped: csr_array, served_of: np.ndarray) -> Dropped:
+def dropped_pairs(dropped: csr_array, served_of: np.ndarray) -> Dropped:
     """Dropped items by the rows of the searcher."""
     query_P = np.repeat(np.arange(dropped.shape[0]), np.diff(dropped.indptr))
     return Dropped(query_P=query_P, row_P=served_of[dropped.indices])

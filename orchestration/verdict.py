@@ -124,6 +124,7 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         # undecided; None, no champion, would pass them.
         champion=compared.get(CHAMPION, {}) if measured.champion else None,
         index_recall=measured.index_recall,
+        latency=measured.latency,
         cut=cut,
         champion_cut=measured.champion_cut,
         parity=measured.parity,

@@ -56,7 +56,7 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
                 said.append(f"{name}: the last run has read what is there")
             elif not landed.is_complete(former.get(name), time.time()):
                 said.append(f"{name}: files are being written")
-            elif _at_work(context.instance, name):
+            elif at_work(context.instance, name):
                 said.append(f"{name}: a run is at work")
             else:
                 # By both, so that a content that comes back is asked for again.
@@ -84,14 +84,14 @@ def sealed_events(context: dg.SensorEvaluationContext) -> dg.SensorResult:
                 sealed = sealed_until(log, moment)
             if sealed <= read_taken(Workspace(**options).values_folder).log:
                 said.append(f"{name}: the last run has read the log up to {moment:%Y-%m-%d}")
-            elif _at_work(context.instance, name):
+            elif at_work(context.instance, name):
                 said.append(f"{name}: a run is at work")
             else:
                 asked.append(_request(name, options, f"log {sealed}"))
     return _result(asked, said or ["no dataset has an event log"], context.cursor)
 
 
-def _at_work(instance: dg.DagsterInstance, dataset: str) -> bool:
+def at_work(instance: dg.DagsterInstance, dataset: str) -> bool:
     """Whether a run of a dataset that was asked for is not over; what came since waits for its end."""
     return bool(instance.get_run_records(dg.RunsFilter(tags={DATASET: dataset}, statuses=AT_WORK), limit=1))
 

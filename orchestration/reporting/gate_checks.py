@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     RuleKind.SLICES: "No slice of users or items loses more than its margin.",
     RuleKind.WINDOWS: "The challenger holds in most consecutive windows of the hold-out, and loses provenly in none.",
     RuleKind.INDEX_RECALL: "The searcher that serves returns what exact search does.",
+    RuleKind.LATENCY: "The searcher that serves answers within the budget of the policy.",
     RuleKind.PARITY: "Features read online, and the answers from them, are those that were evaluated.",
     RuleKind.SANITY: "Measures of lists and embeddings are within the bounds of a model that is not broken.",
     RuleKind.DRIFT: "No feature moved beyond its limit; those that moved are named.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 
 if TYPE_CHECKING:
+    from serving.gate.latency import Latency
     from training.evaluation.result import Evaluation
 
 COLUMNS = ("recall@20", "ndcg@20", "recall@100")
@@ -109,9 +110,18 @@ def notes(measured: Evaluated) -> list[str]:
     lists = ", ".join(f"{name} {_number(own[name])}" for name in LIST_MEASURES if own.get(name) is not None)
     return [
         f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.",
+        *_latency(measured.latency),
         *([f"Lists of 20: {lists}."] if lists else []),
         *measured.notes,
     ]
+
+
+def _latency(found: Latency | None) -> list[str]:
+    """Word the latency of the searcher; nothing where it was not measured."""
+    if found is None:
+        return []
+    p50, p99 = found.best("p50_ms"), found.best("p99_ms")
+    return [f"A search took {p50:.2f} ms, one of a hundred {p99:.2f} ms or more, on {found.machine}."]
 
 
 def numbers(row: Mapping[str, Any]) -> list[str]:

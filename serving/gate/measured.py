@@ -8,6 +8,7 @@ from datetime import datetime
 
 from serving.gate.comparison import Comparison
 from serving.gate.drift import Drifted
+from serving.gate.latency import Latency
 from serving.gate.parity import Parity
 from serving.gate.policy import CHAMPION
 
@@ -33,6 +34,8 @@ class Measured:
     """Start of the challenger's hold-out."""
     champion_cut: datetime | None = None
     """End of the champion's training data; None without a champion, or if it cannot be loaded."""
+    latency: Latency | None = None
+    """Time of searches by the searcher that serves; None if it was not measured."""
     parity: Parity | None = None
     """Features and answers online beside those of the evaluation; None if they were not compared."""
     slice_values: Mapping[str, int] = field(default_factory=dict)

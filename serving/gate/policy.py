@@ -116,6 +116,8 @@ class Policy:
     index_recall: float
     min_holdout_users: int
     min_slice_users: int = 100
+    latency: Mapping[str, float] = field(default_factory=dict)
+    """Largest percentiles of a search, in milliseconds by name; empty for no rule."""
     parity: bool = True
     """Whether features and answers online must be those of the evaluation."""
     drift: DriftLimits | None = None

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from serving.gate.drift import read_limits
 from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
+from serving.gate.latency import read_latency
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.sanity import read_bounds
 
@@ -30,9 +31,10 @@ def read_policy(path: Path | None = None) -> Policy:
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
         sanity = read_bounds(raw.pop("sanity", None) or {})
         drift = None if (given := raw.pop("drift", None)) is None else read_limits(given)
+        latency = {} if (given := raw.pop("latency", None)) is None else read_latency(given)
         refit, update = _guards(raw, "refit", RefitPolicy), _guards(raw, "update", UpdatePolicy)
         compared: dict[str, Any] = {"rules": rules, "not_beaten": not_beaten, "sanity": sanity, "drift": drift}
-        policy = Policy(**compared, refit=refit, update=update, text=text, **raw)
+        policy = Policy(**compared, latency=latency, refit=refit, update=update, text=text, **raw)
         _check_champion(policy)
     except (TypeError, KeyError, AttributeError, ValueError, yaml.YAMLError) as error:
         said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error

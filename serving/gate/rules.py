@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 
 from serving.gate.drift import judge_drift
+from serving.gate.latency import judge_latency
 from serving.gate.measured import Measured
 from serving.gate.paired import judge_whole
 from serving.gate.parity import judge_parity
@@ -34,6 +35,7 @@ def decide(measured: Measured, policy: Policy) -> Verdict:
         *(_not_beaten(measured, metric, policy.level) for metric in policy.not_beaten),
         *_beside_champion(measured, policy),
         _floor(RuleKind.INDEX_RECALL, "index recall", measured.index_recall, policy.index_recall),
+        *([judge_latency(measured.latency, policy.latency)] if policy.latency else []),
         *([judge_parity(measured.parity)] if policy.parity else []),
         *([judge_sanity(measured.sanity, policy.sanity)] if policy.sanity else []),
         *([judge_drift(measured.drift, measured.drift_against, policy.drift)] if policy.drift else []),

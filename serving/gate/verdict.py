@@ -28,6 +28,7 @@ class RuleKind(StrEnum):
     SLICES = "slices"
     WINDOWS = "windows"
     INDEX_RECALL = "index_recall"
+    LATENCY = "latency"
     PARITY = "parity"
     SANITY = "sanity"
     DRIFT = "drift"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from orchestration.definitions import defs
+from orchestration.drift import FEATURE_PROFILE
 from orchestration.landing import Landed, Taken, note_taken
 from orchestration.local.datasets import remember
 from orchestration.local.home import prepare_home
+from orchestration.newest_drift import features_at_end
 from orchestration.workspace import Workspace
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
@@ -28,6 +32,8 @@ from tests.integration.release_world import (
     write_artifacts,
 )
 from tests.unit.orchestration.alert_world import webhook
+from tests.unit.orchestration.newest_world import USERS, shop, write_newest
+from training.evaluation.drift import profile
 
 LONG_AGO = 1_700_000_000
 
@@ -84,3 +90,35 @@ def test_a_champion_that_was_moved_by_hand_is_put_back(tmp_path: Path, monkeypat
         wait_for(lambda: bool(channel.bodies), log)
     (body,) = channel.bodies
     assert "moved to version 2 by hand" in json.loads(body)["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 60)
+def test_data_that_drift_away_from_the_champion_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATEHOUSE_HOME", "DAGSTER_HOME"):
+        monkeypatch.setenv(name, "")
+    settings, log = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty")), tmp_path / "daemon.log"
+    registry, options = Registry(settings, DATASET), {"dataset": "own", "data": "files"}
+    seal_as(settings, register(settings, write_artifacts(tmp_path / "artifacts", schema())), "passed")
+    promote(settings, DATASET, 1)
+    prepare_home(settings)
+    remember(settings, DATASET, options)
+    values = Workspace(**options).values_folder
+    same = features_at_end(write_newest(tmp_path / "run1", values, shop()))
+    registry.write_text(1, FEATURE_PROFILE, json.dumps({name: asdict(profile(each)) for name, each in same.items()}))
+    with webhook() as channel, dg.DagsterInstance.get() as instance:
+        environment = {"GATEHOUSE_HOME": str(settings.home), "GATEHOUSE_SCHEDULES": "on"}
+        with daemon(environment | {"GATEHOUSE_ALERT_WEBHOOK": channel.uri}, log):
+            wait_for(lambda: "no feature moved" in log.read_text(errors="replace"), log)
+            assert channel.bodies == []
+            write_newest(tmp_path / "run2", values, shop(town=["bath"] * USERS))
+            wait_for(lambda: bool(channel.bodies), log)
+            wait_for(lambda: "user town moved" in log.read_text(errors="replace"), log)
+        # In another life it goes on from the cursor that the daemon has kept.
+        (state,) = [each for each in instance.all_instigator_state() if each.instigator_name == "drifted"]
+        monkeypatch.setenv("GATEHOUSE_ALERT_WEBHOOK", channel.uri)
+        context = dg.build_sensor_context(instance=instance, cursor=state.instigator_data.cursor)
+        tick = defs.resolve_sensor_def("drifted").evaluate_tick(context)
+    assert tick.skip_message == "shop: user town moved"
+    (body,) = channel.bodies
+    assert "user town: PSI" in json.loads(body)["text"]

@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 ALERTS = "tests/unit/orchestration/test_alerts.py"
 NEW_DATA, WATCH = "tests/unit/orchestration/test_new_data.py", "tests/unit/orchestration/test_watch.py"
 HISTORY = "tests/unit/orchestration/replay/test_replay_history.py"
+DRIFT = "tests/unit/orchestration/test_newest_drift.py"
 REPLAY = "tests/unit/orchestration/replay/test_replay_report.py"
 
 IN_AUTOMATION = [
@@ -156,5 +157,19 @@ IN_AUTOMATION = [
         right="date.fromisoformat(day) + timedelta(days=1)",
         wrong="date.fromisoformat(day)",
         test="tests/pipeline/test_training_days.py::test_a_day_stands_at_its_end_and_leaves_the_values_of_today",
+    ),
+    Mistake(
+        name="a drift that is told at each look",
+        module="orchestration.defs.drift",
+        right='if set(drift.moved) - set(former.get("moved", ())):',
+        wrong="if drift.moved:",
+        test=f"{DRIFT}::test_a_feature_that_moved_is_told_once_with_its_index",
+    ),
+    Mistake(
+        name="features of the newest data that nobody knew yet",
+        module="orchestration.newest_drift",
+        right="pl.max_horizontal(ENTITY_TIME, CREATED_TIME) <= moment",
+        wrong="pl.col(ENTITY_TIME) <= moment",
+        test=f"{DRIFT}::test_the_newest_row_that_was_known_counts",
     ),
 ]

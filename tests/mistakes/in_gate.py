@@ -214,4 +214,11 @@ IN_GATE = [
         wrong="None, rules)",
         test=f"{MANIFEST}::test_the_policy_is_kept_with_the_verdict",
     ),
+    Mistake(
+        name="a version refused for one slow round of a busy machine",
+        module="serving.gate.latency",
+        right="return min(rounds) if",
+        wrong="return max(rounds) if",
+        test="tests/unit/serving/gate/test_latency.py::test_the_fastest_round_decides",
+    ),
 ]

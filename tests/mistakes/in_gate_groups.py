@@ -161,4 +161,11 @@ IN_GATE_GROUPS = [
         wrong="if True else verdict.outcome",
         test=f"{CHECKS}::test_no_check_of_a_verdict_of_before_looks_better_than_it",
     ),
+    Mistake(
+        name="a band of a number that does not hold its lower edge",
+        module="training.evaluation.bands",
+        right='side="right"',
+        wrong='side="left"',
+        test="tests/unit/training/evaluation/test_bands.py::test_every_number_lies_in_its_band_and_equal_ones_in_one",
+    ),
 ]

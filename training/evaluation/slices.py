@@ -72,11 +72,12 @@ def item_partition(name: str, values: pl.Series, relevant: csr_array) -> tuple[P
 
 
 def _coded(values: pl.Series) -> tuple[np.ndarray, list[str]]:
-    """Code of each value among the distinct ones, sorted."""
+    """Code of each value among the distinct ones, in the order of an Enum, else sorted."""
     texts = values.cast(pl.String).fill_null(MISSING)
-    names = texts.unique().sort()
+    ordered = [*values.dtype.categories, MISSING] if isinstance(values.dtype, pl.Enum) else texts.unique().sort()
+    names = list(ordered)
     codes = texts.replace_strict(names, np.arange(len(names)), return_dtype=pl.Int64).to_numpy()
-    return codes, names.to_list()
+    return codes, names
 
 
 def _most(name: str, codes: np.ndarray, names: list[str], users_V: np.ndarray) -> tuple[Partition, int]:

@@ -21,6 +21,7 @@ from orchestration.evaluation import corpora_of
 from orchestration.holdout_window import Window
 from orchestration.verdict import judge as verdict_on
 from serving.gate.drift import Drifted, DriftLimits
+from serving.gate.latency import Latency
 from serving.gate.parity import Parity
 from serving.gate.policy import Kind, Policy, Rule, Undecided
 from serving.gate.sanity import Bounds
@@ -47,6 +48,7 @@ DRIFT = Drift(
     features={"user age": Drifted(index=0.9, chance=0.1)},
     profiles={"user age": Profile(rows=3, edges=(1.0, 2.0), counts={"0": 1, "1": 2})},
 )
+LATENCY = Latency(searches=100, p50_ms=[0.2, 0.1], p99_ms=[0.9, 0.5], machine="host (4 cores)")
 PARITY = Parity(users=100, features={"age": 0, "history_items": 7}, lists=2, k=20)
 
 
@@ -94,6 +96,7 @@ def test_an_evaluation_survives_its_json() -> None:
         champion_cut=CUT,
         champion_note="a note",
         notes=("left out",),
+        latency=LATENCY,
         parity=PARITY,
         sanity={TWO_TOWER: {"coverage": 0.5, "list_similarity": None}},
         drift=DRIFT,
@@ -103,6 +106,7 @@ def test_an_evaluation_survives_its_json() -> None:
     assert again.to_json() == text
     assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
     assert again.notes == ("left out",)
+    assert again.latency == LATENCY
     assert again.parity == PARITY
     assert again.drift == DRIFT
     assert again.sanity == first.sanity
@@ -125,6 +129,14 @@ def test_what_differs_online_fails() -> None:
     policy, fine = replace(POLICY, parity=True), replace(PARITY, features={"age": 0}, lists=0)
     for parity, outcome in ((fine, Outcome.PASSED), (PARITY, Outcome.FAILED), (None, Outcome.UNDECIDED)):
         found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, parity=parity)
+        assert verdict_on(found, CUT, policy).outcome is outcome
+
+
+def test_a_searcher_that_is_too_slow_fails() -> None:
+    policy = replace(POLICY, latency={"p99_ms": 0.5})
+    slow = replace(LATENCY, p99_ms=[0.9, 0.6])
+    for latency, outcome in ((LATENCY, Outcome.PASSED), (slow, Outcome.FAILED), (None, Outcome.UNDECIDED)):
+        found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, latency=latency)
         assert verdict_on(found, CUT, policy).outcome is outcome
 
 

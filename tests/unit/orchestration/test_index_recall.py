@@ -132,5 +132,5 @@ def test_a_field_named_as_the_column_of_counts_is_asked_for() -> None:
         dataset="shop", seen_items_may_return=True,
         views=(View(name="item_profile", entity=Entity.ITEM, features=(group,)),),
     )  # fmt: skip
-    filters = index_recall._filters(schema, ITEMS.rename({"group": "count"}))
+    filters = index_recall.filters_of(schema, ITEMS.rename({"group": "count"}))
     assert list(filters) == [None, 'count == "a"']
