@@ -32,7 +32,7 @@ from feature_repo.validation.kept import read_record
 from feature_repo.whole_file import write_text
 from orchestration.asset_files import read_schema, read_tables, read_users
 from orchestration.asset_values import Features, Source
-from orchestration.workspace import Workspace, fill
+from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.registry import Registry
@@ -88,7 +88,7 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
     for schema, versions in others.values():
         folder = source.folder.parent / f"online_{schema.digest}"
         try:
-            compute_latest(under_schema(read_tables(source), schema), source.as_of, folder)
+            compute_latest(workspace, under_schema(read_tables(source), schema), source.as_of, folder)
         except InputError as error:
             problem = f"the online features of version {_listed(versions)} stay as they are: {error}"
             warn(problem)
@@ -135,10 +135,11 @@ def kept_schemas(
     return found
 
 
-def compute_latest(tables: Tables, moment: datetime, folder: Path) -> None:
+def compute_latest(workspace: Workspace, tables: Tables, moment: datetime, folder: Path) -> None:
     """Write the user tables of one moment, unless they are there.
 
     Args:
+        workspace: options of the run.
         tables: canonical tables under the schema that is wanted.
         moment: time of the rows.
         folder: folder of the tables.
@@ -151,14 +152,14 @@ def compute_latest(tables: Tables, moment: datetime, folder: Path) -> None:
                 for name, table in part.items():
                     writer.write(name, table)
 
-    fill(folder, build)
+    workspace.fill(folder, build)
 
 
 def _load_seen(workspace: Workspace, source: Source, warn: Callable[[str], None]) -> Loaded:
     """Load all items that each user has seen, which never return."""
     folder = source.folder.parent / "online_seen"
     events = pl.read_parquet(source.folder / "events.parquet")
-    fill(folder, lambda partial: write_seen(events, read_users(source), source.as_of, partial))
+    workspace.fill(folder, lambda partial: write_seen(events, read_users(source), source.as_of, partial))
     return _load(workspace, seen_schema(source.dataset), (), folder, source.as_of, warn)
 
 
