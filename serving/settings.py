@@ -71,6 +71,8 @@ class Settings:
     """Address of the database of Feast's registry; None for SQLite in `feast_home`."""
     dagster_storage: str | None = None
     """Address of the Postgres database of Dagster's runs and schedules; None for what its dagster.yaml says."""
+    dagster_yaml: Path | None = None
+    """File that the home's dagster.yaml is a copy of; None for what Gatehouse writes, or was edited."""
     kafka: Mapping[str, Any] | None = None
     """Settings of the event log in Kafka; None for SQLite in `home`."""
     gate_policy: Path | None = None
@@ -96,6 +98,7 @@ class Settings:
         GATEHOUSE_DATA: default files in the home.
         GATEHOUSE_FEATURE_REGISTRY: default SQLite in the home.
         GATEHOUSE_DAGSTER_STORAGE: default SQLite in the home.
+        GATEHOUSE_DAGSTER_YAML: path of a file; default what Gatehouse writes.
         GATEHOUSE_MILVUS_URI: default Milvus Lite in the home.
         GATEHOUSE_MILVUS_INDEX: JSON with index_type, build and search.
         GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
@@ -120,6 +123,7 @@ class Settings:
             data=_bucket(environ, "GATEHOUSE_DATA"),
             feature_registry=_address(environ, "GATEHOUSE_FEATURE_REGISTRY"),
             dagster_storage=_dagster_storage(environ.get(DAGSTER_STORAGE)),
+            dagster_yaml=_file(environ, "GATEHOUSE_DAGSTER_YAML"),
             milvus_server=milvus,
             index=_index_params(index) if index else GRAPH if milvus else EXACT,
             online_store=_configured("GATEHOUSE_ONLINE_STORE", store, "a Feast online_store configuration"),
@@ -238,6 +242,13 @@ def _bucket(environ: Mapping[str, str], name: str) -> str | None:
 
 def _dagster_storage(uri: str | None) -> str | None:
     return check_dagster_storage(DAGSTER_STORAGE, uri) if uri else None
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    path = environ.get(name)
+    if path and not Path(path).is_file():
+        raise ValueError(f"{name}={path!r}: no such file")
+    return Path(path) if path else None
 
 
 def _index_params(text: str) -> IndexParams:
