@@ -27,7 +27,7 @@ export GATEHOUSE_HOME='$FOLDER/home'
 export GATEHOUSE_MLFLOW_URI='postgresql://$server/mlflow'
 export GATEHOUSE_FEATURE_REGISTRY='postgresql://$server/features'
 export GATEHOUSE_DAGSTER_STORAGE='postgresql+psycopg2://$server/dagster'
-export GATEHOUSE_ARTIFACTS='s3://gatehouse/artifacts'
+export GATEHOUSE_ARTIFACTS='s3://gatehouse/artifacts' GATEHOUSE_DATA='s3://gatehouse/data'
 export GATEHOUSE_ONLINE_STORE='{"type": "redis", "connection_string": "127.0.0.1:$REDIS_PORT"}'
 export MLFLOW_S3_ENDPOINT_URL='http://127.0.0.1:$S3_PORT' AWS_ENDPOINT_URL='http://127.0.0.1:$S3_PORT'
 export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1

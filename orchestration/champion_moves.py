@@ -131,11 +131,11 @@ def _load(settings: Settings, dataset: str, version: int, tell: Tell) -> None:
         tables, folder = under_schema(base.tables, schema), base.folder.parent
         tell(f"the online features of version {version} are loaded first, as of {base.as_of}")
         parts = [(schema, folder / f"online_{schema.digest}")]
-        compute_latest(tables, base.as_of, parts[0][1])
+        compute_latest(settings, tables, base.as_of, parts[0][1])
         if not schema.seen_items_may_return:
             # Before the histories: an item that a user has just seen must not return meanwhile.
             parts.insert(0, (seen_schema(dataset), folder / "online_seen"))
-            compute_seen(tables.events, tables.users[USER_ID], base.as_of, parts[0][1])
+            compute_seen(settings, tables.events, tables.users[USER_ID], base.as_of, parts[0][1])
         for each, computed in parts:
             store = store_of(settings, each)
             store.apply(computed, (Entity.USER,))

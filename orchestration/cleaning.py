@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,16 +21,20 @@ from feature_repo.store.retention import drop_other_schemas, other_schemas
 from orchestration.local.leftovers import REMOVABLE, forgotten
 from orchestration.workspace import BEGUN
 from serving.experiments.read import YAML_NAME, experiments_of
+from serving.folder_store import StoredFolder
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
+from serving.registry.tags import DATA
 from serving.release.mirror import mirror_alias
 from serving.release.promotion_lock import promotion_lock
 from serving.release.retention import folders_of, kept_versions, remove
 from serving.settings import Settings
 
 T = TypeVar("T")
+AT_WORK = timedelta(days=1)
+"""Age up to which a run of another home may be at work on a folder of the bucket."""
 VERSION_FOLDER, CHECKPOINTS = re.compile(r"v(\d+)"), "checkpoints_*"
 
 
@@ -49,10 +53,14 @@ class Cleaning:
     """Collections of the index that are dropped."""
     folders: tuple[Path, ...]
     """Folders of the home that are deleted, and what killed processes left half-written."""
+    stored: tuple[Path, ...]
+    """Folders of the bucket of the data that are deleted, by their paths in the home."""
     schemas: tuple[str, ...]
     """Digests of schemas whose online features are dropped."""
     bytes: int
     """Size on this machine of all that is removed, but for rows of databases."""
+    stored_bytes: int
+    """Size in the bucket of the data of all that is removed."""
 
 
 def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | None = None) -> Cleaning:
@@ -74,6 +82,7 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
         *(each.version for each in listing.versions if each.version not in kept),
         *(version for version, since in listing.interrupted.items() if since.replace(tzinfo=UTC) < now - REMOVABLE),
     )
+    stored_folders = _stored(settings, dataset, registry, set(kept), now)
     collections = tuple(name for name in stored if _is_unkept(name, dataset, set(kept)))
     files = (
         *folders,
@@ -87,12 +96,14 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
         versions=versions,
         collections=collections,
         folders=folders,
+        stored=tuple(each.path for each in stored_folders),
         schemas=tuple(
             other_schemas(
                 dataset, _digests(settings, registry, kept), settings.feast_home, registry=settings.feature_registry
             )
         ),
         bytes=sum(map(_size, files)),
+        stored_bytes=sum(each.bytes for each in stored_folders),
     )
 
 
@@ -120,6 +131,9 @@ def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> No
         for folder in _both(plan.folders, again.folders):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
+        for folder in _both(plan.stored, again.stored):
+            assert settings.folder_store  # it has named them
+            settings.folder_store.remove(folder)
         schemas = _both(plan.schemas, again.schemas)
         drop_other_schemas(
             plan.dataset, schemas, settings.feast_home, online=settings.online_store, registry=settings.feature_registry
@@ -147,7 +161,7 @@ def _is_unkept(collection: str, dataset: str, kept: set[int]) -> bool:
 def _folders(settings: Settings, dataset: str, kept: set[int]) -> Iterator[Path]:
     """Folders of derived data that neither a kept version nor the newest run needs."""
     current = set(_current(settings, dataset))
-    for folder in sorted((settings.home / "data" / dataset).glob("*/")):
+    for folder in sorted((settings.data_folder / dataset).glob("*/")):
         named = {path: VERSION_FOLDER.fullmatch(path.name) for path in folder.glob("v*")}
         versions = {path: int(match.group(1)) for path, match in named.items() if match}
         if folder not in current and not kept.intersection(versions.values()):
@@ -156,6 +170,31 @@ def _folders(settings: Settings, dataset: str, kept: set[int]) -> Iterator[Path]
         yield from (path for path, version in versions.items() if version not in kept and folder not in current)
         if folder not in current:
             yield from folder.glob(CHECKPOINTS)
+
+
+def _stored(settings: Settings, dataset: str, registry: Registry, kept: set[int], now: datetime) -> list[StoredFolder]:
+    """Folders of the bucket that neither a kept version nor a run needs.
+
+    Args:
+        settings: the home, and the bucket.
+        dataset: the dataset.
+        registry: its registry.
+        kept: kept versions.
+        now: present time (UTC, with zone).
+    """
+    if settings.folder_store is None:
+        return []
+    needed = {each.tags.get(DATA) for each in registry.versions() if each.version in kept}
+    named = {path: VERSION_FOLDER.fullmatch(path.name) for path in (settings.data_folder / dataset).glob("*/v*")}
+    needed |= {path.parent.name for path, match in named.items() if match and int(match.group(1)) in kept}
+    needed |= {folder.name for folder in _current(settings, dataset)}
+    # A run of another home may be at work on what is new.
+    before = now - AT_WORK
+    return [
+        each
+        for each in settings.folder_store.folders(dataset)
+        if each.path.name not in needed and each.changed < before
+    ]
 
 
 def _current(settings: Settings, dataset: str) -> Iterator[Path]:
@@ -195,7 +234,10 @@ def cleaning_text(plan: Cleaning, *, done: bool) -> str:
         "versions": [f"v{version}" for version in plan.versions],
         "collections": plan.collections,
         "folders": list(map(str, plan.folders)),
+        "folders of the bucket": [f"{folder.parent.name}/{folder.name}" for folder in plan.stored],
         "online features of the schemas": plan.schemas,
     }
     gone = [f"{verb} {what}: {', '.join(names)}" for what, names in parts.items() if names]
-    return "\n".join([*kept, *(gone or ["nothing to remove"]), f"{plan.bytes / 1e6:,.1f} MB on this machine"])
+    size = f"{plan.bytes / 1e6:,.1f} MB on this machine"
+    size += f", {plan.stored_bytes / 1e6:,.1f} MB in the bucket" if plan.stored else ""
+    return "\n".join([*kept, *(gone or ["nothing to remove"]), size])

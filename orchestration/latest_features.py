@@ -17,10 +17,11 @@ from orchestration.workspace import fill
 from serving.settings import Settings
 
 
-def compute_latest(tables: Tables, moment: datetime, folder: Path) -> None:
+def compute_latest(settings: Settings, tables: Tables, moment: datetime, folder: Path) -> None:
     """Write the user tables of one moment, unless they are there.
 
     Args:
+        settings: names the bucket of the data, if there is one.
         tables: canonical tables under the schema that is wanted.
         moment: time of the rows.
         folder: folder of the tables.
@@ -33,19 +34,20 @@ def compute_latest(tables: Tables, moment: datetime, folder: Path) -> None:
                 for name, table in part.items():
                     writer.write(name, table)
 
-    fill(folder, build)
+    fill(folder, build, settings.folder_store)
 
 
-def compute_seen(events: pl.DataFrame, users: pl.Series, moment: datetime, folder: Path) -> None:
+def compute_seen(settings: Settings, events: pl.DataFrame, users: pl.Series, moment: datetime, folder: Path) -> None:
     """Write the items that each user has seen until a moment, unless they are there.
 
     Args:
+        settings: names the bucket of the data, if there is one.
         events: canonical events.
         users: ids of all users.
         moment: time of the rows.
         folder: folder of the table.
     """
-    fill(folder, lambda partial: write_seen(events, users, moment, partial))
+    fill(folder, lambda partial: write_seen(events, users, moment, partial), settings.folder_store)
 
 
 def store_of(settings: Settings, schema: Schema) -> Store:

@@ -85,7 +85,7 @@ def load_features(workspace: Workspace, features: Features, record: Path, warn: 
     for schema, versions in others.values():
         folder = source.folder.parent / f"online_{schema.digest}"
         try:
-            compute_latest(under_schema(read_tables(source), schema), source.as_of, folder)
+            compute_latest(workspace.settings, under_schema(read_tables(source), schema), source.as_of, folder)
         except InputError as error:
             problem = f"the online features of version {_listed(versions)} stay as they are: {error}"
             warn(problem)
@@ -134,7 +134,9 @@ def kept_schemas(
 def _load_seen(workspace: Workspace, source: Source, warn: Callable[[str], None]) -> Loaded:
     """Load all items that each user has seen, which never return."""
     folder = source.folder.parent / "online_seen"
-    compute_seen(pl.read_parquet(source.folder / "events.parquet"), read_users(source), source.as_of, folder)
+    compute_seen(
+        workspace.settings, pl.read_parquet(source.folder / "events.parquet"), read_users(source), source.as_of, folder
+    )
     return _load(workspace, seen_schema(source.dataset), (), folder, source.as_of, warn)
 
 

@@ -17,6 +17,7 @@ from feature_repo.errors import InputError
 from feature_repo.utc import present_time, utc_time
 from feature_repo.whole_file import write_text
 from orchestration.options import PLAIN, check_options, chosen_baselines
+from serving.folder_store import FolderStore
 from serving.gate.policy_file import read_policy
 from serving.settings import Settings
 from training.recipes.choice import CHOICE_SECONDS
@@ -90,6 +91,7 @@ class Workspace(dg.ConfigurableResource):
         Raises:
             ValueError: the recipe is unknown, the device is not there, or the gate policy has mistakes.
             InputError: options exclude each other, name no version, or the past comes without its moment.
+            FolderStoreError: the bucket of the data is away.
         """
         check_options(
             recipe=self.recipe,
@@ -103,6 +105,9 @@ class Workspace(dg.ConfigurableResource):
         _ = self.clock, self.moment
         if self.past and self.as_of is None:
             raise InputError("a run in the past needs as_of: the moment whose knowledge it has")
+        store = self.settings.folder_store
+        if store is not None:
+            store.check()  # now, not after hours of work
 
     @property
     def chooses(self) -> bool:
@@ -156,31 +161,58 @@ class Workspace(dg.ConfigurableResource):
 
         The same key means the same content.
         """
-        return self.settings.home / "data" / dataset / _digest("\n".join((*key, code_digest())))[:12]
+        return self.settings.data_folder / dataset / _digest("\n".join((*key, code_digest())))[:12]
+
+    def fill(self, folder: Path, build: Callable[[Path], None]) -> bool:
+        """Fill a folder that its name says all of, from the bucket where one is named; as of `fill`.
+
+        Folders of a version are not of this kind: another registry's version has the same number.
+        """
+        return fill(folder, build, self.settings.folder_store)
 
 
-def fill(folder: Path, build: Callable[[Path], None]) -> bool:
-    """Build a folder unless it is there; returns whether it was built here.
+def fill(folder: Path, build: Callable[[Path], None], store: FolderStore | None = None) -> bool:
+    """Build a folder unless it is there, or in the bucket.
 
     The folder gets its name when it is complete, so a crash leaves no half folder. Of several processes one builds,
     and the others wait.
+
+    Args:
+        folder: the folder.
+        build: writes its files into the folder that it is called with.
+        store: bucket that is asked first, and has the folder afterwards; None for none.
+
+    Returns:
+        Whether it was built here.
+
+    Raises:
+        FolderStoreError: the bucket is away, or has another content than was stored.
     """
     from filelock import FileLock
 
     partial, lock = (folder.with_name(f"{folder.name}.{suffix}") for suffix in ("partial", "lock"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
-        if folder.exists():
-            return False
-        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-        partial.mkdir()
-        try:
+        built = not folder.exists() and _filled(folder, partial, build, store)
+        if store is not None:
+            # After the folder has its name: what was built stays if the bucket is away, and comes there next time.
+            store.keep(folder)
+    return built
+
+
+def _filled(folder: Path, partial: Path, build: Callable[[Path], None], store: FolderStore | None) -> bool:
+    """Fill a folder that is not there; returns whether it was built."""
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    partial.mkdir()
+    try:
+        built = store is None or not store.fetch(folder, partial)
+        if built:
             build(partial)
-            _flush(partial)
-            partial.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return True
+        _flush(partial)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return built
 
 
 def _flush(folder: Path) -> None:

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.whole_file import write_text
 from serving.alert_settings import AlertSettings
 from serving.clients import check_client, check_dagster_storage
+from serving.folder_store import FolderStore
 from serving.running import running
 
 if TYPE_CHECKING:
@@ -63,10 +65,14 @@ class Settings:
     """A Feast `online_store` configuration; None for SQLite in `feast_home`."""
     artifacts: str | None = None
     """Address of the files of runs, such as s3://bucket/folder; None for the home, or as an MLflow server decides."""
+    data: str | None = None
+    """Address of tables, features and training sets, such as s3://bucket/folder; None for the home alone."""
     feature_registry: str | None = None
     """Address of the database of Feast's registry; None for SQLite in `feast_home`."""
     dagster_storage: str | None = None
     """Address of the Postgres database of Dagster's runs and schedules; None for what its dagster.yaml says."""
+    dagster_yaml: Path | None = None
+    """File that the home's dagster.yaml is a copy of; None for what Gatehouse writes, or was edited."""
     kafka: Mapping[str, Any] | None = None
     """Settings of the event log in Kafka; None for SQLite in `home`."""
     gate_policy: Path | None = None
@@ -89,8 +95,10 @@ class Settings:
         GATEHOUSE_HOME: the home folder; default `.gatehouse`.
         GATEHOUSE_MLFLOW_URI: default SQLite in the home.
         GATEHOUSE_ARTIFACTS: default files in the home.
+        GATEHOUSE_DATA: default files in the home.
         GATEHOUSE_FEATURE_REGISTRY: default SQLite in the home.
         GATEHOUSE_DAGSTER_STORAGE: default SQLite in the home.
+        GATEHOUSE_DAGSTER_YAML: path of a file; default what Gatehouse writes.
         GATEHOUSE_MILVUS_URI: default Milvus Lite in the home.
         GATEHOUSE_MILVUS_INDEX: JSON with index_type, build and search.
         GATEHOUSE_ONLINE_STORE: JSON, or the path of a YAML file.
@@ -112,8 +120,10 @@ class Settings:
             home=home,
             mlflow_uri=_address(environ, "GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
             artifacts=_address(environ, "GATEHOUSE_ARTIFACTS"),
+            data=_bucket(environ, "GATEHOUSE_DATA"),
             feature_registry=_address(environ, "GATEHOUSE_FEATURE_REGISTRY"),
             dagster_storage=_dagster_storage(environ.get(DAGSTER_STORAGE)),
+            dagster_yaml=_file(environ, "GATEHOUSE_DAGSTER_YAML"),
             milvus_server=milvus,
             index=_index_params(index) if index else GRAPH if milvus else EXACT,
             online_store=_configured("GATEHOUSE_ONLINE_STORE", store, "a Feast online_store configuration"),
@@ -131,6 +141,16 @@ class Settings:
         """Address of the files of runs; None where an MLflow server decides."""
         is_server = self.mlflow_uri.startswith(("http://", "https://"))
         return None if is_server else self.artifacts or (self.home / "mlflow" / "artifacts").as_uri()
+
+    @property
+    def data_folder(self) -> Path:
+        """Folder of the tables, features and training sets of runs."""
+        return self.home / "data"
+
+    @cached_property
+    def folder_store(self) -> FolderStore | None:
+        """Bucket that has the folders of `data_folder` too; None if there is none."""
+        return FolderStore(self.data, self.data_folder) if self.data else None
 
     @property
     def milvus_folder(self) -> Path:
@@ -213,8 +233,22 @@ def _address(environ: Mapping[str, str], name: str) -> str | None:
     return check_client(name, uri) if uri else None
 
 
+def _bucket(environ: Mapping[str, str], name: str) -> str | None:
+    uri = _address(environ, name)
+    if uri and not re.fullmatch(r"s3://[^/]+(/.*)?", uri):
+        raise ValueError(f"{name}={uri!r}: wanted s3://bucket or s3://bucket/folder")
+    return uri
+
+
 def _dagster_storage(uri: str | None) -> str | None:
     return check_dagster_storage(DAGSTER_STORAGE, uri) if uri else None
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    path = environ.get(name)
+    if path and not Path(path).is_file():
+        raise ValueError(f"{name}={path!r}: no such file")
+    return Path(path) if path else None
 
 
 def _index_params(text: str) -> IndexParams:

@@ -28,7 +28,7 @@ from orchestration.reporting.columns import COLUMNS, ROWS, column_schema
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
 from orchestration.split import checked_split, few_users, windows_line
-from orchestration.workspace import Workspace, fill
+from orchestration.workspace import Workspace
 from serving.registry.sqlite import open_registry
 
 
@@ -59,7 +59,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     workspace.note_begun(folder)
     if context.run.job_name == release_job.name:  # an update trains ids only: the release is still to come
         note_taken(workspace.values_folder, Taken(files=landed.digest, log=tables.log_until))
-    fill(folder / "source", lambda partial: write_tables(tables, partial))
+    workspace.fill(folder / "source", lambda partial: write_tables(tables, partial))
     value = Source(
         dataset=tables.schema.dataset,
         folder=folder / "source",
@@ -105,21 +105,21 @@ def source_line(tables: Tables, source: Source) -> str:
 
 
 @dg.asset(group_name="features", compute_kind="polars")
-def user_features(events: Source, users: Source) -> dg.Output[Features]:
+def user_features(workspace: Workspace, events: Source, users: Source) -> dg.Output[Features]:
     """User profile, activity and history at the snapshots of the interactions.
 
     There are snapshots at the cut and at the end as well.
     """
-    return _features(events, Entity.USER)
+    return _features(workspace, events, Entity.USER)
 
 
 @dg.asset(group_name="features", compute_kind="polars")
-def item_features(events: Source, items: Source) -> dg.Output[Features]:
+def item_features(workspace: Workspace, events: Source, items: Source) -> dg.Output[Features]:
     """Item profile, popularity, price and first sale at each weekly snapshot."""
-    return _features(events, Entity.ITEM)
+    return _features(workspace, events, Entity.ITEM)
 
 
-def _features(source: Source, entity: Entity) -> dg.Output[Features]:
+def _features(workspace: Workspace, source: Source, entity: Entity) -> dg.Output[Features]:
     require_accepted(source)
     folder = features_folder(source) / entity.value
     moments = (source.validation_start, source.cut, source.as_of)
@@ -130,7 +130,7 @@ def _features(source: Source, entity: Entity) -> dg.Output[Features]:
                 for name, table in part.items():
                     writer.write(name, table)
 
-    built = fill(folder, build)
+    built = workspace.fill(folder, build)
     tables = {path.stem: pl.scan_parquet(path) for path in sorted(folder.glob("*.parquet"))}
     metadata: dict[str, Any] = {
         f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()

@@ -19,7 +19,7 @@ from orchestration.refit_guards import measure_guards
 from orchestration.registered import register_towers
 from orchestration.reporting.markdown import bullets
 from orchestration.verdict import seal_version
-from orchestration.workspace import Workspace, code_digest, fill
+from orchestration.workspace import Workspace, code_digest
 from serving.corpus import open_corpus
 from serving.gate.guard_policy import GuardPolicy
 from serving.gate.policy_file import read_policy
@@ -28,6 +28,7 @@ from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.model.bundle import ModelBundle
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
+from serving.registry.tags import DATA
 from serving.release.manifest import MANIFEST_SHA256, Manifest, collection_name, read, verified_files
 from training.artifacts.choice import stored_recipe
 
@@ -112,7 +113,7 @@ def refit_version(
     registry, source = Registry(workspace.settings, twin.dataset), until_now(users.source)
     folder = source.folder.parent / REFIT_FRAMES
     moments = source.validation_start, source.cut
-    fill(folder, lambda partial: join(workspace, users, items, partial, moments))
+    workspace.fill(folder, lambda partial: join(workspace, users, items, partial, moments))
     with FileLock(folder.with_suffix(".refit.lock")):
         version = _trained(context, workspace, Frames(source=source, folder=folder), twin, base, tags or {})
         value = Version(source=source, frames=folder, version=version, reused=False)
@@ -182,7 +183,9 @@ def _trained(
         fitted = _fit(workspace, frames, judged, base, on_epoch, checkpoints)
         card = f"Beside version {twin.version}, which was judged: {how}, on the data until {source.cut}."
         asked = stored_recipe(judged)
-        version = register_towers(run, fitted, tables, {**tags, INPUT_KEY: key}, asked=asked, card=card)
+        version = register_towers(
+            run, fitted, tables, {**tags, INPUT_KEY: key, DATA: data_folder(source).name}, asked=asked, card=card
+        )
         shutil.rmtree(checkpoints, ignore_errors=True)
         return version
     raise AssertionError("unreachable: the run either returns a version or raises")

@@ -30,9 +30,9 @@ from orchestration.registered import register_towers
 from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
 from orchestration.split import windows, windows_line
-from orchestration.workspace import Workspace, code_digest, fill
+from orchestration.workspace import Workspace, code_digest
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
-from serving.registry.tags import HOLDOUT, VALIDATION
+from serving.registry.tags import DATA, HOLDOUT, VALIDATION
 from training.artifacts.choice import asked_recipe, stored_recipe
 from training.data.interactions import interactions, item_rows, query_rows
 from training.recipes import TrainConfig, recipe
@@ -59,7 +59,7 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
     require_checked(user_features)
     require_checked(item_features)
     moments = source.validation_start, source.cut
-    built = fill(folder, lambda partial: join(workspace, user_features, item_features, partial, moments))
+    built = workspace.fill(folder, lambda partial: join(workspace, user_features, item_features, partial, moments))
     tables = {name: pl.scan_parquet(folder / f"{name}.parquet") for name in FRAMES}
     metadata = {f"rows of {name}": table.select(pl.len()).collect().item() for name, table in tables.items()}
     metadata |= {f"first rows of {name}": preview(table.head(5).collect()) for name, table in tables.items()}
@@ -194,7 +194,7 @@ def _train(
         context.log.info(f"train on {hardware(workspace.device)}, in {precision}")
         fitted = _fit(workspace, frames, tables, on_epoch, parent, checkpoints)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
-        tags |= {INPUT_KEY: key}
+        tags |= {INPUT_KEY: key, DATA: data_folder(source).name}
         card = _card(workspace, windows_line(*times), fitted)
         return register_towers(run, fitted, tables, tags, asked=config, card=card)
     raise AssertionError("unreachable: the run either returns a version or raises")

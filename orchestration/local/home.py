@@ -55,23 +55,26 @@ def prepare_home(settings: Settings) -> None:
     dagster = home / "dagster"
     for folder in (dagster, logs(settings)):
         folder.mkdir(exist_ok=True)
-    _prepare_dagster_yaml(dagster / "dagster.yaml", settings.dagster_storage is not None)
+    _prepare_dagster_yaml(dagster / "dagster.yaml", settings)
     # Before the packages are imported: several read these variables only then.
     os.environ.update(QUIET, GATEHOUSE_HOME=str(home), DAGSTER_HOME=str(dagster))
 
 
-def _prepare_dagster_yaml(path: Path, has_storage: bool) -> None:
+def _prepare_dagster_yaml(path: Path, settings: Settings) -> None:
     """Write the file if it is missing, or as Gatehouse writes it for the other storage.
 
-    Args:
-        path: the file.
-        has_storage: whether GATEHOUSE_DAGSTER_STORAGE is set.
+    Where the settings name another file, it is a copy of that.
 
     Raises:
-        RuntimeError: an edited file and the variable disagree.
+        RuntimeError: an edited file and GATEHOUSE_DAGSTER_STORAGE disagree.
     """
+    has_storage = settings.dagster_storage is not None
     texts = {False: DAGSTER_YAML, True: DAGSTER_YAML + STORAGE_YAML}
     found = path.read_text(encoding="utf-8") if path.exists() else None
+    given = settings.dagster_yaml.read_text(encoding="utf-8") if settings.dagster_yaml else None
+    if given is not None and found != given:
+        found = given
+        write_text(path, given)
     if found is None or found == texts[not has_storage]:
         write_text(path, texts[has_storage])  # another command may be reading it
     elif has_storage != (DAGSTER_STORAGE in found):

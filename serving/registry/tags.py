@@ -18,6 +18,8 @@ HOLDOUT, VALIDATION = "gatehouse.holdout", "gatehouse.validation"
 """Lengths of the windows as declared."""
 PARENT = "gatehouse.parent"
 """Base version of an update or a warm start; the judged version of a refit."""
+DATA = "gatehouse.data"
+"""Name of the folder of everything that is derived from a version's data."""
 BASE = "gatehouse.base"
 """Version whose weights an update of a refit started from."""
 

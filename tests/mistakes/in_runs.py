@@ -117,7 +117,7 @@ IN_RUNS = [
     Mistake(
         name="a half-built folder gone on with",
         module="orchestration.workspace",
-        right="shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed\n        partial.mkdir()",
+        right="shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed\n    partial.mkdir()",
         wrong="partial.mkdir(exist_ok=True)",
         test=f"{FILL}::test_leftovers_of_a_killed_process_are_discarded",
     ),

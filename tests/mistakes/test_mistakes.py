@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mistakes.in_automation import IN_AUTOMATION
+from tests.mistakes.in_buckets import IN_BUCKETS
 from tests.mistakes.in_consumer import IN_CONSUMER
 from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
@@ -36,6 +37,7 @@ from tests.mistakes.named_test import check
 
 MISTAKES = [
     *IN_AUTOMATION,
+    *IN_BUCKETS,
     *IN_DATA,
     *IN_ENCODING,
     *IN_CONSUMER,

@@ -56,17 +56,24 @@ def test_every_pod_is_restricted() -> None:
         own = spec["securityContext"]
         assert own["runAsNonRoot"] and own["runAsUser"] == 10001, name
         assert own["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert spec["automountServiceAccountToken"] is False, name
+        # Only what launches runs has a token of the cluster.
+        assert spec["automountServiceAccountToken"] is (spec["serviceAccountName"] == "dagster"), name
+        assert (spec["serviceAccountName"] == "dagster") == ("dagster" in name), name
         for container in [*spec["containers"], *spec.get("initContainers", ())]:
-            rights = container["securityContext"]
-            assert not rights["allowPrivilegeEscalation"] and rights["readOnlyRootFilesystem"], name
-            assert rights["capabilities"] == {"drop": ["ALL"]}, name
-            assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
-            assert "memory" in container["resources"]["limits"], name
+            check_container(container)
+
+
+def check_container(container: dict[str, Any]) -> None:
+    """Hold a container to the restricted profile, and to bounds of memory."""
+    rights = container["securityContext"]
+    assert not rights["allowPrivilegeEscalation"] and rights["readOnlyRootFilesystem"], container["name"]
+    assert rights["capabilities"] == {"drop": ["ALL"]}, container["name"]
+    assert container["resources"]["requests"].keys() == {"cpu", "memory"}, container["name"]
+    assert "memory" in container["resources"]["limits"], container["name"]
 
 
 def test_settings_and_secrets_come_from_outside() -> None:
-    (generated,) = KUSTOMIZATION["configMapGenerator"]
+    generated = KUSTOMIZATION["configMapGenerator"][0]
     for name, _, spec in pods():
         claims = {each["name"]: each.get("persistentVolumeClaim", {}).get("claimName") for each in spec["volumes"]}
         assert f"PersistentVolumeClaim/{claims['home']}" in by_name(), name
@@ -85,7 +92,7 @@ def test_the_settings_are_read(tmp_path: Path) -> None:
         {"GATEHOUSE_HOME": str(tmp_path), **dict(line.split("=", 1) for line in lines)}
     )
     assert settings.kafka and settings.online_store and settings.milvus_server
-    assert settings.dagster_storage and settings.feature_registry and settings.artifacts
+    assert settings.dagster_storage and settings.feature_registry and settings.artifacts and settings.data
 
 
 def test_the_service_is_probed_scaled_and_kept_up() -> None:

@@ -66,6 +66,7 @@ def test_databases_and_artifacts_are_chosen_by_setting_alone(tmp_path: Path) -> 
         ("GATEHOUSE_FEATURE_REGISTRY", "postgresql+psycopg://me:secret@there/features", "postgres"),
         ("GATEHOUSE_DAGSTER_STORAGE", "postgresql+psycopg2://me:secret@there/dagster", "postgres"),
         ("GATEHOUSE_ARTIFACTS", "s3://shop/artifacts", "s3"),
+        ("GATEHOUSE_DATA", "s3://shop/data", "s3"),
     ],
 )
 def test_a_missing_client_is_named(
@@ -105,6 +106,8 @@ def test_the_index_may_be_chosen(tmp_path: Path) -> None:
     ("variable", "text"),
     [
         ("GATEHOUSE_SEARCH", "faiss"),
+        ("GATEHOUSE_DATA", "shop/data"),
+        ("GATEHOUSE_DAGSTER_YAML", "no/dagster.yaml"),
         ("GATEHOUSE_MILVUS_INDEX", "HNSW"),
         ("GATEHOUSE_MILVUS_INDEX", '{"typ": "HNSW"}'),
         ("GATEHOUSE_ONLINE_STORE", '{"host": "x"}'),
