@@ -23,7 +23,12 @@ EVENTS_AT_ONCE = 150_000
 
 
 def feature_parts(
-    tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, events_at_once: int = EVENTS_AT_ONCE
+    tables: Tables,
+    entity: Entity,
+    moments: Sequence[datetime] = (),
+    *,
+    since: datetime | None = None,
+    events_at_once: int = EVENTS_AT_ONCE,
 ) -> Iterator[dict[str, pl.DataFrame]]:
     """Compute `feature_tables` in parts.
 
@@ -31,6 +36,8 @@ def feature_parts(
         tables: canonical tables.
         entity: entity whose views are computed.
         moments: further times at which every user has a row.
+        since: time since which an event of a user snapshot became known, but for those at `moments`; None for all
+            snapshots.
         events_at_once: events of a part, about.
 
     Yields:
@@ -41,7 +48,7 @@ def feature_parts(
     """
     log = LogSpan.of(tables.events)
     for part in _parts(tables, entity, events_at_once):
-        yield feature_tables(part, entity, moments, log=log)
+        yield feature_tables(part, entity, moments, since=since, log=log)
 
 
 def latest_parts(tables: Tables, moment: datetime, *, log: LogSpan | None = None) -> Iterator[dict[str, pl.DataFrame]]:
