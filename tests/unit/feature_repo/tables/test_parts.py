@@ -15,10 +15,11 @@ from feature_repo.datasets import tiny
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
+from feature_repo.tables.join import join_as_of
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
 from tests.logs import GRANULARITIES, ITEMS, MOMENTS, USERS, random_events, tables_of
-from training.data.interactions import interactions, new_since
+from training.data.interactions import interactions, item_rows, new_since
 
 
 def together(parts: list[dict[str, pl.DataFrame]]) -> Mapping[str, pl.DataFrame]:
@@ -66,6 +67,22 @@ def test_the_tables_of_an_update_are_rows_of_the_whole_and_enough_for_it(granula
             assert len(keys.filter(pl.col("event_timestamp").is_in(MOMENTS))) == len(USERS) * len(MOMENTS)
             assert len(table) < 0.8 * len(whole[name])
         assert (new["query_time"] < since).any()  # arrived late
+
+
+def test_the_item_tables_of_an_update_answer_its_joins_as_the_whole() -> None:
+    since, cut, _ = MOMENTS
+    for seed in range(4):
+        tables = tables_of(random_events(seed))
+        whole = feature_tables(tables, Entity.ITEM, MOMENTS)
+        found = together(list(feature_parts(tables, Entity.ITEM, MOMENTS, since=since, events_at_once=30)))
+        new = new_since(interactions(tables.events, cut), tables.events, since)
+        asked = item_rows(new, tables.items["item_id"], MOMENTS)
+        assert_frame_equal(
+            join_as_of(asked, found, Entity.ITEM), join_as_of(asked, whole, Entity.ITEM), check_exact=True
+        )
+        prompt = tables_of([event for event in random_events(seed) if event["created"] <= event["timestamp"]])
+        few = together(list(feature_parts(prompt, Entity.ITEM, MOMENTS, since=since)))
+        assert len(few["item_statistics"]) < 0.8 * len(feature_tables(prompt, Entity.ITEM, MOMENTS)["item_statistics"])
 
 
 @pytest.mark.parametrize("entity", list(Entity))
