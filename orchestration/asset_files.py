@@ -51,7 +51,29 @@ def data_folder(source: Source) -> Path:
 
 def features_folder(source: Source) -> Path:
     """Return the folder of the feature tables of a run's data, one folder for each entity."""
-    return source.folder.parent / "features"
+    return _derived(source, "features")
+
+
+def training_set_folder(source: Source, *, refit: bool = False) -> Path:
+    """Return the folder of the joined frames of a run's data, or of those that end with the data."""
+    return _derived(source, "training_set_refit" if refit else "training_set")
+
+
+def joined_items(folder: Path, *, refit: bool) -> Path | None:
+    """Find joined item snapshots of a run's data, which have all items at the cut; None without any.
+
+    Args:
+        folder: folder of everything derived from the data.
+        refit: whether those that end with the data are meant.
+    """
+    name = "training_set_refit" if refit else "training_set"
+    files = [each / "item_snapshots.parquet" for each in (folder / name, *sorted(folder.glob(f"{name}_since_*")))]
+    return next((file for file in files if file.exists()), None)
+
+
+def _derived(source: Source, name: str) -> Path:
+    """Folder beside the tables; of an update another one, for it has fewer snapshots."""
+    return source.folder.with_name(name if source.since is None else f"{name}_since_{source.since:%Y%m%dT%H%M%S%f}")
 
 
 def version_folder(version: Version) -> Path:

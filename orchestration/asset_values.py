@@ -37,6 +37,8 @@ class Source(Value):
     """Folder of the raw files; None for a dataset that Gatehouse ships."""
     identity: str = ""
     """Samples of the data as `feature_repo.datasets.identity` writes them."""
+    since: datetime | None = None
+    """Cut of the base of an update, which learns from no user snapshot before it; None for all snapshots."""
 
 
 class Features(Value):

@@ -69,6 +69,26 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     return Parent(training=training, version=version, folder=folder, cut=manifest.cut)
 
 
+def since_of(parent: Parent | None) -> datetime | None:
+    """Time since which a training learns; None for one that learns from the whole log."""
+    return parent.cut if parent and parent.training is Training.UPDATE else None
+
+
+def check_snapshots(source: Source, parent: Parent | None) -> None:
+    """Raise RuntimeError unless the user snapshots of a source are enough for a training.
+
+    Args:
+        source: the source, which may have those of an update alone.
+        parent: what the training starts from; None for a training in full.
+    """
+    since = since_of(parent)
+    if source.since is not None and (since is None or since < source.since):
+        raise RuntimeError(
+            f"the user snapshots of this run are those since {source.since}, for an update, and this training needs "
+            f"{'all' if since is None else f'those since {since}'}: materialise all assets in one run (`gatehouse run`)"
+        )
+
+
 def base_of(registry: Registry, manifest: Manifest) -> Parent | None:
     """Base that a judged version started from, verified; None after a full training.
 

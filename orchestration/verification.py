@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.schema import Schema
-from orchestration.asset_files import EMBEDDINGS
+from orchestration.asset_files import EMBEDDINGS, joined_items
 from serving.index.base import Fields
 from serving.index.lite_files import open_index
 from serving.model.bundle import ModelBundle
@@ -94,13 +94,13 @@ def _embeddings(settings: Settings, manifest: Manifest, folder: Path) -> str:
     Only if this home has its features.
     """
     homes = (settings.home / "data" / manifest.dataset).glob(f"*/v{manifest.version}/{EMBEDDINGS}")
-    joined = "training_set_refit" if manifest.training is Training.REFIT else "training_set"
-    frames = [path.parents[2] / joined / "item_snapshots.parquet" for path in homes]
-    if not frames or not frames[0].exists():
+    refit = manifest.training is Training.REFIT
+    joined = next((joined_items(path.parents[2], refit=refit) for path in homes), None)
+    if joined is None:
         return NOT_HERE
 
     def compare() -> None:
-        corpus = at(pl.scan_parquet(frames[0]), manifest.cut, week=True)
+        corpus = at(pl.scan_parquet(joined), manifest.cut, week=True)
         vectors_ND = ModelBundle.from_folder(folder).item.embed(corpus)
         with open_index(settings, _fields(folder), manifest.collection) as index:
             problem = embeddings_problem(index, manifest.collection, corpus["item_id"], vectors_ND)

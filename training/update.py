@@ -27,7 +27,7 @@ from training.artifacts.load import Released, read_release, with_behaviour
 from training.artifacts.warm_start import carry_over
 from training.calibration import set_prior
 from training.data.assemble import assemble
-from training.data.interactions import at, interactions
+from training.data.interactions import at, new_since
 from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
 from training.data.training_set import Arrays, TrainingSet
@@ -58,10 +58,10 @@ def fit_update(
     Args:
         release: folder of a release trained until `since`, whose recipe and encoders
             are kept.
-        queries: joined user snapshots: those of the positives, and every user at the
-            cut.
-        item_snapshots: joined item snapshots: those of the positives, and the whole
-            corpus at the cut.
+        queries: joined user snapshots: those of the positives that are new, and every
+            user at the cut.
+        item_snapshots: joined item snapshots: those of the positives that are new, and
+            the whole corpus at the cut.
         positives: `interactions` until the cut; old ones decide which interaction is a
             repetition.
         events: canonical events.
@@ -78,9 +78,7 @@ def fit_update(
         InputError: no interaction became known since.
     """
     released = read_release(release)
-    new = weighted(positives, released.config.weighting).join(
-        interactions(events, since, granularity), on=[USER_ID, ITEM_ID, "query_time"], how="anti", maintain_order="left"
-    )
+    new = new_since(weighted(positives, released.config.weighting), events, since, granularity)
     if new.is_empty():
         raise InputError(f"no interaction became known between {since} and {cut}: there is nothing to update by")
     people = new[USER_ID].unique(maintain_order=True)

@@ -48,6 +48,7 @@ def feature_tables(
     moments: Sequence[datetime] = (),
     *,
     snapshots: pl.DataFrame | None = None,
+    since: datetime | None = None,
     log: LogSpan | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Tables of an entity's views: key, event_timestamp, created, value columns.
@@ -63,6 +64,8 @@ def feature_tables(
         moments: times at which every user has a row.
         snapshots: distinct keys and event_timestamps, sorted by both, to compute
             instead.
+        since: time since which an event of a user snapshot became known, but for those at `moments`; None for all
+            snapshots.
         log: span of the whole log where `tables` are a part; default: of their events.
 
     Returns:
@@ -73,7 +76,7 @@ def feature_tables(
     """
     log, events = log or LogSpan.of(tables.events), with_known(tables.events)
     if snapshots is None and entity is Entity.USER:
-        snapshots = user_snapshots(events, tables.users, moments, tables.schema.snapshots)
+        snapshots = user_snapshots(events, tables.users, moments, tables.schema.snapshots, since)
     elif snapshots is None:
         snapshots = item_snapshots(events, (*moments, log.last))
     seen = seen_events(events, snapshots, entity)

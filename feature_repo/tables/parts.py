@@ -17,13 +17,19 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.progress import track
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.tables.build import LogSpan, feature_tables
+from feature_repo.tables.snapshots import week_of
 
 EVENTS_AT_ONCE = 150_000
 """Events of a part, but for an entity that has more by itself."""
 
 
 def feature_parts(
-    tables: Tables, entity: Entity, moments: Sequence[datetime] = (), *, events_at_once: int = EVENTS_AT_ONCE
+    tables: Tables,
+    entity: Entity,
+    moments: Sequence[datetime] = (),
+    *,
+    since: datetime | None = None,
+    events_at_once: int = EVENTS_AT_ONCE,
 ) -> Iterator[dict[str, pl.DataFrame]]:
     """Compute `feature_tables` in parts.
 
@@ -31,6 +37,8 @@ def feature_parts(
         tables: canonical tables.
         entity: entity whose views are computed.
         moments: further times at which every user has a row.
+        since: time since which an event of a user snapshot became known, but for those at `moments`, and items have
+            the snapshots that such events and `moments` meet; None for all snapshots.
         events_at_once: events of a part, about.
 
     Yields:
@@ -40,8 +48,10 @@ def feature_parts(
         ValueError: a view that nothing here computes.
     """
     log = LogSpan.of(tables.events)
+    week = None if since is None or entity is Entity.USER else _first_week(tables.events, moments, since)
     for part in _parts(tables, entity, events_at_once):
-        yield feature_tables(part, entity, moments, log=log)
+        found = feature_tables(part, entity, moments, since=since, log=log)
+        yield found if week is None else {name: _read_from(table, entity.key, week) for name, table in found.items()}
 
 
 def latest_parts(tables: Tables, moment: datetime, *, log: LogSpan | None = None) -> Iterator[dict[str, pl.DataFrame]]:
@@ -62,6 +72,25 @@ def latest_parts(tables: Tables, moment: datetime, *, log: LogSpan | None = None
     for part in _parts(tables, Entity.USER, EVENTS_AT_ONCE):
         snapshots = part.users.select(USER_ID, pl.lit(moment, pl.Datetime("us")).alias(ENTITY_TIME))
         yield feature_tables(part, Entity.USER, snapshots=snapshots, log=log)
+
+
+def _first_week(events: pl.DataFrame, moments: Sequence[datetime], since: datetime) -> pl.Expr:
+    """Week of the oldest of some moments and of the events that became known since a time."""
+    new = events.filter(pl.max_horizontal("timestamp", "created") >= since)["timestamp"]
+    return week_of(pl.lit(min([*moments, *new.sort().head(1)]), pl.Datetime("us")))
+
+
+def _read_from(table: pl.DataFrame, key: str, moment: pl.Expr) -> pl.DataFrame:
+    """Rows that a point-in-time join from a moment on can find: of each key the last one by then, and all later ones.
+
+    Args:
+        table: feature table.
+        key: its key.
+        moment: earliest time of a join.
+    """
+    # Left out when they are computed: sums over other snapshots would differ in their last bits.
+    time = pl.col(ENTITY_TIME)
+    return table.filter((time >= time.filter(time <= moment).max().over(key)).fill_null(True))
 
 
 def _parts(tables: Tables, entity: Entity, events_at_once: int) -> Iterator[Tables]:

@@ -35,20 +35,27 @@ def week_of(moment: pl.Expr) -> pl.Expr:
 
 
 def user_snapshots(
-    events: pl.DataFrame, users: pl.DataFrame, moments: Sequence[datetime], granularity: str = DAY
+    events: pl.DataFrame,
+    users: pl.DataFrame,
+    moments: Sequence[datetime],
+    granularity: str = DAY,
+    since: datetime | None = None,
 ) -> pl.DataFrame:
     """Snapshots of all interactions, and every user at each of `moments`.
 
     Args:
-        events: canonical events.
+        events: events with `known`.
         users: canonical users.
         moments: times at which every user has a snapshot.
         granularity: day, session with a gap, or event.
+        since: time since which an event of a snapshot became known; None for all snapshots.
 
     Returns:
         user_id and event_timestamp, sorted by both.
     """
     active = events.select(USER_ID, snapshot_moments(events, granularity).alias(ENTITY_TIME))
+    if since is not None:
+        active = active.filter(events["known"] >= since)
     at = pl.DataFrame({ENTITY_TIME: list(moments)}, schema={ENTITY_TIME: pl.Datetime("us")})
     everyone = users.select("user_id").join(at, how="cross")
     return pl.concat([active, everyone]).unique().sort("user_id", ENTITY_TIME)

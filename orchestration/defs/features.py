@@ -23,7 +23,7 @@ from orchestration.defs.automation import release_job
 from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
 from orchestration.landing import Landed, Taken, note_taken
-from orchestration.parent_version import parent_of
+from orchestration.parent_version import parent_of, since_of
 from orchestration.reporting.columns import COLUMNS, ROWS, column_schema
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
@@ -77,7 +77,8 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     written = write_page(page, data_folder(value))
     for finding in page.findings:
         context.log.warning(finding.text)
-    parent_of(workspace, value, tables.schema)  # refuses an unfit base release before anything is computed
+    parent = parent_of(workspace, value, tables.schema)  # refuses an unfit base before anything is computed
+    value = value.model_copy(update={"since": since_of(parent)})
     context.log.info(source_line(tables, value))
     for note in value.notes:
         context.log.info(note)
@@ -108,7 +109,7 @@ def source_line(tables: Tables, source: Source) -> str:
 def user_features(workspace: Workspace, events: Source, users: Source) -> dg.Output[Features]:
     """User profile, activity and history at the snapshots of the interactions.
 
-    There are snapshots at the cut and at the end as well.
+    There are snapshots at the cut and at the end as well. For an update, of what is new to its base.
     """
     return _features(workspace, events, Entity.USER)
 
@@ -126,7 +127,7 @@ def _features(workspace: Workspace, source: Source, entity: Entity) -> dg.Output
 
     def build(partial: Path) -> None:
         with TableWriter(partial) as writer:
-            for part in feature_parts(read_tables(source), entity, moments):
+            for part in feature_parts(read_tables(source), entity, moments, since=source.since):
                 for name, table in part.items():
                     writer.write(name, table)
 

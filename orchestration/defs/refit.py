@@ -10,11 +10,18 @@ import dagster as dg
 import polars as pl
 
 from feature_repo.whole_file import write_text
-from orchestration.asset_files import DATA_JSON, DATA_PAGE, data_folder, read_tables, version_folder
+from orchestration.asset_files import (
+    DATA_JSON,
+    DATA_PAGE,
+    data_folder,
+    read_tables,
+    training_set_folder,
+    version_folder,
+)
 from orchestration.asset_values import Features, Frames, Judged, Source, Version
 from orchestration.defs.index import build_index, embed_items
 from orchestration.defs.training import FRAMES, join
-from orchestration.parent_version import Parent, base_of
+from orchestration.parent_version import Parent, base_of, check_snapshots
 from orchestration.refit_guards import measure_guards
 from orchestration.registered import register_towers
 from orchestration.reporting.markdown import bullets
@@ -35,10 +42,6 @@ from training.artifacts.choice import stored_recipe
 if TYPE_CHECKING:
     from training.trainer import OnEpoch
     from training.untrained import Fitted
-
-
-REFIT_FRAMES = "training_set_refit"
-"""Folder of the joined frames that end with the data, beside that of the training set."""
 
 
 @dg.asset(group_name="release", compute_kind="pytorch")
@@ -111,7 +114,8 @@ def refit_version(
     from filelock import FileLock
 
     registry, source = Registry(workspace.settings, twin.dataset), until_now(users.source)
-    folder = source.folder.parent / REFIT_FRAMES
+    check_snapshots(source, base)
+    folder = training_set_folder(source, refit=True)
     moments = source.validation_start, source.cut
     workspace.fill(folder, lambda partial: join(workspace, users, items, partial, moments))
     with FileLock(folder.with_suffix(".refit.lock")):

@@ -21,11 +21,12 @@ from orchestration.asset_files import (
     folder_sha256,
     read_schema,
     read_tables,
+    training_set_folder,
 )
 from orchestration.asset_values import Features, Frames, Source, Version
 from orchestration.defs.checks import require_checked
 from orchestration.identity import keep_identity
-from orchestration.parent_version import Parent, parent_of
+from orchestration.parent_version import Parent, check_snapshots, parent_of
 from orchestration.registered import register_towers
 from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
@@ -34,7 +35,7 @@ from orchestration.workspace import Workspace, code_digest
 from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from serving.registry.tags import DATA, HOLDOUT, VALIDATION
 from training.artifacts.choice import asked_recipe, stored_recipe
-from training.data.interactions import interactions, item_rows, query_rows
+from training.data.interactions import interactions, item_rows, new_since, query_rows
 from training.recipes import TrainConfig, recipe
 from training.recipes.choice import choice_lines
 from training.recipes.serialization import to_flat, to_json
@@ -55,7 +56,7 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
             f"user_features come from {source.folder}, item_features from {item_features.source.folder}: another run "
             "has written one of them since; materialise both in one run (`gatehouse run`)"
         )
-    folder = source.folder.parent / "training_set"
+    folder = training_set_folder(source)
     require_checked(user_features)
     require_checked(item_features)
     moments = source.validation_start, source.cut
@@ -73,7 +74,7 @@ def training_set(workspace: Workspace, user_features: Features, item_features: F
 def join(
     workspace: Workspace, users: Features, items: Features, folder: Path, moments: tuple[datetime, datetime]
 ) -> None:
-    """Join every snapshot that training, early stopping and evaluation read.
+    """Join every snapshot that training, early stopping and evaluation read; for an update, of what is new to it.
 
     Args:
         workspace: the run's options.
@@ -91,8 +92,10 @@ def join(
     )
     store.apply(users.folder.parent)
     positives = interactions(tables.events, moments[-1], tables.schema.snapshots)
-    asked = query_rows(positives, tables.users["user_id"], moments)
-    sold = item_rows(positives, tables.items["item_id"], moments)
+    since, granularity = users.source.since, tables.schema.snapshots
+    learned = positives if since is None else new_since(positives, tables.events, since, granularity)
+    asked = query_rows(learned, tables.users["user_id"], moments)
+    sold = item_rows(learned, tables.items["item_id"], moments)
     with TableWriter(folder) as writer:
         for name, entity, rows in (("queries", Entity.USER, asked), ("item_snapshots", Entity.ITEM, sold)):
             for part in store.join_parts(entity, rows):
@@ -108,6 +111,7 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
     source = training_set.source
     registry = Registry(workspace.settings, source.dataset)
     parent = parent_of(workspace, source, read_schema(source))
+    check_snapshots(source, parent)
     key = input_key(workspace, source, parent)
     with FileLock(training_set.folder.with_name("towers.lock")):  # of several runs of one input, one trains
         found = None if workspace.retrain else registry.find(key)

@@ -89,5 +89,6 @@ def tidy(settings: Settings, dataset: str) -> None:
     """Remove what the next night does not need: old versions, and the data of nights that are over."""
     clean(settings, plan_cleaning(settings, dataset, KEEP))
     for folder in (settings.home / "data" / dataset).glob("*/"):
-        for name in ("source", "features", "training_set"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("source", "features*", "training_set*"):
+            for derived in folder.glob(name):
+                shutil.rmtree(derived, ignore_errors=True)

@@ -16,6 +16,13 @@ IN_DATA = [
         test=f"{TABLES}/test_build.py::test_what_is_known_only_later_changes_nothing",
     ),
     Mistake(
+        name="an update without the snapshots of what arrived late",
+        module="feature_repo.tables.snapshots",
+        right='events["known"] >= since',
+        wrong='events["timestamp"] >= since',
+        test=f"{TABLES}/test_parts.py::test_the_tables_of_an_update_are_rows_of_the_whole_and_enough_for_it",
+    ),
+    Mistake(
         name="an event seen at the moment at which it becomes known",
         module="feature_repo.tables.snapshots",
         right="allow_exact_matches=False",

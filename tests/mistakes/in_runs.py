@@ -18,6 +18,13 @@ def left_out_of_the_key(what: str, right: str, wrong: str = "") -> Mistake:
 
 
 IN_RUNS = [
+    Mistake(
+        name="the snapshots of an update taken for those of a full training",
+        module="orchestration.parent_version",
+        right="(since is None or since < source.since)",
+        wrong="since is not None and since < source.since",
+        test=f"{ORCHESTRATION}/test_update_snapshots.py::test_a_training_refuses_snapshots_that_begin_after_what_it_learns",
+    ),
     left_out_of_the_key("the data", "source.sha256,\n"),
     left_out_of_the_key("the schema", "read_schema(source).to_json(),"),
     left_out_of_the_key("the moment", "source.as_of.isoformat(),"),

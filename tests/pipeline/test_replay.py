@@ -7,16 +7,21 @@ import os
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from orchestration.defs import features
 from orchestration.replay import walk as walking
+from orchestration.replay.home import own_home
 from orchestration.replay.plan import ReplayPlan
 from orchestration.replay.record import Night
 from orchestration.replay.report import find, report_data
 from orchestration.replay.strategies import FULL_AND_UPDATES, FULL_ONLY, NEVER
 from orchestration.workspace import Workspace
+from serving.registry import Registry
+from serving.release.manifest import Manifest, read
 from tests.pipeline.drift_world import shop_world
 from tests.pipeline.planted import Home, write_world
 
@@ -55,8 +60,8 @@ def files(folder: Path, *, drifts: bool) -> Path:
     return folder
 
 
-def walk(home: Home, plan: ReplayPlan, source: Path) -> list[Night]:
-    with home.entered(**EASY):
+def walk(home: Home, plan: ReplayPlan, source: Path, **policy: Any) -> list[Night]:
+    with home.entered(**EASY | policy):
         workspace = Workspace(dataset="own", data=str(source), recipe="quick")
         return walking.replay(plan, workspace, home.root / "replay", echo=lambda _: None)
 
@@ -99,6 +104,33 @@ def test_each_night_is_as_it_would_have_been(drifted: tuple[Home, Path, list[Nig
         ("full", 3, 3),
     ]
     assert all(night.users > 50 for night in nights)
+
+
+def test_an_update_is_as_on_all_snapshots(
+    drifted: tuple[Home, Path, list[Night]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer user snapshots change nothing of what is measured, judged and served."""
+    home, source, nights = drifted
+    other = home_at(tmp_path / "place")
+    monkeypatch.setattr(features, "since_of", lambda parent: None)
+    whole = walk(other, replace(PLAN, end=datetime(2024, 3, 3)), source)
+    assert [plain(night) for night in whole] == [plain(night) for night in nights[:2]]
+    monkeypatch.undo()
+    found = [own_manifest(each, 2) for each in (home, other)]
+    assert found[0].index_proof == found[1].index_proof  # hash of the vectors, and answers to probe queries
+    assert found[0].verdict == found[1].verdict and found[0].metrics == found[1].metrics
+
+
+def plain(night: Night) -> Night:
+    """A night without its seconds."""
+    metrics = {name: {key: v for key, v in each.items() if key != "seconds"} for name, each in night.metrics.items()}
+    return replace(night, seconds=0.0, metrics=metrics)
+
+
+def own_manifest(home: Home, version: int) -> Manifest:
+    """Manifest of a version in the home of the replay."""
+    with own_home(home.root / "replay" / "home") as settings:
+        return read(Registry(settings, "drift"), version)
 
 
 def test_a_replay_that_is_over_trains_nothing(

@@ -47,6 +47,19 @@ def _sum_of_known(name: str) -> pl.Expr:
     return pl.when(known.len() > 0).then(known.sum()).alias(name)
 
 
+def new_since(positives: pl.DataFrame, events: pl.DataFrame, since: datetime, granularity: str = DAY) -> pl.DataFrame:
+    """Positives that were none before a time, of which an update learns.
+
+    Args:
+        positives: `interactions` until a later time.
+        events: canonical events.
+        since: the time.
+        granularity: granularity of the user snapshots.
+    """
+    former = interactions(events, since, granularity)
+    return positives.join(former, on=["user_id", "item_id", "query_time"], how="anti", maintain_order="left")
+
+
 def query_rows(positives: pl.DataFrame, users: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
     """Keys of the user snapshots to join.
 

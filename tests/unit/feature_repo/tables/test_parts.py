@@ -15,9 +15,11 @@ from feature_repo.datasets import tiny
 from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from feature_repo.tables.build import feature_tables
+from feature_repo.tables.join import join_as_of
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
-from tests.logs import ITEMS, MOMENTS, USERS, random_events, tables_of
+from tests.logs import GRANULARITIES, ITEMS, MOMENTS, USERS, random_events, tables_of
+from training.data.interactions import interactions, item_rows, new_since
 
 
 def together(parts: list[dict[str, pl.DataFrame]]) -> Mapping[str, pl.DataFrame]:
@@ -46,6 +48,41 @@ def test_parts_are_the_whole(entity: Entity, size: int) -> None:
         assert list(found) == list(whole)
         for name, table in whole.items():
             assert_frame_equal(found[name], table, check_exact=True)
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_the_tables_of_an_update_are_rows_of_the_whole_and_enough_for_it(granularity: str) -> None:
+    since, cut, _ = MOMENTS
+    for seed in range(4):
+        tables = tables_of(random_events(seed), snapshots=granularity)
+        whole = feature_tables(tables, Entity.USER, MOMENTS)
+        found = together(list(feature_parts(tables, Entity.USER, MOMENTS, since=since, events_at_once=30)))
+        positives = interactions(tables.events, cut, granularity)
+        new = new_since(positives, tables.events, since, granularity)
+        asked = new.select("user_id", event_timestamp="query_time").unique()
+        for name, table in found.items():
+            keys = table.select("user_id", "event_timestamp")
+            assert_frame_equal(table, whole[name].join(keys, on=keys.columns, how="semi"), check_exact=True)
+            assert asked.join(keys, on=keys.columns, how="anti").is_empty()
+            assert len(keys.filter(pl.col("event_timestamp").is_in(MOMENTS))) == len(USERS) * len(MOMENTS)
+            assert len(table) < 0.8 * len(whole[name])
+        assert (new["query_time"] < since).any()  # arrived late
+
+
+def test_the_item_tables_of_an_update_answer_its_joins_as_the_whole() -> None:
+    since, cut, _ = MOMENTS
+    for seed in range(4):
+        tables = tables_of(random_events(seed))
+        whole = feature_tables(tables, Entity.ITEM, MOMENTS)
+        found = together(list(feature_parts(tables, Entity.ITEM, MOMENTS, since=since, events_at_once=30)))
+        new = new_since(interactions(tables.events, cut), tables.events, since)
+        asked = item_rows(new, tables.items["item_id"], MOMENTS)
+        assert_frame_equal(
+            join_as_of(asked, found, Entity.ITEM), join_as_of(asked, whole, Entity.ITEM), check_exact=True
+        )
+        prompt = tables_of([event for event in random_events(seed) if event["created"] <= event["timestamp"]])
+        few = together(list(feature_parts(prompt, Entity.ITEM, MOMENTS, since=since)))
+        assert len(few["item_statistics"]) < 0.8 * len(feature_tables(prompt, Entity.ITEM, MOMENTS)["item_statistics"])
 
 
 @pytest.mark.parametrize("entity", list(Entity))
