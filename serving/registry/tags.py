@@ -20,6 +20,8 @@ PARENT = "gatehouse.parent"
 """Base version of an update or a warm start; the judged version of a refit."""
 BASE = "gatehouse.base"
 """Version whose weights an update of a refit started from."""
+DAGSTER_RUN = "dagster_run"
+"""Tag of an MLflow run: the run of Dagster that it is of."""
 
 
 class Training(StrEnum):
