@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
-from orchestration.dagster_runs import delete_runs, files_of_run, unneeded_runs
+from orchestration.dagster_runs import delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
 from orchestration.local.datasets import dataset_names
 from orchestration.local.leftovers import REMOVABLE, forgotten, is_at_work
 from orchestration.workspace import BEGUN
@@ -67,6 +67,8 @@ class Cleaning:
     """MLflow runs of killed trainings, which would say for good that they run: they are ended."""
     runs: tuple[str, ...]
     """Runs of Dagster that ended long ago, and of which no version is kept, of all datasets."""
+    silent: tuple[str, ...]
+    """Runs of Dagster that say that they are at work and were killed: they are ended."""
     bytes: int
     """Size on this machine of all that is removed, but for rows of databases."""
 
@@ -116,6 +118,7 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
         trainings=trainings,
         killed=() if is_at_work(settings, dataset) else tuple(killed_trainings(registry, today)),
         runs=runs,
+        silent=silent_runs(settings, now),
         bytes=sum(map(_size, files)),
     )
 
@@ -146,6 +149,7 @@ def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> No
         for training in _both(plan.killed, again.killed):
             registry.end_training(training.id)
         delete_runs(settings, _both(plan.runs, again.runs))
+        end_runs(settings, _both(plan.silent, again.silent))
         for folder in _both(plan.folders, again.folders):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
@@ -241,7 +245,9 @@ def cleaning_text(plan: Cleaning, *, done: bool) -> str:
     gone = [f"{verb} {what}: {', '.join(names)}" for what, names in parts.items() if names]
     if plan.runs:
         gone.append(f"{verb} {len(plan.runs):,} runs of Dagster, with their events and logs")
-    if plan.killed:
-        ended = ", ".join(each.id for each in plan.killed)
-        gone.append(f"{'ended' if done else 'would end'} killed trainings, which say that they run: {ended}")
+    ended = [f"training {each.id} of MLflow" for each in plan.killed] + [
+        f"run {each} of Dagster" for each in plan.silent
+    ]
+    if ended:
+        gone.append(f"{'ended' if done else 'would end'} what was killed, and says that it runs: {', '.join(ended)}")
     return "\n".join([*kept, *(gone or ["nothing to remove"]), f"{plan.bytes / 1e6:,.1f} MB on this machine"])

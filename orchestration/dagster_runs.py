@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SUCCEEDED_FOR, FAILED_FOR = timedelta(days=7), timedelta(days=30)
 """Time for which a run is kept after its end."""
+SILENT_FOR = timedelta(hours=12)
+"""Time without an event after which a run is over, whatever it says: each epoch of a training is one."""
 AT_ONCE = 1_000
 
 
@@ -47,6 +49,39 @@ def unneeded_runs(settings: Settings, needed: Container[str], now: datetime) -> 
             if run.is_success:
                 last.add(about)
     return tuple(found[::-1])
+
+
+def silent_runs(settings: Settings, now: datetime) -> tuple[str, ...]:
+    """List the runs that say for good that they are at work, because they were killed or the machine went down.
+
+    As long as they say so, sensors and updates wait for their end.
+
+    Args:
+        settings: the home.
+        now: present time (UTC, with zone).
+    """
+    with _opened(settings) as instance:
+        if instance is None:
+            return ()
+        import dagster as dg
+
+        status = dg.DagsterRunStatus
+        at_work = dg.RunsFilter(statuses=[status.STARTING, status.STARTED, status.CANCELING])
+        before = (now - SILENT_FOR).timestamp()
+        found = instance.get_run_records(at_work)
+        old = [each.dagster_run.run_id for each in found if each.create_timestamp.timestamp() < before]
+        return tuple(run for run in old if all(each.timestamp < before for each in instance.all_logs(run)))
+
+
+def end_runs(settings: Settings, runs: Sequence[str]) -> None:
+    """Note that runs have failed, which alerts as any failure does."""
+    if not runs:
+        return
+    with _opened(settings) as instance:
+        for run in filter(None, map(instance.get_run_by_id, runs)) if instance else ():
+            assert instance is not None
+            if not run.is_finished:
+                instance.report_run_failed(run, f"no event for {SILENT_FOR}: its process was killed")
 
 
 def files_of_run(settings: Settings, run: str) -> tuple[Path, ...]:

@@ -10,8 +10,9 @@ from unittest.mock import patch
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
-from orchestration.dagster_runs import delete_runs, files_of_run, unneeded_runs
+from orchestration.dagster_runs import delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
 from orchestration.local.home import prepare_home
 from serving.settings import Settings
 
@@ -76,6 +77,22 @@ def test_nothing_of_a_deleted_run_is_left(settings: Settings) -> None:
         assert instance.get_run_by_id(gone) is None
         assert instance.all_logs(stays)
     assert rows_of(settings, stays)["asset_check_executions"] == 1
+
+
+def test_a_run_that_was_killed_is_ended_and_one_at_work_is_not(settings: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        killed = dg.DagsterRun(job_name="job", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(killed)
+        instance.report_engine_event("its process has started", killed)
+    run(settings)
+    assert silent_runs(settings, NOW + timedelta(hours=6)) == ()
+    assert silent_runs(settings, NOW + DAY) == (killed.run_id,)
+    for _ in range(2):
+        end_runs(settings, [killed.run_id])
+    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        (failed,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    assert failed.run_id == killed.run_id
+    assert silent_runs(settings, NOW + DAY) == ()
 
 
 def rows_of(settings: Settings, run: str) -> dict[str, int]:
