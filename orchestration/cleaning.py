@@ -1,6 +1,6 @@
 """Removal of what no kept version needs.
 
-Versions, collections, folders, online views.
+Versions, collections, folders, online views, runs.
 """
 
 from __future__ import annotations
@@ -18,18 +18,28 @@ from typing import TypeVar
 
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
-from orchestration.local.leftovers import REMOVABLE, forgotten
+from orchestration.dagster_runs import delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
+from orchestration.local.datasets import dataset_names
+from orchestration.local.leftovers import REMOVABLE, forgotten, is_at_work
 from orchestration.workspace import BEGUN
 from serving.experiments.read import YAML_NAME, experiments_of
 from serving.folder_store import StoredFolder
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import Registry
+from serving.registry import Registry, TrainingRun
 from serving.registry.sqlite import open_registry
 from serving.registry.tags import DATA
 from serving.release.mirror import mirror_alias
 from serving.release.promotion_lock import promotion_lock
-from serving.release.retention import folders_of, kept_versions, remove
+from serving.release.retention import (
+    failed_trainings,
+    folders_of,
+    folders_of_training,
+    kept_versions,
+    killed_trainings,
+    remove,
+    remove_training,
+)
 from serving.settings import Settings
 
 T = TypeVar("T")
@@ -57,6 +67,14 @@ class Cleaning:
     """Folders of the bucket of the data that are deleted, by their paths in the home."""
     schemas: tuple[str, ...]
     """Digests of schemas whose online features are dropped."""
+    trainings: tuple[TrainingRun, ...]
+    """MLflow runs of trainings that failed long ago and came to no version."""
+    killed: tuple[TrainingRun, ...]
+    """MLflow runs of killed trainings, which would say for good that they run: they are ended."""
+    runs: tuple[str, ...]
+    """Runs of Dagster that ended long ago, and of which no version is kept, of all datasets."""
+    silent: tuple[str, ...]
+    """Runs of Dagster that say that they are at work and were killed: they are ended."""
     bytes: int
     """Size on this machine of all that is removed, but for rows of databases."""
     stored_bytes: int
@@ -84,8 +102,13 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
     )
     stored_folders = _stored(settings, dataset, registry, set(kept), now)
     collections = tuple(name for name in stored if _is_unkept(name, dataset, set(kept)))
+    today = now.replace(tzinfo=None)
+    trainings = tuple(failed_trainings(registry, today))
+    runs = unneeded_runs(settings, _runs_of_versions(settings, dataset, set(kept)), now)
     files = (
         *folders,
+        *(folder for training in trainings for folder in folders_of_training(training)),
+        *(path for run in runs for path in files_of_run(settings, run)),
         *(folder for version in versions for folder in folders_of(registry, version)),
         *(settings.milvus_folder / "collections" / name for name in collections),
     )
@@ -102,6 +125,10 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
                 dataset, _digests(settings, registry, kept), settings.feast_home, registry=settings.feature_registry
             )
         ),
+        trainings=trainings,
+        killed=() if is_at_work(settings, dataset) else tuple(killed_trainings(registry, today)),
+        runs=runs,
+        silent=silent_runs(settings, now),
         bytes=sum(map(_size, files)),
         stored_bytes=sum(each.bytes for each in stored_folders),
     )
@@ -128,6 +155,12 @@ def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> No
                 index.drop(name)
         for version in _both(plan.versions, again.versions):
             remove(registry, version)
+        for training in _both(plan.trainings, again.trainings):
+            remove_training(registry, training)
+        for training in _both(plan.killed, again.killed):
+            registry.end_training(training.id)
+        delete_runs(settings, _both(plan.runs, again.runs))
+        end_runs(settings, _both(plan.silent, again.silent))
         for folder in _both(plan.folders, again.folders):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
@@ -147,6 +180,17 @@ def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:
     named = {version: f"experiment {each.name} names it" for each in experiments for version in each.versions}
     kept = {version: reason for version, reason in named.items() if version in stored}
     return dict(sorted((kept | kept_versions(registry, keep)).items(), reverse=True))
+
+
+def _runs_of_versions(settings: Settings, dataset: str, kept: set[int]) -> set[str]:
+    """Runs of Dagster that versions are of: the kept ones of a dataset, and those of all others."""
+    names = {dataset, *dataset_names(settings)}
+    trainings = [(name, each) for name in names for each in open_registry(settings, name).trainings()]
+    return {
+        each.dagster_run
+        for name, each in trainings
+        if each.dagster_run and each.version is not None and (name != dataset or each.version in kept)
+    }
 
 
 def _both(planned: tuple[T, ...], now: tuple[T, ...]) -> list[T]:
@@ -236,8 +280,16 @@ def cleaning_text(plan: Cleaning, *, done: bool) -> str:
         "folders": list(map(str, plan.folders)),
         "folders of the bucket": [f"{folder.parent.name}/{folder.name}" for folder in plan.stored],
         "online features of the schemas": plan.schemas,
+        "failed trainings": [each.id for each in plan.trainings],
     }
     gone = [f"{verb} {what}: {', '.join(names)}" for what, names in parts.items() if names]
+    if plan.runs:
+        gone.append(f"{verb} {len(plan.runs):,} runs of Dagster, with their events and logs")
+    ended = [f"training {each.id} of MLflow" for each in plan.killed] + [
+        f"run {each} of Dagster" for each in plan.silent
+    ]
+    if ended:
+        gone.append(f"{'ended' if done else 'would end'} what was killed, and says that it runs: {', '.join(ended)}")
     size = f"{plan.bytes / 1e6:,.1f} MB on this machine"
     size += f", {plan.stored_bytes / 1e6:,.1f} MB in the bucket" if plan.stored else ""
     return "\n".join([*kept, *(gone or ["nothing to remove"]), size])

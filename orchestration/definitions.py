@@ -10,6 +10,7 @@ from orchestration.defs import (
     backfill,
     champion_jobs,
     checks,
+    cleanings,
     drift,
     experiments,
     features,
@@ -37,8 +38,9 @@ defs = dg.Definitions(
         backfill.training_days,
         champion_jobs.promote_job,
         champion_jobs.rollback_job,
+        cleanings.cleaning_job,
     ],
-    schedules=[schedules.nightly, schedules.weekly, schedules.half_hourly],
+    schedules=[schedules.nightly, schedules.weekly, schedules.half_hourly, cleanings.cleaning],
     sensors=[
         moves.champion_moved,
         moves.milvus_alias,

@@ -34,11 +34,17 @@ def write_tables(tables: Tables, folder: Path) -> None:
 def read_tables(folder: Path) -> Tables:
     """Read what `write_tables` wrote."""
     frames: dict[str, Any] = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    impressions, log = folder / IMPRESSIONS, folder / EVENT_LOG
+    impressions = folder / IMPRESSIONS
     return Tables(
         schema=Schema.from_json((folder / "schema.json").read_text()),
         notes=tuple(json.loads((folder / "notes.json").read_text())),
         impressions=pl.read_parquet(impressions) if impressions.exists() else None,
-        log_until=json.loads(log.read_text())["until"] if log.exists() else 0,
+        log_until=read_log_until(folder),
         **frames,
     )
+
+
+def read_log_until(folder: Path) -> int:
+    """Read the number of the newest event of the event log in the tables of a folder; 0 if there is none."""
+    log = folder / EVENT_LOG
+    return int(json.loads(log.read_text())["until"]) if log.exists() else 0

@@ -64,9 +64,10 @@ def clean_home(
     dataset: Dataset = None,
     as_json: Json = False,
 ) -> None:
-    """Remove old versions with their collections, files, features and folders.
+    """Remove old versions with their collections, files, features and folders, and old runs.
 
-    The newest versions stay, and those that have an alias, are pinned, or are what a rollback goes to.
+    The newest versions stay, and those that have an alias, are pinned, or are what a rollback goes to. Runs of Dagster
+    go a week after their end, failed ones after a month, but for those of kept versions.
     """
     settings = prepare()
     name = released_dataset(settings, dataset)

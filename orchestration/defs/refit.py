@@ -34,7 +34,7 @@ from serving.gate.refit import judge_refit
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.model.bundle import ModelBundle
-from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
+from serving.registry import DAGSTER_RUN, INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from serving.registry.tags import DATA
 from serving.release.manifest import MANIFEST_SHA256, Manifest, collection_name, read, verified_files
 from training.artifacts.choice import stored_recipe
@@ -174,7 +174,7 @@ def _trained(
     tags = {TRAINING: Training.REFIT.value, PARENT: str(twin.version), **more}
     how = f"{base.training} of version {base.version}" if base else "full training"
     name = f"{twin.dataset} beside version {twin.version}"
-    with registry.run(name, {"dagster_run": context.run.run_id, **tags}) as run:
+    with registry.run(name, {DAGSTER_RUN: context.run.run_id, **tags}) as run:
         run.log_params({"refit_of": twin.version, "how": how, "seed": workspace.seed, "as_of": source.as_of})
         for file in (DATA_PAGE, DATA_JSON):
             run.log_artifact(data_folder(source) / file)

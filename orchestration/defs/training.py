@@ -32,7 +32,7 @@ from orchestration.reporting.markdown import preview
 from orchestration.reporting.plots import training_figure
 from orchestration.split import windows, windows_line
 from orchestration.workspace import Workspace, code_digest
-from serving.registry import INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
+from serving.registry import DAGSTER_RUN, INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from serving.registry.tags import DATA, HOLDOUT, VALIDATION
 from training.artifacts.choice import asked_recipe, stored_recipe
 from training.data.interactions import interactions, item_rows, new_since, query_rows
@@ -180,7 +180,7 @@ def _train(
     source, tables, config = frames.source, read_tables(frames.source), _recipe(workspace, frames.source)
     tags = {TRAINING: parent.training, PARENT: str(parent.version)} if parent else {TRAINING: Training.FULL}
     tags |= {HOLDOUT: tables.schema.holdout, VALIDATION: tables.schema.validation}
-    with registry.run(f"{source.dataset} seed {workspace.seed}", {"dagster_run": context.run.run_id, **tags}) as run:
+    with registry.run(f"{source.dataset} seed {workspace.seed}", {DAGSTER_RUN: context.run.run_id, **tags}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
         times = tables.schema, source.validation_start, source.cut, source.as_of
         run.log_params(windows(*times))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from orchestration.doctor.champion import champion_findings
+from orchestration.doctor.events import event_findings
 from orchestration.doctor.finding import Finding
 from orchestration.doctor.home import home_findings
 from orchestration.doctor.versions import version_findings
@@ -42,8 +43,9 @@ def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
     for name in names:
         registry = open_registry(settings, name)
         yield from champion_findings(settings, registry, stored, now)
+        yield from event_findings(settings, name, now)
         work = is_at_work(settings, name)
-        yield from version_findings(registry, registry.listing(), stored, is_at_work=work)
+        yield from version_findings(registry, registry.listing(), stored, now, is_at_work=work)
 
 
 def _has_registry(settings: Settings) -> bool:

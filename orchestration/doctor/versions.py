@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from feature_repo.schema import stored_name
 from orchestration.doctor.finding import Finding
@@ -12,12 +13,13 @@ from serving.registry import Listing, Registry, VersionSummary
 from serving.release.history import may_serve
 from serving.release.manifest import MANIFEST_SHA256, ReleaseError, collection_name, read
 from serving.release.promotion import PROMOTED
+from serving.release.retention import killed_trainings
 
 AGAIN = "the same `gatehouse run` completes it"
 
 
 def version_findings(
-    registry: Registry, listing: Listing, stored: StoredNames | None, *, is_at_work: bool
+    registry: Registry, listing: Listing, stored: StoredNames | None, now: datetime, *, is_at_work: bool
 ) -> Iterator[Finding]:
     """Examine the versions of a dataset.
 
@@ -25,6 +27,7 @@ def version_findings(
         registry: registry of the dataset.
         listing: its versions.
         stored: collections and aliases of the index; None if it is away.
+        now: present time (UTC, with zone).
         is_at_work: whether a run of the dataset is building something now.
     """
 
@@ -38,6 +41,11 @@ def version_findings(
         yield found(
             f"version {version} was registered by a training that was interrupted; nothing uses it",
             "the same `gatehouse run` trains another one, `gatehouse clean` then removes this one",
+        )
+    for training in () if is_at_work else killed_trainings(registry, now.replace(tzinfo=None)):
+        yield found(
+            f"the MLflow run {training.id} of {training.started:%Y-%m-%d %H:%M} says that it runs; it was killed",
+            "the same `gatehouse run` trains again from the last completed epoch, `gatehouse clean` ends the run",
         )
     for each in listing.versions:
         if MANIFEST_SHA256 not in each.tags:

@@ -18,7 +18,7 @@ from serving.settings import DAGSTER_STORAGE, Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-DAGSTER_YAML = """\
+FORMER_YAML = """\
 # Dagster's own state. Runs, events and schedules are kept in SQLite beside this file unless a storage is named here:
 # https://docs.dagster.io/deployment/oss/dagster-yaml
 telemetry:
@@ -26,6 +26,15 @@ telemetry:
 nux:
   enabled: false
 """
+DAGSTER_YAML = f"""\
+{FORMER_YAML}# Ticks are kept for a month, those that asked for nothing for three days: a sensor has 2,880 a day.
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days: {{skipped: 3, started: 30, success: 30, failure: 30}}
+"""
+"""What a home gets; of one from before there was a retention, FORMER_YAML."""
 STORAGE_YAML = f"""\
 storage:
   postgres:
@@ -75,7 +84,8 @@ def _prepare_dagster_yaml(path: Path, settings: Settings) -> None:
     if given is not None and found != given:
         found = given
         write_text(path, given)
-    if found is None or found == texts[not has_storage]:
+    former = (FORMER_YAML, FORMER_YAML + STORAGE_YAML)
+    if found in (None, texts[not has_storage], *former):
         write_text(path, texts[has_storage])  # another command may be reading it
     elif has_storage != (DAGSTER_STORAGE in found):
         raise RuntimeError(

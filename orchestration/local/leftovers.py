@@ -13,7 +13,7 @@ PARTIAL, SCRATCH = ".partial", "tmp????????"
 """Suffix of what is not complete yet, and the name of `tempfile`'s folders."""
 REMOVABLE = timedelta(hours=1)
 """Age from which on nobody can be at work on something that is not complete."""
-PLACES = ("data", "values", "data_docs", "feast", "experiments", "items")
+PLACES = ("data", "values", "data_docs", "feast", "experiments", "items", "events")
 """Folders of a home in which Gatehouse writes files that get their name when they are whole."""
 
 

@@ -1,12 +1,13 @@
 """The registry in MLflow: runs, model versions, their files, and the champion."""
 
-from serving.registry.listing import Listing, VersionSummary
+from serving.registry.listing import Listing, TrainingRun, VersionSummary
 from serving.registry.registry import Registry
 from serving.registry.runs import Lineage, Run
-from serving.registry.tags import CHAMPION, INPUT_KEY, OUTCOME, OVERRIDE, PARENT, TRAINING, Training
+from serving.registry.tags import CHAMPION, DAGSTER_RUN, INPUT_KEY, OUTCOME, OVERRIDE, PARENT, TRAINING, Training
 
 __all__ = [
     "CHAMPION",
+    "DAGSTER_RUN",
     "INPUT_KEY",
     "OUTCOME",
     "OVERRIDE",
@@ -17,5 +18,6 @@ __all__ = [
     "Registry",
     "Run",
     "Training",
+    "TrainingRun",
     "VersionSummary",
 ]

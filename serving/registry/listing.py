@@ -32,6 +32,23 @@ class RunState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """The MLflow run of a training, whether it came to a version or not."""
+
+    id: str
+    status: str
+    """MLflow's: RUNNING, FINISHED, FAILED or KILLED. One that was killed by force says RUNNING for good."""
+    started: datetime
+    """Naive UTC."""
+    files: str
+    """Address of what it has logged."""
+    version: int | None
+    """Version that it registered."""
+    dagster_run: str | None
+    """Run of Dagster that it is of."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VersionSummary:
     """One complete version."""
 

@@ -121,9 +121,22 @@ class Registry(Runs, Versions):
         stored = self._version(version)
         self._client.delete_model_version(self.dataset, str(version))
         if stored.run_id and self._run(stored.run_id):
-            self._client.delete_run(stored.run_id)
-            if for_good:
-                self._client._tracking_client.store._hard_delete_run(stored.run_id)
+            self.delete_training(stored.run_id, for_good=for_good)
+
+    def delete_training(self, run: str, *, for_good: bool = False) -> None:
+        """Delete the run of a training that has no version any more.
+
+        Args:
+            run: its id.
+            for_good: as of `delete`.
+        """
+        self._client.delete_run(run)
+        if for_good:
+            self._client._tracking_client.store._hard_delete_run(run)
+
+    def end_training(self, run: str) -> None:
+        """Note that a training was killed, which by force says RUNNING for good."""
+        self._client.set_terminated(run, "KILLED")
 
     @property
     def is_database(self) -> bool:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from serving.registry.listing import Listing, RunState, Version, listing_of
+from serving.registry.listing import Listing, RunState, TrainingRun, Version, listing_of
 from serving.registry.registry import Registry
 from serving.registry.runs import FOLDER
+from serving.registry.tags import DAGSTER_RUN
 from serving.registry.versions import utc
 from serving.settings import Settings
 
@@ -39,6 +40,15 @@ SELECT version.version, version.creation_time, version.status, version.run_id,
        run.status, run.lifecycle_stage
 FROM model_versions AS version LEFT JOIN runs AS run ON run.run_uuid = version.run_id
 WHERE version.workspace = 'default' AND version.name = ? AND version.current_stage <> 'Deleted_Internal'
+"""
+TRAININGS = """
+SELECT run.run_uuid, run.status, run.start_time, run.artifact_uri,
+       (SELECT max(version) FROM model_versions
+        WHERE run_id = run.run_uuid AND name = experiments.name AND workspace = 'default'
+          AND current_stage <> 'Deleted_Internal'),
+       (SELECT value FROM tags WHERE tags.run_uuid = run.run_uuid AND key = ?)
+FROM runs AS run JOIN experiments USING (experiment_id)
+WHERE experiments.workspace = 'default' AND experiments.name = ? AND run.lifecycle_stage = 'active'
 """
 TAGS = "SELECT version, key, value FROM model_version_tags WHERE workspace = 'default' AND name = ?"
 METRICS = """
@@ -111,6 +121,13 @@ class SqliteRegistry(Registry):
                 finished = run_status == "FINISHED"
                 runs[run] = RunState(finished=finished, deleted=stage == "deleted", metrics=metrics[run])
         return listing_of(versions, runs, self.aliases())
+
+    def trainings(self) -> list[TrainingRun]:
+        """List the runs of all trainings, those without a version too."""
+        return [
+            TrainingRun(id=id_, status=status, started=utc(at), files=files, version=version, dagster_run=dagster_run)
+            for id_, status, at, files, version, dagster_run in self._rows(TRAININGS, DAGSTER_RUN, self.dataset)
+        ]
 
     def aliases(self) -> dict[str, int]:
         """Return the versions that aliases point at, by alias."""

@@ -22,6 +22,8 @@ DATA = "gatehouse.data"
 """Name of the folder of everything that is derived from a version's data."""
 BASE = "gatehouse.base"
 """Version whose weights an update of a refit started from."""
+DAGSTER_RUN = "dagster_run"
+"""Tag of an MLflow run: the run of Dagster that it is of."""
 
 
 class Training(StrEnum):

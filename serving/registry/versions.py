@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serving.registry.connection import Connection
-from serving.registry.listing import Listing, RunState, Version, VersionSummary, listing_of
-from serving.registry.tags import CHAMPION, INPUT_KEY
+from serving.registry.listing import Listing, RunState, TrainingRun, Version, VersionSummary, listing_of
+from serving.registry.tags import CHAMPION, DAGSTER_RUN, INPUT_KEY
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -42,6 +42,21 @@ class Versions(Connection):
             if run:
                 runs[id_] = _state(run)
         return listing_of(found, runs, self.aliases())
+
+    def trainings(self) -> list[TrainingRun]:
+        """List the runs of all trainings, those without a version too."""
+        versions = {each.run_id: int(each.version) for each in self._registered() if each.run_id}
+        return [
+            TrainingRun(
+                id=run.info.run_id,
+                status=run.info.status,
+                started=utc(run.info.start_time),
+                files=run.info.artifact_uri,
+                version=versions.get(run.info.run_id),
+                dagster_run=run.data.tags.get(DAGSTER_RUN),
+            )
+            for run in self._experiment_runs()
+        ]
 
     def versions(self) -> list[VersionSummary]:
         """List all complete versions, newest first."""

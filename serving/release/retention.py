@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from serving.registry import PARENT, Registry, VersionSummary
+from serving.registry import PARENT, Registry, TrainingRun, VersionSummary
 from serving.registry.tags import BASE
 from serving.release.history import may_serve, predecessors
 from serving.release.judged_twin import is_refit
 
+HALTED_FOR, FAILED_FOR = timedelta(hours=1), timedelta(days=30)
+"""Age from which on nobody can be at work on what is not complete, and for which a failed training is kept."""
 PINNED = "gatehouse.pinned"
 """Tag of a version that is kept whatever its age; its value says why."""
 
@@ -20,13 +24,17 @@ def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
 
     Args:
         registry: registry of the dataset.
-        keep: number of newest versions to keep.
+        keep: number of newest versions to keep, and of newest updates: there are many between two releases.
     """
     found = registry.versions()
     # Somewhere to go back to, however long the champion has served.
     able = {each.version for each in found if may_serve(each.tags)}
     target = next((version for version in predecessors(registry) if version in able), None)
-    reasons = {each.version: _reason(each, rank, keep, target) for rank, each in enumerate(found)}
+    newer: Counter[bool] = Counter()
+    reasons = {}
+    for each in found:
+        reasons[each.version] = _reason(each, newer[_is_update(each)], keep, target)
+        newer[_is_update(each)] += 1
     # The half-hourly update starts from the base of the champion.
     bases = {int(each.tags[BASE]): each.version for each in found if BASE in each.tags and reasons[each.version]}
     for base, version in bases.items():
@@ -55,7 +63,7 @@ def _reason(version: VersionSummary, rank: int, keep: int, target: int | None) -
 
     Args:
         version: the version.
-        rank: number of newer versions.
+        rank: number of newer versions of its kind.
         keep: number of newest versions to keep.
         target: version that a rollback would go to.
     """
@@ -65,7 +73,12 @@ def _reason(version: VersionSummary, rank: int, keep: int, target: int | None) -
         return f"pinned: {version.tags[PINNED]}" if version.tags[PINNED] else "pinned"
     if version.version == target:
         return "a rollback goes to it"
-    return f"one of the newest {keep}" if rank < keep else ""
+    kind = " updates" if _is_update(version) else ""
+    return f"one of the newest {keep}{kind}" if rank < keep else ""
+
+
+def _is_update(version: VersionSummary) -> bool:
+    return BASE in version.tags
 
 
 def remove(registry: Registry, version: int) -> None:
@@ -79,6 +92,50 @@ def remove(registry: Registry, version: int) -> None:
     for folder in filter(None, folders):
         shutil.rmtree(folder, ignore_errors=True)
     registry.delete(version, for_good=registry.is_database and None not in folders)
+
+
+def killed_trainings(registry: Registry, now: datetime) -> list[TrainingRun]:
+    """List the trainings that came to no version and say for good that they run, old enough to be over.
+
+    Args:
+        registry: registry of the dataset.
+        now: present time, naive UTC.
+    """
+    before = now - HALTED_FOR
+    return [
+        each
+        for each in registry.trainings()
+        if each.status == "RUNNING" and each.version is None and each.started < before
+    ]
+
+
+def failed_trainings(registry: Registry, now: datetime) -> list[TrainingRun]:
+    """List the trainings that came to no version long ago.
+
+    Args:
+        registry: registry of the dataset.
+        now: present time, naive UTC.
+    """
+    before = now - FAILED_FOR
+    return [
+        each
+        for each in registry.trainings()
+        if each.status != "RUNNING" and each.version is None and each.started < before
+    ]
+
+
+def remove_training(registry: Registry, training: TrainingRun) -> None:
+    """Delete the run of a training that came to no version, as `remove` does."""
+    folders = folders_of_training(training)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    registry.delete_training(training.id, for_good=registry.is_database and bool(folders))
+
+
+def folders_of_training(training: TrainingRun) -> list[Path]:
+    """Folder of what a training has logged, if it is on this machine."""
+    folder = _local(training.files)
+    return [folder] if folder else []
 
 
 def folders_of(registry: Registry, version: int) -> list[Path]:

@@ -1,6 +1,8 @@
-"""Speed of the gate's bootstrap, and its error rates and power on drawn users; or a year of nights.
+"""Speed of the gate's bootstrap, and its error rates and power on drawn users; or moves; or a year of nights.
 
-python -m tests.benchmarks.bench_release [--worlds N | --nights N]
+python -m tests.benchmarks.bench_release [--worlds N | --moves N | --nights N]
+
+Kills are counted by `python -m tests.benchmarks.bench_crashes`, the days of a replay by `gatehouse replay`.
 """
 
 from __future__ import annotations
@@ -111,13 +113,26 @@ def print_nights(number: int) -> None:
         print(f"| {' | '.join(each.cells())} |", flush=True)
 
 
+def print_moves(number: int) -> None:
+    """Print the seconds of so many promotions and rollbacks."""
+    from tests.benchmarks.moves import COLUMNS, moves
+
+    print(f"| {' | '.join(COLUMNS)} |\n|---|{'---:|' * (len(COLUMNS) - 1)}")
+    for each in moves(number):
+        print(f"| {' | '.join(each.cells())} |", flush=True)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=400, help="challengers for each line")
+    parser.add_argument("--moves", type=int, help="time so many promotions and rollbacks instead")
     parser.add_argument("--nights", type=int, help="live through so many nights instead")
     asked = parser.parse_args()
     if asked.nights:
         print_nights(asked.nights)
+        return
+    if asked.moves:
+        print_moves(asked.moves)
         return
     worlds = asked.worlds
     clock, cpu = min(bootstrap_seconds(seed) for seed in range(3))

@@ -42,6 +42,7 @@ class Trials:
         if prepared.exists():
             self._lay_out(prepared)
         else:
+            shutil.rmtree(self._world, ignore_errors=True)  # of another preparation
             self._do(scenario.prepare, self._world)
             shutil.copytree(self._world, prepared, symlinks=True)
         if scenario.arrange:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from feature_repo.events.base import write_base
+from feature_repo.events.base_note import note_path
+from feature_repo.events.event import Event, EventKind
+from feature_repo.events.log import EventLog
 from orchestration.cleaning import clean, plan_cleaning
 from orchestration.doctor import Finding, examine, findings_text, home
 from serving.index.base import Fields
@@ -198,6 +204,76 @@ def test_a_cleaning_removes_what_was_left_an_hour_ago(settings: Settings, artifa
     before = registry.champion()
     clean(settings, plan, now=datetime.now(UTC) + timedelta(hours=2))
     assert (found(settings), registry.champion()) == ([], before)
+
+
+def test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning(settings: Settings) -> None:
+    """SIGKILL leaves its MLflow run RUNNING for good. One whose training may be at work is left alone."""
+    registry, started = Registry(settings, DATASET), datetime.now(UTC)
+    killed = registry._client.create_run(registry._experiment_id).info.run_id
+    soon, later = started + timedelta(minutes=50), started + timedelta(hours=2)
+    assert [examine(settings, at) == [] for at in (soon, later)] == [True, False]
+    (finding,) = examine(settings, later)
+    assert finding.problem.startswith(f"the MLflow run {killed} of ")
+    lock = settings.home / "data" / DATASET / "input" / "towers.lock"
+    with FileLock(lock):
+        assert examine(settings, later) == []
+        assert plan_cleaning(settings, DATASET, 10, later).killed == ()
+    assert plan_cleaning(settings, DATASET, 10, soon).killed == ()
+    plan = plan_cleaning(settings, DATASET, 10, later)
+    assert [each.id for each in plan.killed] == [killed] and not plan.trainings
+    clean(settings, plan, later)
+    assert examine(settings, later) == []
+    assert registry._client.get_run(killed).info.status == "KILLED"
+    after = plan_cleaning(settings, DATASET, 10, started + timedelta(days=31))
+    assert [each.id for each in after.trainings] == [killed]  # and a month later it goes
+    clean(settings, after, started + timedelta(days=31))
+    assert [each.id for each in open_registry(settings, DATASET).trainings() if each.version is None] == []
+
+
+@pytest.fixture
+def log(settings: Settings, tmp_path: Path) -> Iterator[EventLog]:
+    """The event log of the dataset, whose features were loaded from data with its first event."""
+    (tmp_path / "event_log.json").write_text('{"until": 1}')
+    write_base(settings.feast_home, DATASET, key="base", folder=tmp_path, as_of=NOW.replace(tzinfo=None))
+    with closing(settings.open_event_log(DATASET)) as opened:
+        yield opened
+    shutil.rmtree(settings.home / "events")
+    note_path(settings.feast_home, DATASET).unlink()
+
+
+def event(number: int) -> Event:
+    at = NOW.replace(tzinfo=None) - timedelta(minutes=10 - number)
+    return Event(event_id=str(number), kind=EventKind.CLICK, user_id="anna", item_id="food00", time=at, arrived=at)
+
+
+def test_a_consumer_that_is_far_behind_is_named(settings: Settings, log: EventLog) -> None:
+    for number in range(1, 4):
+        log.append([event(number)])
+    (finding,) = examine(settings, NOW)
+    assert finding.problem == "2 events of the log are not online, the oldest of 2024-05-31 23:52"
+    assert examine(settings, NOW - timedelta(minutes=4)) == []  # it has not waited for long
+    log.commit("another, from former data", 3)
+    log.commit("shop: all views, from base", 2)
+    (finding,) = examine(settings, NOW)
+    assert finding.problem.startswith("1 events of the log are not online")
+    log.commit("shop: all views, from base", 3)
+    assert examine(settings, NOW) == []
+
+
+def test_a_damaged_event_log_is_named(settings: Settings, log: EventLog) -> None:
+    for number in range(1, 200):
+        log.append([replace(event(1), event_id=str(number))])
+    log.close()
+    path = settings.event_log(DATASET)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = path.read_bytes()
+    path.write_bytes(content[:-4_096] + bytes(4_096))
+    (finding,) = examine(settings, NOW)
+    assert finding.problem.startswith(f"the event log {path} is damaged: ")
+    path.write_bytes(content[:100])
+    (finding,) = examine(settings, NOW)
+    assert "is damaged" in finding.problem
 
 
 def test_a_service_that_has_ended_is_named(settings: Settings) -> None:

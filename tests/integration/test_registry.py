@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.registry import INPUT_KEY, OUTCOME, Lineage, Registry
+from serving.registry import DAGSTER_RUN, INPUT_KEY, OUTCOME, Lineage, Registry
 from serving.registry.sqlite import REVISION, SqliteRegistry, open_registry
 from serving.settings import Settings
 from tests.integration.release_world import DATASET, ITEMS, schema, write_artifacts
@@ -160,8 +160,10 @@ def test_sqlite_reads_what_mlflow_reads(settings: Settings, folder: Path, versio
     assert reader.champion() is None
     versions: list[int] = []
     for number in range(3):
-        with registry.run("towers") as run:
+        with registry.run("towers", {DAGSTER_RUN: f"run {number}"}) as run:
             versions.append(run.register(folder, {INPUT_KEY: f"\"{number}' ü"}))
+    with registry.run("towers"):
+        pass  # a training without a version
     registry.write_text(versions[0], "manifest.json", "Früchte\n")
     registry.set_champion(versions[1])
     registry.set_champion(versions[0])
@@ -170,6 +172,9 @@ def test_sqlite_reads_what_mlflow_reads(settings: Settings, folder: Path, versio
         assert reader.champion() == registry.champion() == versions[0]
         assert reader.tags(each) == registry.tags(each)
         assert reader.download(each) == registry.download(each)
+    assert {each.id: each for each in reader.trainings()} == {each.id: each for each in registry.trainings()}
+    trained = [(each.version, each.dagster_run) for each in registry.trainings()]
+    assert sorted(trained, key=str) == [(1, "run 0"), (3, "run 2"), (None, "run 1"), (None, None)]
     assert reader.read_text(versions[0], "manifest.json") == "Früchte\n"
     with pytest.raises(FileNotFoundError, match="has no manifest"):
         reader.read_text(versions[2], "manifest.json")

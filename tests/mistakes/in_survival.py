@@ -101,4 +101,26 @@ IN_SURVIVAL = [
         wrong="except LostLockError:",
         test=f"{FIRST}::test_the_page_loads_nothing_and_says_which_command_does",
     ),
+    Mistake(
+        name="a killed training that is at work ended by a cleaning",
+        module="orchestration.cleaning",
+        right="killed=() if is_at_work(settings, dataset) else",
+        wrong="killed=",
+        test=f"{DOCTOR}::test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning",
+    ),
+    Mistake(
+        name="the last run of a job deleted",
+        module="orchestration.dagster_runs",
+        right="if about in last and is_old and",
+        wrong="if is_old and",
+        test="tests/integration/test_dagster_runs.py"
+        "::test_runs_go_a_while_after_their_end_but_for_the_last_and_those_of_versions",
+    ),
+    Mistake(
+        name="offsets of former data taken for those of the newest",
+        module="feature_repo.events.log_state",
+        right=" WHERE substr(consumer, -length(?1)) = ?1",
+        wrong=" WHERE length(?1) > 0",
+        test=f"{DOCTOR}::test_a_consumer_that_is_far_behind_is_named",
+    ),
 ]

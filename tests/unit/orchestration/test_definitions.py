@@ -80,7 +80,13 @@ def test_an_update_has_features_and_no_training_of_a_release() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "job"), [("nightly", "release_job"), ("weekly", "release_job"), ("half_hourly", "update_job")]
+    ("name", "job"),
+    [
+        ("nightly", "release_job"),
+        ("weekly", "release_job"),
+        ("half_hourly", "update_job"),
+        ("cleaning", "cleaning_job"),
+    ],
 )
 def test_the_schedules_start_switched_off(name: str, job: str) -> None:
     schedule = defs.resolve_schedule_def(name)

@@ -91,6 +91,16 @@ def test_an_edited_dagster_yaml_stays(tmp_path: Path) -> None:
     assert path.read_text().endswith("# mine\n")
 
 
+def test_a_dagster_yaml_of_a_former_gatehouse_gets_the_retention_of_ticks(tmp_path: Path) -> None:
+    settings = prepared(tmp_path)
+    path = tmp_path / "dagster" / "dagster.yaml"
+    made = path.read_text()
+    path.write_text("".join(made.partition("nux:\n  enabled: false\n")[:2]))
+    prepare_home(settings)
+    assert path.read_text() == made
+    assert yaml.safe_load(made)["retention"]["sensor"]["purge_after_days"]["skipped"] == 3
+
+
 def test_dagster_yaml_names_the_storage_of_the_settings(tmp_path: Path) -> None:
     pytest.importorskip("dagster_postgres", reason="pip install 'gatehouse[postgres]'")
     path, storage = tmp_path / "dagster" / "dagster.yaml", {DAGSTER_STORAGE: "postgresql+psycopg2://me:secret@there/db"}

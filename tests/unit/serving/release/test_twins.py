@@ -56,6 +56,17 @@ def test_a_kept_update_keeps_the_version_that_the_next_one_starts_from(registry:
     }
 
 
+def test_updates_are_counted_by_themselves(registry: MemoryRegistry) -> None:
+    """Else half an hour's updates would push all releases out."""
+    registry.add("passed", "passed", "passed", **{TRAINING: "refit", PARENT: "4", BASE: "5"})
+    assert kept_versions(registry, 1) == {  # type: ignore[arg-type]
+        9: "one of the newest 1 updates",
+        6: "one of the newest 1",
+        5: "base of version 9",
+        4: "judged twin of version 5",
+    }
+
+
 @pytest.mark.parametrize(
     ("champion", "compared", "beside"),
     [

@@ -1,0 +1,58 @@
+"""Cleaning by itself: each night what no kept version needs goes, by the rule of `gatehouse clean`."""
+
+import os
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from orchestration.cleaning import clean, cleaning_text, plan_cleaning
+from orchestration.defs.apart import apart
+from orchestration.defs.switch import schedule_status
+from orchestration.local.datasets import dataset_names
+from orchestration.local.leftovers import is_at_work
+from serving.settings import Settings
+
+
+class Keeping(dg.Config):
+    """What a cleaning keeps."""
+
+    keep: int = Field(default=10, ge=1, description="Number of newest versions to keep, and of newest updates.")
+
+
+@dg.op(description="Removes what no kept version needs, as `gatehouse clean` does, of every dataset of the home.")
+def remove_unneeded(context: dg.OpExecutionContext, config: Keeping) -> None:
+    """Clean every dataset that no run is at work on; the others wait for the next night."""
+    settings = Settings.from_environment(os.environ)
+    failed: list[str] = []
+    for name in dataset_names(settings):
+        if is_at_work(settings, name):
+            context.log.info(f"{name}: a run is at work: it is cleaned the next time")
+            continue
+        with apart(name, context.log, failed):
+            now = datetime.now(UTC)
+            plan = plan_cleaning(settings, name, config.keep, now)
+            clean(settings, plan, now)
+            context.log.info(f"{name}\n{cleaning_text(plan, done=True)}")
+    if failed:
+        raise dg.Failure("; ".join(failed))
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Remove old versions with all that is theirs, and old runs, of every dataset of the home.",
+)
+def cleaning_job() -> None:
+    """Clean the home."""
+    remove_unneeded()
+
+
+@dg.schedule(
+    job=cleaning_job,
+    cron_schedule="15 2 * * *",
+    default_status=schedule_status(),
+    description="Nightly at a quarter past two (UTC), before the releases: what no kept version needs is removed.",
+)
+def cleaning(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for a cleaning."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
