@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.difference import Difference
 from orchestration.drift import Drift
+from orchestration.seed_noise import SeedNoise
 from serving.gate.latency import Latency
 from serving.gate.parity import Parity
 from training.evaluation.result import Evaluation
@@ -47,6 +48,8 @@ class Evaluated:
     """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
     difference: Difference | None = None
     """Lists beside those of the champion; None without one, and in evaluations from before."""
+    seeds: SeedNoise | None = None
+    """Noise of the seed; None where no training has had two."""
     notes: tuple[str, ...] = ()
     """What was left out of this evaluation, and why."""
     champion: int | None
@@ -78,5 +81,6 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "parity": lambda raw: Parity(**raw),
     "difference": Difference.from_dict,
     "drift": Drift.from_dict,
+    "seeds": SeedNoise.from_dict,
 }
 """Readers of the parts that have types of their own."""

@@ -24,11 +24,13 @@ from orchestration.holdout_window import Window
 from orchestration.index_recall import sampled_index_recall
 from orchestration.parity import measure_parity, sample_of
 from orchestration.search_latency import measure_latency
+from orchestration.seed_noise import seed_noise
 from orchestration.served_search import ServedSearch, served_search
 from serving.corpus import Corpus
 from serving.gate.parity import Parity
 from serving.model.bundle import ModelBundle
 from serving.registry import Registry
+from serving.registry.sqlite import open_registry
 from serving.settings import Settings
 from training.baselines import (
     BASELINES,
@@ -114,6 +116,9 @@ def evaluate_version(
         drift=measure_drift(registry, value.version, tables.schema, champion.judged),
         sanity=_sanity(measured["whole"], window.holdout.popularity_N, user_QD, vectors_ND),
         difference=_difference(measured["whole"], window, tables, seed),
+        seeds=seed_noise(
+            open_registry(settings, registry.dataset), value.version.version, measured["whole"][TWO_TOWER].metrics
+        ),
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,

@@ -1,15 +1,17 @@
 """Daily partitions: the training set of any day of the past, as it was computed that night."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from feature_repo.errors import InputError
 from orchestration.asset_files import folder_sha256
 from orchestration.asset_values import json_io_manager
+from orchestration.day_notes import digest_at, digests_by_day, note_day
 from orchestration.defs.checks import data_expectations, item_expectations, user_expectations
 from orchestration.defs.features import item_features, source, user_features
 from orchestration.defs.training import training_set
@@ -34,11 +36,20 @@ def run_config_of(day: str) -> dict[str, Any]:
     noted, current = known(settings), settings.home / "current"
     if not noted:
         raise InputError(f"nothing was run in {settings.home} yet, so no dataset is known: `gatehouse run` comes first")
-    options = noted[current.read_text(encoding="utf-8").strip()]
+    return day_config(noted[current.read_text(encoding="utf-8").strip()], day)
+
+
+def day_config(options: Mapping[str, Any], day: str) -> dict[str, Any]:
+    """Config of the run of a day for a dataset.
+
+    Args:
+        options: options of its last run.
+        day: ISO date.
+    """
     end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time.min)
     # Beside the data of the newest version, those of the past have lost events.
     past = {"past": True, "as_of": end.isoformat(), "accept_data": True}
-    return {"resources": {"workspace": {"config": options | past}}}
+    return {"resources": {"workspace": {"config": {**options, **past}}}}
 
 
 days = dg.PartitionedConfig(
@@ -56,6 +67,9 @@ def training_day(context: dg.OpExecutionContext, workspace: Workspace) -> Iterat
     with dg.DagsterInstance.ephemeral() as own:
         frames = dg.materialize(ASSETS, resources=resources, instance=own).asset_value("training_set")
     sha256 = folder_sha256(frames.folder)
+    digests = digests_by_day(pl.read_parquet(frames.source.folder / "events.parquet"))
+    day = (frames.source.as_of - timedelta(days=1)).date()
+    note_day(workspace.values_folder, day.isoformat(), digest_at(digests, day))
     context.log.info(f"training set of {frames.source.dataset} as of {frames.source.as_of}: {sha256}")
     facts = {"dataset": frames.source.dataset, "as of": str(frames.source.as_of), "sha256": sha256}
     yield dg.Output(None, metadata=facts | {"path": dg.MetadataValue.path(str(frames.folder))})

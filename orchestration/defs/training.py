@@ -33,7 +33,7 @@ from orchestration.reporting.plots import training_figure
 from orchestration.split import windows, windows_line
 from orchestration.workspace import Workspace, code_digest
 from serving.registry import DAGSTER_RUN, INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
-from serving.registry.tags import DATA, HOLDOUT, VALIDATION
+from serving.registry.tags import DATA, HOLDOUT, SEEDLESS_KEY, VALIDATION
 from training.artifacts.choice import asked_recipe, stored_recipe
 from training.data.interactions import interactions, item_rows, new_since, query_rows
 from training.recipes import TrainConfig, recipe
@@ -131,7 +131,7 @@ def towers(context: dg.AssetExecutionContext, workspace: Workspace, training_set
     )
 
 
-def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> str:
+def input_key(workspace: Workspace, source: Source, parent: Parent | None, *, any_seed: bool = False) -> str:
     """Hash everything that decides a version.
 
     Data, schema, times, recipe, seed, code and base release count. The device of the training does not.
@@ -140,6 +140,7 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
         workspace: the run's options.
         source: the run's data.
         parent: base release of an update or a warm start; None for a full training.
+        any_seed: whether trainings that differ in the seed alone have the same hash.
     """
     parts = (
         source.sha256,
@@ -148,7 +149,7 @@ def input_key(workspace: Workspace, source: Source, parent: Parent | None) -> st
         source.validation_start.isoformat(),
         source.cut.isoformat(),
         to_json(_recipe(workspace, source)),
-        str(workspace.seed),
+        "any seed" if any_seed else str(workspace.seed),
         f"choice within {workspace.choice_seconds} s" if workspace.chooses else "no choice",
         code_digest(),
         f"{parent.training} of {parent.version}" if parent else Training.FULL,
@@ -198,7 +199,8 @@ def _train(
         context.log.info(f"train on {hardware(workspace.device)}, in {precision}")
         fitted = _fit(workspace, frames, tables, on_epoch, parent, checkpoints)
         run.log_figure(training_figure(fitted.epochs), "plots/training.png")
-        tags |= {INPUT_KEY: key, DATA: data_folder(source).name}
+        tags |= {INPUT_KEY: key, SEEDLESS_KEY: input_key(workspace, source, parent, any_seed=True)}
+        tags |= {DATA: data_folder(source).name}
         card = _card(workspace, windows_line(*times), fitted)
         return register_towers(run, fitted, tables, tags, asked=config, card=card)
     raise AssertionError("unreachable: the run either returns a version or raises")

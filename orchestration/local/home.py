@@ -81,13 +81,12 @@ def _prepare_dagster_yaml(path: Path, settings: Settings) -> None:
     texts = {False: DAGSTER_YAML, True: DAGSTER_YAML + STORAGE_YAML}
     found = path.read_text(encoding="utf-8") if path.exists() else None
     given = settings.dagster_yaml.read_text(encoding="utf-8") if settings.dagster_yaml else None
-    if given is not None and found != given:
-        found = given
-        write_text(path, given)
-    former = (FORMER_YAML, FORMER_YAML + STORAGE_YAML)
-    if found in (None, texts[not has_storage], *former):
-        write_text(path, texts[has_storage])  # another command may be reading it
-    elif has_storage != (DAGSTER_STORAGE in found):
+    wanted = given
+    if given is None and found in (None, texts[not has_storage], FORMER_YAML, FORMER_YAML + STORAGE_YAML):
+        wanted = texts[has_storage]
+    if wanted is not None and wanted != found:
+        write_text(path, wanted)  # another command may be reading it
+    if has_storage != (DAGSTER_STORAGE in (wanted or found or "")):
         raise RuntimeError(
             f"{DAGSTER_STORAGE} is {'set' if has_storage else 'not set'}, and {path}, which was edited,"
             f" {'does not name' if has_storage else 'names'} it: mend one of them; the lines are\n{STORAGE_YAML}"

@@ -111,6 +111,7 @@ def notes(measured: Evaluated) -> list[str]:
     return [
         f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.",
         *_latency(measured.latency),
+        *([str(measured.seeds)] if measured.seeds else []),
         *([f"Lists of 20: {lists}."] if lists else []),
         *measured.notes,
     ]

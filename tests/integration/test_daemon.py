@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -32,6 +33,7 @@ from tests.integration.release_world import (
     write_artifacts,
 )
 from tests.unit.orchestration.alert_world import webhook
+from tests.unit.orchestration.late_world import DAYS, START, compute_day, events, write_run
 from tests.unit.orchestration.newest_world import USERS, shop, write_newest
 from training.evaluation.drift import profile
 
@@ -94,7 +96,9 @@ def test_a_champion_that_was_moved_by_hand_is_put_back(tmp_path: Path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 60)
-def test_data_that_drift_away_from_the_champion_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_drift_are_told_and_late_events_reopen_their_days_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("GATEHOUSE_HOME", "DAGSTER_HOME"):
         monkeypatch.setenv(name, "")
     settings, log = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty")), tmp_path / "daemon.log"
@@ -106,19 +110,29 @@ def test_data_that_drift_away_from_the_champion_are_told_once(tmp_path: Path, mo
     values = Workspace(**options).values_folder
     same = features_at_end(write_newest(tmp_path / "run1", values, shop()))
     registry.write_text(1, FEATURE_PROFILE, json.dumps({name: asdict(profile(each)) for name, each in same.items()}))
+    past = Workspace(**options, past=True).values_folder
+    for number in (3, 8):
+        compute_day(past, events(), number)
+    write_run(tmp_path / "tables1", values, events(), START + timedelta(days=DAYS))
     with webhook() as channel, dg.DagsterInstance.get() as instance:
         environment = {"GATEHOUSE_HOME": str(settings.home), "GATEHOUSE_SCHEDULES": "on"}
         with daemon(environment | {"GATEHOUSE_ALERT_WEBHOOK": channel.uri}, log):
-            wait_for(lambda: "no feature moved" in log.read_text(errors="replace"), log)
-            assert channel.bodies == []
+            for said in ("no feature moved", "no event came late"):
+                wait_for(lambda said=said: said in log.read_text(errors="replace"), log)
+            assert (channel.bodies, instance.get_runs()) == ([], [])
+            write_run(tmp_path / "tables2", values, events((1, 8)), START + timedelta(days=DAYS))
             write_newest(tmp_path / "run2", values, shop(town=["bath"] * USERS))
             wait_for(lambda: bool(channel.bodies), log)
             wait_for(lambda: "user town moved" in log.read_text(errors="replace"), log)
+            wait_for(lambda: bool(instance.get_runs()), log)
+            wait_for(lambda: "no run has read newer data" in log.read_text(errors="replace"), log)
+        (asked,) = [run.tags for run in instance.get_runs()]
         # In another life it goes on from the cursor that the daemon has kept.
         (state,) = [each for each in instance.all_instigator_state() if each.instigator_name == "drifted"]
         monkeypatch.setenv("GATEHOUSE_ALERT_WEBHOOK", channel.uri)
         context = dg.build_sensor_context(instance=instance, cursor=state.instigator_data.cursor)
         tick = defs.resolve_sensor_def("drifted").evaluate_tick(context)
     assert tick.skip_message == "shop: user town moved"
+    assert (asked["dagster/sensor_name"], asked["dagster/partition"]) == ("late_days", "2024-01-09")
     (body,) = channel.bodies
     assert "user town: PSI" in json.loads(body)["text"]

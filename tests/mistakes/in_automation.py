@@ -8,6 +8,7 @@ ALERTS = "tests/unit/orchestration/test_alerts.py"
 NEW_DATA, WATCH = "tests/unit/orchestration/test_new_data.py", "tests/unit/orchestration/test_watch.py"
 HISTORY = "tests/unit/orchestration/replay/test_replay_history.py"
 DRIFT = "tests/unit/orchestration/test_newest_drift.py"
+LATE = "tests/unit/orchestration/test_late_days.py"
 REPLAY = "tests/unit/orchestration/replay/test_replay_report.py"
 
 IN_AUTOMATION = [
@@ -171,5 +172,19 @@ IN_AUTOMATION = [
         right="pl.max_horizontal(ENTITY_TIME, CREATED_TIME) <= moment",
         wrong="pl.col(ENTITY_TIME) <= moment",
         test=f"{DRIFT}::test_the_newest_row_that_was_known_counts",
+    ),
+    Mistake(
+        name="a day that is asked for before the newest run has read what it was computed from",
+        module="orchestration.defs.late_days",
+        right="if each.written < read]",
+        wrong="]",
+        test=f"{LATE}::test_a_day_that_was_computed_since_waits_for_the_next_run",
+    ),
+    Mistake(
+        name="days before a late event computed again",
+        module="orchestration.day_notes",
+        right='if known <= day), "")',
+        wrong='), "")',
+        test=f"{LATE}::test_a_late_event_reopens_the_days_that_knew_of_it_alone",
     ),
 ]

@@ -221,4 +221,12 @@ IN_GATE = [
         wrong="return max(rounds) if",
         test="tests/unit/serving/gate/test_latency.py::test_the_fastest_round_decides",
     ),
+    Mistake(
+        name="a version of other data taken for another seed",
+        module="orchestration.seed_noise",
+        right="each.tags.get(SEEDLESS_KEY) == own[SEEDLESS_KEY] and",
+        wrong="",
+        test="tests/unit/orchestration/test_seed_noise.py"
+        "::test_the_spread_is_that_of_versions_which_differ_in_the_seed_alone",
+    ),
 ]

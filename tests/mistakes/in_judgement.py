@@ -12,7 +12,7 @@ IN_JUDGEMENT = [
     Mistake(
         name="index recall measured without filters",
         module="orchestration.index_recall",
-        right="filters = _filters(schema, items)",
+        right="filters = filters_of(schema, items)",
         wrong="filters = {None: None}",
         test=f"{RECALL}::test_the_lowest_recall_of_the_filters_counts",
     ),

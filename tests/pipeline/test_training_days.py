@@ -10,10 +10,13 @@ import polars as pl
 import pytest
 
 from orchestration.asset_files import folder_sha256
+from orchestration.day_notes import digest_at, digests_by_day, read_notes
 from orchestration.definitions import defs
 from orchestration.defs.backfill import run_config_of
 from orchestration.local.datasets import remember
 from orchestration.local.home import dagster_instance
+from orchestration.run_tables import run_tables
+from orchestration.workspace import Workspace
 from tests.pipeline.planted import Home, write_world
 from tests.worlds import START, taste_groups
 
@@ -70,8 +73,23 @@ def test_a_late_file_changes_the_days_that_knew_of_it_alone(home: Home, folder: 
     for late in (False, True):
         shop(folder, days=50, late=late)
         found[late] = {name: training_set_of(home, folder, day) for name, day in DAYS.items()}
+        assert noted(home, folder) == whole(home, folder)
     assert found[True]["before"] == found[False]["before"]
     assert found[True]["after"] != found[False]["after"]
+
+
+def noted(home: Home, folder: Path) -> dict[str, str]:
+    """Digest of the events that each day was computed from."""
+    with home.entered():
+        values = Workspace(dataset="own", data=str(folder), past=True).values_folder
+    return {each.day: each.events for each in read_notes(values)}
+
+
+def whole(home: Home, folder: Path) -> dict[str, str]:
+    """The same by the events that a run of today has read."""
+    with home.entered():
+        digests = digests_by_day(run_tables(Workspace(dataset="own", data=str(folder), now="2024-12-01")).events)
+    return {day.date().isoformat(): digest_at(digests, day.date()) for day in DAYS.values()}
 
 
 def test_a_day_stands_at_its_end_and_leaves_the_values_of_today(

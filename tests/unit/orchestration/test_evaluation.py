@@ -19,6 +19,7 @@ from orchestration.drift import Drift
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from orchestration.evaluation import corpora_of
 from orchestration.holdout_window import Window
+from orchestration.seed_noise import SeedNoise
 from orchestration.verdict import judge as verdict_on
 from serving.gate.drift import Drifted, DriftLimits
 from serving.gate.latency import Latency
@@ -48,6 +49,7 @@ DRIFT = Drift(
     features={"user age": Drifted(index=0.9, chance=0.1)},
     profiles={"user age": Profile(rows=3, edges=(1.0, 2.0), counts={"0": 1, "1": 2})},
 )
+SEEDS = SeedNoise(versions=[1, 2], ranges={RECALL: [0.4, 0.5]})
 LATENCY = Latency(searches=100, p50_ms=[0.2, 0.1], p99_ms=[0.9, 0.5], machine="host (4 cores)")
 PARITY = Parity(users=100, features={"age": 0, "history_items": 7}, lists=2, k=20)
 
@@ -100,6 +102,7 @@ def test_an_evaluation_survives_its_json() -> None:
         parity=PARITY,
         sanity={TWO_TOWER: {"coverage": 0.5, "list_similarity": None}},
         drift=DRIFT,
+        seeds=SEEDS,
     )
     text = first.to_json()
     again = Evaluated.from_json(text)
@@ -109,6 +112,7 @@ def test_an_evaluation_survives_its_json() -> None:
     assert again.latency == LATENCY
     assert again.parity == PARITY
     assert again.drift == DRIFT
+    assert str(again.seeds) == str(SEEDS)
     assert again.sanity == first.sanity
     assert again.systems[TWO_TOWER].metrics == {RECALL: 0.5}
     assert again.systems[TWO_TOWER].intervals == {RECALL: (0.49, 0.51)}

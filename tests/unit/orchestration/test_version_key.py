@@ -35,7 +35,7 @@ class Inputs:
     parent: Parent | None = None
     code: str = "code"
 
-    def key(self, patch: pytest.MonkeyPatch) -> str:
+    def key(self, patch: pytest.MonkeyPatch, **more: bool) -> str:
         (self.root / "schema.json").write_text(self.schema.to_json())
         pl.DataFrame({"user_id": ["a", "b"]}).write_parquet(self.root / "events.parquet")
         patch.setattr(training, "code_digest", lambda: self.code)
@@ -43,7 +43,7 @@ class Inputs:
         source = Source(dataset="tiny", folder=self.root, **given | self.source)
         # Without a choice, which the default recipe alone has and which is in the key too.
         options = {"choice_seconds": 0.0} | self.options
-        return training.input_key(Workspace(dataset="tiny", **options), source, self.parent)
+        return training.input_key(Workspace(dataset="tiny", **options), source, self.parent, **more)
 
 
 def parent(kind: Training, version: int) -> Parent:
@@ -73,6 +73,15 @@ def test_what_decides_a_version_is_in_its_key(tmp_path: Path, monkeypatch: pytes
     assert len(set(keys.values())) == len(DECIDES), keys
     again = Inputs(tmp_path, options={"device": "cuda", "baselines": "all", "retrain": True})
     assert again.key(monkeypatch) == keys["nothing"]
+
+
+def test_trainings_that_differ_in_the_seed_alone_have_one_seedless_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {what: change(Inputs(tmp_path)).key(monkeypatch, any_seed=True) for what, change in DECIDES.items()}
+    assert keys["seed"] == keys["nothing"]
+    assert len(set(keys.values())) == len(DECIDES) - 1
+    assert keys["nothing"] != Inputs(tmp_path).key(monkeypatch)
 
 
 def test_other_code_has_other_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
