@@ -145,6 +145,13 @@ IN_AUTOMATION = [
         test=f"{REPLAY}::test_the_cheapest_strategy_is_chosen_that_none_beats",
     ),
     Mistake(
+        name="a training more where it has cost and shown nothing",
+        module="orchestration.replay.report",
+        right="list(found.strategies[::-1])",
+        wrong="list(found.strategies)",
+        test=f"{REPLAY}::test_a_single_night_asks_for_no_further_training",
+    ),
+    Mistake(
         name="features of the past that are too old by the clock",
         module="orchestration.staleness",
         right="if ages.newest and ages.features and ages.newest - ages.features > behind:",
