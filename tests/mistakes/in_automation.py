@@ -125,8 +125,8 @@ IN_AUTOMATION = [
     ),
     Mistake(
         name="other files taken for those of the replay",
-        module="orchestration.cli.replay",
-        right="data=str(data.resolve()) if data else None",
+        module="orchestration.replay.run",
+        right="data=str(Path(data).resolve()) if data else None",
         wrong="data=None",
         test=f"{HISTORY}::test_files_of_another_folder_are_another_replay",
     ),
@@ -143,6 +143,13 @@ IN_AUTOMATION = [
         right="seed=seed)[1] > 0",
         wrong="seed=seed)[0] > 0",
         test=f"{REPLAY}::test_the_cheapest_strategy_is_chosen_that_none_beats",
+    ),
+    Mistake(
+        name="a replay of a dataset that the home has never run",
+        module="orchestration.defs.replay",
+        right="if dataset not in noted:",
+        wrong="if not noted:",
+        test="tests/pipeline/test_replay_job.py::test_a_dataset_that_was_never_run_is_refused",
     ),
     Mistake(
         name="a training more where it has cost and shown nothing",
