@@ -21,6 +21,7 @@ from orchestration.defs import (
     new_data,
     refit,
     release,
+    replay,
     schedules,
     staleness,
     training,
@@ -31,12 +32,16 @@ from orchestration.reporting.terminal import terminal_logger
 from orchestration.workspace import Workspace
 
 defs = dg.Definitions(
-    assets=looks.dressed_assets([features, training, index, release, refit, updates, experiments]),
+    assets=[
+        *looks.dressed_assets([features, training, index, release, refit, updates, experiments]),
+        looks.dressed(replay.replay_report),
+    ],
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[
         automation.release_job,
         updates.update_job,
         backfill.training_days,
+        replay.replay_job,
         champion_jobs.promote_job,
         champion_jobs.rollback_job,
         cleanings.cleaning_job,

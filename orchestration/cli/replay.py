@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,34 +34,18 @@ def replay(
 
     Its table says how often to retrain. Ctrl-C keeps every finished night; the same command resumes.
     """
-    settings = prepare()
-    from feature_repo.utc import utc_time
-    from orchestration.replay.plan import ReplayPlan, check_name, whole_days
-    from orchestration.replay.plot import replay_figure
-    from orchestration.replay.report import find, report_data
-    from orchestration.replay.text import replay_markdown
-    from orchestration.replay.walk import replay as walk
-    from orchestration.workspace import Workspace, code_digest
+    prepare()
+    from orchestration.replay.run import PLOT, TABLE, Days, run_replay
+    from orchestration.workspace import Workspace
 
-    source = {"dataset": check_dataset(dataset or guess_dataset(data)), "data": data and str(data)}
-    options: dict[str, Any] = {"recipe": recipe, "choice_seconds": choice_seconds, "seed": seed}
-    workspace = Workspace(**{key: value for key, value in (source | options).items() if value is not None})
-    workspace.check()
-    plan = ReplayPlan(
-        start=utc_time("--from", start),
-        end=utc_time("--to", end),
-        every=whole_days("--every", every),
-        full=whole_days("--full", full),
-        workspace={"dataset": workspace.dataset, **options},
-        code=code_digest()[:12],
-        data=str(data.resolve()) if data else None,
+    workspace = Workspace(
+        dataset=check_dataset(dataset or guess_dataset(data)),
+        data=str(data) if data else None,
+        recipe=recipe,
+        choice_seconds=choice_seconds,
+        seed=seed,
     )
-    folder = settings.home / "replay" / check_name(name)
-    nights = walk(plan, workspace, folder, echo=lambda line: typer.echo(line, err=True))
-    found = find(nights)
-    result = report_data(found, seed=seed)
-    text = replay_markdown(source["dataset"] or "", plan, result)
-    (folder / "replay.md").write_text(f"{text}\n", encoding="utf-8")
-    if found.nights:
-        replay_figure(found, source["dataset"] or "").savefig(folder / "replay.png", dpi=120)
-    typer.echo(json.dumps(result, indent=1) if as_json else f"{text}\n\nin {folder}: replay.md, replay.png")
+    days = Days(start=start, end=end, every=every, full=full)
+    done = run_replay(workspace, days, name, echo=lambda line: typer.echo(line, err=True))
+    shown = json.dumps(done.data, indent=1) if as_json else f"{done.text}\n\nin {done.folder}: {TABLE}, {PLOT}"
+    typer.echo(shown)

@@ -119,7 +119,9 @@ def lead(one: Series, other: Series, *, seed: int) -> tuple[float, float, float]
 
 def choice(found: Found, *, seed: int) -> Series:
     """Cheapest strategy that none is better than by more than chance, from the cheapest on."""
-    order = sorted(found.strategies, key=lambda each: float(each.seconds.sum()))
+    # Of equal cost, which the first full night alone gives, the one first that retrains least.
+    order = list(found.strategies[::-1])
+    order.sort(key=lambda each: float(each.seconds.sum()))
     chosen = order[0]
     for each in order[1:]:
         if lead(each, chosen, seed=seed)[1] > 0:

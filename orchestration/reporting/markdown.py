@@ -32,7 +32,12 @@ def as_markdown(figure: Figure) -> str:
     """Embed a figure as an image: Dagster shows pictures in Markdown only."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=70)
-    return f"![plot](data:image/png;base64,{b64encode(buffer.getvalue()).decode()})"
+    return picture(buffer.getvalue())
+
+
+def picture(png: bytes) -> str:
+    """Embed a picture."""
+    return f"![plot](data:image/png;base64,{b64encode(png).decode()})"
 
 
 def bullets(reasons: Sequence[str]) -> str:

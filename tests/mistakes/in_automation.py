@@ -126,8 +126,8 @@ IN_AUTOMATION = [
     ),
     Mistake(
         name="other files taken for those of the replay",
-        module="orchestration.cli.replay",
-        right="data=str(data.resolve()) if data else None",
+        module="orchestration.replay.run",
+        right="data=str(Path(data).resolve()) if data else None",
         wrong="data=None",
         test=f"{HISTORY}::test_files_of_another_folder_are_another_replay",
     ),
@@ -144,6 +144,20 @@ IN_AUTOMATION = [
         right="seed=seed)[1] > 0",
         wrong="seed=seed)[0] > 0",
         test=f"{REPLAY}::test_the_cheapest_strategy_is_chosen_that_none_beats",
+    ),
+    Mistake(
+        name="a replay of a dataset that the home has never run",
+        module="orchestration.defs.replay",
+        right="if dataset not in noted:",
+        wrong="if not noted:",
+        test="tests/pipeline/test_replay_job.py::test_a_dataset_that_was_never_run_is_refused",
+    ),
+    Mistake(
+        name="a training more where it has cost and shown nothing",
+        module="orchestration.replay.report",
+        right="list(found.strategies[::-1])",
+        wrong="list(found.strategies)",
+        test=f"{REPLAY}::test_a_single_night_asks_for_no_further_training",
     ),
     Mistake(
         name="features of the past that are too old by the clock",

@@ -74,8 +74,8 @@ IN_DATA = [
     Mistake(
         name="parts of a log that begin where their own events begin",
         module="feature_repo.tables.parts",
-        right="yield feature_tables(part, entity, moments, since=since, log=log)",
-        wrong="yield feature_tables(part, entity, moments, since=since)",
+        right="found = feature_tables(part, entity, moments, since=since, log=log)",
+        wrong="found = feature_tables(part, entity, moments, since=since)",
         test=f"{TABLES}/test_parts.py::test_profiles_of_a_part_are_true_from_the_start_of_the_whole_log",
     ),
     Mistake(

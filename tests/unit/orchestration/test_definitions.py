@@ -8,11 +8,14 @@ import pytest
 from orchestration.definitions import defs
 from serving.gate.verdict import RuleKind
 
+APART = ("experiments", "updates", "replay")
+"""Groups that are no part of a release."""
+
 
 @pytest.fixture(scope="module")
 def specs() -> dict[str, dg.AssetSpec]:
     """Assets of a release by name."""
-    return {name: spec for name, spec in every_spec().items() if spec.group_name not in ("experiments", "updates")}
+    return {name: spec for name, spec in every_spec().items() if spec.group_name not in APART}
 
 
 def every_spec() -> dict[str, dg.AssetSpec]:
@@ -49,7 +52,7 @@ def test_every_asset_is_described_and_in_a_group() -> None:
 
 
 def test_reports_and_updates_are_no_part_of_a_release(specs: dict[str, dg.AssetSpec]) -> None:
-    assert every_spec().keys() - specs.keys() == {"experiment_reports", "id_update"}
+    assert every_spec().keys() - specs.keys() == {"experiment_reports", "id_update", "replay_report"}
     assert list(every_spec()["experiment_reports"].deps) == []
 
 

@@ -74,6 +74,10 @@ def test_the_cheapest_strategy_is_chosen_that_none_beats(full: float, update: fl
     assert data["choice"] == choice
 
 
+def test_a_single_night_asks_for_no_further_training() -> None:
+    assert report_data(find(nights_of(0.1, 0.1, noise=0.1, number=1)), seed=0)["choice"] == NEVER
+
+
 def test_each_strategy_pays_for_its_own_trainings() -> None:
     data = report_data(find(nights_of(0.1, 0.1, noise=0.1, refit=0.2)), seed=0)
     assert {name: row["seconds"] for name, row in data["systems"].items()} == {
