@@ -172,4 +172,11 @@ IN_AUTOMATION = [
         wrong="pl.col(ENTITY_TIME) <= moment",
         test=f"{DRIFT}::test_the_newest_row_that_was_known_counts",
     ),
+    Mistake(
+        name="runs of Kubernetes in the pod of the daemon",
+        module="orchestration.local.home",
+        right="if given is not None and found != given:",
+        wrong="if False:",
+        test="tests/unit/infra/test_run_launcher.py::test_the_home_of_each_of_dagsters_pods_has_the_file",
+    ),
 ]
