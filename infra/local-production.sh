@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Production on one machine, without containers: Postgres, Redis, an S3 server, the
-# service and the Dagster daemon, all on loopback and all from the same variables.
+# Production on one machine, without containers: Postgres, Redis, an S3 server, two workers
+# of the service and the Dagster daemon, all on loopback and all from the same variables.
 #
 #   infra/local-production.sh up             start all, release the dataset `tiny` once, until Ctrl-C
 #   infra/local-production.sh up services    start Postgres, Redis and S3 only, until Ctrl-C
@@ -8,13 +8,15 @@
 #   infra/local-production.sh env            print the variables: eval "$(infra/local-production.sh env)"
 #
 # Everything lies in $FOLDER. Ports and the dataset can be chosen by the variables below.
+# MILVUS, the milvus-server of an environment of its own (pip install milvus==2.3.5), starts it too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 FOLDER=$(realpath -m "${FOLDER:-.local-production}")
 PYTHON=${PYTHON:-.venv/bin/python}
 DATASET=${DATASET:-tiny}
 POSTGRES_PORT=${POSTGRES_PORT:-55432} REDIS_PORT=${REDIS_PORT:-56379} S3_PORT=${S3_PORT:-55000}
-SERVE_PORT=${SERVE_PORT:-8000}
+SERVE_PORT=${SERVE_PORT:-8000} SECOND_SERVE_PORT=${SECOND_SERVE_PORT:-8001}
+MILVUS=${MILVUS:-} MILVUS_PORT=${MILVUS_PORT:-59530}
 POSTGRES_BIN=${POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1 || true)}
 # Postgres refuses to run as root.
 AS_POSTGRES=()
@@ -31,6 +33,7 @@ export GATEHOUSE_ARTIFACTS='s3://gatehouse/artifacts' GATEHOUSE_DATA='s3://gateh
 export GATEHOUSE_ONLINE_STORE='{"type": "redis", "connection_string": "127.0.0.1:$REDIS_PORT"}'
 export MLFLOW_S3_ENDPOINT_URL='http://127.0.0.1:$S3_PORT' AWS_ENDPOINT_URL='http://127.0.0.1:$S3_PORT'
 export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
+${MILVUS:+export GATEHOUSE_MILVUS_URI='http://127.0.0.1:$MILVUS_PORT'}
 export DAGSTER_HOME='$FOLDER/home/dagster' NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 END
 }
@@ -98,6 +101,12 @@ start_objects() {
     "$PYTHON" -m infra.bucket load s3://gatehouse "$FOLDER/s3"
 }
 
+start_milvus() {
+    mkdir -p "$FOLDER/milvus"
+    start milvus "$MILVUS" --data "$FOLDER/milvus" --proxy-port "$MILVUS_PORT"
+    wait_for milvus curl -sf --noproxy '*' "http://127.0.0.1:$MILVUS_PORT/v1/vector/collections"
+}
+
 start_gatehouse() {
     # In the background: bash would end nothing before the run has ended by itself. The same
     # input makes no second version.
@@ -106,9 +115,12 @@ start_gatehouse() {
     wait $!
     rm "$FOLDER/pids/run"
     start serve "$PYTHON" -m orchestration.cli serve --dataset "$DATASET" --port "$SERVE_PORT"
+    # It leaves events to the consumer of the first.
+    start serve-second "$PYTHON" -m orchestration.cli serve --dataset "$DATASET" --port "$SECOND_SERVE_PORT" --no-consumer
     start dagster-daemon "$PYTHON" -m dagster._daemon run -m orchestration.definitions -d "$PWD"
     wait_for serve curl -sf --noproxy '*' "http://127.0.0.1:$SERVE_PORT/readyz"
-    echo "http://127.0.0.1:$SERVE_PORT serves $DATASET"
+    wait_for serve-second curl -sf --noproxy '*' "http://127.0.0.1:$SECOND_SERVE_PORT/readyz"
+    echo "http://127.0.0.1:$SERVE_PORT and http://127.0.0.1:$SECOND_SERVE_PORT serve $DATASET"
 }
 
 up() {
@@ -120,6 +132,7 @@ up() {
     note up $$
     start_databases
     start_objects
+    [ -z "$MILVUS" ] || start_milvus
     [ "${1:-}" = services ] || start_gatehouse
     echo "all work; Ctrl-C ends them"
     while sleep 1; do
@@ -146,10 +159,12 @@ end_all() {
     trap '' INT TERM HUP
     trap - EXIT
     end run TERM
+    end serve-second TERM
     end serve TERM
     end dagster-daemon TERM
     [ ! -f "$FOLDER/pids/s3" ] || "$PYTHON" -m infra.bucket save s3://gatehouse "$FOLDER/s3" || true
     end s3 TERM
+    end milvus INT
     end redis TERM
     end postgres INT # without waiting for clients
     rm -f "$FOLDER/pids/up"
@@ -168,5 +183,5 @@ case "${1:-}" in
     up) up "${2:-}" ;;
     down) down ;;
     env) variables ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

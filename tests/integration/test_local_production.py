@@ -1,4 +1,4 @@
-"""Production without containers: a release, an answer, a backup, the loss of everything, and the same answer."""
+"""Production without containers: two workers follow a release, and a backup brings everything back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,16 @@ from typing import Any
 import psutil
 import pytest
 
+from orchestration.cli.application import NOT_PROMOTED
 from tests.integration.online_servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 ROOT = Path(__file__).parents[2]
+CLI = "orchestration.cli"
 SCRIPT = ROOT / "infra" / "local-production.sh"
-START_SECONDS = 1200
+START_SECONDS, FOLLOW_SECONDS = 1200, 180
+WORKERS = ("SERVE_PORT", "SECOND_SERVE_PORT")
 NEEDED = ("redis-server", "redis-cli", "setpriv", "curl", "ps")
 PACKAGES = ("moto", "boto3", "psycopg", "dagster_postgres", "redis")
 
@@ -39,7 +42,7 @@ def production() -> Iterator[Mapping[str, str]]:
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_")}
-    ports = {name: str(free_port()) for name in ("POSTGRES_PORT", "REDIS_PORT", "S3_PORT", "SERVE_PORT")}
+    ports = {name: str(free_port()) for name in (*WORKERS, "POSTGRES_PORT", "REDIS_PORT", "S3_PORT")}
     # Another user, who does not see pytest's folders, starts Postgres in there.
     with tempfile.TemporaryDirectory() as root:
         Path(root).chmod(0o755)
@@ -83,18 +86,18 @@ def variables(production: Mapping[str, str]) -> dict[str, str]:
     return dict(line.split("=", 1) for line in shown.split("\0") if line)
 
 
-def ran(production: Mapping[str, str], *arguments: str) -> str:
+def ran(production: Mapping[str, str], *arguments: str, codes: Container[int] = (0,)) -> str:
     """Output of `python -m ARGUMENTS` with the variables of production."""
     command = [sys.executable, "-m", *arguments]
     ended = subprocess.run(command, env=variables(production), cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode in codes, ended.stderr
     return ended.stdout
 
 
-def answer(production: Mapping[str, str]) -> dict[str, Any]:
-    """Answer to a user. One read of the store may be too slow for its half second on a busy machine."""
+def answer(production: Mapping[str, str], worker: str = WORKERS[0]) -> dict[str, Any]:
+    """Answer of a worker to a user. One read of the store may be too slow for its half second on a busy machine."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    uri, end = f"http://127.0.0.1:{production['SERVE_PORT']}/v1/recommendations/u1?k=5", time.monotonic() + 60
+    uri, end = f"http://127.0.0.1:{production[worker]}/v1/recommendations/u1?k=5", time.monotonic() + 60
     while True:
         with opener.open(uri, timeout=60) as response:
             found: dict[str, Any] = json.loads(response.read())
@@ -106,7 +109,26 @@ def answer(production: Mapping[str, str]) -> dict[str, Any]:
 
 
 def releases(production: Mapping[str, str]) -> Any:
-    return json.loads(ran(production, "orchestration.cli", "releases", "--dataset", "tiny", "--json"))
+    return json.loads(ran(production, CLI, "releases", "--dataset", "tiny", "--json"))
+
+
+def wait_for_version(production: Mapping[str, str], version: int) -> None:
+    """Wait until every worker answers by a version."""
+    end = time.monotonic() + FOLLOW_SECONDS
+    while {answer(production, worker)["version"] for worker in WORKERS} != {version}:
+        assert time.monotonic() < end, f"not all workers serve version {version}"
+        time.sleep(1)
+
+
+def test_both_workers_follow_a_promotion_and_a_rollback(production: Mapping[str, str]) -> None:
+    with up(production):
+        assert answer(production, WORKERS[0]) == answer(production, WORKERS[1])
+        ran(production, CLI, "run", "--dataset", "tiny", "--seed", "1", codes=(0, NOT_PROMOTED))
+        # Of two seeds neither is better by more than chance.
+        ran(production, CLI, "promote", "2", "--dataset", "tiny", "--override", "both workers are to follow")
+        wait_for_version(production, 2)
+        ran(production, CLI, "rollback", "--dataset", "tiny")
+        wait_for_version(production, 1)
 
 
 def test_what_was_lost_is_restored(production: Mapping[str, str], tmp_path: Path) -> None:

@@ -201,4 +201,11 @@ IN_AUTOMATION = [
         wrong='), "")',
         test=f"{LATE}::test_a_late_event_reopens_the_days_that_knew_of_it_alone",
     ),
+    Mistake(
+        name="runs of Kubernetes in the pod of the daemon",
+        module="orchestration.local.home",
+        right="wanted = given",
+        wrong="wanted = None",
+        test="tests/unit/infra/test_run_launcher.py::test_the_home_of_each_of_dagsters_pods_has_the_file",
+    ),
 ]
