@@ -75,31 +75,29 @@ def test_what_was_built_before_there_was_a_bucket_comes_there(address: str, tmp_
     assert store.has(tmp_path / NAME)
 
 
-@pytest.mark.parametrize("uploaded", range(len(FILES) + 1))
-def test_a_killed_upload_is_not_taken_and_completed_later(address: str, tmp_path: Path, uploaded: int) -> None:
-    store, other = FolderStore(address, tmp_path / "first"), FolderStore(address, tmp_path / "second")
-    folder, writes = tmp_path / "first" / NAME, [0]
+def test_a_killed_upload_is_not_taken_and_completed_later(address: str, tmp_path: Path) -> None:
+    """Killed before each of its writes, the list of the folder included."""
+    for uploaded in range(len(FILES) + 1):
+        place, root = f"{address}{uploaded}", tmp_path / str(uploaded)
+        store, other = FolderStore(place, root / "first"), FolderStore(place, root / "second")
+        folder, client = root / "first" / NAME, store._client
+        left = iter(range(uploaded))
 
-    def counted(real: Any) -> Any:
-        def put(*arguments: Any, **named: Any) -> None:
-            writes[0] += 1
-            if writes[0] > uploaded:
-                raise KeyboardInterrupt
-            real(*arguments, **named)
+        def until_killed(real: Any, left: Iterator[int] = left) -> Any:
+            def put(*arguments: Any, **named: Any) -> None:
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                real(*arguments, **named)
 
-        return put
+            return put
 
-    client = store._client
-    with (
-        patch.multiple(client, upload_file=counted(client.upload_file), put_object=counted(client.put_object)),
-        pytest.raises(KeyboardInterrupt),
-    ):
-        fill(folder, write, store)
-    assert not other.has(tmp_path / "second" / NAME)
-    built = []
-    fill(tmp_path / "second" / NAME, lambda partial: (built.append(1), write(partial))[1], other)
-    assert built and content(tmp_path / "second" / NAME) == FILES
-    assert not fill(folder, refuse, store)  # the first home has it whole, and goes on
+        writes = {name: until_killed(getattr(client, name)) for name in ("upload_file", "put_object")}
+        with patch.multiple(client, **writes), pytest.raises(KeyboardInterrupt):
+            fill(folder, write, store)
+        assert not other.has(root / "second" / NAME)
+        assert fill(root / "second" / NAME, write, other)  # built there, since nothing whole is in the bucket
+        assert not fill(folder, refuse, store)  # the first home has it whole, and goes on
+        assert store.has(folder)
 
 
 def test_what_was_changed_is_not_taken(address: str, server: Any, tmp_path: Path) -> None:
