@@ -1,8 +1,12 @@
-"""What all tests share: beside each other, each worker computes on one thread."""
+"""What all tests share: beside each other, each worker computes on one thread; commits do not wait for the disk."""
 
 from __future__ import annotations
 
+import gc
 import os
+from pathlib import Path
+
+gc.disable()  # while 300 modules are imported, of which nothing is garbage: until `pytest_collection_finish`
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy, polars and torch are imported
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
@@ -12,3 +16,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy, polars and torch are im
 for name in ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR"):
     os.environ.pop(name, None)
 import prometheus_client  # noqa: E402, F401
+
+import tests.unflushed.sitecustomize  # noqa: E402, F401
+
+# The processes that tests start do the same, workers among them.
+ROOT = Path(__file__).parents[1]
+PYTHONPATH = [str(ROOT), str(ROOT / "tests" / "unflushed"), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.pathsep.join(PYTHONPATH).split(os.pathsep)))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, and look for it in what tests make, not in a million objects of modules."""
+    if not gc.isenabled():  # a run of named tests inside a test has been here before
+        gc.freeze()
+        gc.enable()

@@ -140,7 +140,8 @@ def _command_of(process: psutil.Process) -> list[str]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """Environment of a command on a home."""
-    own = {"GATEHOUSE_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    path = os.environ.get("PYTHONPATH", str(ROOT))  # tests have this repository in it, see tests/unflushed
+    own = {"GATEHOUSE_HOME": str(settings.home), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     if settings.online_store:
         own["GATEHOUSE_ONLINE_STORE"] = json.dumps(settings.online_store)
     return {**os.environ, **own}

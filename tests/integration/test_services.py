@@ -33,7 +33,6 @@ from tests.integration.serving_world import release_first_version
 
 pytestmark = pytest.mark.timeout(240)
 
-ROOT = Path(__file__).parents[2]
 UP = """
 import os, sys
 from orchestration.local.services import up
@@ -98,7 +97,7 @@ class Up:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     root = tmp_path_factory.mktemp("up")
-    environment = {**os.environ, "GATEHOUSE_HOME": str(root / "home"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "GATEHOUSE_HOME": str(root / "home"), "PYTHONUNBUFFERED": "1"}
     settings = Settings.from_environment(environment)
     build(settings, "built_in_the_folder")
     (root / "home" / "services.json").write_text('{"milvus": {"pid": 999999999, "uri": "http://127.0.0.1:1"}}')

@@ -40,7 +40,7 @@ def pairs(root: Path, artifacts: Path, seed: int, number: int) -> list[dict[str,
     prepare(root)
     command = (sys.executable, "-m", "tests.pipeline.two_commands", root, artifacts, seed, number)
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")} | {"POLARS_MAX_THREADS": "1"}
-    environment = {**os.environ, **threads, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **threads}
     done = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     first, *found = map(json.loads, done.stdout.splitlines())
