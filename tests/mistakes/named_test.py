@@ -15,7 +15,9 @@ from _pytest.runner import runtestprotocol
 from tests.mistakes.mistake import Mistake, put_in
 
 ROOT = Path(__file__).parents[2]
-QUIET = ("-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:logging")
+PLUGINS = ("cacheprovider", "logging", "threadexception", "unraisableexception")
+"""Plugins that are no help here: the last two search all memory for garbage, half a second for each file."""
+QUIET = ("-q", "--no-header", "--no-summary", *(f"-pno:{plugin}" for plugin in PLUGINS))
 MISSPELT = ("NameError", "UnboundLocalError", "SyntaxError", "ImportError", "DagsterInvalidDefinitionError")
 """Errors of a mistake that is badly written: any test notices those."""
 SOUND = "without a mistake"
@@ -40,11 +42,12 @@ class Named:
         self._found.append(f"{call.excinfo.typename}: {call.excinfo.value}")
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
-        self._run(item, SOUND)
-        for mistake in self.of_test[item.nodeid.partition("[")[0]]:
-            if mistake.name not in self.errors:  # a case of this test noticed it
-                with put_in(mistake):
-                    self._run(item, mistake.name)
+        of_test = self.of_test[item.nodeid.partition("[")[0]]
+        if left := [each for each in of_test if each.name not in self.errors]:  # a case noticed the others
+            self._run(item, SOUND)
+        for mistake in left:
+            with put_in(mistake):
+                self._run(item, mistake.name)
         return True
 
     def _run(self, item: pytest.Item, name: str) -> None:
