@@ -29,13 +29,25 @@ from training.update import extended, fit_update, update
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+class Folders(dict[str, Path]):
+    """Release by recipe, trained when it is first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+
+    def __missing__(self, name: str) -> Path:
+        self[name] = write_release(self._root / str(len(self)), RECIPES[name])
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: write_release(tmp_path_factory.mktemp("release") / "files", RECIPES[name]) for name in RECIPES}
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return Folders(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture(params=list(RECIPES))
-def released(folders: dict[str, Path], request: pytest.FixtureRequest) -> Released:
+def released(folders: Folders, request: pytest.FixtureRequest) -> Released:
     return read_release(folders[request.param])
 
 
@@ -118,7 +130,7 @@ def test_old_codes_stay_and_histories_know_the_same_items(released: Released) ->
     assert extended(released, items=[old[0], "x", "x"])[1].vocabularies["item_id"] == (*old, "x")
 
 
-def test_exported_towers_give_untouched_items_the_embeddings_they_had(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_exported_towers_give_untouched_items_the_embeddings_they_had(folders: Folders, tmp_path: Path) -> None:
     for name in ("batch norm, user ids", "behavioural vectors"):
         released = read_release(folders[name])
         data, *encoders = since(released)
@@ -166,7 +178,7 @@ def updated(
     )  # fmt: skip
 
 
-def test_an_update_from_frames_is_that_by_what_became_known_since(folders: dict[str, Path]) -> None:
+def test_an_update_from_frames_is_that_by_what_became_known_since(folders: Folders) -> None:
     """Late arrivals count; new interactions are weighed beside all earlier ones."""
     released = read_release(folders["batch norm, user ids"])
     tables, queries, items, positives = frames()
@@ -212,6 +224,6 @@ def test_an_update_gives_rows_to_items_that_the_release_knew_by_name_only(tmp_pa
     assert all(len(table) == len(rows) for table in result.model.tables)
 
 
-def test_nothing_since_is_refused(folders: dict[str, Path]) -> None:
+def test_nothing_since_is_refused(folders: Folders) -> None:
     with pytest.raises(InputError, match=r"no interaction became known between .* nothing to update by"):
         updated(read_release(folders["batch norm, user ids"]), since=CUT)
