@@ -3,8 +3,9 @@
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# Processes that run tests; each computes on one thread. 0: in this process, on all.
-WORKERS ?= 2
+# Processes that run tests, each computing on one thread: one more than two cores have, since tests wait for services
+# a third of the time. 0: in this process, on all.
+WORKERS ?= 3
 export GATEHOUSE_HOME ?= $(CURDIR)/.gatehouse
 
 SHELL := /bin/bash
