@@ -89,7 +89,7 @@ def again(home: Home, folder: Path, first: Chapter) -> Chapter:
 
 @pytest.fixture(scope="module")
 def challenger(home: Home, folder: Path, again: Chapter) -> Chapter:
-    return chapter(home, home.run(folder, retrain=True))
+    return chapter(home, home.light().run(folder, retrain=True))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def lose_online_features(home: Home) -> None:
 @pytest.fixture(scope="module")
 def shut(home: Home, folder: Path, gone_back: Chapter) -> Chapter:
     """A challenger before a gate that asks for more than anything can reach."""
-    return chapter(home, home.run(folder, seed=1, policy={"floors": {"all/recall@20": 0.99}}))
+    return chapter(home, home.light().run(folder, seed=1, policy={"floors": {"all/recall@20": 0.99}}))
 
 
 @pytest.fixture(scope="module")
