@@ -25,7 +25,7 @@ def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:
         file.write(yaml.safe_dump({"impressions": section}))
     asked = Mock(side_effect=with_impressions)
     with patch.object(untrained, "with_impressions", asked), patch.object(fit, "with_impressions", asked):
-        judged = home.run(folder, recipe="shown")
+        judged = home.light().run(folder, recipe="shown")
     kept = read_tables(judged.version.source).impressions
     assert kept is not None
     assert kept.height == in_vain.height
