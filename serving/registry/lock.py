@@ -69,7 +69,8 @@ class RegistryLock(Connection):
         try:
             self._client.create_registered_model(self.name, tags=tags)
         except MlflowException as error:
-            if error.error_code != TAKEN:
+            # Gone: another home had it, and gave it back before MLflow could say whose it was.
+            if error.error_code not in (TAKEN, GONE):
                 raise
             return False
         return True

@@ -109,3 +109,23 @@ def test_who_lost_the_lock_moves_nothing(
     lock = RegistryLock(homes[0], DATASET)
     assert lock.take() == "elsewhere"  # and the other's lock is left to it
     lock._delete()
+
+
+def test_a_lock_that_is_given_back_while_mlflow_looks_for_its_holder_is_taken_next(
+    homes: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    ours, theirs = (RegistryLock(each, DATASET) for each in homes)
+    assert theirs.take() is None
+    real = SqlAlchemyStore.get_registered_model
+
+    def late(store: SqlAlchemyStore, name: str) -> Any:
+        monkeypatch.undo()
+        theirs.give_back()
+        return real(store, name)
+
+    monkeypatch.setattr(SqlAlchemyStore, "get_registered_model", late)
+    assert ours.take() == "another home"
+    assert ours.take() is None
+    ours.give_back()

@@ -42,8 +42,8 @@ class Stopped:
 def stopped(home: Home, released: Released) -> Stopped:
     compute = features.feature_parts
 
-    def wrong(tables: Any, entity: Any, moments: Any) -> Iterator[dict[str, pl.DataFrame]]:
-        for made in compute(tables, entity, moments):
+    def wrong(tables: Any, entity: Any, moments: Any, **asked: Any) -> Iterator[dict[str, pl.DataFrame]]:
+        for made in compute(tables, entity, moments, **asked):
             yield corrupted(made) if "user_activity" in made else made
 
     before = serving(home)

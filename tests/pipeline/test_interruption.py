@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -132,7 +133,9 @@ def test_its_result_is_that_of_an_uninterrupted_run(home: Home, released: Releas
     assert pieced.metrics == whole.metrics
     assert pieced.verdict == whole.verdict
     assert pieced.items_fingerprint == whole.items_fingerprint
-    assert completed.path.read_text() == released.judged.path.read_text()
+    evaluations = [json.loads(judged.path.read_text()) for judged in (completed, released.judged)]
+    assert all(each.pop("latency") for each in evaluations)  # times of this machine
+    assert evaluations[0] == evaluations[1]
 
 
 def test_a_cut_off_promotion_is_refused(home: Home, completed: Judged) -> None:
