@@ -7,10 +7,17 @@ so that a champion waits for no computation, and a load that is killed has chang
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
+from feature_repo.datasets.canonical import Tables
 from feature_repo.errors import InputError
-from feature_repo.events.base import read_base
+from feature_repo.events.base import Base, read_base
+from feature_repo.events.forgotten import forgotten_since, without_users
+from feature_repo.events.log import EventLogError
 from feature_repo.schema import USER_ID, Entity, Schema
 from feature_repo.store.serving_state import seen_schema
 from serving.registry.sqlite import open_registry
@@ -122,23 +129,52 @@ def _load(settings: Settings, dataset: str, version: int, tell: Tell) -> None:
         tell: told what is loaded, and why it cannot be.
     """
     # A move that loads nothing does without Dagster and Feast, whose imports take seconds.
-    from feature_repo.tables.other_schema import under_schema
-    from orchestration.latest_features import compute_latest, compute_seen, store_of
+    from orchestration.latest_features import store_of
 
     try:
         schema = Schema.from_json(open_registry(settings, dataset).read_file(version, "schema.json"))
         base = read_base(settings.feast_home, dataset)
-        tables, folder = under_schema(base.tables, schema), base.folder.parent
         tell(f"the online features of version {version} are loaded first, as of {base.as_of}")
-        parts = [(schema, folder / f"online_{schema.digest}")]
-        compute_latest(settings, tables, base.as_of, parts[0][1])
-        if not schema.seen_items_may_return:
-            # Before the histories: an item that a user has just seen must not return meanwhile.
-            parts.insert(0, (seen_schema(dataset), folder / "online_seen"))
-            compute_seen(settings, tables.events, tables.users[USER_ID], base.as_of, parts[0][1])
+        parts = _computed(settings, schema, base)
         for each, computed in parts:
             store = store_of(settings, each)
             store.apply(computed, (Entity.USER,))
             store.load_online(Entity.USER, base.as_of)
-    except (InputError, LookupError, OSError, ValueError) as error:
+    except (InputError, LookupError, OSError, ValueError, EventLogError) as error:
         tell(f"the online features of version {version} stay as they are: {error}")
+
+
+def _computed(settings: Settings, schema: Schema, base: Base) -> list[tuple[Schema, Path]]:
+    """Compute user features of the newest data, unless they are there.
+
+    Args:
+        settings: the home.
+        schema: feature schema of the version.
+        base: the data.
+
+    Returns:
+        Schemas of what is loaded, in this order, with the folders of their tables.
+    """
+    from feature_repo.tables.other_schema import under_schema
+    from orchestration.latest_features import compute_latest, compute_seen
+
+    here = replace(settings, data=None)  # all that this takes is on this machine: it waits for no bucket
+    gone = _forgotten(settings, schema.dataset, base.tables)
+    tables = without_users(under_schema(base.tables, schema), gone)
+    # A run has left those of all users under the plain name.
+    end = "_without_" + hashlib.sha256("\n".join(gone).encode()).hexdigest()[:12] if gone else ""
+    latest, seen = (base.folder.parent / f"online_{name}{end}" for name in (schema.digest, "seen"))
+    compute_latest(here, tables, base.as_of, latest)
+    if schema.seen_items_may_return:
+        return [(schema, latest)]
+    compute_seen(here, tables.events, tables.users[USER_ID], base.as_of, seen)
+    # Before the histories: an item that a user has just seen must not return meanwhile.
+    return [(seen_schema(schema.dataset), seen), (schema, latest)]
+
+
+def _forgotten(settings: Settings, dataset: str, tables: Tables) -> list[str]:
+    """Users who were forgotten since a run made tables. EventLogError if the log cannot be read."""
+    if not settings.has_event_log(dataset):
+        return []
+    with closing(settings.open_event_log(dataset)) as log:
+        return forgotten_since(tables, log)

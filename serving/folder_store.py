@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ from urllib.parse import urlsplit
 
 LIST = ".list.json"
 """Suffix of the list of a folder's files."""
+FOLDER = re.compile(r"[^/]+/[0-9a-f]{12}")
+"""Name of a folder with all below it."""
+FILE = re.compile(rf"{FOLDER.pattern}/.*(/[0-9a-f]{{64}}|{re.escape(LIST)})")
+"""Name of an object that a store has written: no other is ever removed."""
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 60, 3
 
 
@@ -94,7 +100,7 @@ class FolderStore:
             target: an empty folder that its files are written to.
 
         Returns:
-            Whether it is there as a whole.
+            Whether it is there as a whole. A list without its files is removed, so that `keep` uploads them again.
 
         Raises:
             FolderStoreError: a file is not what was stored, or has a path outside.
@@ -104,8 +110,12 @@ class FolderStore:
         for relative, wanted in (files or {}).items():
             path = target / _inside(relative)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._named("read"):
-                self._client.download_file(self._bucket, self._key(name, wanted["sha256"]), str(path))
+            if not self._download(self._key(name, wanted["sha256"]), path):
+                with self._named("written"):
+                    self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+                shutil.rmtree(target)
+                target.mkdir()
+                return False
             got = _facts(path)
             if got != wanted:
                 raise FolderStoreError(
@@ -115,9 +125,9 @@ class FolderStore:
         return files is not None
 
     def folders(self, dataset: str) -> list[StoredFolder]:
-        """List the folders of a dataset, each with all folders below it."""
+        """List the folders of a dataset, each with all folders below it; what others have put there is left out."""
         found: dict[str, list[dict[str, Any]]] = {}
-        for each in self._objects(f"{dataset}/"):
+        for each in self._own(f"{dataset}/"):
             found.setdefault(each["Key"].removeprefix(self._prefix).split("/")[1], []).append(each)
         return [
             StoredFolder(
@@ -129,9 +139,11 @@ class FolderStore:
         ]
 
     def remove(self, folder: Path) -> None:
-        """Remove a folder with all below it; the lists go first."""
+        """Remove a folder of `folders` with all below it; the lists go first. ValueError for any other."""
         name = self._name(folder)
-        keys = [self._key(name), *(each["Key"] for each in self._objects(f"{name}/"))]
+        if not FOLDER.fullmatch(name):
+            raise ValueError(f"{name} is no folder of {self.address} that can be removed: wanted dataset/hash")
+        keys = [each["Key"] for each in self._own(f"{name}/")]
         for key in sorted(keys, key=lambda key: not key.endswith(LIST)):
             with self._named("written"):
                 self._client.delete_object(Bucket=self._bucket, Key=key)
@@ -159,6 +171,23 @@ class FolderStore:
                 raise
         found: dict[str, FileFacts] = json.loads(body)
         return found
+
+    def _download(self, key: str, path: Path) -> bool:
+        """Download an object, if it is there."""
+        from botocore.exceptions import ClientError
+
+        with self._named("read"):
+            try:
+                self._client.download_file(self._bucket, key, str(path))
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+                    raise
+                return False
+        return True
+
+    def _own(self, below: str) -> Iterator[dict[str, Any]]:
+        """Objects below a name, without those that this module has not written, such as the markers of a console."""
+        return (each for each in self._objects(below) if FILE.fullmatch(each["Key"].removeprefix(self._prefix)))
 
     def _objects(self, below: str) -> Iterator[dict[str, Any]]:
         with self._named("read"):

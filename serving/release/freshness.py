@@ -96,7 +96,8 @@ def check_loaded(settings: Settings, manifest: Manifest, schema: Schema) -> None
     Raises:
         ReleaseError: no service could read them.
     """
-    if loaded_for(settings, schema) is None and newest_load(settings, manifest.dataset):
+    lacks = any(loaded_for(settings, each) is None for each in needed_schemas(schema))
+    if lacks and newest_load(settings, manifest.dataset):
         raise ReleaseError(
             f"{manifest.dataset} version {manifest.version} could not answer: its online features were never loaded."
             " `gatehouse run` loads the features of every kept version, or says what its data lacks for them"
@@ -119,7 +120,8 @@ def check_fresh(settings: Settings, manifest: Manifest, schema: Schema) -> None:
     newest = newest_load(settings, manifest.dataset)
     if newest is None:
         return  # no run of this home has loaded features: nothing is older than another
-    found = loaded_for(settings, schema)
+    moments = [loaded_for(settings, each) for each in needed_schemas(schema)]
+    found = None if None in moments else min(each for each in moments if each)
     limit = timedelta(days=settings.features_behind_days)
     if found is not None and newest - found <= limit:
         return

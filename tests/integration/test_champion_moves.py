@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feature_repo.events.base import read_base
+from feature_repo.schema import USER_ID, Entity
 from feature_repo.store.store import Store
+from feature_repo.tables.other_schema import under_schema
 from orchestration.champion_moves import promote_on_purpose, roll_back
+from orchestration.forgetting import forget_users
+from orchestration.latest_features import compute_latest
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
 from serving.release.freshness import FeaturesBehindError, age_of
@@ -20,7 +26,8 @@ from serving.release.manifest import ReleaseError
 from serving.release.promotion import rollback
 from serving.settings import Settings
 from tests.integration.behind_world import FORMER, NEWER, TABLES, THEN, answers, before, computed, make_behind
-from tests.integration.release_world import DATASET
+from tests.integration.online_servers import free_port
+from tests.integration.release_world import DATASET, NOW
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +44,7 @@ def settings(world: Settings, tmp_path: Path) -> Any:
     for name in ("feast", "data"):
         shutil.rmtree(world.home / name)
         shutil.copytree(tmp_path / name, world.home / name)
+    shutil.rmtree(world.home / "events", ignore_errors=True)
     registry = Registry(world, DATASET)
     registry.set_champion(2)
     registry.set_model_tags({SERVED: "1 2"})
@@ -94,6 +102,26 @@ def test_without_the_data_it_is_refused_with_the_way_out(settings: Settings, tol
     assert open_registry(settings, DATASET).champion() == 2
     patient = replace(settings, features_behind_days=10)
     assert roll_back(patient, DATASET, tell=told.append).version == 1
+
+
+def test_a_user_who_was_forgotten_since_does_not_come_back(settings: Settings, told: list[str]) -> None:
+    """Though a run has left the features of all users in its folder."""
+    forgotten, base = TABLES.users[USER_ID][0], read_base(settings.feast_home, DATASET)
+    compute_latest(settings, under_schema(base.tables, FORMER), NOW, base.folder.parent / f"online_{FORMER.digest}")
+    with closing(settings.open_event_log(DATASET)) as log:
+        forget_users(settings, DATASET, log, [forgotten], now=NOW, dry_run=False)
+    assert roll_back(settings, DATASET, tell=told.append).version == 1
+    known = Store(FORMER, settings.feast_home).known_of_all(Entity.USER)  # in every schema, and that of the seen items
+    assert known == set(TABLES.users[USER_ID]) - {forgotten}
+    assert age_of(settings, FORMER) is None
+
+
+def test_a_bucket_that_is_away_keeps_nobody_from_going_back(
+    settings: Settings, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    assert roll_back(replace(settings, data="s3://nobodys/data"), DATASET, tell=told.append).version == 1
+    assert told == ["the online features of version 1 are loaded first, as of 2024-03-01 00:00:00"]
 
 
 def test_killed_during_the_load_nothing_has_moved(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

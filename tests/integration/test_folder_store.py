@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,6 +50,16 @@ def write(folder: Path) -> None:
     for name, content in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+
+
+def write_at_once(folder: Path) -> None:
+    assert list(folder.iterdir()) == [], "half of what was there is left"
+    write(folder)
+
+
+def named(word: str) -> str:
+    """Name of a folder as a run gives it."""
+    return hashlib.sha256(word.encode()).hexdigest()[:12]
 
 
 def refuse(_: Path) -> None:
@@ -157,19 +168,44 @@ def test_a_cleaning_keeps_what_a_version_or_a_run_needs(address: str, server: An
     artifacts = write_artifacts(tmp_path / "artifacts", schema())
     for number in (1, 2):
         with Registry(settings, DATASET).run("towers") as run:
-            assert run.register(artifacts, {INPUT_KEY: f"key{number}", DATA: f"of_v{number}"}) == number
+            assert run.register(artifacts, {INPUT_KEY: f"key{number}", DATA: named(f"of_v{number}")}) == number
     store = settings.folder_store
     assert store
     for name in ("of_v1", "of_v2", "of_the_run", "of_nobody"):
-        fill(settings.data_folder / DATASET / name / "source", write, store)
-    server.put_object(Bucket=BUCKET, Key=f"{address.partition(f'{BUCKET}/')[2]}/{DATASET}/killed/source/ab", Body=b"h")
+        fill(settings.data_folder / DATASET / named(name) / "source", write, store)
+    place, killed = f"{address.partition(f'{BUCKET}/')[2]}/{DATASET}", f"{named('killed')}/source/{'ab' * 32}"
+    # The others are no folder of any run: a marker of a console, and files that somebody keeps there.
+    others = ["", "raw/part.parquet", f"raw/{'ab' * 32}", f"{named('of_v1')}/notes.txt"]
+    for name in (killed, *others):
+        server.put_object(Bucket=BUCKET, Key=f"{place}/{name}", Body=b"h")
     with patch.dict(os.environ, GATEHOUSE_HOME=str(settings.home)):
-        Workspace(dataset=DATASET).note_begun(settings.data_folder / DATASET / "of_the_run")
+        Workspace(dataset=DATASET).note_begun(settings.data_folder / DATASET / named("of_the_run"))
     assert plan_cleaning(settings, DATASET, 1).stored == ()  # another home may be at work on any
     later = datetime.now(UTC) + AT_WORK + timedelta(minutes=1)
     plan = plan_cleaning(settings, DATASET, 1, later)
-    assert [each.name for each in plan.stored] == ["killed", "of_nobody", "of_v1"]
-    assert f"would remove folders of the bucket: {DATASET}/killed" in cleaning_text(plan, done=False)
+    assert {each.name for each in plan.stored} == set(map(named, ("killed", "of_nobody", "of_v1")))
+    assert f"would remove folders of the bucket: {DATASET}/{plan.stored[0].name}" in cleaning_text(plan, done=False)
     clean(settings, plan, later)
-    assert [each.path.name for each in store.folders(DATASET)] == ["of_the_run", "of_v2"]
+    assert {each.path.name for each in store.folders(DATASET)} == {named("of_the_run"), named("of_v2")}
     assert plan_cleaning(settings, DATASET, 1, later).stored == ()
+    left = {
+        each["Key"].removeprefix(f"{place}/")
+        for each in server.list_objects_v2(Bucket=BUCKET, Prefix=place)["Contents"]
+    }
+    assert {name for name in left if not name.startswith((named("of_the_run"), named("of_v2")))} == set(others)
+
+
+@pytest.mark.parametrize("name", ["shop", "shop/raw", "shop/0123456789ab/source", "0123456789ab"])
+def test_only_a_folder_of_a_dataset_is_removed(address: str, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="wanted dataset/hash"):
+        FolderStore(address, tmp_path).remove(tmp_path / name)
+
+
+def test_a_list_without_its_files_is_made_again(address: str, server: Any, tmp_path: Path) -> None:
+    fill(tmp_path / "first" / NAME, write, FolderStore(address, tmp_path / "first"))
+    prefix = f"{address.removeprefix(f's3://{BUCKET}/')}/{NAME.as_posix()}/"
+    for each in server.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"][1:]:
+        server.delete_object(Bucket=BUCKET, Key=each["Key"])
+    assert fill(tmp_path / "second" / NAME, write_at_once, FolderStore(address, tmp_path / "second"))
+    assert not fill(tmp_path / "third" / NAME, refuse, FolderStore(address, tmp_path / "third"))
+    assert content(tmp_path / "third" / NAME) == FILES

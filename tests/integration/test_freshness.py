@@ -84,3 +84,9 @@ def test_a_version_without_features_is_refused_where_others_have_some(settings: 
         promote(there, DATASET, 2, features=check_fresh)
     with pytest.raises(ReleaseError, match=r"version 2 could not answer: .*never loaded"):
         promote(there, DATASET, 2, features=check_loaded)
+    load(there, NEWER, NOW)  # without the items that each user has seen, it could answer nobody
+    for rule in (check_fresh, check_loaded):
+        with pytest.raises(ReleaseError, match=r"version 2 .*never loaded"):
+            promote(there, DATASET, 2, features=rule)
+    load(there, seen_schema(DATASET), NOW)
+    assert promote(there, DATASET, 2, features=check_fresh).version == 2

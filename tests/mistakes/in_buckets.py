@@ -36,4 +36,18 @@ IN_BUCKETS = [
         wrong="pass",
         test=f"{STORE}::test_a_bucket_that_is_not_there_is_named_before_anything_is_read",
     ),
+    Mistake(
+        name="files of others cleaned away",
+        module="serving.folder_store",
+        right=' if FILE.fullmatch(each["Key"].removeprefix(self._prefix)))',
+        wrong=")",
+        test=f"{STORE}::test_a_cleaning_keeps_what_a_version_or_a_run_needs",
+    ),
+    Mistake(
+        name="an input blocked by a lost file",
+        module="serving.folder_store",
+        right='if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):',
+        wrong="if True:",
+        test=f"{STORE}::test_a_list_without_its_files_is_made_again",
+    ),
 ]

@@ -83,9 +83,23 @@ IN_SURVIVAL = [
     Mistake(
         name="a rollback that leaves what users have seen old",
         module="orchestration.champion_moves",
-        right="if not schema.seen_items_may_return:",
-        wrong="if False:",
+        right="    if schema.seen_items_may_return:",
+        wrong="    if True:",
         test=f"{FIRST}::test_the_champion_gone_back_to_answers_by_the_newest_data",
+    ),
+    Mistake(
+        name="a forgotten user brought back by a rollback",
+        module="orchestration.champion_moves",
+        right="gone = _forgotten(settings, schema.dataset, base.tables)",
+        wrong="gone: list[str] = []",
+        test=f"{FIRST}::test_a_user_who_was_forgotten_since_does_not_come_back",
+    ),
+    Mistake(
+        name="a rollback that waits for a bucket",
+        module="orchestration.champion_moves",
+        right="here = replace(settings, data=None)",
+        wrong="here = settings",
+        test=f"{FIRST}::test_a_bucket_that_is_away_keeps_nobody_from_going_back",
     ),
     Mistake(
         name="a promotion during the load of a rollback undone",

@@ -10,7 +10,7 @@ from unittest.mock import Mock, patch
 import pytest
 import yaml
 
-from orchestration.local.home import prepare_home
+from orchestration.local.home import DAGSTER_YAML, prepare_home
 from serving.settings import DAGSTER_STORAGE, Settings
 from tests.unit.infra.test_kubernetes import FOLDER, KUSTOMIZATION, VERSION, by_name, check_container
 
@@ -106,6 +106,29 @@ def test_the_home_of_each_of_dagsters_pods_has_the_file(tmp_path: Path, monkeypa
     for given in ({}, {"GATEHOUSE_DAGSTER_YAML": str(INSTANCE)}, {}):  # a pod without the file changes nothing
         prepare_home(Settings.from_environment({**variables, **given}))
     assert (tmp_path / "dagster" / "dagster.yaml").read_text() == INSTANCE.read_text()
+
+
+def test_ticks_are_kept_as_long_as_in_any_home() -> None:
+    assert (
+        yaml.safe_load(INSTANCE.read_text(encoding="utf-8"))["retention"] == yaml.safe_load(DAGSTER_YAML)["retention"]
+    )
+
+
+def test_a_run_in_a_pod_of_its_own_is_not_marked_as_failed() -> None:
+    """`gatehouse run` in a CronJob has no job of the launcher, and a launched one whose job is gone has failed."""
+    pytest.importorskip("dagster_k8s", reason="requirements-dev.lock")
+    from dagster import DagsterRun
+    from dagster._core.launcher.base import WorkerStatus
+
+    from orchestration.kubernetes import RunLauncher
+
+    config = yaml.safe_load(INSTANCE.read_text(encoding="utf-8"))["run_launcher"]
+    assert (config["module"], config["class"]) == (RunLauncher.__module__, RunLauncher.__name__)
+    launcher = RunLauncher.__new__(RunLauncher)
+    assert launcher.check_run_worker_health(DagsterRun(job_name="release_job")).status is WorkerStatus.RUNNING
+    launched = Mock(spec=DagsterRun, remote_job_origin=Mock())
+    with patch("dagster_k8s.K8sRunLauncher.check_run_worker_health", return_value="asked of the cluster"):
+        assert launcher.check_run_worker_health(launched) == "asked of the cluster"
 
 
 def test_its_account_may_do_what_the_launcher_does_and_no_more() -> None:
