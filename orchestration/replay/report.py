@@ -67,7 +67,7 @@ def find(nights: Sequence[Night]) -> Found:
             name=each.name,
             values=_values([nights[t].measured(served[each.name][t]) for t in counts]),
             # A night that does not count is paid for all the same, with the next one that does.
-            seconds=_paid([night.seconds * each.trains(t, night) for t, night in enumerate(nights)], counts),
+            seconds=_paid([each.pays(t, night) for t, night in enumerate(nights)], counts),
         )
         for each in strategies
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -53,6 +55,7 @@ def nights_of(full: float, update: float, *, noise: float, refit: float | None =
                 champion=t + 1,
                 refitted=1000 + last if refit is not None and is_full else None,
                 seconds=100.0 if is_full else 10.0,
+                refit_seconds=30.0 if refit is not None and is_full else 0.0,
                 metrics={name: {"all/recall@20": value, "all/ndcg@20": value} for name, value in metrics.items()},
                 users=100,
             )
@@ -83,8 +86,8 @@ def test_each_strategy_pays_for_its_own_trainings() -> None:
     assert {name: row["seconds"] for name, row in data["systems"].items()} == {
         FULL_AND_UPDATES: 4 * 100.0 + 24 * 10.0,
         FULL_AND_REFIT: 400.0,
-        FULL_ONLY: 400.0,
-        NEVER: 100.0,
+        FULL_ONLY: 4 * 70.0,
+        NEVER: 70.0,
         "personal_frequency": 0.0,
     }
 
@@ -93,6 +96,8 @@ def test_refits_are_a_strategy_where_there_are_any() -> None:
     data = report_data(find(nights_of(0.2, 0.0, noise=0.1, refit=0.3)), seed=0)
     assert data["choice"] == FULL_AND_REFIT
     assert FULL_AND_REFIT not in report_data(find(nights_of(0.2, 0.0, noise=0.1)), seed=0)["systems"]
+    of_updates = [replace(n, refitted=None if n.kind == "full" else n.version) for n in nights_of(0.2, 0.0, noise=0.1)]
+    assert FULL_AND_REFIT not in report_data(find(of_updates), seed=0)["systems"]
 
 
 def test_a_failed_training_serves_nobody_and_is_paid_for() -> None:
@@ -141,6 +146,16 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert records.read(night.moment) is None
     records.write(night)
     assert records.read(night.moment) == night
+
+
+def test_a_record_of_before_refits_were_timed_is_read(tmp_path: Path) -> None:
+    records, night = Records(tmp_path), nights_of(0.1, 0.1, noise=0.1, refit=0.1)[0]
+    records.write(night)
+    [path] = (tmp_path / "nights").iterdir()
+    former = json.loads(path.read_text())
+    del former["refit_seconds"]
+    path.write_text(json.dumps(former))
+    assert records.read(night.moment) == replace(night, refit_seconds=0.0)
 
 
 def test_a_night_that_is_begun_again_keeps_what_it_began(tmp_path: Path) -> None:
