@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,23 @@ def test_the_cheapest_strategy_is_chosen_that_none_beats(full: float, update: fl
     """Nights differ far more than versions, but all versions of a night alike."""
     data = report_data(find(nights_of(full, update, noise=noise)), seed=0)
     assert data["choice"] == choice
+
+
+@pytest.mark.parametrize("found", [[0.0] * 28, [0.0] * 27 + [0.001]])
+def test_a_first_version_that_finds_nothing_is_beaten(found: list[float]) -> None:
+    """Nothing is divided by what it finds on nights that were drawn by chance."""
+    nights = nights_of(0.2, 0.0, noise=0.1)
+    for t, (night, value) in enumerate(zip(nights, found, strict=True)):
+        zeros = {name: {"all/recall@20": 0.0} for name in night.metrics} if t < 7 else {}  # it alone, or its updates
+        night.metrics.update(zeros | {"v1": {"all/recall@20": value}})
+    data = report_data(find(nights), seed=0)
+    assert data["choice"] == FULL_ONLY
+    json.dumps(data, allow_nan=False)
+    assert data["by week"][0]["share"] is None
+    row = data["systems"][FULL_ONLY]
+    assert row["beside never retrained"] is None and row["difference"][1] > 0.1
+    text = replay_markdown("shop", PLAN, data)
+    assert "nan" not in text and "inf" not in text and "That is +0.1" in text
 
 
 def test_a_single_night_asks_for_no_further_training() -> None:
@@ -168,6 +186,25 @@ def test_a_longer_replay_goes_on_and_another_one_is_refused(tmp_path: Path) -> N
     keep_plan(ReplayPlan(**{**vars(PLAN), "end": START + timedelta(days=50)}), tmp_path)
     with pytest.raises(InputError, match=r"full: 7, now 14.*--name"):
         keep_plan(ReplayPlan(**{**vars(PLAN), "full": 14}), tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"policy": "b"}, {"variables": {"GATEHOUSE_SEARCH": "milvus"}}])
+def test_nights_of_another_policy_are_no_part_of_the_replay(tmp_path: Path, change: dict[str, Any]) -> None:
+    plan = replace(PLAN, policy="a")
+    keep_plan(plan, tmp_path)
+    with pytest.raises(InputError, match="another replay"):
+        keep_plan(replace(plan, **change), tmp_path)
+
+
+def test_a_plan_of_before_policies_were_noted_goes_on(tmp_path: Path) -> None:
+    keep_plan(PLAN, tmp_path)
+    path = tmp_path / "replay.json"
+    former = json.loads(path.read_text())
+    del former["policy"], former["variables"]
+    path.write_text(json.dumps(former))
+    keep_plan(replace(PLAN, policy="a"), tmp_path)
+    with pytest.raises(InputError, match="full: 7, now 14"):
+        keep_plan(replace(PLAN, policy="a", full=14), tmp_path)
 
 
 @pytest.mark.parametrize(
