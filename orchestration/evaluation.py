@@ -50,7 +50,7 @@ CORE_USERS = 10
 INDEX_K = 100
 """List length of the index recall, or the number of reranked candidates if that is larger."""
 MAX_USERS = 50_000
-"""Users that are evaluated; of more, a seeded sample of this size."""
+"""Users that are evaluated; of more, a sample of this size, the same for every seed."""
 
 
 def evaluate_version(
@@ -78,11 +78,11 @@ def evaluate_version(
         baselines: names of the baselines to measure.
         seed: random seed of samples, resamples and baselines.
         log: told what is done next.
-        max_users: users that are evaluated at most; of more, a seeded sample.
+        max_users: users that are evaluated at most; of more, a sample.
         fields: fields by whose values slices are compared.
         windows: consecutive windows of the hold-out that are compared; 0 for none.
     """
-    window = Window.of(value, tables, seed=seed, max_users=max_users)
+    window = Window.of(value, tables, max_users=max_users)
     registry = Registry(settings, value.version.source.dataset)
     towers = ModelBundle.from_folder(registry.download(value.version.version))
     user_QD = towers.user.embed(window.asked)

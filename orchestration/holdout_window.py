@@ -22,6 +22,9 @@ from training.evaluation.windows import windows_of
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+SAMPLE_SEED = 0
+"""Seed of the sample of users."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Window:
@@ -55,10 +58,10 @@ class Window:
         return replace(slices_of(fields, tables.schema, self.asked, self.corpus, self.holdout), windows=parts)
 
     @classmethod
-    def of(cls, value: Index, tables: Tables, *, seed: int, max_users: int) -> Window:
+    def of(cls, value: Index, tables: Tables, *, max_users: int) -> Window:
         """Window after the cut of a version.
 
-        Of more than `max_users` users, a seeded sample.
+        Of more than `max_users` users, a sample: the same for every seed of a run, whose versions are compared.
         """
         source, frames = value.version.source, value.version.frames
         users = at(pl.scan_parquet(frames / "queries.parquet"), source.cut)
@@ -66,7 +69,7 @@ class Window:
         ids = users[USER_ID], corpus[ITEM_ID]
         holdout = temporal_holdout(
             tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return
-        ).sampled(max_users, seed=seed)
+        ).sampled(max_users, seed=SAMPLE_SEED)
         before = Log.before(tables.events, *ids, source.cut)
         asked = asked_at(users[holdout.users_Q], source.cut)
         return cls(holdout=holdout, asked=asked, corpus=corpus, before=before)

@@ -83,9 +83,11 @@ def check_snapshots(source: Source, parent: Parent | None) -> None:
     """
     since = since_of(parent)
     if source.since is not None and (since is None or since < source.since):
+        needed = "all" if since is None else f"those since {since}"
+        cause = "" if since is None else "its base is not the one that the run began with, as after a rollback: "
         raise RuntimeError(
             f"the user snapshots of this run are those since {source.since}, for an update, and this training needs "
-            f"{'all' if since is None else f'those since {since}'}: materialise all assets in one run (`gatehouse run`)"
+            f"{needed}: {cause}materialise all assets in one run (`gatehouse run`)"
         )
 
 

@@ -65,11 +65,18 @@ def measure_latency(
             corpus.searcher.search(user_1D, k, allowed_N, dropped)
             seconds_RS[number, n] = time.perf_counter() - start
     p50_R, p99_R = np.percentile(1000 * seconds_RS[1:], [50, 99], axis=1)
-    return Latency(searches=len(asked), p50_ms=p50_R.tolist(), p99_ms=p99_R.tolist(), machine=machine())
+    return Latency(
+        searches=len(asked), p50_ms=p50_R.tolist(), p99_ms=p99_R.tolist(), machine=machine(), is_busy=is_busy()
+    )
 
 
 def _dropped(seen: csr_array | None, row: int, served_of: np.ndarray) -> Dropped:
     return Dropped() if seen is None else dropped_pairs(seen[row : row + 1], served_of)
+
+
+def is_busy() -> bool:
+    """Whether more wanted to run in the last minute than there are cores; unknown on Windows, which counts as no."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 def machine() -> str:

@@ -10,8 +10,14 @@ from pathlib import Path
 from orchestration.local.home import prepare_home
 from serving.settings import Settings
 
-KEPT = {"GATEHOUSE_POLICY", "GATEHOUSE_FEATURES_BEHIND_DAYS", "GATEHOUSE_SEARCH", "GATEHOUSE_TEXT_ENCODERS"}
+POLICY = "GATEHOUSE_POLICY"
+KEPT = {POLICY, "GATEHOUSE_FEATURES_BEHIND_DAYS", "GATEHOUSE_SEARCH", "GATEHOUSE_TEXT_ENCODERS"}
 """Variables that decide what a run does; all others name services, or tell people."""
+
+
+def kept_variables() -> dict[str, str]:
+    """Variables that decide what a run does and are set, without the policy, whose text decides."""
+    return {name: os.environ[name] for name in sorted(KEPT - {POLICY}) if os.environ.get(name)}
 
 
 @contextmanager

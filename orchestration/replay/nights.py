@@ -11,6 +11,7 @@ from pathlib import Path
 from feature_repo.errors import InputError
 from orchestration.asset_values import Judged
 from orchestration.cleaning import clean, plan_cleaning
+from orchestration.local.home import dagster_instance
 from orchestration.pipeline import CheckError, run_pipeline
 from orchestration.replay.plan import ReplayPlan
 from orchestration.replay.record import FULL, UPDATE, Night, Records
@@ -19,6 +20,8 @@ from serving.registry import Registry
 from serving.release.manifest import read
 from serving.settings import Settings
 
+REFIT = "refit"
+"""Step of the refit."""
 KEEP = 2
 """Newest versions that stay in the home, beside the champion."""
 
@@ -76,7 +79,18 @@ def run_night(
         champion=registry.champion(),
         refitted=refitted,
         seconds=seconds,
+        refit_seconds=_refit_seconds(),
     )
+
+
+def _refit_seconds() -> float:
+    """Seconds of the refit in the run that is over, which is the newest: nothing else runs in this home."""
+    with dagster_instance() as instance:
+        run = instance.get_run_records(limit=1)[0].dagster_run.run_id
+        [step] = instance.get_run_step_stats(run, [REFIT])
+    if step.start_time is None or step.end_time is None:
+        raise RuntimeError(f"Dagster's run {run} has passed, and its step {REFIT} has no times")
+    return step.end_time - step.start_time
 
 
 def _refitted(registry: Registry, judged: Judged) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class ReplayPlan:
     """Hash of the code that trains."""
     data: str | None = None
     """Folder of the files that the history was read from; None for a dataset that is named alone."""
+    policy: str = ""
+    """Hash of the gate's policy."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Other variables of the environment that decide what a night does."""
 
     def __post_init__(self) -> None:
         for name, moment in (("--from", self.start), ("--to", self.end)):
@@ -96,7 +100,7 @@ def keep_plan(plan: ReplayPlan, folder: Path) -> None:
         write_text(path, json.dumps(noted, indent=1))
         return
     former = json.loads(path.read_text(encoding="utf-8"))
-    # A longer one goes on where the shorter one has ended.
-    if different := [name for name in noted if name != "end" and noted[name] != former.get(name)]:
-        told = "; ".join(f"{name}: {former.get(name)}, now {noted[name]}" for name in different)
+    # A longer one goes on where the shorter one has ended. A plan of before lacks what was not noted then.
+    if different := [name for name in former if name != "end" and noted.get(name) != former[name]]:
+        told = "; ".join(f"{name}: {former[name]}, now {noted.get(name)}" for name in different)
         raise InputError(f"{folder} holds another replay ({told}): give this one another --name")

@@ -32,6 +32,8 @@ class Night:
     """Reason why there is no version, if so."""
     seconds: float = 0.0
     """Seconds of the run."""
+    refit_seconds: float = 0.0
+    """Seconds of its refit among them; 0 in records of before they were measured."""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     """Metrics on the next interval, by `v{version}` and baseline; empty where nobody was active."""
     users: int = 0

@@ -5,6 +5,7 @@ Legend: S strategies, T nights, R resamples.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def find(nights: Sequence[Night]) -> Found:
             name=each.name,
             values=_values([nights[t].measured(served[each.name][t]) for t in counts]),
             # A night that does not count is paid for all the same, with the next one that does.
-            seconds=_paid([night.seconds * each.trains(t, night) for t, night in enumerate(nights)], counts),
+            seconds=_paid([each.pays(t, night) for t, night in enumerate(nights)], counts),
         )
         for each in strategies
     ]
@@ -99,8 +100,12 @@ def _paid(seconds: Sequence[float], counts: Sequence[int]) -> np.ndarray:
     return np.diff(ends, prepend=0.0)
 
 
-def lead(one: Series, other: Series, *, seed: int) -> tuple[float, float, float]:
-    """Relative difference of two systems in the main metric, with its 95 % interval over nights.
+Interval = tuple[float, float, float]
+"""A value with both ends of its 95 % interval over nights."""
+
+
+def lead(one: Series, other: Series, *, seed: int) -> tuple[Interval, Interval | None]:
+    """Difference of two systems in the main metric, absolute and relative.
 
     Args:
         one: the system.
@@ -108,13 +113,18 @@ def lead(one: Series, other: Series, *, seed: int) -> tuple[float, float, float]
         seed: random seed of the bootstrap.
 
     Returns:
-        Difference as a share of the other's value, and both ends of the interval.
+        Difference, and the difference as a share of the other's value; None where that may be 0 by chance.
     """
     a_T, b_T = one.quality, other.quality
     rows_RT = np.random.default_rng(seed).integers(0, len(a_T), (RESAMPLES, len(a_T)))
-    ratios_R = a_T[rows_RT].mean(axis=1) / b_T[rows_RT].mean(axis=1) - 1
-    low, high = np.percentile(ratios_R, [2.5, 97.5])
-    return float(a_T.mean() / b_T.mean() - 1), float(low), float(high)
+    a_R, b_R = a_T[rows_RT].mean(axis=1), b_T[rows_RT].mean(axis=1)
+    difference = _interval(a_T.mean() - b_T.mean(), a_R - b_R)
+    return difference, _interval(a_T.mean() / b_T.mean() - 1, a_R / b_R - 1) if (b_R > 0).all() else None
+
+
+def _interval(value: float, resampled_R: np.ndarray) -> Interval:
+    low, high = np.percentile(resampled_R, [2.5, 97.5])
+    return float(value), float(low), float(high)
 
 
 def choice(found: Found, *, seed: int) -> Series:
@@ -124,21 +134,28 @@ def choice(found: Found, *, seed: int) -> Series:
     order.sort(key=lambda each: float(each.seconds.sum()))
     chosen = order[0]
     for each in order[1:]:
-        if lead(each, chosen, seed=seed)[1] > 0:
+        # Of the difference itself: beside a version that finds nothing there is no share.
+        (_, low, _), _ = lead(each, chosen, seed=seed)
+        if low > 0:
             chosen = each
     return chosen
 
 
-def ages(found: Found) -> list[tuple[int, int, float]]:
-    """Week since the first night, nights, and quality of the never retrained version as a share of the best there."""
+def ages(found: Found) -> list[tuple[int, int, float | None]]:
+    """Week since the first night, nights, and quality of the never retrained version as a share of the best there.
+
+    None where none finds anything.
+    """
     never = next(each for each in found.strategies if each.name == NEVER)
     others = [each.quality for each in found.strategies if each.name != NEVER]
     best_T = np.max(others, axis=0) if others else never.quality
     weeks_T = np.array([(night.moment - found.nights[0].moment).days // WEEK for night in found.nights], dtype=int)
-    rows = []
+    rows: list[tuple[int, int, float | None]] = []
     for week in np.unique(weeks_T):
         inside = weeks_T == week
-        rows.append((int(week) + 1, int(inside.sum()), float(never.quality[inside].mean() / best_T[inside].mean())))
+        best = best_T[inside].mean()
+        share = float(never.quality[inside].mean() / best) if best > 0 else None
+        rows.append((int(week) + 1, int(inside.sum()), share))
     return rows
 
 
@@ -148,10 +165,11 @@ def report_data(found: Found, *, seed: int) -> dict[str, Any]:
     systems = [*found.strategies, *([found.baseline] if found.baseline else [])]
     rows = {}
     for each in systems if found.nights else []:
-        difference, low, high = lead(each, never, seed=seed)
+        difference, share = lead(each, never, seed=seed)
         rows[each.name] = {
-            **{metric: each.mean(metric) for metric in each.values},
-            "beside never retrained": [difference, low, high],
+            **{metric: value if math.isfinite(value := each.mean(metric)) else None for metric in each.values},
+            "beside never retrained": share,
+            "difference": difference,
             "nights better": int((each.quality > never.quality).sum()),
             "seconds": float(each.seconds.sum()),
         }

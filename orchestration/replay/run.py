@@ -10,11 +10,13 @@ from typing import Any
 from feature_repo.utc import utc_time
 from feature_repo.whole_file import write_text
 from orchestration.replay import walk as walking
+from orchestration.replay.home import kept_variables
 from orchestration.replay.plan import ReplayPlan, check_name, whole_days
 from orchestration.replay.plot import replay_figure
 from orchestration.replay.report import find, report_data
 from orchestration.replay.text import answer, replay_markdown
 from orchestration.workspace import Workspace, code_digest
+from serving.gate.policy_file import read_policy
 
 TABLE, PLOT = "replay.md", "replay.png"
 
@@ -68,6 +70,8 @@ def run_replay(workspace: Workspace, days: Days, name: str, *, echo: Callable[[s
         workspace={"dataset": workspace.dataset, **options},
         code=code_digest()[:12],
         data=str(Path(data).resolve()) if data else None,
+        policy=read_policy(workspace.settings.gate_policy).sha256[:12],
+        variables=kept_variables(),
     )
     folder = workspace.settings.home / "replay" / check_name(name)
     nights = walking.replay(plan, workspace, folder, echo=echo)

@@ -15,8 +15,8 @@ class Strategy:
     name: str
     serves: Callable[[Sequence[Night]], int | None]
     """Version that serves after these nights; None for none."""
-    trains: Callable[[int, Night], bool]
-    """Whether it pays for a night, by the number and record of it."""
+    pays: Callable[[int, Night], float]
+    """Seconds that it pays of a night, by the number and record of it."""
 
 
 def _champion(nights: Sequence[Night]) -> int | None:
@@ -39,6 +39,10 @@ def _first(nights: Sequence[Night]) -> int | None:
     return next((each.version for each in nights if each.kind == FULL and each.outcome == "passed"), None)
 
 
+def _without_refit(night: Night) -> float:
+    return night.seconds - night.refit_seconds
+
+
 FULL_AND_UPDATES, FULL_AND_REFIT, FULL_ONLY, NEVER = (
     "full + incremental",
     "full + refit",
@@ -46,16 +50,16 @@ FULL_AND_UPDATES, FULL_AND_REFIT, FULL_ONLY, NEVER = (
     "never retrained",
 )
 STRATEGIES = (
-    Strategy(name=FULL_AND_UPDATES, serves=_champion, trains=lambda *_: True),
-    Strategy(name=FULL_AND_REFIT, serves=_refitted, trains=lambda _, night: night.kind == FULL),
-    Strategy(name=FULL_ONLY, serves=_full, trains=lambda _, night: night.kind == FULL),
-    Strategy(name=NEVER, serves=_first, trains=lambda number, _: number == 0),
+    Strategy(name=FULL_AND_UPDATES, serves=_champion, pays=lambda _, night: night.seconds),
+    Strategy(name=FULL_AND_REFIT, serves=_refitted, pays=lambda _, night: night.seconds * (night.kind == FULL)),
+    Strategy(name=FULL_ONLY, serves=_full, pays=lambda _, night: _without_refit(night) * (night.kind == FULL)),
+    Strategy(name=NEVER, serves=_first, pays=lambda number, night: _without_refit(night) * (number == 0)),
 )
 
 
 def strategies_of(nights: Sequence[Night]) -> list[Strategy]:
-    """Strategies that the nights tell of: one of refits only where any was made."""
-    refits = any(night.refitted for night in nights)
+    """Strategies that the nights tell of: one of refits only where a full training has one."""
+    refits = any(night.refitted for night in nights if night.kind == FULL)
     return [each for each in STRATEGIES if refits or each.name != FULL_AND_REFIT]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +36,7 @@ def _table(data: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, row in data["systems"].items():
-        beside = "" if name == NEVER else _lead(row["beside never retrained"])
+        beside = "" if name == NEVER else _lead(row)
         better = "" if name == NEVER else f"{row['nights better']} of {data['nights']}"
         values = [_number(row[metric]) for metric in (METRIC, SECOND_METRIC, DISCOVERY)]
         cells = (name, values[0], beside, better, values[1], values[2], f"{row['seconds']:,.0f}")
@@ -47,7 +46,7 @@ def _table(data: Mapping[str, Any]) -> str:
 
 def _weeks(data: Mapping[str, Any]) -> str:
     lines = ["| week | nights | never retrained, as a share of the best strategy |", "|---|---|---|"]
-    lines += [f"| {row['week']} | {row['nights']} | {row['share']:.1%} |" for row in data["by week"]]
+    lines += [f"| {row['week']} | {row['nights']} | {_share(row['share'])} |" for row in data["by week"]]
     return "\n".join(lines)
 
 
@@ -64,7 +63,7 @@ def answer(plan: ReplayPlan, data: Mapping[str, Any]) -> str:
     if chosen != NEVER:
         row = rows[chosen]
         told.append(
-            f"That is {_lead(row['beside never retrained'])} in Recall@20 beside never, for"
+            f"That is {_lead(row)} in Recall@20 beside never, for"
             f" {row['seconds'] / data['nights']:,.0f} seconds a night."
         )
     better = [name for name, row in rows.items() if name not in words and row[METRIC] > rows[chosen][METRIC]]
@@ -73,13 +72,19 @@ def answer(plan: ReplayPlan, data: Mapping[str, Any]) -> str:
     return " ".join(told)
 
 
-def _lead(interval: tuple[float, float, float]) -> str:
-    difference, low, high = interval
-    return f"{difference:+.1%} ({low:+.1%} to {high:+.1%})"
+def _lead(row: Mapping[str, Any]) -> str:
+    """Say how much better than never a system is: as a share if never finds something, else as it is."""
+    relative = row["beside never retrained"]
+    difference, low, high = (f"{each:+.1%}" if relative else f"{each:+.4f}" for each in relative or row["difference"])
+    return f"{difference} ({low} to {high})"
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _each(days: int) -> str:

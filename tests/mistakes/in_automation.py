@@ -139,10 +139,31 @@ IN_AUTOMATION = [
         test="tests/unit/training/test_update.py::test_nothing_since_is_refused",
     ),
     Mistake(
+        name="nights of two policies in one replay",
+        module="orchestration.replay.plan",
+        right="noted.get(name) != former[name]]",
+        wrong='name not in ("policy", "variables") and noted.get(name) != former[name]]',
+        test=f"{REPLAY}::test_nights_of_another_policy_are_no_part_of_the_replay",
+    ),
+    Mistake(
+        name="a share of what a version finds that finds nothing",
+        module="orchestration.replay.report",
+        right="if (b_R > 0).all() else None",
+        wrong="",
+        test=f"{REPLAY}::test_a_first_version_that_finds_nothing_is_beaten",
+    ),
+    Mistake(
+        name="refits paid by a strategy that serves none",
+        module="orchestration.replay.strategies",
+        right="return night.seconds - night.refit_seconds",
+        wrong="return night.seconds",
+        test=f"{REPLAY}::test_each_strategy_pays_for_its_own_trainings",
+    ),
+    Mistake(
         name="a dearer strategy chosen for a lead by chance",
         module="orchestration.replay.report",
-        right="seed=seed)[1] > 0",
-        wrong="seed=seed)[0] > 0",
+        right="(_, low, _), _ = lead(",
+        wrong="(low, _, _), _ = lead(",
         test=f"{REPLAY}::test_the_cheapest_strategy_is_chosen_that_none_beats",
     ),
     Mistake(
@@ -179,6 +200,13 @@ IN_AUTOMATION = [
         right='if set(drift.moved) - set(former.get("moved", ())):',
         wrong="if drift.moved:",
         test=f"{DRIFT}::test_a_feature_that_moved_is_told_once_with_its_index",
+    ),
+    Mistake(
+        name="a drift told while a run by hand cures it",
+        module="orchestration.defs.drift",
+        right=" or is_at_work(settings, dataset)",
+        wrong="",
+        test=f"{DRIFT}::test_a_run_by_hand_may_be_the_cure_too",
     ),
     Mistake(
         name="features of the newest data that nobody knew yet",

@@ -222,6 +222,13 @@ IN_GATE = [
         test="tests/unit/serving/gate/test_latency.py::test_the_fastest_round_decides",
     ),
     Mistake(
+        name="a version refused for good by a busy machine",
+        module="serving.gate.latency",
+        right="Outcome.UNDECIDED if latency.is_busy else Outcome.FAILED",
+        wrong="Outcome.FAILED",
+        test="tests/unit/serving/gate/test_latency.py::test_a_busy_machine_fails_no_version",
+    ),
+    Mistake(
         name="a version of other data taken for another seed",
         module="orchestration.seed_noise",
         right="each.tags.get(SEEDLESS_KEY) == own[SEEDLESS_KEY] and",

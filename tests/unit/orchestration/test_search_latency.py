@@ -44,6 +44,16 @@ def test_every_round_asks_the_same_single_users_with_and_without_filters() -> No
     assert found.best("p50_ms") < found.best("p99_ms") and found.best("p99_ms") >= 4
 
 
+@pytest.mark.parametrize(("load", "busy"), [(4.1, True), (4.0, False)])
+def test_a_machine_is_busy_whose_load_exceeds_its_cores(
+    load: float, busy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_latency.os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(search_latency.os, "cpu_count", lambda: 4)
+    user_QD, _ = vectors_of(NUMBER)
+    assert measure_latency(corpus_of(MemorySearcher), SCHEMA, ITEMS, user_QD, None, k=5, seed=0).is_busy is busy
+
+
 def test_a_sample_of_few_users_is_asked_for_as_often() -> None:
     user_QD, _ = vectors_of(NUMBER)
     assert measure_latency(corpus_of(MemorySearcher), SCHEMA, ITEMS, user_QD[:3], None, k=5, seed=0).searches == 10

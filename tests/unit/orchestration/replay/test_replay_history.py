@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import serving
 from feature_repo.errors import InputError
 from orchestration.cli.replay import replay
 from orchestration.replay import walk as walking
@@ -77,16 +78,42 @@ def test_a_walk_asks_for_what_its_last_open_night_needs(tmp_path: Path) -> None:
     assert walking.replay(plan, workspace, folder, echo=lambda _: None) == nights
 
 
-def test_files_of_another_folder_are_another_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Walked(Exception):  # noqa: N818
-        """The plan was kept."""
+class Walked(Exception):  # noqa: N818
+    """The plan was kept."""
+
+
+@pytest.fixture
+def days(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Days of a command that keeps its plan alone."""
 
     def kept(plan: ReplayPlan, _: Workspace, folder: Path, **__: Any) -> None:
         keep_plan(plan, folder)
         raise Walked
 
     monkeypatch.setattr(walking, "replay", kept)
-    days = {"start": f"{START:%Y-%m-%d}", "end": f"{END:%Y-%m-%d}"}
+    return {"start": f"{START:%Y-%m-%d}", "end": f"{END:%Y-%m-%d}"}
+
+
+def test_another_policy_is_another_replay(
+    tmp_path: Path, days: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a", DAYS)
+    text = (Path(serving.__file__).parent / "gate.yaml").read_text()
+    policy = tmp_path / "gate.yaml"
+    monkeypatch.setenv("GATEHOUSE_POLICY", str(policy))
+    policy.write_text(text)
+    with pytest.raises(Walked):
+        replay(**days, data=tmp_path / "a")
+    policy.write_text(f"{text}# another\n")
+    with pytest.raises(InputError, match=r"another replay \(policy: "):
+        replay(**days, data=tmp_path / "a")
+    policy.write_text(text)
+    monkeypatch.setenv("GATEHOUSE_FEATURES_BEHIND_DAYS", "3")
+    with pytest.raises(InputError, match=r"another replay \(variables: .*FEATURES_BEHIND_DAYS"):
+        replay(**days, data=tmp_path / "a")
+
+
+def test_files_of_another_folder_are_another_replay(tmp_path: Path, days: dict[str, str]) -> None:
     for name in ("a", "b"):
         write(tmp_path / name, DAYS)
     for _ in range(2):

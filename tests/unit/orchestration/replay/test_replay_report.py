@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +56,7 @@ def nights_of(full: float, update: float, *, noise: float, refit: float | None =
                 champion=t + 1,
                 refitted=1000 + last if refit is not None and is_full else None,
                 seconds=100.0 if is_full else 10.0,
+                refit_seconds=30.0 if refit is not None and is_full else 0.0,
                 metrics={name: {"all/recall@20": value, "all/ndcg@20": value} for name, value in metrics.items()},
                 users=100,
             )
@@ -74,6 +78,23 @@ def test_the_cheapest_strategy_is_chosen_that_none_beats(full: float, update: fl
     assert data["choice"] == choice
 
 
+@pytest.mark.parametrize("found", [[0.0] * 28, [0.0] * 27 + [0.001]])
+def test_a_first_version_that_finds_nothing_is_beaten(found: list[float]) -> None:
+    """Nothing is divided by what it finds on nights that were drawn by chance."""
+    nights = nights_of(0.2, 0.0, noise=0.1)
+    for t, (night, value) in enumerate(zip(nights, found, strict=True)):
+        zeros = {name: {"all/recall@20": 0.0} for name in night.metrics} if t < 7 else {}  # it alone, or its updates
+        night.metrics.update(zeros | {"v1": {"all/recall@20": value}})
+    data = report_data(find(nights), seed=0)
+    assert data["choice"] == FULL_ONLY
+    json.dumps(data, allow_nan=False)
+    assert data["by week"][0]["share"] is None
+    row = data["systems"][FULL_ONLY]
+    assert row["beside never retrained"] is None and row["difference"][1] > 0.1
+    text = replay_markdown("shop", PLAN, data)
+    assert "nan" not in text and "inf" not in text and "That is +0.1" in text
+
+
 def test_a_single_night_asks_for_no_further_training() -> None:
     assert report_data(find(nights_of(0.1, 0.1, noise=0.1, number=1)), seed=0)["choice"] == NEVER
 
@@ -83,8 +104,8 @@ def test_each_strategy_pays_for_its_own_trainings() -> None:
     assert {name: row["seconds"] for name, row in data["systems"].items()} == {
         FULL_AND_UPDATES: 4 * 100.0 + 24 * 10.0,
         FULL_AND_REFIT: 400.0,
-        FULL_ONLY: 400.0,
-        NEVER: 100.0,
+        FULL_ONLY: 4 * 70.0,
+        NEVER: 70.0,
         "personal_frequency": 0.0,
     }
 
@@ -93,6 +114,8 @@ def test_refits_are_a_strategy_where_there_are_any() -> None:
     data = report_data(find(nights_of(0.2, 0.0, noise=0.1, refit=0.3)), seed=0)
     assert data["choice"] == FULL_AND_REFIT
     assert FULL_AND_REFIT not in report_data(find(nights_of(0.2, 0.0, noise=0.1)), seed=0)["systems"]
+    of_updates = [replace(n, refitted=None if n.kind == "full" else n.version) for n in nights_of(0.2, 0.0, noise=0.1)]
+    assert FULL_AND_REFIT not in report_data(find(of_updates), seed=0)["systems"]
 
 
 def test_a_failed_training_serves_nobody_and_is_paid_for() -> None:
@@ -143,6 +166,16 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert records.read(night.moment) == night
 
 
+def test_a_record_of_before_refits_were_timed_is_read(tmp_path: Path) -> None:
+    records, night = Records(tmp_path), nights_of(0.1, 0.1, noise=0.1, refit=0.1)[0]
+    records.write(night)
+    [path] = (tmp_path / "nights").iterdir()
+    former = json.loads(path.read_text())
+    del former["refit_seconds"]
+    path.write_text(json.dumps(former))
+    assert records.read(night.moment) == replace(night, refit_seconds=0.0)
+
+
 def test_a_night_that_is_begun_again_keeps_what_it_began(tmp_path: Path) -> None:
     assert Records(tmp_path).begin(START, "update", 4) == ("update", 4)
     assert Records(tmp_path).begin(START, "update", 5) == ("update", 4)
@@ -153,6 +186,25 @@ def test_a_longer_replay_goes_on_and_another_one_is_refused(tmp_path: Path) -> N
     keep_plan(ReplayPlan(**{**vars(PLAN), "end": START + timedelta(days=50)}), tmp_path)
     with pytest.raises(InputError, match=r"full: 7, now 14.*--name"):
         keep_plan(ReplayPlan(**{**vars(PLAN), "full": 14}), tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"policy": "b"}, {"variables": {"GATEHOUSE_SEARCH": "milvus"}}])
+def test_nights_of_another_policy_are_no_part_of_the_replay(tmp_path: Path, change: dict[str, Any]) -> None:
+    plan = replace(PLAN, policy="a")
+    keep_plan(plan, tmp_path)
+    with pytest.raises(InputError, match="another replay"):
+        keep_plan(replace(plan, **change), tmp_path)
+
+
+def test_a_plan_of_before_policies_were_noted_goes_on(tmp_path: Path) -> None:
+    keep_plan(PLAN, tmp_path)
+    path = tmp_path / "replay.json"
+    former = json.loads(path.read_text())
+    del former["policy"], former["variables"]
+    path.write_text(json.dumps(former))
+    keep_plan(replace(PLAN, policy="a"), tmp_path)
+    with pytest.raises(InputError, match="full: 7, now 14"):
+        keep_plan(replace(PLAN, policy="a", full=14), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,12 +39,27 @@ def test_only_what_the_policy_names_is_judged() -> None:
     assert "p99 5.00 ms (at most 10), in the fastest of 1 rounds of 100 searches" in judged.text
 
 
+@pytest.mark.parametrize(("p99", "outcome"), [(11.0, Outcome.UNDECIDED), (9.0, Outcome.PASSED)])
+def test_a_busy_machine_fails_no_version(p99: float, outcome: Outcome) -> None:
+    assert judge_latency(replace(latency([1.0], [p99]), is_busy=True), {"p99_ms": 10.0}).outcome is outcome
+
+
 def test_what_was_not_measured_is_undecided() -> None:
     assert judge_latency(None, {"p99_ms": 10.0}).outcome is Outcome.UNDECIDED
 
 
 @pytest.mark.parametrize(
-    "raw", [{}, {"p98_ms": 1}, {"p99_ms": 0}, {"p99_ms": True}, {"p99_ms": "5"}, 50, {"p50_ms": math.nan}]
+    "raw",
+    [
+        {},
+        {"p98_ms": 1},
+        {"p99_ms": 0},
+        {"p99_ms": True},
+        {"p99_ms": "5"},
+        50,
+        {"p50_ms": math.nan},
+        {"p99_ms": math.inf},
+    ],
 )
 def test_a_budget_that_is_none_is_refused(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"latency is .*, wanted p50_ms or p99_ms or both"):
