@@ -12,7 +12,6 @@ from orchestration.defs.apart import apart
 from orchestration.defs.new_data import at_work
 from orchestration.defs.switch import sensor_status
 from orchestration.local.datasets import known
-from orchestration.local.leftovers import is_at_work
 from orchestration.newest_drift import NewestDrift, measure_newest, newest_source
 from orchestration.workspace import Workspace
 from serving.gate.drift import DriftLimits
@@ -40,8 +39,7 @@ def drifted(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if dataset in told:
             found[dataset] = told[dataset]
         with apart(dataset, context.log, said):
-            # Its version may be the cure. One that a person started has no tag, and holds locks.
-            if at_work(context.instance, dataset) or is_at_work(settings, dataset):
+            if at_work(context.instance, dataset):  # its version may be the cure
                 said.append(f"{dataset}: a run is at work")
                 continue
             now = _look(settings, dataset, options, told.get(dataset, {}))

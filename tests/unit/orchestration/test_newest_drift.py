@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from filelock import FileLock
 
 from orchestration.asset_values import Source
 from orchestration.definitions import defs
@@ -130,15 +129,6 @@ def test_a_run_at_work_may_be_the_cure(home: Home) -> None:
     home.instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
     assert home.look() == [] and home.said == "shop: a run is at work"
     home.instance.delete_run(run.run_id)
-    assert len(home.look()) == 1
-
-
-def test_a_run_by_hand_may_be_the_cure_too(home: Home) -> None:
-    home.land(MOVED)
-    folder = home.settings.home / "data" / "shop" / "abc"
-    folder.mkdir(parents=True)
-    with FileLock(folder / "towers.lock"):
-        assert home.look() == [] and home.said == "shop: a run is at work"
     assert len(home.look()) == 1
 
 
