@@ -3,14 +3,18 @@
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from orchestration.alerts import alert
+from orchestration.dagster_runs import SILENT_FOR
 from orchestration.defs.apart import apart
-from orchestration.defs.new_data import at_work
+from orchestration.defs.automation import release_job
+from orchestration.defs.new_data import AT_WORK, DATASET, at_work
 from orchestration.defs.switch import sensor_status
+from orchestration.defs.updates import update_job
 from orchestration.local.datasets import known
 from orchestration.newest_drift import NewestDrift, measure_newest, newest_source
 from orchestration.workspace import Workspace
@@ -35,17 +39,28 @@ def drifted(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     told: Told = json.loads(context.cursor or "{}")
     found: Told = {}
     said: list[str] = []
+    by_hand = _is_one_by_hand_at_work(context.instance)
     for dataset, options in known(settings).items():
         if dataset in told:
             found[dataset] = told[dataset]
         with apart(dataset, context.log, said):
-            if at_work(context.instance, dataset):  # its version may be the cure
+            if by_hand or at_work(context.instance, dataset):  # its version may be the cure
                 said.append(f"{dataset}: a run is at work")
                 continue
             now = _look(settings, dataset, options, told.get(dataset, {}))
             found |= {dataset: now} if now else {}
     said += [f"{name}: {', '.join(each['moved'])} moved" for name, each in found.items() if each["moved"]]
     return dg.SensorResult(skip_reason="; ".join(said) or "no feature moved", cursor=json.dumps(found))
+
+
+def _is_one_by_hand_at_work(instance: dg.DagsterInstance) -> bool:
+    """Whether a run is at work that no sensor or schedule has asked for, whose dataset no tag tells.
+
+    One that was killed says so for good, so an old one does not count.
+    """
+    since = datetime.now(UTC) - SILENT_FOR
+    runs = instance.get_runs(dg.RunsFilter(statuses=AT_WORK, created_after=since))
+    return any(each.job_name in (release_job.name, update_job.name) and DATASET not in each.tags for each in runs)
 
 
 def _look(

@@ -223,6 +223,13 @@ IN_AUTOMATION = [
         test=f"{LATE}::test_a_day_that_was_computed_since_waits_for_the_next_run",
     ),
     Mistake(
+        name="drift told in the middle of a run by hand",
+        module="orchestration.defs.drift",
+        right="if by_hand or at_work(",
+        wrong="if at_work(",
+        test=f"{DRIFT}::test_a_run_by_hand_may_be_the_cure_but_for_one_that_was_killed",
+    ),
+    Mistake(
         name="days before a late event computed again",
         module="orchestration.day_notes",
         right='if known <= day), "")',

@@ -6,8 +6,10 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import pytest
@@ -130,6 +132,15 @@ def test_a_run_at_work_may_be_the_cure(home: Home) -> None:
     assert home.look() == [] and home.said == "shop: a run is at work"
     home.instance.delete_run(run.run_id)
     assert len(home.look()) == 1
+
+
+def test_a_run_by_hand_may_be_the_cure_but_for_one_that_was_killed(home: Home) -> None:
+    home.land(MOVED)
+    for job in ("cleaning_job", "release_job"):
+        home.instance.add_run(dg.DagsterRun(job_name=job, status=dg.DagsterRunStatus.STARTED))
+    assert home.look() == [] and home.said == "shop: a run is at work"
+    with patch.object(sensor, "SILENT_FOR", timedelta(0)):
+        assert len(home.look()) == 1
 
 
 def test_a_champion_that_kept_nothing_or_no_champion_is_no_drift(home: Home) -> None:
