@@ -9,7 +9,10 @@ import dagster as dg
 
 from orchestration.alerts import alert
 from orchestration.defs.automation import release_job
+from orchestration.defs.backfill import training_days
+from orchestration.defs.cleanings import cleaning_job
 from orchestration.defs.new_data import DATASET
+from orchestration.defs.replay import replay_job
 from orchestration.defs.switch import sensor_status
 from orchestration.defs.updates import update_job
 from orchestration.reporting.failures import failed_checks, failed_steps
@@ -20,6 +23,10 @@ JUDGED = {"verdict": "by the gate", "refit": "by the guards of the refit", "id_u
 """Assets that judge a version, and how."""
 AT_ONCE = 100
 """Most verdicts of one look; further ones wait for the next."""
+DAY = "dagster/partition"
+"""Dagster's tag of the run of a day."""
+REPEATED = (update_job.name, training_days.name)
+"""Jobs that are asked for again after a failure, and fail alike for many days."""
 
 
 @dg.sensor(
@@ -84,24 +91,24 @@ def _looked(cursor: Mapping[str, Any], said: str) -> dg.SensorResult:
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[release_job, update_job],
+    monitored_jobs=[release_job, update_job, training_days, cleaning_job, replay_job],
     minimum_interval_seconds=30,
     default_status=sensor_status(),
     description="Alerts of each run that Dagster has launched and that failed, with its first errors; of an update that"
-    " is tried each half hour, once.",
+    " is tried each half hour, and of days of `training_days`, each reason once.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Alert of a failed run. Dagster calls this once for each, and notes how far it came."""
     run = context.dagster_run
     reasons = _reasons(context.instance, run.run_id)
-    if run.job_name == update_job.name and reasons == _former_reasons(context.instance, run):
+    if run.job_name in REPEATED and reasons == _former_reasons(context.instance, run):
         return
-    dataset = run.tags.get(DATASET, "a dataset without a tag")
+    about = "".join(f", {run.tags[tag]}" for tag in (DATASET, DAY) if tag in run.tags)
     text = "\n".join(reasons) or context.failure_event.message or "no reason is known"
     again = f"The champion goes on serving. Run {run.run_id} can be read, and executed again, in Dagster's UI."
     alert(
         Settings.from_environment(os.environ),
-        f"Gatehouse, {dataset}: a run of {run.job_name} failed",
+        f"Gatehouse{about}: a run of {run.job_name} failed",
         f"{text}\n\n{again}",
     )
 

@@ -120,14 +120,16 @@ def test_a_channel_that_is_away_stops_no_sensor(
     assert ["version 3" in text for text in texts(channel)] == [True]
 
 
-def fail(instance: dg.DagsterInstance, job: str, error: str, dataset: str = "shop") -> str:
+def fail(
+    instance: dg.DagsterInstance, job: str, error: str, dataset: str = "shop", tags: dict[str, str] | None = None
+) -> str:
     """Let a job of this name fail, and the sensor look at it; returns the run's id."""
 
     @dg.op
     def table() -> None:
         raise RuntimeError(error)
 
-    @dg.job(name=job, tags={"gatehouse/dataset": dataset})
+    @dg.job(name=job, tags=tags or {"gatehouse/dataset": dataset})
     def run() -> None:
         table()
 
@@ -152,9 +154,20 @@ def test_a_failed_run_is_told_with_its_job_and_first_error(channel: Received, jo
     assert run_id in text
 
 
-def test_failed_releases_and_updates_are_watched() -> None:
+def test_failed_runs_of_each_job_that_starts_by_itself_are_watched() -> None:
     watched = defs.resolve_sensor_def("failed_runs")
-    assert {job.name for job in watched._monitored_jobs} == {"release_job", "update_job"}
+    names = {"release_job", "update_job", "training_days", "cleaning_job", "replay"}
+    assert {job.name for job in watched._monitored_jobs} == names
+
+
+def test_days_that_fail_alike_are_told_once_with_the_first(channel: Received) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day, error in (("2024-01-08", "no space"), ("2024-01-09", "no space"), ("2024-01-10", "no memory")):
+            fail(instance, "training_days", error, tags={"dagster/partition": day})
+    assert [text.splitlines()[:2] for text in texts(channel)] == [
+        ["*Gatehouse, 2024-01-08: a run of training_days failed*", "table: RuntimeError: no space"],
+        ["*Gatehouse, 2024-01-10: a run of training_days failed*", "table: RuntimeError: no memory"],
+    ]
 
 
 def test_an_update_that_fails_each_half_hour_is_told_once_for_each_reason(channel: Received) -> None:
