@@ -146,9 +146,17 @@ class Workspace(dg.ConfigurableResource):
     @property
     def values_folder(self) -> Path:
         """Folder of the asset values of this dataset and data folder."""
+        return self.past_values_folder if self.past else self._values_folder  # a run of today reads those of today
+
+    @property
+    def past_values_folder(self) -> Path:
+        """The same of runs in the past."""
+        return self._values_folder.with_name(f"{self._values_folder.name}-past")
+
+    @property
+    def _values_folder(self) -> Path:
         source = self.history or self.data
         suffix = f"-{_digest(str(Path(source).absolute()))[:8]}" if source else ""
-        suffix += "-past" if self.past else ""  # a run of today reads the values of today
         return self.settings.home / "values" / f"{self.dataset}{suffix}"
 
     def note_begun(self, folder: Path) -> None:

@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from feature_repo.errors import InputError
-from orchestration.asset_files import folder_sha256
+from orchestration.asset_files import data_folder, folder_sha256
 from orchestration.asset_values import json_io_manager
 from orchestration.day_notes import digest_at, digests_by_day, note_day
 from orchestration.defs.checks import data_expectations, item_expectations, user_expectations
@@ -69,7 +69,7 @@ def training_day(context: dg.OpExecutionContext, workspace: Workspace) -> Iterat
     sha256 = folder_sha256(frames.folder)
     digests = digests_by_day(pl.read_parquet(frames.source.folder / "events.parquet"))
     day = (frames.source.as_of - timedelta(days=1)).date()
-    note_day(workspace.values_folder, day.isoformat(), digest_at(digests, day))
+    note_day(workspace.values_folder, day.isoformat(), digest_at(digests, day), data_folder(frames.source))
     context.log.info(f"training set of {frames.source.dataset} as of {frames.source.as_of}: {sha256}")
     facts = {"dataset": frames.source.dataset, "as of": str(frames.source.as_of), "sha256": sha256}
     yield dg.Output(None, metadata=facts | {"path": dg.MetadataValue.path(str(frames.folder))})

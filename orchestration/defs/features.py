@@ -19,6 +19,7 @@ from orchestration.asset_files import data_folder, features_folder, read_schema,
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
 from orchestration.data_page.profile import profile_tables
+from orchestration.day_notes import note_digests
 from orchestration.defs.automation import release_job
 from orchestration.defs.checks import require_accepted
 from orchestration.identity import check_identity
@@ -79,6 +80,8 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         context.log.warning(finding.text)
     parent = parent_of(workspace, value, tables.schema)  # refuses an unfit base before anything is computed
     value = value.model_copy(update={"since": since_of(parent)})
+    if not workspace.past:
+        note_digests(workspace.values_folder, workspace.past_values_folder, tables.events, as_of.date())
     context.log.info(source_line(tables, value))
     for note in value.notes:
         context.log.info(note)

@@ -3,21 +3,23 @@
 import json
 import os
 from collections.abc import Mapping
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
-from orchestration.asset_values import Source
-from orchestration.day_notes import DayNote, digest_at, digests_by_day, read_notes
+from orchestration.day_notes import DIGESTS, reopened
 from orchestration.defs.apart import apart
 from orchestration.defs.backfill import day_config, training_days
+from orchestration.defs.new_data import AT_WORK
 from orchestration.defs.switch import sensor_status
 from orchestration.local.datasets import known
 from orchestration.workspace import Workspace
 from serving.settings import Settings
+
+AT_ONCE = 2
+"""Most days of `training_days` at work at once; the others wait for the next looks."""
+BEHIND = {"dagster/priority": "-10"}
+"""Tag of a day's run, which waits behind releases and updates in Dagster's queue."""
 
 
 @dg.sensor(
@@ -25,69 +27,61 @@ from serving.settings import Settings
     minimum_interval_seconds=30,
     default_status=sensor_status(),
     description="Asks once for each day of `training_days` that was computed before events came late which were known"
-    " at its end, by the data of the newest run.",
+    f" at its end, by the data of the newest run; {AT_ONCE} days at a time, behind releases and updates.",
 )
 def late_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Ask for the days of each dataset that the data of its newest run have re-opened."""
+    """Ask for the days of each dataset that the data of its newest run have re-opened, as many as may be at work."""
     settings = Settings.from_environment(os.environ)
-    former: dict[str, str] = json.loads(context.cursor or "{}")
-    seen: dict[str, str] = {}
+    former: dict[str, list[str]] = json.loads(context.cursor or "{}")
+    seen: dict[str, list[str]] = {}
     asked: list[dg.RunRequest] = []
     said: list[str] = []
+    free = AT_ONCE - _at_work(context.instance)
     for name, options in known(settings).items():
         seen |= {name: former[name]} if name in former else {}
         with apart(name, context.log, said):
-            path = Workspace(**options).values_folder / "events.json"
-            notes = _older_notes(options, path)
-            if not notes:
-                said.append(f"{name}: no day was computed before the newest run")
+            workspace = Workspace(**options)
+            values = workspace.values_folder
+            if not (values / DIGESTS).exists():
+                said.append(f"{name}: no run has read its data")
                 continue
-            source = Source.model_validate_json(path.read_text(encoding="utf-8"))
-            state = f"{source.folder} {path.stat().st_mtime_ns}"
-            if former.get(name) != state:
-                found = reopened(source, notes)
-                asked += [_request(name, options, day, digest) for day, digest in found.items()]
-                said += [] if found else [f"{name}: no event came late"]
-            seen[name] = state
-    why = "; ".join(said) or "no run has read newer data"
+            run, found = str((values / DIGESTS).stat().st_mtime_ns), reopened(values, workspace.past_values_folder)
+            # Each newer run asks anew: the day of a former one may have failed.
+            before = former[name] if former.get(name, [])[:1] == [run] else [run]
+            left = [day for day in found if day not in before]
+            now = left[: free - len(asked)]
+            asked += [_request(name, options, day, run) for day in now]
+            seen[name] = [*before, *now]
+            said.append(f"{name}: {_reason(found, left)}")
+    why = "; ".join(said) or "no dataset was run"
     return dg.SensorResult(run_requests=asked, skip_reason=None if asked else why, cursor=json.dumps(seen))
 
 
-def _older_notes(options: Mapping[str, Any], source: Path) -> list[DayNote]:
-    """Notes on days that were computed before the newest run has read its data; a later one knew more than that run.
+def _at_work(instance: dg.DagsterInstance) -> int:
+    """Number of days that are queued or at work, up to the most."""
+    return len(instance.get_run_records(dg.RunsFilter(job_name=training_days.name, statuses=AT_WORK), limit=AT_ONCE))
+
+
+def _reason(found: list[str], left: list[str]) -> str:
+    """Why no day is asked for.
 
     Args:
-        options: options of the dataset's last run.
-        source: value of the newest run's data.
+        found: days that are re-opened.
+        left: those that were not asked for.
     """
-    if not source.exists():
-        return []
-    read = source.stat().st_mtime
-    return [each for each in read_notes(Workspace(**options, past=True).values_folder) if each.written < read]
+    if left:
+        return f"{len(left)} days wait for those at work"
+    return "each day was asked for, and no run has read newer data" if found else "no event came late"
 
 
-def reopened(source: Source, notes: list[DayNote]) -> dict[str, str]:
-    """Days whose events are others by now, with the digest of these.
-
-    A day after the end of the data is none: the newest run has read only a part of it.
-
-    Args:
-        source: data of the newest run.
-        notes: what the days were computed from.
-    """
-    digests = digests_by_day(pl.read_parquet(source.folder / "events.parquet"))
-    days = {each.day: (each.events, digest_at(digests, date.fromisoformat(each.day))) for each in notes}
-    whole = source.as_of.date()
-    return {day: now for day, (then, now) in days.items() if now != then and date.fromisoformat(day) < whole}
-
-
-def _request(dataset: str, options: Mapping[str, Any], day: str, digest: str) -> dg.RunRequest:
-    """Ask for a day, once for the same events.
+def _request(dataset: str, options: Mapping[str, Any], day: str, run: str) -> dg.RunRequest:
+    """Ask for a day, once for the data of a run.
 
     Args:
         dataset: name of the dataset.
         options: options of its last run.
         day: ISO date.
-        digest: digest of the events.
+        run: the run that has read the data.
     """
-    return dg.RunRequest(run_key=f"{dataset} {day} {digest}", partition_key=day, run_config=day_config(options, day))
+    config = day_config(options, day)
+    return dg.RunRequest(run_key=f"{dataset} {day} {run}", partition_key=day, run_config=config, tags=BEHIND)

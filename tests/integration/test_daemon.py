@@ -113,14 +113,14 @@ def test_data_that_drift_are_told_and_late_events_reopen_their_days_once(
     past = Workspace(**options, past=True).values_folder
     for number in (3, 8):
         compute_day(past, events(), number)
-    write_run(tmp_path / "tables1", values, events(), START + timedelta(days=DAYS))
+    write_run(values, past, events(), START + timedelta(days=DAYS))
     with webhook() as channel, dg.DagsterInstance.get() as instance:
         environment = {"GATEHOUSE_HOME": str(settings.home), "GATEHOUSE_SCHEDULES": "on"}
         with daemon(environment | {"GATEHOUSE_ALERT_WEBHOOK": channel.uri}, log):
             for said in ("no feature moved", "no event came late"):
                 wait_for(lambda said=said: said in log.read_text(errors="replace"), log)
             assert (channel.bodies, instance.get_runs()) == ([], [])
-            write_run(tmp_path / "tables2", values, events((1, 8)), START + timedelta(days=DAYS))
+            write_run(values, past, events((1, 8)), START + timedelta(days=DAYS))
             write_newest(tmp_path / "run2", values, shop(town=["bath"] * USERS))
             wait_for(lambda: bool(channel.bodies), log)
             wait_for(lambda: "user town moved" in log.read_text(errors="replace"), log)

@@ -202,13 +202,6 @@ IN_AUTOMATION = [
         test=f"{DRIFT}::test_a_feature_that_moved_is_told_once_with_its_index",
     ),
     Mistake(
-        name="a drift told while a run by hand cures it",
-        module="orchestration.defs.drift",
-        right=" or is_at_work(settings, dataset)",
-        wrong="",
-        test=f"{DRIFT}::test_a_run_by_hand_may_be_the_cure_too",
-    ),
-    Mistake(
         name="features of the newest data that nobody knew yet",
         module="orchestration.newest_drift",
         right="pl.max_horizontal(ENTITY_TIME, CREATED_TIME) <= moment",
@@ -217,7 +210,7 @@ IN_AUTOMATION = [
     ),
     Mistake(
         name="a day that is asked for before the newest run has read what it was computed from",
-        module="orchestration.defs.late_days",
+        module="orchestration.day_notes",
         right="if each.written < read]",
         wrong="]",
         test=f"{LATE}::test_a_day_that_was_computed_since_waits_for_the_next_run",
@@ -228,6 +221,20 @@ IN_AUTOMATION = [
         right="if by_hand or at_work(",
         wrong="if at_work(",
         test=f"{DRIFT}::test_a_run_by_hand_may_be_the_cure_but_for_one_that_was_killed",
+    ),
+    Mistake(
+        name="a day that failed never asked for again",
+        module="orchestration.defs.late_days",
+        right="former.get(name, [])[:1] == [run]",
+        wrong="name in former",
+        test=f"{LATE}::test_each_day_is_asked_for_once_by_each_run_until_it_is_computed",
+    ),
+    Mistake(
+        name="all re-opened days at once",
+        module="orchestration.defs.late_days",
+        right="left[: free - len(asked)]",
+        wrong="left",
+        test=f"{LATE}::test_two_days_are_at_work_at_once_behind_releases",
     ),
     Mistake(
         name="days before a late event computed again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import polars as pl
 import pytest
 
 from orchestration.asset_files import folder_sha256
-from orchestration.day_notes import digest_at, digests_by_day, read_notes
+from orchestration.asset_values import json_io_manager
+from orchestration.day_notes import DIGESTS, digest_at, digests_by_day, read_notes
 from orchestration.definitions import defs
 from orchestration.defs.backfill import run_config_of
+from orchestration.defs.features import source
 from orchestration.local.datasets import remember
 from orchestration.local.home import dagster_instance
 from orchestration.run_tables import run_tables
@@ -105,3 +108,17 @@ def test_a_day_stands_at_its_end_and_leaves_the_values_of_today(
 def test_the_job_is_offered_by_day() -> None:
     job = defs.resolve_job_def("training_days")
     assert isinstance(job.partitions_def, dg.DailyPartitionsDefinition)
+
+
+def test_a_run_of_today_notes_what_it_knows_of_each_computed_day(folder: Path, tmp_path: Path) -> None:
+    home, day = Home(root=tmp_path).light(), f"{DAYS['after']:%Y-%m-%d}"
+    training_set_of(home, shop(folder, days=50), DAYS["after"])
+    for late in (False, True):
+        shop(folder, days=50, late=late)
+        workspace = Workspace(dataset="own", data=str(folder), now="2024-12-01")
+        resources = {"workspace": workspace, "io_manager": json_io_manager}
+        with home.entered(), dg.DagsterInstance.ephemeral() as instance:
+            dg.materialize([source], resources=resources, instance=instance)
+            found = json.loads((workspace.values_folder / DIGESTS).read_text())
+        assert found == {day: whole(home, folder)[day]}
+        assert (found == noted(home, folder)) is not late

@@ -1,4 +1,4 @@
-"""Events of a shop that come late, the data of a run, and days that were computed from them."""
+"""Events of a shop that come late, what a run has read of them, and days that were computed from them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.whole_file import write_text
-from orchestration.asset_values import Source
-from orchestration.day_notes import NOTES, digest_at, digests_by_day, note_day
+from orchestration.day_notes import DIGESTS, NOTES, digest_at, digests_by_day, note_day, note_digests
 
 START, DAYS = datetime(2024, 1, 1), 10
 HOUR = timedelta(hours=1)
@@ -24,21 +22,17 @@ def events(*late: tuple[int, int]) -> pl.DataFrame:
     return frame.with_row_index("user_id").sort("timestamp", "user_id")
 
 
-def write_run(folder: Path, values: Path, frame: pl.DataFrame, end: datetime) -> Path:
-    """Write what a run has read; returns the file of its value.
+def write_run(values: Path, past: Path, frame: pl.DataFrame, end: datetime) -> Path:
+    """Note what a run has read, as its asset does; returns the note.
 
     Args:
-        folder: folder of its data.
         values: folder of its values.
+        past: folder of the values of runs in the past.
         frame: events, of which those count that were known before the end.
         end: end of the data.
     """
-    times = dict.fromkeys(("as_of", "validation_start", "cut"), end)
-    source = Source(dataset="shop", folder=folder, sha256="", **times)
-    folder.mkdir()
-    frame.filter(pl.max_horizontal("timestamp", "created") < end).write_parquet(folder / "events.parquet")
-    write_text(values / "events.json", source.model_dump_json())
-    return values / "events.json"
+    note_digests(values, past, frame.filter(pl.max_horizontal("timestamp", "created") < end), end.date())
+    return values / DIGESTS
 
 
 def compute_day(past: Path, frame: pl.DataFrame, number: int) -> Path:
@@ -50,5 +44,5 @@ def compute_day(past: Path, frame: pl.DataFrame, number: int) -> Path:
         number: days since the start.
     """
     day = (START + timedelta(days=number)).date()
-    note_day(past, day.isoformat(), digest_at(digests_by_day(frame), day))
+    note_day(past, day.isoformat(), digest_at(digests_by_day(frame), day), past / "none")
     return past / NOTES / f"{day}.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from orchestration.day_notes import DIGESTS
 from orchestration.definitions import defs
 from orchestration.local.datasets import remember
 from orchestration.workspace import Workspace
@@ -25,18 +27,17 @@ class Home:
     """A home with computed days, the data of the newest run, and the sensor."""
 
     def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
-        self.root, self.instance, self.runs = root, instance, 0
+        self.instance, self.runs = instance, 0
         self.cursor: str | None = None
         settings = Settings(home=root / "home", mlflow_uri="")
         settings.create_home()
         remember(settings, "shop", OPTIONS)
         self.values, self.past = (Workspace(**OPTIONS, past=past).values_folder for past in (False, True))
-        self.values.mkdir(parents=True)
 
     def run(self, frame: pl.DataFrame, days: float = DAYS) -> None:
         """A run has read these data, later than all days that were computed."""
         self.runs += 1
-        path = write_run(self.root / f"run{self.runs}", self.values, frame, START + timedelta(days=days))
+        path = write_run(self.values, self.past, frame, START + timedelta(days=days))
         os.utime(path, (self.runs * 100, self.runs * 100))
 
     def compute(self, frame: pl.DataFrame, *days: int) -> None:
@@ -74,14 +75,14 @@ def test_a_late_event_reopens_the_days_that_knew_of_it_alone(home: Home) -> None
     assert config == {**OPTIONS, "past": True, "as_of": "2024-01-07T00:00:00", "accept_data": True}
 
 
-def test_each_day_is_asked_for_once_by_what_came_late(home: Home) -> None:
+def test_each_day_is_asked_for_once_by_each_run_until_it_is_computed(home: Home) -> None:
     home.run(events((1, 8)))
     (first,) = home.look()
     assert home.look() == []
     home.cursor = None  # as in a new home of Dagster; Dagster launches a key once
     assert [each.run_key for each in home.look()] == [first.run_key]
-    home.run(events((1, 8), (2, 8)))
-    assert [each.run_key for each in home.look()] != [first.run_key]
+    home.run(events((1, 8)))  # the day has failed: each newer run asks again
+    assert [each.run_key for each in home.look()] not in ([], [first.run_key])
     home.compute(events((1, 8), (2, 8)), 8)
     home.run(events((1, 8), (2, 8)))
     assert home.look() == [] and home.said == "shop: no event came late"
@@ -113,13 +114,36 @@ def test_days_that_nobody_computed_are_not_asked_for(home: Home) -> None:
         path.unlink()
     home.run(events((1, 5)))
     assert home.look() == []
-    assert home.said == "shop: no day was computed before the newest run"
+    assert home.said == "shop: no event came late"
 
 
-def test_data_that_are_gone_stop_no_look_and_are_looked_at_again(home: Home) -> None:
+def test_a_note_that_cannot_be_read_stops_no_look_and_is_looked_at_again(home: Home) -> None:
     home.run(events((1, 8)))
-    folder = home.root / f"run{home.runs}"
-    folder.rename(folder.with_name("away"))
-    assert home.look() == [] and "shop: FileNotFoundError" in home.said
-    folder.with_name("away").rename(folder)
+    note = home.values / DIGESTS
+    whole = note.read_bytes()
+    note.write_bytes(whole[:-1])
+    assert home.look() == [] and "shop: JSONDecodeError" in home.said
+    note.write_bytes(whole)
     assert days_of(home.look()) == ["2024-01-09"]
+
+
+def test_a_cursor_of_a_former_release_asks_anew(home: Home) -> None:
+    home.run(events((1, 8)))
+    home.cursor = json.dumps({"shop": f"/srv/tables {(home.values / DIGESTS).stat().st_mtime_ns}"})
+    assert days_of(home.look()) == ["2024-01-09"]
+
+
+def test_two_days_are_at_work_at_once_behind_releases(home: Home) -> None:
+    home.compute(events(), 4, 6, 7)
+    home.run(events((1, 3)))
+    first = home.look()
+    assert days_of(first) == ["2024-01-04", "2024-01-05"]
+    assert {each.tags["dagster/priority"] for each in first} == {"-10"}
+    runs = [dg.DagsterRun(job_name="training_days", status=dg.DagsterRunStatus.STARTED) for _ in first]
+    for run in runs:
+        home.instance.add_run(run)
+    assert home.look() == [] and home.said == "shop: 4 days wait for those at work"
+    home.instance.delete_run(runs[0].run_id)
+    assert days_of(home.look()) == ["2024-01-06"]
+    home.instance.delete_run(runs[1].run_id)
+    assert [days_of(home.look()) for _ in range(2)] == [["2024-01-07", "2024-01-08"], ["2024-01-09"]]
