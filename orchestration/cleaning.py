@@ -19,6 +19,7 @@ from typing import TypeVar
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
 from orchestration.dagster_runs import delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
+from orchestration.day_notes import day_folders
 from orchestration.local.datasets import dataset_names
 from orchestration.local.leftovers import REMOVABLE, forgotten, is_at_work
 from orchestration.workspace import BEGUN
@@ -203,8 +204,8 @@ def _is_unkept(collection: str, dataset: str, kept: set[int]) -> bool:
 
 
 def _folders(settings: Settings, dataset: str, kept: set[int]) -> Iterator[Path]:
-    """Folders of derived data that neither a kept version nor the newest run needs."""
-    current = set(_current(settings, dataset))
+    """Folders of derived data that neither a kept version, the newest run nor a day of the past needs."""
+    current = {*_current(settings, dataset), *day_folders(settings.home / "values", dataset)}
     for folder in sorted((settings.data_folder / dataset).glob("*/")):
         named = {path: VERSION_FOLDER.fullmatch(path.name) for path in folder.glob("v*")}
         versions = {path: int(match.group(1)) for path, match in named.items() if match}
@@ -217,7 +218,7 @@ def _folders(settings: Settings, dataset: str, kept: set[int]) -> Iterator[Path]
 
 
 def _stored(settings: Settings, dataset: str, registry: Registry, kept: set[int], now: datetime) -> list[StoredFolder]:
-    """Folders of the bucket that neither a kept version nor a run needs.
+    """Folders of the bucket that neither a kept version, a run nor a day of the past needs.
 
     Args:
         settings: the home, and the bucket.
@@ -232,6 +233,7 @@ def _stored(settings: Settings, dataset: str, registry: Registry, kept: set[int]
     named = {path: VERSION_FOLDER.fullmatch(path.name) for path in (settings.data_folder / dataset).glob("*/v*")}
     needed |= {path.parent.name for path, match in named.items() if match and int(match.group(1)) in kept}
     needed |= {folder.name for folder in _current(settings, dataset)}
+    needed |= {folder.name for folder in day_folders(settings.home / "values", dataset)}
     # A run of another home may be at work on what is new.
     before = now - AT_WORK
     return [

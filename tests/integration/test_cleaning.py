@@ -10,6 +10,7 @@ import pytest
 from feature_repo.schema import stored_name
 from feature_repo.store.retention import other_schemas
 from orchestration.cleaning import _is_unkept, clean, plan_cleaning
+from orchestration.day_notes import note_day
 from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -80,6 +81,20 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     before = bytes_below(settings.home)
     clean(settings, after)
     assert before - bytes_below(settings.home) == pytest.approx(after.bytes, rel=0.1)
+
+
+def test_the_folders_of_noted_days_stay_until_a_day_is_computed_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
+    monkeypatch.setenv("GATEHOUSE_HOME", str(settings.home))
+    folders = {name: settings.home / "data" / DATASET / name for name in ("day", "late", "nobody")}
+    for folder in folders.values():
+        (folder / "training_set").mkdir(parents=True)
+    for derived, unneeded in (("day", {"late", "nobody"}), ("late", {"day", "nobody"})):
+        note_day(Workspace(dataset=DATASET, past=True).values_folder, "2024-01-09", "digest", folders[derived])
+        note_day(Workspace(dataset="another", past=True).values_folder, "2024-01-09", "", tmp_path / "another" / "day")
+        assert {each.name for each in plan_cleaning(settings, DATASET, 1).folders} == unneeded
 
 
 def bytes_below(folder: Path) -> int:

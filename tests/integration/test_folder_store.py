@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from orchestration.cleaning import AT_WORK, clean, cleaning_text, plan_cleaning
+from orchestration.day_notes import note_day
 from orchestration.workspace import Workspace, fill
 from serving.folder_store import LIST, FolderStore, FolderStoreError
 from serving.registry import INPUT_KEY, Registry
@@ -171,7 +172,7 @@ def test_a_cleaning_keeps_what_a_version_or_a_run_needs(address: str, server: An
             assert run.register(artifacts, {INPUT_KEY: f"key{number}", DATA: named(f"of_v{number}")}) == number
     store = settings.folder_store
     assert store
-    for name in ("of_v1", "of_v2", "of_the_run", "of_nobody"):
+    for name in ("of_v1", "of_v2", "of_the_run", "of_a_day", "of_nobody"):
         fill(settings.data_folder / DATASET / named(name) / "source", write, store)
     place, killed = f"{address.partition(f'{BUCKET}/')[2]}/{DATASET}", f"{named('killed')}/source/{'ab' * 32}"
     # The others are no folder of any run: a marker of a console, and files that somebody keeps there.
@@ -180,19 +181,22 @@ def test_a_cleaning_keeps_what_a_version_or_a_run_needs(address: str, server: An
         server.put_object(Bucket=BUCKET, Key=f"{place}/{name}", Body=b"h")
     with patch.dict(os.environ, GATEHOUSE_HOME=str(settings.home)):
         Workspace(dataset=DATASET).note_begun(settings.data_folder / DATASET / named("of_the_run"))
+        past = Workspace(dataset=DATASET, past=True).values_folder
+        note_day(past, "2024-01-09", "digest", settings.data_folder / DATASET / named("of_a_day"))
     assert plan_cleaning(settings, DATASET, 1).stored == ()  # another home may be at work on any
     later = datetime.now(UTC) + AT_WORK + timedelta(minutes=1)
     plan = plan_cleaning(settings, DATASET, 1, later)
     assert {each.name for each in plan.stored} == set(map(named, ("killed", "of_nobody", "of_v1")))
     assert f"would remove folders of the bucket: {DATASET}/{plan.stored[0].name}" in cleaning_text(plan, done=False)
     clean(settings, plan, later)
-    assert {each.path.name for each in store.folders(DATASET)} == {named("of_the_run"), named("of_v2")}
+    kept = set(map(named, ("of_a_day", "of_the_run", "of_v2")))
+    assert {each.path.name for each in store.folders(DATASET)} == kept
     assert plan_cleaning(settings, DATASET, 1, later).stored == ()
     left = {
         each["Key"].removeprefix(f"{place}/")
         for each in server.list_objects_v2(Bucket=BUCKET, Prefix=place)["Contents"]
     }
-    assert {name for name in left if not name.startswith((named("of_the_run"), named("of_v2")))} == set(others)
+    assert {name for name in left if not name.startswith(tuple(kept))} == set(others)
 
 
 @pytest.mark.parametrize("name", ["shop", "shop/raw", "shop/0123456789ab/source", "0123456789ab"])

@@ -216,6 +216,14 @@ IN_AUTOMATION = [
         test=f"{LATE}::test_a_day_that_was_computed_since_waits_for_the_next_run",
     ),
     Mistake(
+        name="computed days cleaned away by the next night",
+        module="orchestration.cleaning",
+        right='current = {*_current(settings, dataset), *day_folders(settings.home / "values", dataset)}',
+        wrong="current = set(_current(settings, dataset))",
+        test="tests/integration/test_cleaning.py"
+        "::test_the_folders_of_noted_days_stay_until_a_day_is_computed_from_others",
+    ),
+    Mistake(
         name="drift told in the middle of a run by hand",
         module="orchestration.defs.drift",
         right="if by_hand or at_work(",
