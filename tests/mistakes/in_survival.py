@@ -111,7 +111,7 @@ IN_SURVIVAL = [
     Mistake(
         name="the last run of a job deleted",
         module="orchestration.dagster_runs",
-        right="if about in last and is_old and",
+        right="if kinds <= last and is_old and",
         wrong="if is_old and",
         test="tests/integration/test_dagster_runs.py"
         "::test_runs_go_a_while_after_their_end_but_for_the_last_and_those_of_versions",
