@@ -71,7 +71,8 @@ def clean_home(
     """
     settings = prepare()
     name = released_dataset(settings, dataset)
-    from orchestration.cleaning import clean, cleaning_text, plan_cleaning
+    from orchestration.cleaning import clean, plan_cleaning
+    from orchestration.cleaning_text import cleaning_text
 
     plan = plan_cleaning(settings, name, keep)
     if not dry_run:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from orchestration.cleaning import clean, cleaning_text, plan_cleaning
+from orchestration.cleaning import clean, plan_cleaning
+from orchestration.cleaning_text import cleaning_text
 from orchestration.defs.apart import apart
 from orchestration.defs.switch import schedule_status
 from orchestration.local.datasets import dataset_names

@@ -9,7 +9,9 @@ import pytest
 
 from feature_repo.schema import stored_name
 from feature_repo.store.retention import other_schemas
+from orchestration import old_runs
 from orchestration.cleaning import _is_unkept, clean, plan_cleaning
+from orchestration.local.services import is_locked
 from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -80,6 +82,19 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     before = bytes_below(settings.home)
     clean(settings, after)
     assert before - bytes_below(settings.home) == pytest.approx(after.bytes, rel=0.1)
+
+
+def test_no_rollback_waits_while_old_runs_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand take a minute."""
+    settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
+    deleted: list[bool] = []
+
+    def delete_runs(*_: object) -> None:
+        deleted.append(is_locked(settings.home / "promotion.lock"))
+
+    monkeypatch.setattr(old_runs, "delete_runs", delete_runs)
+    clean(settings, plan_cleaning(settings, DATASET, 1))
+    assert deleted == [False]
 
 
 def bytes_below(folder: Path) -> int:

@@ -103,8 +103,8 @@ IN_SURVIVAL = [
     ),
     Mistake(
         name="a killed training that is at work ended by a cleaning",
-        module="orchestration.cleaning",
-        right="killed=() if is_at_work(settings, dataset) else",
+        module="orchestration.old_runs",
+        right="killed=() if work else",
         wrong="killed=",
         test=f"{DOCTOR}::test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning",
     ),
