@@ -109,6 +109,27 @@ IN_SURVIVAL = [
         test=f"{DOCTOR}::test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning",
     ),
     Mistake(
+        name="a training that another home is at work on ended by a cleaning",
+        module="serving.release.retention",
+        right="(HALTED_FOR if each.home == here else ELSEWHERE_FOR)",
+        wrong="HALTED_FOR",
+        test=f"{DOCTOR}::test_a_training_of_another_home_is_at_work_for_a_week",
+    ),
+    Mistake(
+        name="runs of other code on the same MLflow removed",
+        module="serving.release.retention",
+        right="if each.dagster_run and each.version is None]",
+        wrong="if each.version is None]",
+        test=f"{DOCTOR}::test_what_people_run_in_an_experiment_of_the_same_name_is_left_alone",
+    ),
+    Mistake(
+        name="a cleaning while a run waits for its next step",
+        module="orchestration.defs.cleanings",
+        right=" or at_work(context.instance, name)",
+        wrong="",
+        test="tests/unit/orchestration/test_cleanings.py::test_a_dataset_whose_run_is_asked_for_waits",
+    ),
+    Mistake(
         name="the last run of a job deleted",
         module="orchestration.dagster_runs",
         right="if kinds <= last and is_old and",
