@@ -14,6 +14,7 @@ from dagster._core.utils import make_new_run_id
 from filelock import FileLock
 
 from orchestration.dagster_runs import JOBS, delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
+from orchestration.doctor.home import home_findings
 from orchestration.local.home import prepare_home
 from serving.settings import Settings
 
@@ -113,6 +114,8 @@ def test_a_run_that_was_killed_is_ended_and_one_at_work_is_not(settings: Setting
     with FileLock(lock):  # a training may say nothing for long
         assert silent_runs(settings, NOW + DAY) == ()
     assert silent_runs(settings, NOW + DAY) == (killed.run_id,)
+    (finding,) = home_findings(settings, NOW + DAY)
+    assert killed.run_id in finding.problem
     for _ in range(2):
         end_runs(settings, [killed.run_id])
     with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
