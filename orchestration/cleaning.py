@@ -11,46 +11,38 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
+
+from filelock import FileLock
 
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
-from orchestration.dagster_runs import delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
 from orchestration.day_notes import day_folders
-from orchestration.local.datasets import dataset_names
-from orchestration.local.leftovers import REMOVABLE, forgotten, is_at_work
+from orchestration.local.leftovers import REMOVABLE, forgotten
+from orchestration.old_runs import OldRuns, end_dagster_runs, end_trainings, old_runs
 from orchestration.workspace import BEGUN
 from serving.experiments.read import YAML_NAME, experiments_of
 from serving.folder_store import StoredFolder
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import Registry, TrainingRun
+from serving.registry import Registry
 from serving.registry.sqlite import open_registry
 from serving.registry.tags import DATA
 from serving.release.mirror import mirror_alias
-from serving.release.promotion_lock import promotion_lock
-from serving.release.retention import (
-    failed_trainings,
-    folders_of,
-    folders_of_training,
-    kept_versions,
-    killed_trainings,
-    remove,
-    remove_training,
-)
+from serving.release.promotion_lock import check_held, promotion_lock
+from serving.release.retention import folders_of, kept_versions, remove
 from serving.settings import Settings
 
-T = TypeVar("T")
 AT_WORK = timedelta(days=1)
 """Age up to which a run of another home may be at work on a folder of the bucket."""
 VERSION_FOLDER, CHECKPOINTS = re.compile(r"v(\d+)"), "checkpoints_*"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cleaning:
+class Cleaning(OldRuns):
     """Versions of a dataset to keep, and everything to remove."""
 
     dataset: str
@@ -68,14 +60,6 @@ class Cleaning:
     """Folders of the bucket of the data that are deleted, by their paths in the home."""
     schemas: tuple[str, ...]
     """Digests of schemas whose online features are dropped."""
-    trainings: tuple[TrainingRun, ...]
-    """MLflow runs of trainings that failed long ago and came to no version."""
-    killed: tuple[TrainingRun, ...]
-    """MLflow runs of killed trainings, which would say for good that they run: they are ended."""
-    runs: tuple[str, ...]
-    """Runs of Dagster that ended long ago, and of which no version is kept, of all datasets."""
-    silent: tuple[str, ...]
-    """Runs of Dagster that say that they are at work and were killed: they are ended."""
     bytes: int
     """Size on this machine of all that is removed, but for rows of databases."""
     stored_bytes: int
@@ -103,13 +87,10 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
     )
     stored_folders = _stored(settings, dataset, registry, set(kept), now)
     collections = tuple(name for name in stored if _is_unkept(name, dataset, set(kept)))
-    today = now.replace(tzinfo=None)
-    trainings = tuple(failed_trainings(registry, today))
-    runs = unneeded_runs(settings, _runs_of_versions(settings, dataset, set(kept)), now)
+    runs = old_runs(settings, registry, set(kept), now)
     files = (
         *folders,
-        *(folder for training in trainings for folder in folders_of_training(training)),
-        *(path for run in runs for path in files_of_run(settings, run)),
+        *runs.files(settings),
         *(folder for version in versions for folder in folders_of(registry, version)),
         *(settings.milvus_folder / "collections" / name for name in collections),
     )
@@ -126,10 +107,7 @@ def plan_cleaning(settings: Settings, dataset: str, keep: int, now: datetime | N
                 dataset, _digests(settings, registry, kept), settings.feast_home, registry=settings.feature_registry
             )
         ),
-        trainings=trainings,
-        killed=() if is_at_work(settings, dataset) else tuple(killed_trainings(registry, today)),
-        runs=runs,
-        silent=silent_runs(settings, now),
+        **vars(runs),
         bytes=sum(map(_size, files)),
         stored_bytes=sum(each.bytes for each in stored_folders),
     )
@@ -145,33 +123,40 @@ def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> No
         plan: what was planned.
         now: present time (UTC, with zone); by default that of this machine.
     """
-    # No version becomes champion meanwhile, and no other cleaning is at work.
-    with promotion_lock(settings, plan.dataset):
-        again = plan_cleaning(settings, plan.dataset, plan.keep, now)
-        if _both(plan.collections, again.collections):
-            mirror_alias(settings, plan.dataset)  # it may lag, and no collection goes that an alias points at
-        registry = Registry(settings, plan.dataset)
-        with MilvusIndex(settings, Fields(types={})) as index:
-            for name in _both(plan.collections, again.collections):
-                index.drop(name)
-        for version in _both(plan.versions, again.versions):
-            remove(registry, version)
-        for training in _both(plan.trainings, again.trainings):
-            remove_training(registry, training)
-        for training in _both(plan.killed, again.killed):
-            registry.end_training(training.id)
-        delete_runs(settings, _both(plan.runs, again.runs))
-        end_runs(settings, _both(plan.silent, again.silent))
-        for folder in _both(plan.folders, again.folders):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.unlink(missing_ok=True) if folder.is_file() else None
-        for folder in _both(plan.stored, again.stored):
+    with FileLock(settings.home / "cleaning.lock"):  # no other cleaning of this home is at work
+        # No version becomes champion meanwhile.
+        with promotion_lock(settings, plan.dataset) as lock:
+            due = _due(plan, plan_cleaning(settings, plan.dataset, plan.keep, now))
+            _remove_versions(settings, due)
+            check_held(lock, plan.dataset)
+            drop_other_schemas(
+                due.dataset,
+                due.schemas,
+                settings.feast_home,
+                online=settings.online_store,
+                registry=settings.feature_registry,
+            )
+        # What takes minutes, for which no rollback has to wait: no champion needs it.
+        end_dagster_runs(settings, due)
+        for folder in due.stored:
             assert settings.folder_store  # it has named them
             settings.folder_store.remove(folder)
-        schemas = _both(plan.schemas, again.schemas)
-        drop_other_schemas(
-            plan.dataset, schemas, settings.feast_home, online=settings.online_store, registry=settings.feature_registry
-        )
+
+
+def _remove_versions(settings: Settings, plan: Cleaning) -> None:
+    """Remove versions with what is theirs, trainings that came to none, and folders of the home."""
+    if plan.collections:
+        mirror_alias(settings, plan.dataset)  # it may lag, and no collection goes that an alias points at
+    registry = Registry(settings, plan.dataset)
+    with MilvusIndex(settings, Fields(types={})) as index:
+        for name in plan.collections:
+            index.drop(name)
+    for version in plan.versions:
+        remove(registry, version)
+    end_trainings(registry, plan)
+    for folder in plan.folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.unlink(missing_ok=True) if folder.is_file() else None
 
 
 def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:
@@ -183,19 +168,12 @@ def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:
     return dict(sorted((kept | kept_versions(registry, keep)).items(), reverse=True))
 
 
-def _runs_of_versions(settings: Settings, dataset: str, kept: set[int]) -> set[str]:
-    """Runs of Dagster that versions are of: the kept ones of a dataset, and those of all others."""
-    names = {dataset, *dataset_names(settings)}
-    trainings = [(name, each) for name in names for each in open_registry(settings, name).trainings()]
-    return {
-        each.dagster_run
-        for name, each in trainings
-        if each.dagster_run and each.version is not None and (name != dataset or each.version in kept)
-    }
-
-
-def _both(planned: tuple[T, ...], now: tuple[T, ...]) -> list[T]:
-    return [each for each in planned if each in now]
+def _due(plan: Cleaning, again: Cleaning) -> Cleaning:
+    """What was planned, but for what is needed by now."""
+    lists = {name: value for name, value in vars(plan).items() if isinstance(value, tuple)}
+    still = {name: set(getattr(again, name)) for name in lists}
+    due: dict[str, Any] = {name: tuple(each for each in lists[name] if each in still[name]) for name in lists}
+    return replace(again, **due)
 
 
 def _is_unkept(collection: str, dataset: str, kept: set[int]) -> bool:
@@ -270,28 +248,3 @@ def _size(folder: Path) -> int:
             with suppress(FileNotFoundError):  # of another process, which has just removed it
                 size += (Path(top) / name).lstat().st_size
     return size
-
-
-def cleaning_text(plan: Cleaning, *, done: bool) -> str:
-    """Word what was removed, or would be, and why the rest is kept."""
-    verb = "removed" if done else "would remove"
-    kept = [f"keeps v{version}: {reason}" for version, reason in plan.kept.items()]
-    parts = {
-        "versions": [f"v{version}" for version in plan.versions],
-        "collections": plan.collections,
-        "folders": list(map(str, plan.folders)),
-        "folders of the bucket": [f"{folder.parent.name}/{folder.name}" for folder in plan.stored],
-        "online features of the schemas": plan.schemas,
-        "failed trainings": [each.id for each in plan.trainings],
-    }
-    gone = [f"{verb} {what}: {', '.join(names)}" for what, names in parts.items() if names]
-    if plan.runs:
-        gone.append(f"{verb} {len(plan.runs):,} runs of Dagster, with their events and logs")
-    ended = [f"training {each.id} of MLflow" for each in plan.killed] + [
-        f"run {each} of Dagster" for each in plan.silent
-    ]
-    if ended:
-        gone.append(f"{'ended' if done else 'would end'} what was killed, and says that it runs: {', '.join(ended)}")
-    size = f"{plan.bytes / 1e6:,.1f} MB on this machine"
-    size += f", {plan.stored_bytes / 1e6:,.1f} MB in the bucket" if plan.stored else ""
-    return "\n".join([*kept, *(gone or ["nothing to remove"]), size])

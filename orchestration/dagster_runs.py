@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.local.datasets import dataset_names
+from orchestration.local.leftovers import is_at_work
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,10 +24,14 @@ SUCCEEDED_FOR, FAILED_FOR = timedelta(days=7), timedelta(days=30)
 SILENT_FOR = timedelta(hours=12)
 """Time without an event after which a run is over, whatever it says: each epoch of a training is one."""
 AT_ONCE = 1_000
+JOBS = frozenset(
+    ("cleaning_job", "promote_job", "release_job", "replay", "rollback_job", "training_days", "update_job")
+)
+"""Jobs whose runs are removed and ended; those of other code on the same Dagster are left alone."""
 
 
 def unneeded_runs(settings: Settings, needed: Container[str], now: datetime) -> tuple[str, ...]:
-    """List the runs that are over for long, but for the last of each job and dataset.
+    """List the runs that are over for long, but for the last of each job and dataset, and its last success.
 
     Args:
         settings: the home.
@@ -36,30 +42,33 @@ def unneeded_runs(settings: Settings, needed: Container[str], now: datetime) -> 
         Their ids, oldest first.
     """
     found: list[str] = []
-    last: set[tuple[str, str]] = set()
+    last: set[tuple[str, ...]] = set()
     with _opened(settings) as instance:
         for record in _ended(instance) if instance else ():
             run = record.dagster_run
             about = (run.job_name, _dataset(run.run_config))
+            kinds = {about, (*about, "succeeded")} if run.is_success else {about}
             kept_for = SUCCEEDED_FOR if run.is_success else FAILED_FOR
             is_old = datetime.fromtimestamp(record.end_time or 0, now.tzinfo) < now - kept_for
             # What an asset's page shows is of the last run, and so is the answer whether anything has changed since.
-            if about in last and is_old and run.run_id not in needed:
+            if kinds <= last and is_old and run.run_id not in needed:
                 found.append(run.run_id)
-            if run.is_success:
-                last.add(about)
+            last |= kinds
     return tuple(found[::-1])
 
 
 def silent_runs(settings: Settings, now: datetime) -> tuple[str, ...]:
     """List the runs that say for good that they are at work, because they were killed or the machine went down.
 
-    As long as they say so, sensors and updates wait for their end.
+    As long as they say so, sensors and updates wait for their end. None is named while a run of the home holds a lock:
+    a step may say nothing for long.
 
     Args:
         settings: the home.
         now: present time (UTC, with zone).
     """
+    if any(is_at_work(settings, name) for name in dataset_names(settings)):
+        return ()
     with _opened(settings) as instance:
         if instance is None:
             return ()
@@ -68,7 +77,7 @@ def silent_runs(settings: Settings, now: datetime) -> tuple[str, ...]:
         status = dg.DagsterRunStatus
         at_work = dg.RunsFilter(statuses=[status.STARTING, status.STARTED, status.CANCELING])
         before = (now - SILENT_FOR).timestamp()
-        found = instance.get_run_records(at_work)
+        found = [each for each in instance.get_run_records(at_work) if each.dagster_run.job_name in JOBS]
         old = [each.dagster_run.run_id for each in found if each.create_timestamp.timestamp() < before]
         return tuple(run for run in old if all(each.timestamp < before for each in instance.all_logs(run)))
 
@@ -119,13 +128,13 @@ def _opened(settings: Settings) -> Iterator[DagsterInstance | None]:
 
 
 def _ended(instance: DagsterInstance) -> Iterator[RunRecord]:
-    """Runs that are over, newest first."""
+    """Runs of our jobs that are over, newest first."""
     import dagster as dg
 
     ends = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     cursor: str | None = None
     while page := instance.get_run_records(dg.RunsFilter(statuses=ends), limit=AT_ONCE, cursor=cursor):
-        yield from page
+        yield from (each for each in page if each.dagster_run.job_name in JOBS)
         cursor = page[-1].dagster_run.run_id
 
 

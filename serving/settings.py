@@ -43,6 +43,8 @@ most 1,800 items.
 """
 GRAPH = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 256})
 """Default for a Milvus server."""
+KEEP, NO_CLEANING = 10, "off"
+"""Default number of newest versions that a cleaning keeps, and the value for no cleaning by itself."""
 MEMORY, MILVUS = "memory", "milvus"
 DAGSTER_STORAGE = "GATEHOUSE_DAGSTER_STORAGE"
 """Variable that the home's dagster.yaml reads too."""
@@ -79,6 +81,8 @@ class Settings:
     """File of the gate's policy; None for the shipped policy."""
     features_behind_days: float = 7.0
     """Longest time by which a version's online features may be older than the newest ones, to be promoted."""
+    keep: int | None = KEEP
+    """Number of newest versions that a cleaning keeps; None for no cleaning by itself."""
     search: str = MEMORY
     """Searcher of the service and the gate: MEMORY, or MILVUS, which is the store of record in any case."""
     search_seconds: float | None = None
@@ -105,6 +109,7 @@ class Settings:
         GATEHOUSE_EVENT_LOG: JSON, or the path of a YAML file.
         GATEHOUSE_POLICY: path of a policy file.
         GATEHOUSE_FEATURES_BEHIND_DAYS: a number of days; default 7.
+        GATEHOUSE_KEEP: a number of versions, or off; default 10.
         GATEHOUSE_SEARCH: memory or milvus; default memory.
         GATEHOUSE_ALERT_WEBHOOK, GATEHOUSE_ALERT_MAIL: channels of alerts, see `AlertSettings`.
 
@@ -130,6 +135,7 @@ class Settings:
             kafka=_event_log(environ.get("GATEHOUSE_EVENT_LOG")),
             gate_policy=Path(policy) if policy else None,
             features_behind_days=_days(behind) if behind else 7.0,
+            keep=_keep(environ.get("GATEHOUSE_KEEP") or str(KEEP)),
             search=_search(environ.get("GATEHOUSE_SEARCH") or MEMORY),
             alerts=AlertSettings.from_environment(environ),
         )
@@ -266,6 +272,14 @@ def _days(text: str) -> float:
     if days is None:
         raise ValueError(f"GATEHOUSE_FEATURES_BEHIND_DAYS={text!r}: wanted a number of days, such as 7 or 0.5")
     return days
+
+
+def _keep(text: str) -> int | None:
+    if text == NO_CLEANING:
+        return None
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise ValueError(f"GATEHOUSE_KEEP={text!r}: wanted a number of versions, such as {KEEP}, or {NO_CLEANING}")
+    return int(text)
 
 
 def _search(text: str) -> str:

@@ -59,7 +59,9 @@ def bring_up(
 
 @app.command("clean", rich_help_panel=OPERATE)
 def clean_home(
-    keep: Annotated[int, typer.Option("--keep", min=1, help="Number of newest versions to keep.")] = 10,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Number of newest versions to keep [GATEHOUSE_KEEP, or 10].")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
     dataset: Dataset = None,
     as_json: Json = False,
@@ -71,9 +73,11 @@ def clean_home(
     """
     settings = prepare()
     name = released_dataset(settings, dataset)
-    from orchestration.cleaning import clean, cleaning_text, plan_cleaning
+    from orchestration.cleaning import clean, plan_cleaning
+    from orchestration.cleaning_text import cleaning_text
+    from serving.settings import KEEP
 
-    plan = plan_cleaning(settings, name, keep)
+    plan = plan_cleaning(settings, name, keep or settings.keep or KEEP)
     if not dry_run:
         clean(settings, plan)
     typer.echo(json.dumps(as_data(plan), indent=1) if as_json else cleaning_text(plan, done=not dry_run))

@@ -182,6 +182,7 @@ def _trained(
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             run.log_epoch({f"validation/{name}": value for name, value in metrics.items()}, epoch)
+            context.log.info(f"epoch {epoch}")  # a run that says nothing for long is taken for killed
 
         context.log.info(f"train what stands beside version {twin.version} on the data until {source.cut}: {how}")
         fitted = _fit(workspace, frames, judged, base, on_epoch, checkpoints)

@@ -10,7 +10,8 @@ from orchestration.doctor.finding import Finding
 from orchestration.local.services import is_locked
 from serving.index.stored_names import StoredNames
 from serving.registry import Registry
-from serving.registry.lock import HOLDER, UNTIL, holder, lock_name
+from serving.registry.holder import HOLDER, holder
+from serving.registry.lock import UNTIL, lock_name
 from serving.registry.sqlite import open_registry
 from serving.release.freshness import check_fresh
 from serving.release.history import has_moved, may_serve, served

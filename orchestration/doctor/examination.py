@@ -31,7 +31,7 @@ def examine(settings: Settings, now: datetime | None = None) -> list[Finding]:
 
 
 def _findings(settings: Settings, now: datetime) -> Iterator[Finding]:
-    yield from home_findings(settings)
+    yield from home_findings(settings, now)
     if not _has_registry(settings):
         return
     names = dataset_names(settings)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import psutil
 
+from orchestration.dagster_runs import silent_runs
 from orchestration.doctor.finding import Finding
 from orchestration.local.leftovers import leftovers
 from serving.gate.policy_file import read_policy
@@ -20,11 +22,13 @@ LOW_BYTES = 1_000_000_000
 """Free space below which a run may not end: a release of the default dataset takes a fifth of it."""
 
 
-def home_findings(settings: Settings) -> Iterator[Finding]:
-    """Examine the parts of a home that belong to no dataset."""
+def home_findings(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Examine the parts of a home that belong to no dataset, at the present time (UTC, with zone)."""
     yield from _files(settings)
     yield from _disk(settings)
     yield from _services(settings)
+    if not settings.dagster_storage or listens(settings.dagster_storage):
+        yield from _runs(settings, now)
     try:
         read_policy(settings.gate_policy)
     except (ValueError, OSError) as error:
@@ -45,6 +49,16 @@ def _files(settings: Settings) -> Iterator[Finding]:
                 problem=f"{name} is noted in services.json as process {entry['pid']}, which has ended",
                 way_out="`gatehouse up` removes the note and starts it",
             )
+
+
+def _runs(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Runs of Dagster that were killed, and for whose end sensors and updates wait."""
+    for run in silent_runs(settings, now):
+        yield Finding(
+            about="Dagster",
+            problem=f"the run {run} says that it is at work, and has said nothing for long: it was killed",
+            way_out="`gatehouse clean` ends it; until then sensors and updates of its dataset wait",
+        )
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

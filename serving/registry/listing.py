@@ -45,7 +45,9 @@ class TrainingRun:
     version: int | None
     """Version that it registered."""
     dagster_run: str | None
-    """Run of Dagster that it is of."""
+    """Run of Dagster that it is of; None for a run that is not Gatehouse's."""
+    home: str | None
+    """Home that it is of, as `holder` names it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,16 +6,16 @@ for good: such a model is the lock.
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from serving.registry.connection import Connection
+from serving.registry.holder import HOLDER, holder
 from serving.settings import Settings
 
-TOKEN, HOLDER, UNTIL = "gatehouse.token", "gatehouse.holder", "gatehouse.until"
-"""Tags of the lock: one of a kind, the home that has it, and the time (ISO, UTC) until which it counts."""
+TOKEN, UNTIL = "gatehouse.token", "gatehouse.until"
+"""Tags of the lock beside its holder: one of a kind, and the time (ISO, UTC) until which it counts."""
 LIFE = timedelta(minutes=10)
 """Time after which a lock is what a killed process left behind. Clocks of machines differ by less."""
 TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
@@ -24,11 +24,6 @@ TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
 def lock_name(dataset: str) -> str:
     """Name of the registered model that is the lock of a dataset's champion."""
     return f"{dataset}-promotion-lock"  # with hyphens, which no dataset has in its name
-
-
-def holder(settings: Settings) -> str:
-    """Name of a home among those that share a registry."""
-    return f"{socket.gethostname()}:{settings.home}"
 
 
 class RegistryLock(Connection):

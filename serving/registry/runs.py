@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from serving import model as model_package
 from serving.registry.connection import Connection
+from serving.registry.holder import HOLDER, holder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +144,8 @@ class Runs(Connection):
 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="mlflow")
-            run = mlflow.start_run(experiment_id=self._experiment_id, run_name=name, tags=dict(tags or {}))
+            named = {HOLDER: holder(self.settings), **(tags or {})}
+            run = mlflow.start_run(experiment_id=self._experiment_id, run_name=name, tags=named)
             # Whatever is no Exception is an end from outside: Ctrl-C, by any name that the
             # caller's framework gives it.
             status = "KILLED"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from serving.registry.holder import HOLDER
 from serving.registry.listing import Listing, RunState, TrainingRun, Version, listing_of
 from serving.registry.registry import Registry
 from serving.registry.runs import FOLDER
@@ -46,6 +47,7 @@ SELECT run.run_uuid, run.status, run.start_time, run.artifact_uri,
        (SELECT max(version) FROM model_versions
         WHERE run_id = run.run_uuid AND name = experiments.name AND workspace = 'default'
           AND current_stage <> 'Deleted_Internal'),
+       (SELECT value FROM tags WHERE tags.run_uuid = run.run_uuid AND key = ?),
        (SELECT value FROM tags WHERE tags.run_uuid = run.run_uuid AND key = ?)
 FROM runs AS run JOIN experiments USING (experiment_id)
 WHERE experiments.workspace = 'default' AND experiments.name = ? AND run.lifecycle_stage = 'active'
@@ -125,8 +127,10 @@ class SqliteRegistry(Registry):
     def trainings(self) -> list[TrainingRun]:
         """List the runs of all trainings, those without a version too."""
         return [
-            TrainingRun(id=id_, status=status, started=utc(at), files=files, version=version, dagster_run=dagster_run)
-            for id_, status, at, files, version, dagster_run in self._rows(TRAININGS, DAGSTER_RUN, self.dataset)
+            TrainingRun(
+                id=id_, status=status, started=utc(at), files=files, version=version, dagster_run=run, home=home
+            )
+            for id_, status, at, files, version, run, home in self._rows(TRAININGS, DAGSTER_RUN, HOLDER, self.dataset)
         ]
 
     def aliases(self) -> dict[str, int]:

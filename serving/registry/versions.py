@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serving.registry.connection import Connection
+from serving.registry.holder import HOLDER
 from serving.registry.listing import Listing, RunState, TrainingRun, Version, VersionSummary, listing_of
 from serving.registry.tags import CHAMPION, DAGSTER_RUN, INPUT_KEY
 
@@ -54,6 +55,7 @@ class Versions(Connection):
                 files=run.info.artifact_uri,
                 version=versions.get(run.info.run_id),
                 dagster_run=run.data.tags.get(DAGSTER_RUN),
+                home=run.data.tags.get(HOLDER),
             )
             for run in self._experiment_runs()
         ]

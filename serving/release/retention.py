@@ -9,12 +9,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from serving.registry import PARENT, Registry, TrainingRun, VersionSummary
+from serving.registry.holder import holder
 from serving.registry.tags import BASE
 from serving.release.history import may_serve, predecessors
 from serving.release.judged_twin import is_refit
 
 HALTED_FOR, FAILED_FOR = timedelta(hours=1), timedelta(days=30)
 """Age from which on nobody can be at work on what is not complete, and for which a failed training is kept."""
+ELSEWHERE_FOR = timedelta(days=7)
+"""The same age for a training of another home, whose work is not seen here; that of a pod is one."""
 PINNED = "gatehouse.pinned"
 """Tag of a version that is kept whatever its age; its value says why."""
 
@@ -101,11 +104,11 @@ def killed_trainings(registry: Registry, now: datetime) -> list[TrainingRun]:
         registry: registry of the dataset.
         now: present time, naive UTC.
     """
-    before = now - HALTED_FOR
+    here = holder(registry.settings)
     return [
         each
-        for each in registry.trainings()
-        if each.status == "RUNNING" and each.version is None and each.started < before
+        for each in _without_version(registry)
+        if each.status == "RUNNING" and each.started < now - (HALTED_FOR if each.home == here else ELSEWHERE_FOR)
     ]
 
 
@@ -117,11 +120,12 @@ def failed_trainings(registry: Registry, now: datetime) -> list[TrainingRun]:
         now: present time, naive UTC.
     """
     before = now - FAILED_FOR
-    return [
-        each
-        for each in registry.trainings()
-        if each.status != "RUNNING" and each.version is None and each.started < before
-    ]
+    return [each for each in _without_version(registry) if each.status != "RUNNING" and each.started < before]
+
+
+def _without_version(registry: Registry) -> list[TrainingRun]:
+    """Trainings without a version; what people run in an experiment of the same name is none."""
+    return [each for each in registry.trainings() if each.dagster_run and each.version is None]
 
 
 def remove_training(registry: Registry, training: TrainingRun) -> None:

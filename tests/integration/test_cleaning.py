@@ -9,8 +9,10 @@ import pytest
 
 from feature_repo.schema import stored_name
 from feature_repo.store.retention import other_schemas
+from orchestration import old_runs
 from orchestration.cleaning import _is_unkept, clean, plan_cleaning
 from orchestration.day_notes import note_day
+from orchestration.local.services import is_locked
 from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
@@ -95,6 +97,19 @@ def test_the_folders_of_noted_days_stay_until_a_day_is_computed_from_others(
         note_day(Workspace(dataset=DATASET, past=True).values_folder, "2024-01-09", "digest", folders[derived])
         note_day(Workspace(dataset="another", past=True).values_folder, "2024-01-09", "", tmp_path / "another" / "day")
         assert {each.name for each in plan_cleaning(settings, DATASET, 1).folders} == unneeded
+
+
+def test_no_rollback_waits_while_old_runs_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand take a minute."""
+    settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
+    deleted: list[bool] = []
+
+    def delete_runs(*_: object) -> None:
+        deleted.append(is_locked(settings.home / "promotion.lock"))
+
+    monkeypatch.setattr(old_runs, "delete_runs", delete_runs)
+    clean(settings, plan_cleaning(settings, DATASET, 1))
+    assert deleted == [False]
 
 
 def bytes_below(folder: Path) -> int:

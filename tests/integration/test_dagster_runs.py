@@ -11,8 +11,10 @@ from unittest.mock import patch
 import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
+from filelock import FileLock
 
-from orchestration.dagster_runs import delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
+from orchestration.dagster_runs import JOBS, delete_runs, end_runs, files_of_run, silent_runs, unneeded_runs
+from orchestration.doctor.home import home_findings
 from orchestration.local.home import prepare_home
 from serving.settings import Settings
 
@@ -46,12 +48,14 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         yield settings
 
 
-def run(settings: Settings, *, fails: bool = False) -> str:
+def run(settings: Settings, *, fails: bool = False, name: str = "release_job") -> str:
     """Materialise an asset with its check, and return the run's id."""
     config = {"ops": {"thing": {"config": {"fails": fails}}}}
+    defs = dg.Definitions(assets=[thing], asset_checks=[is_there], jobs=[dg.define_asset_job(name)])
     with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
-        return dg.materialize(
-            [thing, is_there], run_config=config, instance=instance, raise_on_error=False, tags={"for": "a test"}
+        job = defs.resolve_job_def(name)
+        return job.execute_in_process(
+            run_config=config, instance=instance, raise_on_error=False, tags={"for": "a test"}
         ).run_id
 
 
@@ -62,6 +66,25 @@ def test_runs_go_a_while_after_their_end_but_for_the_last_and_those_of_versions(
     assert unneeded_runs(settings, {second}, NOW + 8 * DAY) == (first,)
     assert unneeded_runs(settings, (), NOW + 400 * DAY) == (first, second, failed)
     assert last not in unneeded_runs(settings, (), NOW + 400 * DAY)
+    failures = [run(settings, fails=True) for _ in range(2)]
+    # The last success stays, and of the failures since then the newest.
+    assert unneeded_runs(settings, (), NOW + 400 * DAY) == (first, second, failed, failures[0])
+
+
+def test_runs_of_other_code_are_left_alone(settings: Settings) -> None:
+    for _ in range(2):
+        run(settings, name="of_a_colleague")
+    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        status = dg.DagsterRunStatus.STARTED
+        instance.add_run(dg.DagsterRun(job_name="of_a_colleague", run_id=make_new_run_id(), status=status))
+    later = NOW + 400 * DAY
+    assert (unneeded_runs(settings, (), later), silent_runs(settings, later)) == ((), ())
+
+
+def test_the_jobs_are_those_of_the_definitions() -> None:
+    from orchestration.definitions import defs
+
+    assert {each.name for each in defs.resolve_all_job_defs()} - {"__ASSET_JOB"} == JOBS
 
 
 def test_nothing_of_a_deleted_run_is_left(settings: Settings) -> None:
@@ -81,12 +104,18 @@ def test_nothing_of_a_deleted_run_is_left(settings: Settings) -> None:
 
 def test_a_run_that_was_killed_is_ended_and_one_at_work_is_not(settings: Settings) -> None:
     with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
-        killed = dg.DagsterRun(job_name="job", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
+        killed = dg.DagsterRun(job_name="update_job", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
         instance.add_run(killed)
         instance.report_engine_event("its process has started", killed)
     run(settings)
     assert silent_runs(settings, NOW + timedelta(hours=6)) == ()
+    lock = settings.home / "data" / "shop" / "input" / "training_set.refit.lock"
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):  # a training may say nothing for long
+        assert silent_runs(settings, NOW + DAY) == ()
     assert silent_runs(settings, NOW + DAY) == (killed.run_id,)
+    (finding,) = home_findings(settings, NOW + DAY)
+    assert killed.run_id in finding.problem
     for _ in range(2):
         end_runs(settings, [killed.run_id])
     with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:

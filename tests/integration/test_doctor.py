@@ -23,7 +23,8 @@ from orchestration.cleaning import clean, plan_cleaning
 from orchestration.doctor import Finding, examine, findings_text, home
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import INPUT_KEY, Registry
+from serving.registry import DAGSTER_RUN, INPUT_KEY, Registry
+from serving.registry.holder import HOLDER, holder
 from serving.registry.lock import RegistryLock
 from serving.registry.sqlite import open_registry
 from serving.release.manifest import alias_name, collection_name
@@ -209,7 +210,7 @@ def test_a_cleaning_removes_what_was_left_an_hour_ago(settings: Settings, artifa
 def test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning(settings: Settings) -> None:
     """SIGKILL leaves its MLflow run RUNNING for good. One whose training may be at work is left alone."""
     registry, started = Registry(settings, DATASET), datetime.now(UTC)
-    killed = registry._client.create_run(registry._experiment_id).info.run_id
+    killed = training(registry, {DAGSTER_RUN: "run", HOLDER: holder(settings)})
     soon, later = started + timedelta(minutes=50), started + timedelta(hours=2)
     assert [examine(settings, at) == [] for at in (soon, later)] == [True, False]
     (finding,) = examine(settings, later)
@@ -228,6 +229,31 @@ def test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning(settings: S
     assert [each.id for each in after.trainings] == [killed]  # and a month later it goes
     clean(settings, after, started + timedelta(days=31))
     assert [each.id for each in open_registry(settings, DATASET).trainings() if each.version is None] == []
+
+
+def training(registry: Registry, tags: dict[str, str]) -> str:
+    """A run in MLflow that says that it runs."""
+    run: str = registry._client.create_run(registry._experiment_id, tags=tags).info.run_id
+    return run
+
+
+def test_a_training_of_another_home_is_at_work_for_a_week(settings: Settings) -> None:
+    """Its locks are not seen here."""
+    registry, now = Registry(settings, DATASET), datetime.now(UTC)
+    other = training(registry, {DAGSTER_RUN: "run", HOLDER: "host:/home"})
+    assert examine(settings, now + timedelta(days=6)) == []
+    assert plan_cleaning(settings, DATASET, 10, now + timedelta(days=6)).killed == ()
+    plan = plan_cleaning(settings, DATASET, 10, now + timedelta(days=8))
+    assert [each.id for each in plan.killed] == [other]
+
+
+def test_what_people_run_in_an_experiment_of_the_same_name_is_left_alone(settings: Settings) -> None:
+    registry, later = Registry(settings, DATASET), datetime.now(UTC) + timedelta(days=400)
+    training(registry, {})
+    registry._client.set_terminated(training(registry, {}), "FINISHED")
+    assert examine(settings, later) == []
+    plan = plan_cleaning(settings, DATASET, 10, later)
+    assert (plan.killed, plan.trainings) == ((), ())
 
 
 @pytest.fixture

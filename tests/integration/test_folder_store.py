@@ -13,7 +13,8 @@ from unittest.mock import patch
 
 import pytest
 
-from orchestration.cleaning import AT_WORK, clean, cleaning_text, plan_cleaning
+from orchestration.cleaning import AT_WORK, clean, plan_cleaning
+from orchestration.cleaning_text import cleaning_text
 from orchestration.day_notes import note_day
 from orchestration.workspace import Workspace, fill
 from serving.folder_store import LIST, FolderStore, FolderStoreError

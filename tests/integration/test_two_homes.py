@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from serving.registry import Registry
-from serving.registry.lock import HOLDER, TOKEN, UNTIL, RegistryLock
+from serving.registry.holder import HOLDER
+from serving.registry.lock import TOKEN, UNTIL, RegistryLock
 from serving.release import promotion
 from serving.release import promotion_lock as lock_module
 from serving.release.history import served

@@ -210,8 +210,8 @@ IN_RELEASE = [
     Mistake(
         name="a cleaning by a plan that is out of date",
         module="orchestration.cleaning",
-        right="[each for each in planned if each in now]",
-        wrong="list(planned)",
+        right="for each in lists[name] if each in still[name]",
+        wrong="for each in lists[name]",
         test=f"{CLEANING}::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",
     ),
     Mistake(
