@@ -169,7 +169,7 @@ def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:
 
 
 def _due(plan: Cleaning, again: Cleaning) -> Cleaning:
-    """What was planned, but for what is needed by now."""
+    """Narrow a plan to what is still due: what is needed by now stays."""
     lists = {name: value for name, value in vars(plan).items() if isinstance(value, tuple)}
     still = {name: set(getattr(again, name)) for name in lists}
     due: dict[str, Any] = {name: tuple(each for each in lists[name] if each in still[name]) for name in lists}

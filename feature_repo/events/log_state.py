@@ -22,7 +22,7 @@ WAITING = "SELECT count(*), min(arrived) FROM events WHERE sequence > ? AND user
 
 @dataclass(frozen=True, kw_only=True)
 class LogState:
-    """What a look at an event log found."""
+    """State of an event log, as a look at it found it."""
 
     damage: str | None = None
     """What is wrong with the file; None if nothing is."""

@@ -18,7 +18,7 @@ from serving.settings import KEEP, NO_CLEANING, Settings
 
 
 class Keeping(dg.Config):
-    """What a cleaning keeps."""
+    """Number of versions that a cleaning keeps."""
 
     keep: int | None = Field(
         default=None, ge=1, description="Number of newest versions to keep, and of newest updates [GATEHOUSE_KEEP]."
