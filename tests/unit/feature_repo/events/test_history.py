@@ -129,7 +129,10 @@ def shown(number: int, **changes: object) -> Event:
 def test_an_impression_is_clicked_by_an_interaction_that_names_its_answer() -> None:
     others = ({"request_id": "another"}, {"request_id": None}, {"user_id": "u002"}, {"item_id": "i005"})
     log = frame(
-        *(shown(number, position=number, propensity=0.5 if number == 1 else None) for number in (1, 2, 3, 4)),
+        *(
+            shown(number, position=number, row=number, propensity=0.5 if number == 1 else None)
+            for number in range(1, 5)
+        ),
         bought(5, item_id="i001", request_id="r", value=None),
         bought(6, item_id="i001", request_id="r", value=2.5, kind=EventKind.PURCHASE),
         bought(7, item_id="i001", request_id="r", value=0.5, kind=EventKind.PURCHASE),
@@ -140,7 +143,7 @@ def test_an_impression_is_clicked_by_an_interaction_that_names_its_answer() -> N
     found = with_log(FILES, log, LATER).impressions
     assert found is not None
     outcome = ["click", "reward", "propensity", "click_known", "reward_known"]
-    assert found.columns == [*PLAIN, "request_id", "position", *outcome]
+    assert found.columns == [*PLAIN, "request_id", "position", "row", *outcome]
     at = dict(log.select("sequence", "created").rows())
     assert found.sort("position").select("position", *outcome).rows() == [
         (1, True, 3.0, 0.5, at[5], at[7]),
