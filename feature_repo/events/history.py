@@ -46,7 +46,7 @@ def with_log(tables: Tables, log: pl.DataFrame, until: datetime) -> Tables:
     return replace(
         tables,
         events=in_order(pl.concat([tables.events, new.select(tables.events.columns)])),
-        impressions=_with_impressions(tables.impressions, with_outcomes(shown, found)),
+        impressions=_with_impressions(tables.impressions, shown, found),
         notes=(*tables.notes, note) if found.height else tables.notes,
         log_until=max(tables.log_until, int(taken["sequence"].max() or 0)),  # type: ignore[arg-type]
     )
@@ -115,9 +115,19 @@ def _of_known(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     return known.join(items, on=ITEM_ID, how="semi", maintain_order="left")
 
 
-def _with_impressions(impressions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame | None:
-    if rows.is_empty():
+def _with_impressions(
+    impressions: pl.DataFrame | None, shown: pl.DataFrame, taken: pl.DataFrame
+) -> pl.DataFrame | None:
+    """Impressions of the files, and those of the log with their outcomes.
+
+    Args:
+        impressions: canonical impressions; None if the files have none.
+        shown: impressions of the log.
+        taken: interactions of the log.
+    """
+    if shown.is_empty():
         return impressions
+    rows = with_outcomes(shown, taken)
     if impressions is None:
         return in_order(rows)
     return in_order(joined(impressions, not_held(not_answered(rows, impressions), impressions)))
