@@ -6,6 +6,16 @@ A recipe is a function, so that a variant is `replace(base(), ...)`.
 from __future__ import annotations
 
 from training.recipes.config import TrainConfig
+from training.recipes.impressions import (
+    Additive,
+    CrossPositional,
+    DotProduct,
+    ImpressionTask,
+    InversePropensity,
+    Mixture,
+    PositionFeature,
+    Product,
+)
 from training.recipes.named import RECIPES, SALES, base, behavioural, by_value, recipe, with_statistics, without_repeats
 from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, SelfSupervised
 from training.recipes.optimisation import Optimisation
@@ -39,24 +49,32 @@ __all__ = [
     "MLP",
     "RECIPES",
     "SALES",
+    "Additive",
     "BehaviouralVectors",
     "Corpus",
     "Cosine",
     "Cross",
+    "CrossPositional",
     "Dot",
+    "DotProduct",
     "GRUHistory",
     "Gated",
     "HardNegatives",
+    "ImpressionTask",
     "Impressions",
     "InBatch",
+    "InversePropensity",
     "Loss",
     "MLPReranker",
     "MeanPooling",
     "Mixed",
+    "Mixture",
     "MultiHeadPooling",
     "Negatives",
     "Optimisation",
     "Popularity",
+    "PositionFeature",
+    "Product",
     "RepeatTerm",
     "Residual",
     "Reward",

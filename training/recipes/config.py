@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.recipes.impressions import ImpressionTask
 from training.recipes.objective import Cosine, Loss, MLPReranker, RepeatTerm, ScoreConfig, SelfSupervised
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import Corpus, InBatch, Mixed, Negatives
@@ -45,6 +46,8 @@ class TrainConfig:
     """Batches, rates and early stopping."""
     self_supervised: SelfSupervised | None = None
     """Loss of items alone, added to that of interactions; None for none."""
+    impressions: ImpressionTask | None = None
+    """Clicks of what was shown, learned beside retrieval; None for none."""
     behavioural: BehaviouralVectors | None = None
     """Latent factors of the training part as features of both towers; None for none."""
     leave_out: tuple[str, ...] = ()
