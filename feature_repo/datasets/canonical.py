@@ -11,6 +11,7 @@ import polars as pl
 
 from feature_repo.datasets.columns import read_feature, read_numbers, read_strings
 from feature_repo.datasets.id_column import other_spelling, read_ids
+from feature_repo.datasets.impressions import read_shown
 from feature_repo.datasets.ratings import keep_positives
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.datasets.reading import Reading
@@ -45,7 +46,9 @@ class Tables:
     """item_id (unique) and the columns of the view `item_profile`. Sorted by item_id."""
     impressions: pl.DataFrame | None = None
     """Impressions, with or without an interaction: user_id, item_id, timestamp,
-    created, sorted as the events. None if the source has none."""
+    created, and where the source has them the columns of `impressions.OPTIONAL` and
+    surroundings (String), such as device. Sorted as the events. None if the source has
+    none."""
     notes: tuple[str, ...] = field(default=())
     """Findings for people ("17 ids missing from products: 4,836 events dropped")."""
     readings: Mapping[str, Reading] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Tables:
 Loader = Callable[[Path | None, datetime | None], Tables]
 """Reader of a dataset: a folder of raw files, for datasets that the user brings, and a
 time after which an event is an InputError."""
+_Further = Callable[[RawTable, tuple[pl.Series, pl.Series]], list[pl.Series]]
 
 
 def canonicalise(
@@ -76,9 +80,10 @@ def canonicalise(
 
     Raw tables map canonical names to their columns. Events have user_id, item_id and
     timestamp, and optionally created, value, basket_id, event_id and rating.
-    Impressions have the first three, and optionally created. Users and items have the
-    key and every feature of the profile view. Events equal in user, item and time are
-    kept and noted.
+    Impressions have the first three, and optionally created, request_id, position, row,
+    column, click, reward, propensity; every other name is one of the surroundings. Users
+    and items have the key and every feature of the profile view. Events equal in user,
+    item and time are kept and noted.
 
     Args:
         schema: features of the dataset.
@@ -103,7 +108,7 @@ def canonicalise(
             than 10 users or 2 items.
     """
     events, below = keep_positives(events, positive_from)
-    log = _read_log(events, as_of)
+    log = _read_log(events, as_of, _read_events)
     people = _read_entities(schema, Entity.USER, users, log)
     corpus = _read_entities(schema, Entity.ITEM, items, log)
     known = {"user_id": (people, users), "item_id": (corpus, items)}
@@ -114,7 +119,7 @@ def canonicalise(
     shown = None
     if impressions is not None:
         shown, unknown, readings["impressions"] = _drop_unknown(
-            _read_log(impressions, as_of), impressions, known, "impressions"
+            _read_log(impressions, as_of, read_shown), impressions, known, "impressions"
         )
         dropped += unknown
     found = (*notes, *below, *dropped, *_remarks(log, people, corpus))
@@ -154,19 +159,27 @@ def profile_features(schema: Schema, entity: Entity) -> tuple[Feature, ...]:
     return tuple(feature for feature in features if feature.columns)
 
 
-def _read_log(table: RawTable, as_of: datetime | None) -> pl.DataFrame:
-    """Events or impressions."""
+def _read_log(table: RawTable, as_of: datetime | None, further: _Further) -> pl.DataFrame:
+    """Events or impressions.
+
+    Args:
+        table: the raw table.
+        as_of: time after which a row is an error.
+        further: reader of the columns beside ids and times.
+    """
     _check_rows(table)
     timestamp = _read_log_times(table, "timestamp", as_of)
     known = _read_log_times(table, "created", as_of) if "created" in table.columns else timestamp
-    columns = [read_ids(table, "user_id"), read_ids(table, "item_id"), timestamp, known.alias("created")]
-    if "value" in table.columns:
-        columns.append(read_numbers(table, "value"))
-    columns += [read_strings(table, name) for name in ("basket_id", "event_id") if name in table.columns]
-    log = pl.DataFrame(columns)
+    ids = read_ids(table, "user_id"), read_ids(table, "item_id")
+    log = pl.DataFrame([*ids, timestamp, known.alias("created"), *further(table, ids)])
     # The columns behind the first three make the order of equal rows independent of the
     # file's.
     return log.sort("timestamp", "user_id", "item_id", *log.columns[3:])
+
+
+def _read_events(table: RawTable, _: tuple[pl.Series, pl.Series]) -> list[pl.Series]:
+    columns = [read_numbers(table, "value")] if "value" in table.columns else []
+    return columns + [read_strings(table, name) for name in ("basket_id", "event_id") if name in table.columns]
 
 
 def _read_log_times(table: RawTable, name: str, as_of: datetime | None) -> pl.Series:

@@ -140,6 +140,7 @@ def _log_table(
     if section is None:
         return None, []
     columns = {canonical: section[key] for key, canonical in names.items() if key in section}
+    columns |= section.get("context", {})
     table = _raw_table(folder, config, section, columns)
     patterns = {str(column): str(pattern) for column, pattern in section.get("drop_where", {}).items()}
     return drop_rows(table, patterns, without_id=section.get("drop_without_id", False))

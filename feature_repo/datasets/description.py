@@ -9,6 +9,7 @@ from typing import Any, get_args
 import yaml
 
 from feature_repo.datasets.delimited import TextForm
+from feature_repo.datasets.impressions import KEYS, MAX_CONTEXTS, OPTIONAL, PLACES, REQUEST
 from feature_repo.datasets.number_text import Mark
 from feature_repo.datasets.raw_table import Epoch
 from feature_repo.datasets.time_text import Dates
@@ -72,10 +73,13 @@ EVENT_COLUMNS: Mapping[str, str] = {
 """Canonical column by key of the section `events`."""
 _LOG = ("user", "item", "timestamp")
 """Required columns of events and impressions."""
-IMPRESSION_COLUMNS = {key: EVENT_COLUMNS[key] for key in (*_LOG, "created")}
+IMPRESSION_COLUMNS = {key: EVENT_COLUMNS[key] for key in (*_LOG, "created")} | {
+    "request": REQUEST,
+    **{name: name for name in (*PLACES, "click", "reward", "propensity")},
+}
 """Canonical column by key of the section `impressions`."""
 _EVENTS: Keys = {**_FILE, **_ROWS, **dict.fromkeys(EVENT_COLUMNS, (str,)), "positive_from": _NUMBER}
-_IMPRESSIONS: Keys = {**_FILE, **_ROWS, **dict.fromkeys(IMPRESSION_COLUMNS, (str,))}
+_IMPRESSIONS: Keys = {**_FILE, **_ROWS, **dict.fromkeys(IMPRESSION_COLUMNS, (str,)), "context": (dict,)}
 _ENTITIES: Keys = {**_FILE, "id": (str,), "features": (dict,)}
 FEATURE_KEYS: Keys = {
     "kind": (str,),
@@ -125,7 +129,9 @@ def check_config(raw: object) -> dict[str, Any]:
     config = _checked(raw, YAML_NAME, _TOP, ("dataset", "seen_items_may_return", "events"))
     _checked(config["events"], f"{YAML_NAME}, events", _EVENTS, ("file", *_LOG))
     if "impressions" in config:
-        _checked(config["impressions"], f"{YAML_NAME}, impressions", _IMPRESSIONS, ("file", *_LOG))
+        where = f"{YAML_NAME}, impressions"
+        _checked(config["impressions"], where, _IMPRESSIONS, ("file", *_LOG))
+        check_context(config["impressions"].get("context", {}), f"{where}, context")
     if "kinds" in config:
         read_kinds(config["kinds"], f"{YAML_NAME}, kinds")
     for name in ("users", "items"):
@@ -133,6 +139,19 @@ def check_config(raw: object) -> dict[str, Any]:
             _checked(config[name], f"{YAML_NAME}, {name}", _ENTITIES, ("file", "id"))
             check_features(config[name].get("features", {}), f"{YAML_NAME}, {name}")
     return config
+
+
+def check_context(context: Mapping[str, Any], where: str) -> None:
+    """Raise InputError for a name of the surroundings that cannot be used, or too many."""
+    if len(context) > MAX_CONTEXTS:
+        raise InputError(f"{where}: {len(context)} columns; wanted at most {MAX_CONTEXTS}: leave some out")
+    for name, column in context.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise InputError(f"{where}: {name!r} is no name; wanted letters, digits and underscores: `device: COLUMN`")
+        if name in (*KEYS, *OPTIONAL):
+            raise InputError(f"{where}: the name {name!r} is reserved; choose another, such as `page_{name}: {column}`")
+        if not isinstance(column, str):
+            raise InputError(f"{where}: {name} is {column!r}; wanted the name of a column")
 
 
 def check_features(features: Mapping[str, Any], where: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from feature_repo.datasets.canonical import MIN_USERS, Tables, profile_features
 from feature_repo.errors import InputError
 from feature_repo.schema import USER_ID, Entity
+from feature_repo.tables.outcomes import shown_before
 from feature_repo.tables.snapshots import known_before
 
 
@@ -38,5 +39,5 @@ def known_at(tables: Tables, moment: datetime) -> Tables:
         events=events,
         users=frames[Entity.USER],
         items=frames[Entity.ITEM],
-        impressions=None if shown is None else known_before(shown, moment),
+        impressions=None if shown is None else shown_before(shown, moment),
     )

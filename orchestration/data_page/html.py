@@ -46,7 +46,7 @@ def as_html(page: Page) -> str:
     """Write a page as HTML."""
     profile = page.profile
     title = f"Data of {text(profile.dataset)}"
-    of_data = (*_files(profile), *_log(page), *_tables(profile), *_notes(profile))
+    of_data = (*_files(profile), *_log(page), *_shown(profile), *_tables(profile), *_notes(profile))
     body = "\n".join((*_head(page), *_findings(page), *of_data))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
@@ -120,6 +120,20 @@ def _log(page: Page) -> Iterator[str]:
     yield days_svg(profile.days["day"], profile.days["events"], page.former.last.date() if page.former else None)
     counts = (("events of a user", profile.per_user), ("events of an item", profile.per_item))
     yield _table(("", *QUANTILES), [(name, *(_number(of.get(each)) for each in QUANTILES)) for name, of in counts])
+
+
+def _shown(profile: Profile) -> Iterator[str]:
+    shown = profile.shown
+    if shown is None:
+        return
+    yield "<h2>Answers</h2>"
+    yield (
+        f"<p>{shown.rows:,} impressions in {shown.answers:,} answers; {shown.without_position:.1%} without a position, "
+        f"{shown.with_propensity:.1%} with a propensity.</p>"
+    )
+    if shown.clicks:
+        rates = [(f"{place}", f"{rows:,}", "" if rate is None else f"{rate:.2%}") for place, rows, rate in shown.clicks]
+        yield _table(("position", "impressions", "clicked"), rates)
 
 
 def _tables(profile: Profile) -> Iterator[str]:

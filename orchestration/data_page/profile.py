@@ -14,10 +14,12 @@ from typing import Any
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, profile_features
+from feature_repo.datasets.impressions import PLACES, REQUEST
 from feature_repo.datasets.reading import Dropped, Reading
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Kind
 from orchestration.data_page.columns import Column, profile_column
 from orchestration.data_page.log import count_days, per_entity
+from orchestration.data_page.shown import Shown, count_shown
 
 FORMAT = 1
 """Layout of the JSON; raised when an older one can no longer be compared with."""
@@ -30,7 +32,14 @@ EVENT_KINDS = {
     "basket_id": Kind.ID,
     "event_id": Kind.ID,
 }
-"""Kinds of the columns of events and impressions."""
+"""Kinds of the columns of events."""
+IMPRESSION_KINDS = EVENT_KINDS | {
+    REQUEST: Kind.ID,
+    **dict.fromkeys((*PLACES, "reward", "propensity"), Kind.NUMERIC),
+    "click": Kind.CATEGORICAL,
+    **dict.fromkeys(("click_known", "reward_known"), Kind.TIMESTAMP),
+}
+"""Kinds of the columns of impressions; others are categorical."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +78,13 @@ class Profile:
     """Files that are there and not read, with the reason."""
     notes: tuple[str, ...]
     """Findings of the reader."""
+    shown: Shown | None = None
+    """Counts of the impressions; None without any."""
 
     def to_json(self) -> dict[str, Any]:
         """Write the profile as plain data."""
         raw = {**vars(self), "tables": {name: asdict(table) for name, table in self.tables.items()}}
+        raw["shown"] = asdict(self.shown) if self.shown else None
         times = {name: getattr(self, name).isoformat() for name in ("now", "first", "last")}
         days = self.days.with_columns(pl.col("day").dt.to_string("iso")).to_dict(as_series=False)
         return {**json.loads(json.dumps({**raw, **times, "days": days})), "format": FORMAT}
@@ -85,6 +97,7 @@ class Profile:
         days = pl.DataFrame(raw["days"])  # of values that are all missing nothing tells the type
         given["days"] = days.with_columns(pl.col("day").str.to_date(), pl.col(pl.Null).cast(pl.Float64))
         given["tables"] = {name: _table(each) for name, each in raw["tables"].items()}
+        given["shown"] = Shown.from_json(raw["shown"]) if raw.get("shown") else None  # none in former profiles
         return cls(**given | {"notes": tuple(raw["notes"])})
 
 
@@ -109,7 +122,7 @@ def profile_tables(tables: Tables, now: datetime) -> Profile:
         {entity.key: Kind.ID} | {each.name: each.kind for each in profile_features(tables.schema, entity)}
         for entity in Entity
     )
-    kinds = {"events": EVENT_KINDS, "users": users, "items": items, "impressions": EVENT_KINDS}
+    kinds = {"events": EVENT_KINDS, "users": users, "items": items, "impressions": IMPRESSION_KINDS}
     frames = {name: getattr(tables, name) for name in kinds}
     events = tables.events
     return Profile(
@@ -121,7 +134,10 @@ def profile_tables(tables: Tables, now: datetime) -> Profile:
             name: TableProfile(
                 rows=frame.height,
                 reading=tables.readings.get(name),
-                columns={column.name: profile_column(column, kinds[name][column.name]) for column in frame},
+                columns={
+                    column.name: profile_column(column, kinds[name].get(column.name, Kind.CATEGORICAL))
+                    for column in frame
+                },
             )
             for name, frame in frames.items()
             if frame is not None
@@ -131,4 +147,5 @@ def profile_tables(tables: Tables, now: datetime) -> Profile:
         per_item=per_entity(events[ITEM_ID]),
         unread=tables.unread,
         notes=tables.notes,
+        shown=None if tables.impressions is None else count_shown(tables.impressions),
     )

@@ -105,6 +105,16 @@ def read(
     )
 
 
+def read_impressions(shown: RawTable) -> pl.DataFrame:
+    """Canonical impressions of a raw table, beside the good tables."""
+    named = {"user_id": "who", "item_id": "what", "timestamp": "when"}
+    events = RawTable(name="events.csv", frame=good_events(), columns=named)
+    plain = Schema(dataset="shop", seen_items_may_return=True, views=())
+    found = canonicalise(plain, events=events, users=None, items=None, impressions=shown).impressions
+    assert found is not None
+    return found
+
+
 def impressions_file(shown: pl.DataFrame) -> RawTable:
     columns = {"user_id": "who", "item_id": "what", "timestamp": "when", "created": "loaded"}
     return RawTable(name="shown.csv", frame=shown, columns=columns)

@@ -47,6 +47,9 @@ impressions:
 """
 
 
+MANY = {f"c{number}": "x" for number in range(21)}
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """The files of the example shop and a YAML for them."""
@@ -96,6 +99,20 @@ class TestFiles:
         assert found is not None
         assert found.equals(wanted)
         assert custom.load(with_config(shop, CONFIG, CONFIG)).impressions is None
+
+    def test_answers_and_surroundings_are_read_where_the_yaml_names_them(self, shop: Path) -> None:
+        shown = tiny.generate(seed=6).events.rename({"item_id": "product", "timestamp": "at"})
+        place = pl.int_range(pl.len())
+        shown = shown.with_columns(query=place, rank=place % 7 + 1, hit=place % 2, agent=pl.lit("phone"), share=0.5)
+        shown.write_parquet(shop / "shown.parquet")
+        named = "  request: query\n  position: rank\n  click: hit\n  propensity: share\n  context: {device: agent}\n"
+        shop.joinpath(custom.YAML_NAME).write_text(CONFIG + SHOWN + named)
+        found = custom.load(shop).impressions
+        assert found is not None
+        wanted = ["request_id", "position", "click", "propensity", "device"]
+        assert found.columns == ["user_id", "item_id", "timestamp", "created", *wanted]
+        assert found["position"].value_counts().sort("position")["position"].to_list() == list(range(1, 8))
+        assert set(found["device"]) == {"phone"}
 
     def test_events_decide_which_standard_features_there_are(self, shop: Path) -> None:
         full = custom.load(shop).schema
@@ -165,6 +182,19 @@ class TestYaml:
             ("  timestamp: timestamp\n", "", "events: missing timestamp"),
             (CONFIG, CONFIG + SHOWN.replace("  item: product\n", ""), "gatehouse.yaml, impressions: missing item"),
             (CONFIG, CONFIG + SHOWN + "  value: paid\n", "impressions: unknown key 'value'; there are file, "),
+            (
+                CONFIG,
+                CONFIG + SHOWN + "  context: {position: x}\n",
+                "the name 'position' is reserved; choose",
+            ),
+            (CONFIG, CONFIG + SHOWN + "  context: {a b: x}\n", "context: 'a b' is no name; wanted letters"),
+            (CONFIG, CONFIG + SHOWN + "  context: {device: 3}\n", "context: device is 3; wanted the name of a column"),
+            (CONFIG, CONFIG + SHOWN + "  context: [device]\n", "context is ['device']; wanted dict"),
+            (
+                CONFIG,
+                CONFIG + SHOWN + f"  context: {dict.fromkeys(map('c{}'.format, range(21)), 'x')}\n",
+                "21 columns; wan",
+            ),
             (
                 "  created: created",
                 "  epoch: days",

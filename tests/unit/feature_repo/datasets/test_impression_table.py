@@ -1,7 +1,8 @@
-"""Impressions: read like events, and optional."""
+"""Impressions: read like events, and optional, as are their answers and surroundings."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -16,8 +17,53 @@ from tests.unit.feature_repo.datasets.canonical_world import (
     good_events,
     impressions_file,
     read,
+    read_impressions,
     set_rows,
 )
+
+ANSWERS = {
+    "request_id": "request",
+    "position": "rank",
+    "row": "y",
+    "column": "x",
+    "click": "clicked",
+    "reward": "gain",
+    "propensity": "p",
+    "device": "agent",
+}
+"""Columns of the file by their canonical names."""
+
+
+def answers() -> RawTable:
+    """40 answers of 5 items to a user each, with all that is optional."""
+    place = pl.int_range(pl.len()) % 5
+    rows = good_events().with_columns(
+        request=pl.int_range(pl.len()) // 5,
+        who=pl.format("u{}", pl.int_range(pl.len()) // 5 % 20),
+        rank=place + 1,
+        y=place // 2 + 1,
+        x=place % 2 + 1,
+        clicked=place == 2,
+        gain=place.cast(pl.Float64),
+        p=1.0 / (place + 1),
+        agent=pl.when(place > 0).then(pl.lit("phone")),
+    )
+    table = impressions_file(rows)
+    return replace(table, columns={**table.columns, **ANSWERS})
+
+
+def with_values(column: str, values: list[object]) -> RawTable:
+    """The answers with other values in the first rows of a column."""
+    table = answers()
+    rest = table.frame[column].to_list()[len(values) :]
+    return replace(table, frame=table.frame.with_columns(pl.Series(column, values + rest, strict=False)))
+
+
+def of_clicks(values: list[object]) -> RawTable:
+    """The answers with these clicks, over and over."""
+    table = answers()
+    clicks = (values * 200)[: table.frame.height]
+    return replace(table, frame=table.frame.with_columns(pl.Series("clicked", clicks, strict=False)))
 
 
 class TestImpressions:
@@ -66,3 +112,95 @@ class TestImpressions:
         assert tables.impressions is not None
         assert tables.impressions.height == 190
         assert any("1 ids missing from the events, such as idle: 10 impressions" in note for note in tables.notes)
+
+
+class TestAnswers:
+    def test_a_file_with_nothing_more_keeps_its_four_columns(self) -> None:
+        shown = read(shown=good_events()).impressions
+        assert shown is not None
+        assert shown.columns == ["user_id", "item_id", "timestamp", "created"]
+
+    def test_all_that_is_named_is_there_in_its_type(self) -> None:
+        shown = read_impressions(answers())
+        assert dict(list(shown.schema.items())[4:]) == {
+            "request_id": pl.String,
+            **dict.fromkeys(("position", "row", "column"), pl.Int32),
+            "click": pl.Boolean,
+            "reward": pl.Float64,
+            "propensity": pl.Float64,
+            "device": pl.String,
+        }
+        third = shown.filter(pl.col("request_id") == "3", pl.col("position") == 3)[:, 4:]
+        assert third.row(0) == (
+            "3",
+            3,
+            2,
+            1,
+            True,
+            2.0,
+            1 / 3,
+            "phone",
+        )
+        assert shown["device"].null_count() == 40
+
+    @pytest.mark.parametrize("column", ["position", "click", "reward", "propensity", "device"])
+    def test_what_is_unknown_is_null(self, column: str) -> None:
+        shown = read_impressions(with_values(ANSWERS[column], [None, None, None]))
+        assert shown[column].null_count() == (42 if column == "device" else 3)
+
+    @pytest.mark.parametrize(
+        ("values", "clicks"),
+        [
+            (["yes", "No", " TRUE ", "f", "", "NA"], [True, False, True, False, None, None]),
+            ([1, 0, 1.0, 0.0, None, None], [True, False, True, False, None, None]),
+        ],
+    )
+    def test_truth_has_many_words(self, values: list[object], clicks: list[bool | None]) -> None:
+        shown = read_impressions(replace(of_clicks(values), missing=frozenset({"", "NA"})))
+        assert shown["click"].head(6).to_list() == clicks
+
+    @pytest.mark.parametrize("value", ["maybe", 2, 0.5])
+    def test_a_click_that_is_no_truth_value(self, value: object) -> None:
+        with pytest.raises(InputError) as error:
+            read_impressions(of_clicks([value]))
+        assert_names(error, "'clicked'", "no truth value; wanted true or false, 1 or 0", "200 rows", repr(value))
+
+    @pytest.mark.parametrize(
+        ("column", "values", "problem"),
+        [
+            ("rank", [0, 1], "no whole number from 1 to 1,000,000; count from 1"),
+            ("rank", [1.5], "no whole number from 1"),
+            ("y", [-1], "no whole number from 1"),
+            ("x", [2_000_000], "no whole number from 1 to 1,000,000"),
+            ("p", [0.0], "no probability above 0, at most 1"),
+            ("p", [1.01], "no probability above 0"),
+            ("gain", [float("inf")], "NaN or infinite"),
+        ],
+    )
+    def test_a_bad_value_is_named_with_its_column_and_count(
+        self, column: str, values: list[object], problem: str
+    ) -> None:
+        with pytest.raises(InputError) as error:
+            read_impressions(with_values(column, values))
+        assert_names(error, "shown.csv", f"'{column}'", problem, "1 rows")
+
+    def test_an_item_stands_once_in_an_answer_and_again_in_the_next(self) -> None:
+        table = with_values("what", ["i1"])
+        with pytest.raises(InputError) as error:
+            read_impressions(table)
+        assert_names(
+            error, "'what'", "the same item twice in an answer", "'request'", "leave the repeated rows out", "1 "
+        )
+        unnamed = {name: column for name, column in table.columns.items() if name != "request_id"}
+        assert read_impressions(replace(table, columns=unnamed)).height == 200
+        assert read_impressions(with_values("request", [None, None])).height == 200
+
+    def test_values_of_the_surroundings_are_bounded(self) -> None:
+        frame = pl.concat([answers().frame] * 51).with_columns(
+            request=pl.int_range(pl.len()), agent=pl.format("phone {}", pl.int_range(pl.len()))
+        )
+        with pytest.raises(InputError) as error:
+            read_impressions(replace(answers(), frame=frame))
+        assert_names(error, "'agent'", "10,200 different values; wanted at most 10,000", "group them")
+        few = frame.with_columns(agent=pl.format("phone {}", pl.int_range(pl.len()) % 10_000))
+        assert read_impressions(replace(answers(), frame=few))["device"].n_unique() == 10_000

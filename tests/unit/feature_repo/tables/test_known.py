@@ -39,6 +39,25 @@ def test_entities_of_events_alone_come_with_their_first_event() -> None:
     assert "new" in known_at(tables, MOMENT + timedelta(seconds=1)).items["item_id"]
 
 
+def test_what_came_of_an_impression_later_is_not_known_yet() -> None:
+    world = taste_groups()
+    at, later = MOMENT - timedelta(hours=1), MOMENT + timedelta(hours=1)
+    shown = world.events.head(4).select("user_id", "item_id", timestamp=pl.lit(at), created=pl.lit(at))
+    shown = shown.with_columns(
+        click=pl.Series([True, True, False, None]),
+        reward=pl.Series([1.0, 2.0, None, None]),
+        click_known=pl.Series([at, MOMENT, None, None]),
+        reward_known=pl.Series([later, at, None, None]),
+    )
+    found = known_at(replace(world, impressions=shown), MOMENT).impressions
+    assert found is not None
+    assert found["click"].to_list() == [True, False, False, None]
+    assert found["reward"].to_list() == [None, 2.0, None, None]
+    assert found.select("click_known", "reward_known").rows() == [(at, None), (None, at), (None, None), (None, None)]
+    whole = known_at(replace(world, impressions=shown), later + timedelta(seconds=1)).impressions
+    assert whole is not None and whole.equals(shown)
+
+
 def test_too_early_a_moment_is_refused() -> None:
     with pytest.raises(InputError, match="0 users had an event that was known before 2023"):
         known_at(taste_groups(), datetime(2023, 1, 1))

@@ -164,3 +164,35 @@ def test_logs_of_any_length_have_a_plot() -> None:
         assert f"events by {unit}" in text
         bars = re.findall(r'd="(M[\d.]+ 128v[^"]+)"', text)
         assert 1 <= bars[0].count("z") <= 401
+
+
+def test_answers_are_counted_by_position_and_known_again() -> None:
+    made = shop(seed=1, days=20)
+    place = pl.int_range(pl.len()) % 12 + 1
+    shown = made.events.drop("value").with_columns(
+        request_id=pl.format("r{}", pl.int_range(pl.len()) // 12),
+        user_id=pl.lit("u001"),
+        position=pl.when(place != 4).then(place).cast(pl.Int32),
+        click=pl.when(place != 3).then(place == 2),
+        propensity=pl.when(place < 4).then(0.5),
+        device=pl.lit("<b>phone</b>"),
+    )
+    profiled = profile_tables(replace(made, impressions=shown), NOW)
+    counts = profiled.shown
+    assert counts is not None
+    assert (counts.rows, counts.answers) == (shown.height, -(-shown.height // 12))
+    assert counts.without_position == pytest.approx(1 / 12, abs=0.01)
+    assert counts.with_propensity == pytest.approx(3 / 12, abs=0.01)
+    assert [(place, rate) for place, _, rate in counts.clicks] == [(1, 0), (2, 1), (3, None)] + [
+        (place, 0) for place in range(5, 11)
+    ]
+    assert Profile.from_json(json.loads(json.dumps(profiled.to_json()))).shown == counts
+    text = as_html(page_of(profiled))
+    assert "100.00%" in text
+    assert "<b>phone" not in text
+
+
+def test_the_profile_of_a_former_version_has_no_counts_of_answers() -> None:
+    raw = profile(shop(seed=1, days=20), 20).to_json()
+    del raw["shown"]
+    assert Profile.from_json(raw).shown is None

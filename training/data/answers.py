@@ -1,0 +1,252 @@
+"""Answers to learn from: impressions of one request together, as arrays.
+
+Legend: S answers, L items of the longest answer, C features of the surroundings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from feature_repo.datasets.impressions import PLACES, answer_key
+from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID
+from feature_repo.tables.outcomes import shown_before
+from training.data.clicks import WITHIN, with_clicks
+from training.data.slates import NO_ITEM, UNKNOWN, Slates
+from training.data.snapshots import Frame
+from training.data.surroundings import Surroundings, coded, features_of
+
+LONGEST = 200
+"""Most items of an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What became of the impressions: each is kept, or left out for one reason."""
+
+    impressions: int
+    """Impressions of the data."""
+    kept: int
+    """Impressions to learn from."""
+    answers: int
+    """Answers that they are of."""
+    left_out: Mapping[str, int]
+    """Other impressions by reason."""
+    clicks: int
+    """Clicked impressions."""
+    clicks_unknown: int
+    """Impressions whose click the data do not say, so that interactions decide."""
+    without_position: int
+    """Impressions whose position is unknown."""
+    without_propensity: int
+    """Impressions whose propensity is unknown."""
+    age_days: float
+    """Median age of the user snapshot at the answer, in days."""
+
+    def lines(self) -> Iterator[str]:
+        """Lines for a report."""
+        yield f"{self.kept:,} of {self.impressions:,} impressions in {self.answers:,} answers, {self.clicks:,} clicked"
+        yield from (f"left out: {count:,} impressions {reason}" for reason, count in self.left_out.items() if count)
+        if self.clicks_unknown:
+            hours = WITHIN.total_seconds() / 3600
+            yield f"{self.clicks_unknown:,} without a click in the data: an interaction within {hours:g} hours is one"
+        yield f"{self.without_position:,} without a position, {self.without_propensity:,} without a propensity"
+        yield f"half of the answers meet user features older than {self.age_days:.1f} days"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """Answers as arrays, what their codes stand for, and what was left out."""
+
+    slates: Slates
+    """The arrays."""
+    surroundings: Surroundings
+    """What the codes of the surroundings stand for."""
+    account: Account
+    """What became of the impressions."""
+
+
+def answers(
+    impressions: pl.DataFrame,
+    queries: Frame,
+    corpus: pl.Series,
+    events: pl.DataFrame,
+    until: datetime,
+    features: Sequence[str] | None = None,
+) -> Answers:
+    """Answers before `until`, sorted by user and time.
+
+    An answer has the impressions of one user and request, or of one user and time where
+    there are no requests. It meets the user's newest snapshot at or before it. Items
+    stand by position, then row and column; unknown ones last.
+
+    Args:
+        impressions: canonical impressions.
+        queries: user snapshots, of which user_id and event_timestamp are read; an answer
+            names its snapshot by the row.
+        corpus: ids of all items.
+        events: canonical events, for clicks that the impressions lack.
+        until: end of the training part; nothing that happened or became known at or
+            after it is read.
+        features: names of the surroundings to code; None for all.
+
+    Returns:
+        The arrays, their codes and the account.
+
+    Raises:
+        ValueError: a feature that the impressions lack, or no impression left.
+    """
+    chosen = _chosen(impressions, features)
+    left = _Left(shown_before(impressions, until))
+    left.count = {f"not known before {until}": impressions.height - left.rows.height}
+    numbers = pl.DataFrame({ITEM_ID: corpus, "item": np.arange(len(corpus))})
+    snapshots = queries.lazy().select(USER_ID, snapshot=ENTITY_TIME).with_row_index("query").collect()
+    left.rows = left.rows.join(numbers, on=ITEM_ID, how="left")
+    left.keep(pl.col("item").is_not_null(), "of items that are not in the corpus")
+    left.keep(pl.col(USER_ID).is_in(snapshots[USER_ID].unique().implode()), "of users without a snapshot")
+    left.rows = _with_answers(left.rows, snapshots)
+    left.keep(pl.col("query").is_not_null(), "of answers before their user's first snapshot")
+    left.rows = _in_order(with_clicks(left.rows.with_columns(said=_said(left.rows)), events, until))
+    left.keep(pl.struct("answer", "item").is_first_distinct(), "of an item that stands in its answer before")
+    left.rows = left.rows.with_columns(rank=pl.int_range(pl.len()).over("answer"))
+    left.keep(pl.col("rank") < LONGEST, f"behind the first {LONGEST} of an answer")
+    if left.rows.is_empty():
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in left.count.items() if count)
+        raise ValueError(
+            f"of {impressions.height:,} impressions none is left to learn from: {reasons or 'there is none'}. Bring "
+            "impressions of the users and items of the training part, or leave the impressions out of the recipe"
+        )
+    surroundings, codes = coded(left.rows, chosen)
+    slates = _arrays(left.rows, surroundings, codes)
+    return Answers(slates=slates, surroundings=surroundings, account=_account(impressions, left))
+
+
+@dataclass
+class _Left:
+    """Impressions that are left, and the number of the others by reason."""
+
+    rows: pl.DataFrame
+    count: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, which: pl.Expr, reason: str) -> None:
+        """Leave out the other rows, for a reason."""
+        kept = self.rows.filter(which)
+        self.count[reason] = self.rows.height - kept.height
+        self.rows = kept
+
+
+def _chosen(impressions: pl.DataFrame, features: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the surroundings to code, if the impressions have them."""
+    found = features_of(impressions)
+    if unknown := [name for name in features or () if name not in found]:
+        raise ValueError(
+            f"the impressions have no {', '.join(unknown)}; they have {', '.join(found) or 'no surroundings'}: name "
+            "the column under `impressions` in gatehouse.yaml, or leave the feature out of the bias model"
+        )
+    return found if features is None else tuple(features)
+
+
+def _said(impressions: pl.DataFrame) -> pl.Expr:
+    """Whether the data say if an impression was clicked."""
+    return pl.col("click").is_not_null() if "click" in impressions.columns else pl.lit(False)
+
+
+def _with_answers(rows: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
+    """Impressions with number, time and snapshot of their answer.
+
+    Args:
+        rows: impressions.
+        snapshots: user_id, time and row of the user snapshots.
+    """
+    rows = rows.with_columns(answer_key(rows.columns))
+    key = [expression.meta.output_name() for expression in answer_key(rows.columns)]
+    found = rows.group_by(key).agg(asked=pl.col("timestamp").min()).sort(USER_ID, "asked", *key)
+    found = found.with_row_index("answer").sort("asked")
+    # An exact match is no leak: a snapshot sees what was known before its own time.
+    found = found.join_asof(
+        snapshots.sort("snapshot"),
+        left_on="asked",
+        right_on="snapshot",
+        by=USER_ID,
+        strategy="backward",
+        check_sortedness=False,
+    )
+    return rows.join(found, on=key, how="left", nulls_equal=True)
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Impressions by answer and position; a click counts for all rows of its item."""
+    places = [name for name in PLACES if name in rows.columns]
+    rows = rows.with_columns(pl.col("click").max().over("answer", "item"))
+    return rows.sort("answer", *places, "timestamp", ITEM_ID, *_rest(rows), nulls_last=True)
+
+
+def _rest(rows: pl.DataFrame) -> list[str]:
+    """Columns that tell rows of one item and place apart, so that no order of a file decides."""
+    others = [name for name in ("created", "propensity", "reward") if name in rows.columns]
+    return others + [name for name in features_of(rows) if name not in PLACES]
+
+
+def _arrays(rows: pl.DataFrame, surroundings: Surroundings, code_IC: np.ndarray) -> Slates:
+    """Arrays of impressions.
+
+    Args:
+        rows: impressions, sorted by answer and rank.
+        surroundings: what their codes stand for.
+        code_IC: codes of their surroundings.
+    """
+    answer_I, rank_I = rows["answer"].rle_id().to_numpy(), rows["rank"].to_numpy()
+    shape = int(answer_I[-1]) + 1, int(rank_I.max()) + 1
+
+    def spread(value_I: np.ndarray, empty: float, dtype: type) -> np.ndarray:
+        array = np.full((*shape, *value_I.shape[1:]), empty, dtype)
+        array[answer_I, rank_I] = value_I
+        return array
+
+    def optional(name: str, unknown: float) -> np.ndarray | None:
+        if not _known(rows, name):
+            return None
+        return spread(rows[name].fill_null(unknown).to_numpy(), unknown, np.float32)
+
+    return Slates(
+        query_S=rows["query"].filter(rows["rank"] == 0).to_numpy().astype(np.int64),
+        item_SL=spread(rows["item"].to_numpy(), NO_ITEM, np.int64),
+        context_SLC=spread(code_IC, UNKNOWN, np.int64),
+        names=surroundings.names,
+        sizes=surroundings.sizes,
+        click_SL=spread(rows["click"].to_numpy(), 0, np.float32),
+        propensity_SL=optional("propensity", 1.0),
+        reward_SL=optional("reward", 0.0),
+    )
+
+
+def _account(impressions: pl.DataFrame, left: _Left) -> Account:
+    """Count what was kept.
+
+    Args:
+        impressions: all impressions.
+        left: impressions that are left, and the number of the others.
+    """
+    rows = left.rows
+    asked = rows.filter(pl.col("rank") == 0)
+    age = (asked["asked"] - asked["snapshot"]).dt.total_seconds(fractional=True).median()
+    return Account(
+        impressions=impressions.height,
+        kept=rows.height,
+        answers=asked.height,
+        left_out=left.count,
+        clicks=int(rows["click"].sum()),
+        clicks_unknown=rows.height - int(rows["said"].sum()),
+        without_position=rows.height - _known(rows, "position"),
+        without_propensity=rows.height - _known(rows, "propensity"),
+        age_days=float(age or 0.0) / 86_400,  # type: ignore[arg-type]
+    )
+
+
+def _known(rows: pl.DataFrame, name: str) -> int:
+    """Number of rows with a value in a column, which need not exist."""
+    return int(rows[name].count()) if name in rows.columns else 0
