@@ -1,0 +1,1 @@
+"""Position and selection bias: worlds whose relevance is known, and models in them."""

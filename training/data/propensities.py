@@ -1,0 +1,127 @@
+"""Propensities of impressions, and the weights that they give.
+
+Two probabilities stand behind a click, and two weights answer them:
+
+- **selection**: the item was chosen to be shown there. Its weight 1 / propensity counts
+  the whole impression, clicked or not, so that the log stands for one that shows anything.
+- **examination**: the user looked there. Its weight 1 / p counts the click alone: a missing
+  click says little about a position that nobody looks at.
+
+Legend: S answers, L items of an answer, K codes of the surrounding (positions).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.data.interventions import Examination
+from training.data.slates import UNKNOWN, Slates
+from training.recipes.impressions import POSITION, InversePropensity
+
+
+def effective_size(weight: np.ndarray) -> float:
+    """Number of equally weighted rows that tell as much: (Σw)² / Σw² [Kish, 1965]."""
+    squares = float((weight.astype(float) ** 2).sum())
+    return float(weight.sum(dtype=float)) ** 2 / squares if squares > 0 else 0.0
+
+
+def selection_weights(slates: Slates, config: InversePropensity) -> np.ndarray:
+    """Weight 1 / max(propensity, clip) of each impression: float32 [S, L], 0 behind the last.
+
+    Raises:
+        ValueError: the log has no propensities, one is not a probability, or the weights
+            leave less than `config.least_effective` of the impressions.
+    """
+    if slates.propensity_SL is None:
+        raise ValueError(
+            "selection weights need the probability with which each item was shown, and the impressions have none: log "
+            "`propensity`, or leave selection out of the recipe"
+        )
+    shown_SL = slates.shown_SL
+    propensity_P = slates.propensity_SL[shown_SL]
+    if wrong := int((~((propensity_P > 0) & (propensity_P <= 1))).sum()):
+        raise ValueError(
+            f"{wrong:,} of {len(propensity_P):,} propensities are not probabilities above 0, at most 1: what was shown "
+            "cannot have had the probability 0; mend the log, or drop these impressions"
+        )
+    weight_P = 1 / np.maximum(propensity_P.astype(float), config.clip)
+    if config.normalised:
+        weight_P /= weight_P.mean()
+    share = effective_size(weight_P) / max(len(weight_P), 1)
+    if share < config.least_effective:
+        raise ValueError(
+            f"weights by propensity leave {share:.2%} of {len(weight_P):,} impressions effective; wanted at least "
+            f"{config.least_effective:.2%}: raise InversePropensity.clip (now {config.clip}) to trust rare impressions "
+            "less, randomise a larger share, or leave selection out of the recipe"
+        )
+    weight_SL = np.zeros(shown_SL.shape, np.float32)
+    weight_SL[shown_SL] = weight_P
+    return weight_SL
+
+
+def click_weights(slates: Slates, examination: Examination, *, clip: float = 0.05, name: str = POSITION) -> np.ndarray:
+    """Weight 1 / max(p, clip) of a click, 1 of an impression without: float32 [S, L], 0 behind the last.
+
+    In a loss over an answer, whose positives are clicks, the expected loss is that of a
+    log in which everybody looks everywhere [Joachims et al., WSDM 2017]. A position
+    without an estimate has the mean of the others, weighted by impressions.
+
+    Args:
+        slates: the log.
+        examination: probability of a look, relative to the first position.
+        clip: least probability that counts.
+        name: the surrounding.
+    """
+    relative_C = np.full(max(slates.sizes[slates.names.index(name)], examination.code_K.max() + 1), np.nan)
+    relative_C[examination.code_K] = examination.relative_K
+    relative_SL = relative_C[slates.of(name)]
+    known_SL = slates.shown_SL & ~np.isnan(relative_SL)
+    mean = relative_SL[known_SL].mean() if known_SL.any() else 1.0
+    look_SL = np.maximum(np.where(known_SL, relative_SL, mean), clip)
+    weight_SL: np.ndarray = np.where(slates.click_SL > 0, 1 / look_SL, 1) * slates.shown_SL
+    return weight_SL.astype(np.float32)
+
+
+def randomised_examination(
+    slates: Slates, *, seed: int, user_S: np.ndarray | None = None, name: str = POSITION, resamples: int = 200
+) -> Examination:
+    """Examination from answers in random order: ratios of the click rates by position.
+
+    Args:
+        slates: answers whose order was drawn at random, and no others: elsewhere the ratios
+            hold the order's relevance too.
+        seed: random seed of the resamples.
+        user_S: user of each answer; None where `query_S` is the user.
+        name: the surrounding.
+        resamples: resamples of the users.
+
+    Raises:
+        ValueError: the first position has no click.
+    """
+    users, row_S = np.unique(slates.query_S if user_S is None else user_S, return_inverse=True)
+    code_SL = slates.of(name)
+    known_SL = slates.shown_SL & (code_SL != UNKNOWN)
+    code_K, place_P = np.unique(code_SL[known_SL], return_inverse=True)
+    key_P = np.broadcast_to(row_S[:, None], code_SL.shape)[known_SL] * max(len(code_K), 1) + place_P
+    shape = (len(users), len(code_K))
+    shown_UK = np.bincount(key_P, minlength=shape[0] * shape[1]).reshape(shape)
+    click_UK = np.bincount(key_P, slates.click_SL[known_SL], minlength=shape[0] * shape[1]).reshape(shape)
+    if not len(code_K) or click_UK[:, 0].sum() == 0:
+        raise ValueError(
+            f"{int(click_UK.sum()):,} clicks in {len(slates):,} answers, none of them at the first {name}; wanted some "
+            "there, because the others are relative to it: collect more answers in random order"
+        )
+    rng = np.random.default_rng(seed)
+    relative_BK = np.empty((resamples, len(code_K)))
+    for row_K in relative_BK:
+        count_U = np.bincount(rng.integers(len(users), size=len(users)), minlength=len(users))
+        row_K[:] = _ratios(count_U @ click_UK, count_U @ shown_UK)
+    return Examination(
+        code_K=code_K, relative_K=_ratios(click_UK.sum(axis=0), shown_UK.sum(axis=0)), resampled_BK=relative_BK
+    )
+
+
+def _ratios(click_K: np.ndarray, shown_K: np.ndarray) -> np.ndarray:
+    """Click rates relative to the first; not a number where it or the position has none."""
+    rate_K = np.where(shown_K > 0, click_K / np.maximum(shown_K, 1), np.nan)
+    return rate_K / rate_K[0] if rate_K[0] > 0 else np.full(len(rate_K), np.nan)
