@@ -15,12 +15,12 @@ def click_loss(
     """Mean negative log-likelihood of clicks, by one component or a mixture of several.
 
         ll_ks = Σ_l w_sl [c_sl log p_ksl + (1 − c_sl) log(1 − p_ksl)]
-        q_ks  = softmax_k(log π_k + ll_ks), a constant (expectation)
-        L     = −Σ_s Σ_k q_ks (ll_ks + log π_k) / Σ w (maximisation)
+        L     = −Σ_s log Σ_k π_k exp(ll_ks) / Σ w
 
-    With one component it is the weighted binary cross-entropy. The gradient of L is that
-    of the marginal likelihood, −Σ_s log Σ_k π_k exp(ll_ks) / Σ w.
-    [MixEM: Yan et al., SIGIR 2022, section 3.3]
+    With one component it is the weighted binary cross-entropy. With several its gradient
+    is that of a step of expectation and maximisation, −Σ_s Σ_k q_ks ∇(ll_ks + log π_k),
+    where q is the posterior of the components. [MixEM: Yan et al., SIGIR 2022, section
+    3.3]
 
     Args:
         log_click_KSL: log-probability of a click.
@@ -32,6 +32,4 @@ def click_loss(
     of_items_KSL = click_SL * log_click_KSL + (1 - click_SL) * log_none_KSL
     # Columns without an item may hold −inf or nan, which a weight of 0 would not remove.
     likelihood_KS = torch.where(weight_SL > 0, weight_SL * of_items_KSL, 0.0).sum(-1)
-    joint_KS = likelihood_KS + log_share_K.unsqueeze(1)
-    posterior_KS = joint_KS.detach().softmax(0)
-    return -(posterior_KS * joint_KS).sum() / weight_SL.sum()
+    return -torch.logsumexp(likelihood_KS + log_share_K.unsqueeze(1), 0).sum() / weight_SL.sum()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data.selection import selection_weights
+from training.data.propensities import selection_weights
 from training.data.slates import Slates
 from training.data.training_set import TrainingSet
 from training.losses.clicks import click_loss
@@ -39,7 +39,10 @@ class ClickObjective:
         if data.slates is None:
             raise ValueError("the recipe learns from impressions, and the training set has none")
         self.data, self.slates, self.config = data, data.slates, config
-        self.weight_SL = selection_weights(data.slates, config.selection)
+        selection = config.selection
+        self.weight_SL = (
+            selection_weights(data.slates, selection) if selection else data.slates.shown_SL.astype(np.float32)
+        )
         self.rng = torch.Generator().manual_seed(seed)
         self.left = torch.empty(0, dtype=torch.int64)
 
@@ -82,6 +85,19 @@ def clicks_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Emb
     """
     if model.clicks is None:
         raise ValueError("the towers were built without a click model: build them by a recipe with impressions")
+    clicks: Clicks = model.clicks(shown_of(model, data, slates, embedding), model.score)
+    return clicks
+
+
+def shown_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Embedding) -> Shown:
+    """Embed the users and items of some answers.
+
+    Args:
+        model: the towers.
+        data: training set, which holds users and items.
+        slates: the answers.
+        embedding: embeds users and items.
+    """
     # A user has many answers and an item many impressions: each passes its tower once.
     query_R, user_S = np.unique(slates.query_S, return_inverse=True)
     item_N, place_SL = np.unique(np.maximum(slates.item_SL, 0), return_inverse=True)
@@ -93,6 +109,4 @@ def clicks_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Emb
     row_S, column_SL, context_SLC, shown_SL = (
         torch.from_numpy(array).to(model.device) for array in (user_S, place_SL, slates.context_SLC, slates.shown_SL)
     )
-    shown = Shown(user_SD=user_RD[row_S], item_SLD=item_ND[column_SL], context_SLC=context_SLC, shown_SL=shown_SL)
-    clicks: Clicks = model.clicks(shown, model.score)
-    return clicks
+    return Shown(user_SD=user_RD[row_S], item_SLD=item_ND[column_SL], context_SLC=context_SLC, shown_SL=shown_SL)

@@ -9,23 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.towers.clicks.base import ClickModel, Clicks, Shown, products
-from training.towers.clicks.base import of_logits as _of_logits
-from training.towers.clicks.surroundings import Surroundings
+from training.towers.clicks.base import Clicks, Shown, of_logits, products
+from training.towers.clicks.biased import BiasedClicks
 from training.towers.score import Score
 
 
-class AdditiveClicks(ClickModel):
+class AdditiveClicks(BiasedClicks):
     """p = σ(f + θ), θ of a bias tower [Zhao et al., RecSys 2019, section 4.3]."""
-
-    def __init__(self, bias: Surroundings, click_rate: float) -> None:
-        super().__init__(click_rate)
-        self.bias = bias
 
     def forward(self, shown: Shown, score: Score) -> Clicks:
         """Probabilities of the clicks of some answers."""
         relevance_SL = self.relevance(products(shown), score)
-        return _of_logits(relevance_SL + self.bias(shown.context_SLC).squeeze(-1))
+        return of_logits(relevance_SL + self.bias(shown.context_SLC).squeeze(-1))
 
 
 class ProductClicks(AdditiveClicks):

@@ -72,6 +72,10 @@ class ClickModel(nn.Module):
         own = {id(self.log_gain), id(self.level)}
         return [weight for weight in self.parameters() if id(weight) not in own]
 
+    def values(self) -> Tensor:
+        """Values of the bias by feature and code, in one row; none without a bias."""
+        return self.level.new_empty(0)
+
 
 def products(shown: Shown) -> Tensor:
     """<u, v> of each answer's user and items: float32 [S, L]."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.towers.clicks.base import ClickModel, Clicks, Shown, of_logits, products
+from training.towers.clicks.base import Clicks, Shown, of_logits, products
+from training.towers.clicks.biased import BiasedClicks
 from training.towers.clicks.surroundings import Surroundings
 from training.towers.score import Score
 
 
-class CrossPositionalClicks(ClickModel):
+class CrossPositionalClicks(BiasedClicks):
     """p_i = σ(f_i + θ_i + Σ_j a_ij (α f_j + β θ_j)), j over the other items of the answer.
 
         a_ij = softmax_j(<q_i, k_j> / √W)
@@ -28,8 +29,8 @@ class CrossPositionalClicks(ClickModel):
     """
 
     def __init__(self, bias: Surroundings, pair: Surroundings, click_rate: float) -> None:
-        super().__init__(click_rate)
-        self.bias, self.pair = bias, pair
+        super().__init__(bias, click_rate)
+        self.pair = pair
         self.of_relevance = nn.Parameter(torch.zeros(()))
         self.of_bias = nn.Parameter(torch.zeros(()))
 

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import torch
 
-from training.towers.clicks.base import ClickModel, Clicks, Shown, of_logits
-from training.towers.clicks.surroundings import Surroundings
+from training.towers.clicks.base import Clicks, Shown, of_logits
+from training.towers.clicks.biased import BiasedClicks
 from training.towers.score import Score
 
 
-class DotProductClicks(ClickModel):
+class DotProductClicks(BiasedClicks):
     """p = σ(gain · <u∘v, e_k> / τ + level), the mean of e_k over all values being 1.
 
     A product <r, e> is the same for −r and −e, and for rotations of both. With a mean of
     1 there is one solution, and <u, v>, which serves, is the mean over the positions.
     [Yan et al., SIGIR 2022, section 3.2]
     """
-
-    def __init__(self, bias: Surroundings, click_rate: float) -> None:
-        super().__init__(click_rate)
-        self.bias = bias
 
     def forward(self, shown: Shown, score: Score) -> Clicks:
         """Probabilities of the clicks of some answers."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.towers.clicks.base import ClickModel, Clicks, Shown, of_logits, products
+from training.towers.clicks.base import Clicks, Shown, of_logits, products
+from training.towers.clicks.biased import BiasedClicks
 from training.towers.clicks.surroundings import Surroundings
 from training.towers.score import Score
 
 
-class MixtureClicks(ClickModel):
+class MixtureClicks(BiasedClicks):
     """p_k = σ(f + θ_k), with k of share π_k for a whole answer.
 
     The components share the relevance and its gain: with a gain for each, one component
@@ -22,8 +23,7 @@ class MixtureClicks(ClickModel):
     """
 
     def __init__(self, bias: Surroundings, components: int, click_rate: float) -> None:
-        super().__init__(click_rate)
-        self.bias = bias
+        super().__init__(bias, click_rate)
         self.share = nn.Parameter(torch.zeros(components))
 
     def forward(self, shown: Shown, score: Score) -> Clicks:

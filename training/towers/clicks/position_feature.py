@@ -51,3 +51,7 @@ class PositionFeatureClicks(ClickModel):
             code_SL = code_SL.masked_fill(torch.rand(code_SL.shape, device=code_SL.device) < self.dropout, UNKNOWN)
         moved_SLD = shown.user_SD.unsqueeze(1) + self.vectors(code_SL)
         return of_logits(self.relevance((moved_SLD * shown.item_SLD).sum(-1), score))
+
+    def values(self) -> torch.Tensor:
+        """Vectors of the known positions, in one row."""
+        return self.vectors.weight[1:].flatten()

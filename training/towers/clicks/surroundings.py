@@ -42,6 +42,7 @@ class Surroundings(nn.Module):
             )
         self.dropout = config.dropout
         self.columns = [list(names).index(name) for name in config.features]
+        self.sizes = [sizes[column] for column in self.columns]
         below = HIDDEN if config.widths else width
         self.tables = nn.ModuleList(nn.Embedding(sizes[column], below) for column in self.columns)
         for table in self.tables:
@@ -53,7 +54,7 @@ class Surroundings(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(edges[-1], width)) if layers else None
 
     def forward(self, context_SLC: Tensor) -> Tensor:
-        """Bias of each impression: float32 [S, L, W]."""
+        """Bias of each impression, [..., C] to float32 [..., W]."""
         of_tables = [
             table(self.hidden(context_SLC[..., column]))
             for table, column in zip(self.tables, self.columns, strict=True)
@@ -62,6 +63,19 @@ class Surroundings(nn.Module):
             return torch.stack(of_tables).sum(0)
         bias: Tensor = self.layers(torch.cat(of_tables, -1))
         return bias
+
+    def values(self, column: int) -> Tensor:
+        """Bias of each known code of one feature, the others unknown: float32 [codes, W]."""
+        number = self.sizes[self.columns.index(column)] - 1
+        codes_VC = torch.full((number, 1 + max(self.columns)), UNKNOWN, device=self.device)
+        codes_VC[:, column] = torch.arange(1, number + 1, device=self.device)
+        bias_VW: Tensor = self(codes_VC)
+        return bias_VW
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return next(self.parameters()).device
 
     def hidden(self, code_SL: Tensor) -> Tensor:
         """Codes of which training hides some, so that the weight of UNKNOWN is learned."""

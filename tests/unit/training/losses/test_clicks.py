@@ -31,13 +31,15 @@ def test_one_component_is_the_weighted_cross_entropy() -> None:
     torch.testing.assert_close(loss(logit_KSL, torch.zeros(1), click_SL, weight_SL), wanted / weight_SL.sum())
 
 
-def test_the_gradient_of_a_mixture_is_that_of_its_marginal_likelihood() -> None:
+def test_a_mixture_has_its_marginal_likelihood_and_the_gradient_of_a_step_of_em() -> None:
     logit_KSL, share_K, click_SL, weight_SL = world(K)
-    got = torch.autograd.grad(loss(logit_KSL, share_K, click_SL, weight_SL), (logit_KSL, share_K))
+    value = loss(logit_KSL, share_K, click_SL, weight_SL)
+    got = torch.autograd.grad(value, (logit_KSL, share_K))
     bernoulli = torch.distributions.Bernoulli(logits=logit_KSL)
-    of_answers_KS = torch.stack([(weight_SL * each).sum(1) for each in bernoulli.log_prob(click_SL.expand(K, S, L))])
-    marginal_S = ((of_answers_KS + share_K.unsqueeze(1)).exp().sum(0)).log()
-    wanted = torch.autograd.grad(-marginal_S.sum() / weight_SL.sum(), (logit_KSL, share_K))
+    joint_KS = (weight_SL * bernoulli.log_prob(click_SL.expand(K, S, L))).sum(-1) + share_K.unsqueeze(1)
+    torch.testing.assert_close(value, -joint_KS.exp().sum(0).log().sum() / weight_SL.sum())
+    posterior_KS = (joint_KS.exp() / joint_KS.exp().sum(0)).detach()
+    wanted = torch.autograd.grad(-(posterior_KS * joint_KS).sum() / weight_SL.sum(), (logit_KSL, share_K))
     for mine, exact in zip(got, wanted, strict=True):
         torch.testing.assert_close(mine, exact)
 
