@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mistakes.in_automation import IN_AUTOMATION
+from tests.mistakes.in_bias import IN_BIAS
 from tests.mistakes.in_buckets import IN_BUCKETS
 from tests.mistakes.in_consumer import IN_CONSUMER
 from tests.mistakes.in_data import IN_DATA
@@ -37,6 +38,7 @@ from tests.mistakes.named_test import check
 
 MISTAKES = [
     *IN_AUTOMATION,
+    *IN_BIAS,
     *IN_BUCKETS,
     *IN_DATA,
     *IN_ENCODING,
