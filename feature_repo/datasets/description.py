@@ -148,7 +148,7 @@ def check_context(context: Mapping[str, Any], where: str) -> None:
     for name, column in context.items():
         if not isinstance(name, str) or not name.isidentifier():
             raise InputError(f"{where}: {name!r} is no name; wanted letters, digits and underscores: `device: COLUMN`")
-        if name in (*KEYS, *OPTIONAL):
+        if name in (*KEYS, *OPTIONAL, *EVENT_COLUMNS.values()):
             raise InputError(f"{where}: the name {name!r} is reserved; choose another, such as `page_{name}: {column}`")
         if not isinstance(column, str):
             raise InputError(f"{where}: {name} is {column!r}; wanted the name of a column")

@@ -34,10 +34,13 @@ MAX_CONTEXTS = 20
 """Most columns of the surroundings."""
 MAX_VALUES = 10_000
 """Most distinct values of one of them: each gets a weight."""
-_TRUTHS = {
+_MOMENT = "moment of the answer"
+"""Name that no context column can have."""
+TRUTHS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
 }
+"""Words for truth values, in lower case."""
 
 
 def context_of(columns: Iterable[str]) -> tuple[str, ...]:
@@ -58,8 +61,8 @@ def answer_key(columns: Iterable[str]) -> list[pl.Expr]:
         columns: columns of the impressions.
     """
     if REQUEST not in columns:
-        return [pl.col(USER_ID), pl.col("timestamp").alias("moment")]
-    return [pl.col(USER_ID), pl.col(REQUEST), pl.when(pl.col(REQUEST).is_null()).then("timestamp").alias("moment")]
+        return [pl.col(USER_ID), pl.col("timestamp").alias(_MOMENT)]
+    return [pl.col(USER_ID), pl.col(REQUEST), pl.when(pl.col(REQUEST).is_null()).then("timestamp").alias(_MOMENT)]
 
 
 def read_shown(table: RawTable, ids: tuple[pl.Series, pl.Series]) -> list[pl.Series]:
@@ -92,7 +95,7 @@ def read_truths(table: RawTable, name: str) -> pl.Series:
     if not raw.dtype.is_numeric() and raw.dtype not in (pl.String, pl.Boolean, pl.Null):
         raise table.wrong_type(name, "truth values")
     text = raw.cast(pl.String).str.strip_chars().str.to_lowercase()
-    truths = text.replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean).alias(name)
+    truths = text.replace_strict(TRUTHS, default=None, return_dtype=pl.Boolean).alias(name)
     if (unread := truths.is_null() & raw.is_not_null()).any():
         raise table.bad(name, "no truth value; wanted true or false, 1 or 0, or nothing where unknown", unread)
     return truths

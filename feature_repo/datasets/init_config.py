@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from feature_repo.datasets.folder_files import read_folder
 from feature_repo.datasets.guess_holdout import longer_holdout
 from feature_repo.datasets.guess_snapshots import suggested
 from feature_repo.datasets.id_column import FLOATED
+from feature_repo.datasets.impression_roles import impression_roles, surroundings
 from feature_repo.datasets.infer_kinds import (
     epoch_of,
     free_name,
@@ -153,10 +154,21 @@ def _impressions_lines(file: File | None) -> Iterator[str]:
         yield "# impressions: no file of that name with a user, an item and a time found"
         return
     yield "impressions:"
-    yield from _log_lines(file, {})
+    further = impression_roles(file, (*file.ids(), *file.times()))
+    around = surroundings(file, (*file.ids(), *file.times(), *further.values()))
+    yield from _log_lines(file, further, around)
+    if around:
+        yield f"  context: {{{', '.join(f'{_scalar(name)}: {_scalar(name)}' for name in around)}}}"
 
 
-def _log_lines(file: File, further: Mapping[str, str | None]) -> Iterator[str]:
+def _log_lines(file: File, further: Mapping[str, str | None], others: Sequence[str] = ()) -> Iterator[str]:
+    """Lines of a log.
+
+    Args:
+        file: the log.
+        further: columns by key, beside ids and times.
+        others: further columns that are used.
+    """
     times, (user, item) = file.times(), file.ids()
     columns = {
         "user": user,
@@ -173,7 +185,7 @@ def _log_lines(file: File, further: Mapping[str, str | None]) -> Iterator[str]:
         yield f"  drop_without_id: true  # {counted}, of the first {file.frame.height:,}"
     if epoch := epoch_of(file.frame[times[0]]):
         yield f"  epoch: {epoch}  # unit of the numbers in {times[0]}"
-    if unused := [name for name in file.frame.columns if name not in columns.values()]:
+    if unused := [name for name in file.frame.columns if name not in (*columns.values(), *others)]:
         yield f"  # not used: {', '.join(unused)}"
 
 

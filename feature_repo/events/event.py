@@ -61,6 +61,10 @@ class Event:
     """Rank of the item in that answer, from 1."""
     propensity: float | None = None
     """Probability with which the answer showed the item there."""
+    row: int | None = None
+    """Row of the item on a grid, from 1."""
+    column: int | None = None
+    """Column of the item on a grid, from 1."""
 
     def __post_init__(self) -> None:
         for name in ("event_id", "user_id", "item_id"):
@@ -70,8 +74,10 @@ class Event:
                 check_id(name, getattr(self, name))
         if self.value is not None and not (_is_number(self.value) and math.isfinite(self.value)):
             raise _bad("value", self.value, "a finite number")
-        if self.position is not None and not (type(self.position) is int and 1 <= self.position <= MAX_POSITION):
-            raise _bad("position", self.position, f"a whole number from 1 to {MAX_POSITION:,}")
+        for name in ("position", "row", "column"):
+            place = getattr(self, name)
+            if place is not None and not (type(place) is int and 1 <= place <= MAX_POSITION):
+                raise _bad(name, place, f"a whole number from 1 to {MAX_POSITION:,}")
         if self.propensity is not None and not (_is_number(self.propensity) and 0 < self.propensity <= 1):
             raise _bad("propensity", self.propensity, "a probability above 0, at most 1")
 

@@ -22,6 +22,8 @@ TYPES = {
     "request_id": pl.String(),
     "position": pl.Int64(),
     "propensity": pl.Float64(),
+    "row": pl.Int64(),
+    "column": pl.Int64(),
 }
 """Columns of a frame of the log; `created` is the arrival."""
 NOTE = "(forgotten)"
@@ -35,6 +37,7 @@ def as_frame(logged: Sequence[Logged]) -> pl.DataFrame:
         (
             *(sequence, event.event_id, str(event.kind), event.user_id, event.item_id, event.timestamp, event.arrived),
             *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
+            *(event.row, event.column),
         )
         for sequence, event in ((each.sequence, each.event) for each in logged)
     ]

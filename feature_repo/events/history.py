@@ -9,19 +9,19 @@ import polars as pl
 
 from feature_repo.datasets.canonical import Tables, profile_features
 from feature_repo.event_kinds import Role, of_role
+from feature_repo.events.shown import joined, not_answered, with_outcomes
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
 
 ID = "event_id"
 """Column of the files' events that holds the ids of the log, where they have it."""
-_COPY, _MOMENT = "copy number", "moment"
-IMPRESSION_COLUMNS = (USER_ID, ITEM_ID, "timestamp", "created")
+_COPY, _MOMENT = "copy number", "moment of the event"
 
 
 def with_log(tables: Tables, log: pl.DataFrame, until: datetime) -> Tables:
     """Add the events and impressions of a log to those of the files.
 
-    An event that both have is counted once, see `not_held`. Read the log after the
-    files, so that it holds every event of both.
+    An event that both have is counted once, see `not_held`; an impression also by its
+    request. Read the log after the files, so that it holds every event of both.
 
     Args:
         tables: canonical tables of the files.
@@ -46,7 +46,7 @@ def with_log(tables: Tables, log: pl.DataFrame, until: datetime) -> Tables:
     return replace(
         tables,
         events=in_order(pl.concat([tables.events, new.select(tables.events.columns)])),
-        impressions=_with_impressions(tables.impressions, shown),
+        impressions=_with_impressions(tables.impressions, shown, found),
         notes=(*tables.notes, note) if found.height else tables.notes,
         log_until=max(tables.log_until, int(taken["sequence"].max() or 0)),  # type: ignore[arg-type]
     )
@@ -115,10 +115,19 @@ def _of_known(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     return known.join(items, on=ITEM_ID, how="semi", maintain_order="left")
 
 
-def _with_impressions(impressions: pl.DataFrame | None, shown: pl.DataFrame) -> pl.DataFrame | None:
+def _with_impressions(
+    impressions: pl.DataFrame | None, shown: pl.DataFrame, taken: pl.DataFrame
+) -> pl.DataFrame | None:
+    """Impressions of the files, and those of the log with their outcomes.
+
+    Args:
+        impressions: canonical impressions; None if the files have none.
+        shown: impressions of the log.
+        taken: interactions of the log.
+    """
     if shown.is_empty():
         return impressions
-    rows = shown.select(IMPRESSION_COLUMNS)
+    rows = with_outcomes(shown, taken)
     if impressions is None:
         return in_order(rows)
-    return in_order(pl.concat([impressions, not_held(rows, impressions)]))
+    return in_order(joined(impressions, not_held(not_answered(rows, impressions), impressions)))

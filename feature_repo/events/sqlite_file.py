@@ -31,6 +31,9 @@ class FileKind:
     """Error of a file that cannot be read or written."""
     busy: type[Exception]
     """Error of a file that another process holds."""
+    added: tuple[tuple[str, str, str], ...] = ()
+    """Table, name and type of the columns that came later; files without them get them.
+    They are null for whoever does not know them, so the format stays."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -76,6 +79,15 @@ def _check(path: Path, kind: FileKind) -> None:
         raise kind.failed(
             f"{path}: wanted format {kind.format} of the {kind.name}; it is of format {found}, or no {kind.name}"
         )
+    else:
+        _add_columns(path, kind)
+
+
+def _add_columns(path: Path, kind: FileKind) -> None:
+    with closing(connect(path)) as connection:
+        for table, name, type_ in kind.added:
+            if name not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {type_}")
 
 
 def _flush(folder: Path) -> None:

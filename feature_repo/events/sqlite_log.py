@@ -24,6 +24,7 @@ from feature_repo.events.log import (
     user_digest,
 )
 from feature_repo.events.log_rows import (
+    ADDED,
     COMMIT,
     COUNT,
     EPOCH,
@@ -46,7 +47,7 @@ from feature_repo.utc import microseconds
 
 MAX_WAITING = 20_000
 """Events that may wait for the disk, or come in one call."""
-KIND = FileKind(name="event log", format=FORMAT, tables=TABLES, failed=EventLogError, busy=LogBusyError)
+KIND = FileKind(name="event log", format=FORMAT, tables=TABLES, failed=EventLogError, busy=LogBusyError, added=ADDED)
 
 
 class SqliteEventLog:

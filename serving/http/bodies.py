@@ -157,6 +157,8 @@ class NewEvent(BaseModel):
     request_id: EventId | None = Field(None, description="Request id of the answer that showed the item.")
     position: int | None = Field(None, ge=1, le=1_000_000, description="Rank of the item in that answer, from 1.")
     propensity: float | None = Field(None, gt=0, le=1, description="Probability of showing the item there.")
+    row: int | None = Field(None, ge=1, le=1_000_000, description="Row of the item on a grid, from 1.")
+    column: int | None = Field(None, ge=1, le=1_000_000, description="Column of the item on a grid, from 1.")
 
 
 class EventsKept(BaseModel):

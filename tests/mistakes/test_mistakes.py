@@ -20,6 +20,7 @@ from tests.mistakes.in_freshness import IN_FRESHNESS
 from tests.mistakes.in_gate import IN_GATE
 from tests.mistakes.in_gate_groups import IN_GATE_GROUPS
 from tests.mistakes.in_history import IN_HISTORY
+from tests.mistakes.in_impressions import IN_IMPRESSIONS
 from tests.mistakes.in_items import IN_ITEMS
 from tests.mistakes.in_judgement import IN_JUDGEMENT
 from tests.mistakes.in_kafka import IN_KAFKA
@@ -50,6 +51,7 @@ MISTAKES = [
     *IN_GATE,
     *IN_GATE_GROUPS,
     *IN_HISTORY,
+    *IN_IMPRESSIONS,
     *IN_ITEMS,
     *IN_JUDGEMENT,
     *IN_KAFKA,

@@ -22,6 +22,9 @@ from training.data.surroundings import Surroundings, coded, features_of
 
 LONGEST = 200
 """Most items of an answer."""
+# Names with spaces, which no column of the surroundings can have.
+_ANSWER, _ASKED, _RANK = "its answer", "time of the answer", "rank in the answer"
+_QUERY, _SNAPSHOT, _ITEM, _SAID = "row of the snapshot", "time of the snapshot", "row of the item", "click is said"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,17 +106,17 @@ def answers(
     chosen = _chosen(impressions, features)
     left = _Left(shown_before(impressions, until))
     left.count = {f"not known before {until}": impressions.height - left.rows.height}
-    numbers = pl.DataFrame({ITEM_ID: corpus, "item": np.arange(len(corpus))})
-    snapshots = queries.lazy().select(USER_ID, snapshot=ENTITY_TIME).with_row_index("query").collect()
+    numbers = pl.DataFrame({ITEM_ID: corpus, _ITEM: np.arange(len(corpus))})
+    snapshots = queries.lazy().select(USER_ID, pl.col(ENTITY_TIME).alias(_SNAPSHOT)).with_row_index(_QUERY).collect()
     left.rows = left.rows.join(numbers, on=ITEM_ID, how="left")
-    left.keep(pl.col("item").is_not_null(), "of items that are not in the corpus")
+    left.keep(pl.col(_ITEM).is_not_null(), "of items that are not in the corpus")
     left.keep(pl.col(USER_ID).is_in(snapshots[USER_ID].unique().implode()), "of users without a snapshot")
     left.rows = _with_answers(left.rows, snapshots)
-    left.keep(pl.col("query").is_not_null(), "of answers before their user's first snapshot")
-    left.rows = _in_order(with_clicks(left.rows.with_columns(said=_said(left.rows)), events, until))
-    left.keep(pl.struct("answer", "item").is_first_distinct(), "of an item that stands in its answer before")
-    left.rows = left.rows.with_columns(rank=pl.int_range(pl.len()).over("answer"))
-    left.keep(pl.col("rank") < LONGEST, f"behind the first {LONGEST} of an answer")
+    left.keep(pl.col(_QUERY).is_not_null(), "of answers before their user's first snapshot")
+    left.rows = _in_order(with_clicks(left.rows.with_columns(_said(left.rows).alias(_SAID)), events, until))
+    left.keep(pl.struct(_ANSWER, _ITEM).is_first_distinct(), "of an item that stands in its answer before")
+    left.rows = left.rows.with_columns(pl.int_range(pl.len()).over(_ANSWER).alias(_RANK))
+    left.keep(pl.col(_RANK) < LONGEST, f"behind the first {LONGEST} of an answer")
     if left.rows.is_empty():
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in left.count.items() if count)
         raise ValueError(
@@ -164,13 +167,13 @@ def _with_answers(rows: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
     """
     rows = rows.with_columns(answer_key(rows.columns))
     key = [expression.meta.output_name() for expression in answer_key(rows.columns)]
-    found = rows.group_by(key).agg(asked=pl.col("timestamp").min()).sort(USER_ID, "asked", *key)
-    found = found.with_row_index("answer").sort("asked")
+    found = rows.group_by(key).agg(pl.col("timestamp").min().alias(_ASKED)).sort(USER_ID, _ASKED, *key)
+    found = found.with_row_index(_ANSWER).sort(_ASKED)
     # An exact match is no leak: a snapshot sees what was known before its own time.
     found = found.join_asof(
-        snapshots.sort("snapshot"),
-        left_on="asked",
-        right_on="snapshot",
+        snapshots.sort(_SNAPSHOT),
+        left_on=_ASKED,
+        right_on=_SNAPSHOT,
         by=USER_ID,
         strategy="backward",
         check_sortedness=False,
@@ -181,8 +184,8 @@ def _with_answers(rows: pl.DataFrame, snapshots: pl.DataFrame) -> pl.DataFrame:
 def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """Impressions by answer and position; a click counts for all rows of its item."""
     places = [name for name in PLACES if name in rows.columns]
-    rows = rows.with_columns(pl.col("click").max().over("answer", "item"))
-    return rows.sort("answer", *places, "timestamp", ITEM_ID, *_rest(rows), nulls_last=True)
+    rows = rows.with_columns(pl.col("click").max().over(_ANSWER, _ITEM))
+    return rows.sort(_ANSWER, *places, "timestamp", ITEM_ID, *_rest(rows), nulls_last=True)
 
 
 def _rest(rows: pl.DataFrame) -> list[str]:
@@ -199,7 +202,7 @@ def _arrays(rows: pl.DataFrame, surroundings: Surroundings, code_IC: np.ndarray)
         surroundings: what their codes stand for.
         code_IC: codes of their surroundings.
     """
-    answer_I, rank_I = rows["answer"].rle_id().to_numpy(), rows["rank"].to_numpy()
+    answer_I, rank_I = rows[_ANSWER].rle_id().to_numpy(), rows[_RANK].to_numpy()
     shape = int(answer_I[-1]) + 1, int(rank_I.max()) + 1
 
     def spread(value_I: np.ndarray, empty: float, dtype: type) -> np.ndarray:
@@ -213,8 +216,8 @@ def _arrays(rows: pl.DataFrame, surroundings: Surroundings, code_IC: np.ndarray)
         return spread(rows[name].fill_null(unknown).to_numpy(), unknown, np.float32)
 
     return Slates(
-        query_S=rows["query"].filter(rows["rank"] == 0).to_numpy().astype(np.int64),
-        item_SL=spread(rows["item"].to_numpy(), NO_ITEM, np.int64),
+        query_S=rows[_QUERY].filter(rows[_RANK] == 0).to_numpy().astype(np.int64),
+        item_SL=spread(rows[_ITEM].to_numpy(), NO_ITEM, np.int64),
         context_SLC=spread(code_IC, UNKNOWN, np.int64),
         names=surroundings.names,
         sizes=surroundings.sizes,
@@ -232,15 +235,15 @@ def _account(impressions: pl.DataFrame, left: _Left) -> Account:
         left: impressions that are left, and the number of the others.
     """
     rows = left.rows
-    asked = rows.filter(pl.col("rank") == 0)
-    age = (asked["asked"] - asked["snapshot"]).dt.total_seconds(fractional=True).median()
+    asked = rows.filter(pl.col(_RANK) == 0)
+    age = (asked[_ASKED] - asked[_SNAPSHOT]).dt.total_seconds(fractional=True).median()
     return Account(
         impressions=impressions.height,
         kept=rows.height,
         answers=asked.height,
         left_out=left.count,
         clicks=int(rows["click"].sum()),
-        clicks_unknown=rows.height - int(rows["said"].sum()),
+        clicks_unknown=rows.height - int(rows[_SAID].sum()),
         without_position=rows.height - _known(rows, "position"),
         without_propensity=rows.height - _known(rows, "propensity"),
         age_days=float(age or 0.0) / 86_400,  # type: ignore[arg-type]

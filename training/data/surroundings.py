@@ -14,6 +14,7 @@ RARE = 100
 """Impressions that the last position with a code of its own has at least."""
 MAX_CODES = 1_000
 """Most positions with a code of their own."""
+_NUMBER = "number of impressions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,8 @@ def coded(impressions: pl.DataFrame, features: tuple[str, ...]) -> tuple[Surroun
 
 def _places(places: pl.Series) -> tuple[list[str], pl.Series]:
     """Names of the codes of positions, from 1, and the codes."""
-    counts = places.drop_nulls().value_counts(name="impressions")
-    frequent = counts.filter(pl.col("impressions") >= RARE)[places.name]
+    counts = places.drop_nulls().value_counts(name=_NUMBER)
+    frequent = counts.filter(pl.col(_NUMBER) >= RARE)[places.name]
     last = min(int(frequent.max() or 0), MAX_CODES)  # type: ignore[arg-type]
     names = [str(place) for place in range(1, last + 1)]
     if int(counts[places.name].max() or 0) > last:  # type: ignore[arg-type]
@@ -75,6 +76,6 @@ def _places(places: pl.Series) -> tuple[list[str], pl.Series]:
 
 def _values(values: pl.Series) -> tuple[list[str], pl.Series]:
     """Values by frequency, and their codes."""
-    counts = values.drop_nulls().value_counts(name="impressions")
-    names = counts.sort(["impressions", values.name], descending=[True, False])[values.name]
+    counts = values.drop_nulls().value_counts(name=_NUMBER)
+    names = counts.sort([_NUMBER, values.name], descending=[True, False])[values.name]
     return names.to_list(), values.replace_strict(names, np.arange(1, len(names) + 1), default=None)

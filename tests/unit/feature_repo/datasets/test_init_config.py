@@ -109,6 +109,34 @@ class TestInit:
         assert tables.impressions is not None
         assert tables.impressions.height == 2 * expected.events.height
 
+    def test_answers_and_surroundings_of_impressions_are_recognised(self, tmp_path: Path) -> None:
+        tiny.write(tmp_path, seed=7)
+        place = pl.int_range(pl.len())
+        shown = tiny.generate(seed=7).events.select("user_id", "item_id", "timestamp")
+        shown = shown.with_columns(
+            impression_id=place,
+            search_id=place // 2,
+            rank=place % 2 + 1,
+            row=place % 3,  # from 0, so it is not read
+            is_click=pl.when(place % 3 == 0).then(pl.lit("yes")).otherwise(pl.lit("no")),
+            pscore=1 / (place % 5 + 1),
+            device=pl.when(place % 2 == 0).then(pl.lit("phone")).otherwise(pl.lit("tv")),
+            slot=pl.format("slot {}", place),
+        )
+        shown.write_csv(tmp_path / "impressions.csv")
+        text = inspect_folder(tmp_path)
+        section = yaml.safe_load(text)["impressions"]
+        found = {"request": "search_id", "position": "rank", "click": "is_click", "propensity": "pscore"}
+        assert section == {
+            "file": "impressions.csv", "user": "user_id", "item": "item_id", "timestamp": "timestamp",
+            "context": {"device": "device"}, **found,
+        }  # fmt: skip
+        assert "# not used: impression_id, row, slot" in text
+        init_folder(tmp_path)
+        impressions = custom.load(tmp_path).impressions
+        assert impressions is not None
+        assert impressions.columns[4:] == ["request_id", "position", "click", "propensity", "device"]
+
     def test_a_folder_without_events_is_told_what_was_seen(self, tmp_path: Path) -> None:
         tiny.write(tmp_path, seed=7)
         tmp_path.joinpath("events.csv").unlink()

@@ -19,6 +19,7 @@ from tests.unit.feature_repo.events.events_world import NOW, click
 from tests.worlds import taste_groups
 
 LATER = NOW + timedelta(days=1)
+PLAIN = ["user_id", "item_id", "timestamp", "created"]
 FILES = taste_groups(users=12, items=8, days=9, per_day=8)
 
 
@@ -115,9 +116,66 @@ def test_impressions_are_no_events_and_kinds_count_as_the_dataset_says() -> None
     whole = with_log(own, log, LATER)
     assert whole.events.filter(pl.col("timestamp") > NOW)["timestamp"].to_list() == [bought(5).time]
     assert whole.impressions is not None
-    assert whole.impressions.columns == ["user_id", "item_id", "timestamp", "created"]
+    assert whole.impressions.columns == [*PLAIN, "request_id", "position", "click"]
     assert whole.impressions["timestamp"].to_list() == [event.time for event in shown]
     assert with_log(whole, log, LATER).impressions.equals(whole.impressions)  # type: ignore[union-attr]
+
+
+def shown(number: int, **changes: object) -> Event:
+    given = {"kind": EventKind.IMPRESSION, "request_id": "r", "position": 1, "item_id": f"i{number:03}", "value": None}
+    return bought(number, **(given | changes))
+
+
+def test_an_impression_is_clicked_by_an_interaction_that_names_its_answer() -> None:
+    others = ({"request_id": "another"}, {"request_id": None}, {"user_id": "u002"}, {"item_id": "i005"})
+    log = frame(
+        *(
+            shown(number, position=number, row=number, propensity=0.5 if number == 1 else None)
+            for number in range(1, 5)
+        ),
+        bought(5, item_id="i001", request_id="r", value=None),
+        bought(6, item_id="i001", request_id="r", value=2.5, kind=EventKind.PURCHASE),
+        bought(7, item_id="i001", request_id="r", value=0.5, kind=EventKind.PURCHASE),
+        bought(8, item_id="i002", request_id="r", value=None),
+        bought(9, item_id="i004", request_id="r", kind="saved"),
+        *(bought(10 + place, **({"item_id": "i003", "request_id": "r"} | other)) for place, other in enumerate(others)),
+    )
+    found = with_log(FILES, log, LATER).impressions
+    assert found is not None
+    outcome = ["click", "reward", "propensity", "click_known", "reward_known"]
+    assert found.columns == [*PLAIN, "request_id", "position", "row", *outcome]
+    at = dict(log.select("sequence", "created").rows())
+    assert found.sort("position").select("position", *outcome).rows() == [
+        (1, True, 3.0, 0.5, at[5], at[7]),
+        (2, True, None, None, at[8], None),
+        (3, False, None, None, None, None),
+        (4, False, None, None, None, None),
+    ]
+    early = with_log(FILES, log, at[6]).impressions
+    assert early is not None and early.sort("position")["reward"].to_list() == [2.5, None, None, None]
+
+
+def test_impressions_of_files_and_log_are_one_table_with_null_for_what_one_lacks() -> None:
+    rows = FILES.events.head(3).select(*PLAIN)
+    files = replace(FILES, impressions=rows.with_columns(row=pl.lit(2, pl.Int32), device=pl.lit("tv")))
+    log = frame(shown(1), shown(2))
+    found = with_log(files, log, LATER).impressions
+    assert found is not None
+    assert found.columns == [*PLAIN, "request_id", "position", "row", "click", "device"]
+    assert found["device"].to_list() == ["tv"] * 3 + [None] * 2
+    assert found["click"].to_list() == [None] * 3 + [False] * 2
+    alone = with_log(FILES, frame(shown(1, request_id=None)), LATER).impressions
+    assert alone is not None and alone.columns == [*PLAIN, "position"]
+
+
+def test_an_impression_of_both_counts_once_by_its_request() -> None:
+    held = shown(1, item_id="i001")
+    row = {"user_id": "u001", "item_id": "i001", "timestamp": held.time - timedelta(minutes=5), "created": LATER}
+    rows = pl.DataFrame(row).with_columns(request_id=pl.lit("r"), timestamp=pl.col("timestamp").cast(pl.Datetime("us")))
+    files = replace(FILES, impressions=rows)
+    found = with_log(files, frame(held, shown(2), shown(3, request_id="another", item_id="i001")), LATER).impressions
+    assert found is not None
+    assert found.select("item_id", "request_id").rows() == [("i001", "r"), ("i002", "r"), ("i001", "another")]
 
 
 def test_the_same_log_twice_adds_nothing() -> None:

@@ -173,3 +173,28 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         assert len(ids) >= acknowledged > 0
         assert len(ids) % 2 == 0  # each call wholly or not at all
         assert ids == [f"e{number}" for number in range(len(ids))]
+
+
+def test_a_file_of_a_former_version_gets_the_new_columns_and_stays_readable_for_that_version(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    log = SqliteEventLog(path)
+    log.append([click(1)])
+    log.close()
+    with closing(sqlite_file.connect(path)) as connection:
+        for name in ("row", "column"):
+            connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
+    opened = [SqliteEventLog(path) for _ in range(2)]
+    shown = replace(click(2), row=3, column=4)
+    assert opened[0].append([click(1), shown]) == [1, 2]
+    assert [each.event for each in opened[1].read(0, 10)] == [click(1), shown]
+    rest = "kind, user_id, item_id, time"
+    with closing(sqlite_file.connect(path)) as connection:  # as the former version writes
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        copied = f"SELECT 3, arrived + 1, 'e3', {rest} FROM events WHERE sequence = 2"
+        connection.execute(f"INSERT INTO events (sequence, arrived, event_id, {rest}) {copied}")
+    assert opened[1].read(2, 10)[0].event.row is None
+    assert opened[0].forget("u1", NOW + timedelta(seconds=9)) == 3
+    with closing(sqlite_file.connect(path)) as connection:
+        assert set(connection.execute("SELECT row, column FROM events").fetchall()) == {(None, None)}
+    for each in opened:
+        each.close()

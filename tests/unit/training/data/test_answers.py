@@ -163,6 +163,17 @@ def test_rare_positions_share_a_code_and_other_values_have_theirs_by_frequency()
         of_u1(shown, features=["position", "slot"])
 
 
+@pytest.mark.parametrize(
+    "name", ["item", "answer", "query", "rank", "asked", "snapshot", "moment", "row_index", "len", "impressions"]
+)
+def test_surroundings_may_have_any_name(name: str) -> None:
+    shown, values = listed([3, 2]), pl.when(pl.col("position") > 1).then(pl.lit("x"))
+    found, plain = of_u1(shown.with_columns(values.alias(name))), of_u1(shown.with_columns(device=values))
+    assert found.surroundings.of(name) == ("unknown", "x")
+    assert np.array_equal(found.slates.context_SLC, plain.slates.context_SLC)
+    assert np.array_equal(found.slates.item_SL, plain.slates.item_SL)
+
+
 def test_unknown_positions_stand_last_and_long_answers_are_cut() -> None:
     shown = listed([201, 3]).with_columns(
         position=pl.when(pl.col("request_id") == "r0001", pl.col("item_id") == "i0").then(None).otherwise("position")

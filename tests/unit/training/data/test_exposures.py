@@ -64,6 +64,16 @@ def test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_pa
     assert ((found_UM >= 0)[:, :-1] >= (found_UM >= 0)[:, 1:]).all()
 
 
+def test_answers_and_surroundings_change_no_negative() -> None:
+    positives, impressions = interactions(log(60, users=12, seed=0), UNTIL), log(300, users=20, seed=1)
+    corpus = pl.Series("item_id", [f"i{n:02}" for n in range(15)])
+    number = pl.int_range(pl.len())
+    more = impressions.with_columns(request_id=pl.format("r{}", number), position=number % 5 + 1, click=number % 2 == 0)
+    more = more.with_columns(device=pl.lit("phone"), click_known="timestamp")
+    found = [impressions_not_taken(each, positives, corpus, UNTIL, SHOWN) for each in (impressions, more)]
+    assert np.array_equal(*found)
+
+
 def test_training_without_an_impression_left_is_refused() -> None:
     positives = interactions(log(60, users=12, seed=0), UNTIL)
     corpus, late = pl.Series("item_id", [f"i{n:02}" for n in range(15)]), pl.col("timestamp") >= UNTIL
