@@ -13,6 +13,7 @@ from orchestration.drift import Drift
 from orchestration.seed_noise import SeedNoise
 from serving.gate.latency import Latency
 from serving.gate.parity import Parity
+from training.artifacts.bias import BiasReport
 from training.evaluation.result import Evaluation
 from training.evaluation.sanity import Measures
 
@@ -48,6 +49,8 @@ class Evaluated:
     """Measures of lists and embeddings by system; empty in evaluations from before they were measured."""
     difference: Difference | None = None
     """Lists beside those of the champion; None without one, and in evaluations from before."""
+    bias: BiasReport | None = None
+    """Bias of the impressions that the version learned from; None without impressions."""
     seeds: SeedNoise | None = None
     """Noise of the seed; None where no training has had two."""
     notes: tuple[str, ...] = ()
@@ -82,5 +85,6 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "difference": Difference.from_dict,
     "drift": Drift.from_dict,
     "seeds": SeedNoise.from_dict,
+    "bias": BiasReport.from_dict,
 }
 """Readers of the parts that have types of their own."""

@@ -32,6 +32,7 @@ from serving.model.bundle import ModelBundle
 from serving.registry import Registry
 from serving.registry.sqlite import open_registry
 from serving.settings import Settings
+from training.artifacts.bias import read_bias
 from training.baselines import (
     BASELINES,
     Log,
@@ -84,7 +85,8 @@ def evaluate_version(
     """
     window = Window.of(value, tables, max_users=max_users)
     registry = Registry(settings, value.version.source.dataset)
-    towers = ModelBundle.from_folder(registry.download(value.version.version))
+    release = registry.download(value.version.version)
+    towers = ModelBundle.from_folder(release)
     user_QD = towers.user.embed(window.asked)
     large = {name: reason for name in baselines if (reason := too_large(name, window.before))}
     champion = load_champion(settings, registry.dataset, value.version.version, tables, window.asked, window.corpus)
@@ -119,6 +121,7 @@ def evaluate_version(
         seeds=seed_noise(
             open_registry(settings, registry.dataset), value.version.version, measured["whole"][TWO_TOWER].metrics
         ),
+        bias=read_bias(release),
         notes=_notes(baselines, large),
         champion=champion.version,
         champion_cut=champion.cut,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo.datasets.canonical import Tables
 from serving.registry import Run
+from training.artifacts.bias import write_bias
 from training.artifacts.choice import write_choice
 from training.artifacts.passes import write_passes
 from training.recipes import TrainConfig
@@ -48,4 +49,7 @@ def register_towers(
         if fitted.tried:
             write_choice(folder, asked, fitted.tried)
         write_passes(folder, fitted.passes)
+        if fitted.bias:
+            write_bias(folder, fitted.bias)
+            run.log_metrics({f"bias/{name}": value for name, value in fitted.bias.numbers.items()})
         return run.register(folder, tags, card=card)

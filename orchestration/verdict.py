@@ -12,6 +12,7 @@ from feature_repo.store.store import Store
 from orchestration.asset_files import EMBEDDINGS, read_embeddings, read_schema, version_folder
 from orchestration.asset_values import Judged, Version
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
+from serving.gate.bias import Bias
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
 from serving.gate.policy import Policy
@@ -25,6 +26,7 @@ from serving.release.collection import store_collection
 from serving.release.index_proof import IndexProof, embeddings_problem, prove
 from serving.release.manifest import ReleaseError, collection_name, seal
 from serving.settings import Settings
+from training.artifacts.bias import BiasReport
 from training.evaluation import comparison as training_comparison
 
 
@@ -131,9 +133,18 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         slice_values=measured.slice_values,
         sanity=measured.sanity.get(TWO_TOWER),
         drift=measured.drift.features if measured.drift else None,
+        bias=_bias(measured.bias),
         drift_against=measured.drift.against if measured.drift else "",
     )
     return decide(found, policy)
+
+
+def _bias(found: BiasReport | None) -> Bias | None:
+    """Hand a report on bias to the gate, which does not know training."""
+    if found is None:
+        return None
+    names = ("model", "outcome", "reasons", "converged", "convergence")
+    return Bias(**{name: getattr(found, name) for name in names})
 
 
 def comparison_of(compared: training_comparison.Comparison) -> Comparison:

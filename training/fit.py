@@ -14,7 +14,9 @@ import polars as pl
 
 from feature_repo.schema import ITEM_ID, Schema
 from training.artifacts.load import read_release
+from training.bias_diagnosis import BiasWatch, bias_report
 from training.calibration import set_prior, with_prior
+from training.clicked_answers import answers_of, check_impressions, with_answers
 from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
@@ -89,6 +91,7 @@ def fit(
     """
     released = read_release(warm_start) if warm_start else None
     check_recipe(schema, config)
+    check_impressions(impressions, config)
     run = partial(train, seed=seed, device=device)
     # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.
@@ -107,8 +110,13 @@ def fit(
     config = chosen.config
     final, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
+    known = impressions, queries, positives, events, items, cut, config
+    data, answers = with_answers(data, final.model, *known, seed=seed)
+
+    watch = BiasWatch(final.model)
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
+        watch.note()
         on_epoch(epoch, {"refit": metrics["loss"]})
 
     refit_file = checkpoints and checkpoints / "refit.safetensors"
@@ -116,10 +124,16 @@ def fit(
     fit_repeat_head(data, final.model, config, seed=seed, device=device)
     set_prior(final.model, final.item_encoder, items, events, cut, weights=chosen.prior)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
+    bias = None
+    if impressions is not None:
+        of_data = answers or partial(answers_of, impressions, queries, positives, events, items, cut)
+        bias = bias_report(of_data, data, final.model, config, watch, seed=seed)
     # Without a trial there is no score: nothing was measured.
     epochs = chosen.measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
     tried = chosen.tried if choice_seconds else ()
-    return replace(final, epochs=epochs, passes=chosen.epochs, examples=(examples[0], examples[1]), tried=tried)
+    return replace(
+        final, epochs=epochs, passes=chosen.epochs, examples=(examples[0], examples[1]), tried=tried, bias=bias
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

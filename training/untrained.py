@@ -11,8 +11,10 @@ import torch
 from feature_repo.encode import Encoder
 from feature_repo.schema import ITEM_ID, USER_ID, Entity, Schema
 from feature_repo.standard_views import item_statistics_view
+from training.artifacts.bias import BiasReport
 from training.artifacts.load import Released
 from training.artifacts.warm_start import carry_over
+from training.clicked_answers import with_answers
 from training.data.als_factors import behaviour
 from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
@@ -48,6 +50,8 @@ class Fitted:
     """Number of epochs that the towers were trained for."""
     examples: tuple[Arrays, Arrays] = ({}, {})
     """Some encoded users and items, as arrays."""
+    bias: BiasReport | None = None
+    """Report on the bias of the impressions; None without impressions."""
 
 
 def start_trial(
@@ -92,6 +96,8 @@ def start_trial(
     positives = interactions(events, validation_start, schema.snapshots)
     trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
+    given = impressions, queries, positives, events, items, validation_start, config
+    data, _ = with_answers(data, trial.model, *given, seed=seed)
     window = ValidationWindow(
         holdout=holdout,
         users=trial.user_encoder.encode(users[holdout.users_Q], validation_start),

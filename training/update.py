@@ -179,7 +179,7 @@ def _plain(config: TrainConfig) -> TrainConfig:
     plain = replace(
         config, negatives=replace(config.negatives, memory=0, hard=None, frequency=None), optimisation=optimisation
     )
-    return replace(plain, self_supervised=None, reranker=None)
+    return replace(plain, self_supervised=None, reranker=None, impressions=None)
 
 
 def grown(released: Released, corpus: Arrays, user_encoder: Encoder, item_encoder: Encoder) -> TwoTower:

@@ -33,7 +33,10 @@ def run(
     now: Annotated[str | None, typer.Option(help="Present time, after which no event may be. Default: clock.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     recipe: Annotated[
-        str, typer.Option(help="Recipe: base, behavioural, by_value, with_statistics, without_repeats.")
+        str,
+        typer.Option(
+            help="Recipe: base, behavioural, by_value, clicks, clicks_additive, ..., see docs/guide/recipes.md."
+        ),
     ] = "base",
     device: Annotated[str, typer.Option(help="Device of the training: cpu, cuda, cuda:1.")] = "cpu",
     choice_seconds: Annotated[

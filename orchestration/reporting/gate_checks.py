@@ -26,6 +26,7 @@ DESCRIPTIONS = {
     RuleKind.PARITY: "Features read online, and the answers from them, are those that were evaluated.",
     RuleKind.SANITY: "Measures of lists and embeddings are within the bounds of a model that is not broken.",
     RuleKind.DRIFT: "No feature moved beyond its limit; those that moved are named.",
+    RuleKind.BIAS: "The log tells what a bias model learned, and it learned to the end.",
 }
 NO_RULE = "the policy has no rule of this kind, or nothing to apply it to"
 NOT_KEPT = "judged before rules were kept by kind: the reasons are with the asset"

@@ -113,6 +113,7 @@ def notes(measured: Evaluated) -> list[str]:
         *_latency(measured.latency),
         *([str(measured.seeds)] if measured.seeds else []),
         *([f"Lists of 20: {lists}."] if lists else []),
+        *(measured.bias.lines if measured.bias else []),
         *measured.notes,
     ]
 

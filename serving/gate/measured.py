@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from serving.gate.bias import Bias
 from serving.gate.comparison import Comparison
 from serving.gate.drift import Drifted
 from serving.gate.latency import Latency
@@ -44,6 +45,8 @@ class Measured:
     """Drift by feature; None if it was not measured."""
     drift_against: str = ""
     """Words for the reference of the drift."""
+    bias: Bias | None = None
+    """Bias of the impressions that it learned from; None for data without impressions."""
     sanity: Mapping[str, float | None] | None = None
     """Measures of lists and embeddings by name, None where one is not defined; None if none was measured."""
 

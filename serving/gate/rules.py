@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from serving.gate.bias import judge_bias
 from serving.gate.drift import judge_drift
 from serving.gate.latency import judge_latency
 from serving.gate.measured import Measured
@@ -39,6 +40,7 @@ def decide(measured: Measured, policy: Policy) -> Verdict:
         *([judge_parity(measured.parity)] if policy.parity else []),
         *([judge_sanity(measured.sanity, policy.sanity)] if policy.sanity else []),
         *([judge_drift(measured.drift, measured.drift_against, policy.drift)] if policy.drift else []),
+        *([judge_bias(measured.bias)] if measured.bias else []),
     ]
     return Verdict.of(judged, PolicyText(text=policy.text, sha256=policy.sha256) if policy.text else None)
 

@@ -32,6 +32,7 @@ class RuleKind(StrEnum):
     PARITY = "parity"
     SANITY = "sanity"
     DRIFT = "drift"
+    BIAS = "bias"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def export(
     [B, D]. rescorer.pt2, with a repeat head or a reranker: see `RescorerModule`.
     rescorer.json: number of candidates that it ranks, 0 for a repeat head.
     user_encoder.json, item_encoder.json, schema.json, recipe.json. popular.json: item
-    id and score, best first, for unknown users. checkpoint.safetensors: all weights.
+    id and score, best first, for unknown users. checkpoint.safetensors: all weights
+    of the towers, without those of a click model.
 
     Args:
         folder: created if need be.
@@ -124,6 +125,9 @@ def _unshared(model: TwoTower) -> tuple[dict[str, torch.Tensor], dict[str, str]]
     first: dict[int, str] = {}
     state, aliases = {}, {}
     for name, tensor in model.state_dict().items():
+        # The surroundings of a click model are those of its own log: nothing goes on from it.
+        if name.startswith("clicks."):
+            continue
         # safetensors refuses two names for one memory; empty tensors all lie at address
         # 0.
         owner = first.setdefault(tensor.data_ptr(), name) if tensor.numel() else name

@@ -19,6 +19,7 @@ from feature_repo.encode import RESERVED
 from feature_repo.schema import ITEM_ID
 from training.data.histories import Histories
 from training.data.repeat import repeat_labels
+from training.data.slates import Slates
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -93,6 +94,8 @@ class TrainingSet:
     impression_UM: np.ndarray | None = None
     """Impressions without interaction, see `impressions_not_taken`; None if no recipe asks
     for them."""
+    slates: Slates | None = None
+    """Impressions by answer; None unless the recipe learns their clicks."""
 
     def __post_init__(self) -> None:
         if not len(self.query_I):

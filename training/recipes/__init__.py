@@ -16,7 +16,17 @@ from training.recipes.impressions import (
     PositionFeature,
     Product,
 )
-from training.recipes.named import RECIPES, SALES, base, behavioural, by_value, recipe, with_statistics, without_repeats
+from training.recipes.named import (
+    RECIPES,
+    SALES,
+    base,
+    behavioural,
+    by_value,
+    clicks,
+    recipe,
+    with_statistics,
+    without_repeats,
+)
 from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, SelfSupervised
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import (
@@ -89,6 +99,7 @@ __all__ = [
     "base",
     "behavioural",
     "by_value",
+    "clicks",
     "recipe",
     "with_statistics",
     "without_repeats",

@@ -62,10 +62,21 @@ class TrainConfig:
             self._refuse_what_hides_repeats()
         if self.prior:
             self._refuse_beside_prior()
+        if self.impressions and self.impressions.weight == 1:
+            self._refuse_without_retrieval()
         if self.reranker and self.loss.name != "softmax":
             raise ValueError(
                 "a reranker is trained by the softmax of the towers' score plus its own, but the towers are "
                 f"trained by {self.loss.name!r}: use Loss('softmax'), or leave reranker out"
+            )
+
+    def _refuse_without_retrieval(self) -> None:
+        """Raise ValueError for options that rest on the loss of retrieval."""
+        beside = [name for name in ("repeat", "reranker", "prefixes") if getattr(self, name)]
+        if beside:
+            raise ValueError(
+                f"impressions.weight = 1 leaves the loss of retrieval out, and {', '.join(beside)} rests on it: lower "
+                "the weight, or leave these out"
             )
 
     def _refuse_beside_prior(self) -> None:

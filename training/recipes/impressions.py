@@ -69,6 +69,14 @@ class DotProduct(BiasTower):
     [Yan et al., SIGIR 2022, section 3.2]
     """
 
+    def __post_init__(self) -> None:
+        BiasTower.__post_init__(self)
+        if self.widths:
+            raise ValueError(
+                "DotProduct serves the mean of its bias over all positions, which hidden layers do not have: leave "
+                "widths out"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(BiasTower):
@@ -85,6 +93,10 @@ class Mixture(BiasTower):
 
     def __post_init__(self) -> None:
         BiasTower.__post_init__(self)
+        if self.widths:
+            raise ValueError(
+                "Mixture starts from the clicks by position, which hidden layers cannot be given: leave widths out"
+            )
         if self.components < 2:
             raise ValueError(f"Mixture.components is {self.components}; wanted at least 2, or Additive()")
         at_least_one(self, restarts=self.restarts)
@@ -117,8 +129,6 @@ class InversePropensity:
     """Least propensity that counts: rarer ones would give single rows most of the weight."""
     normalised: bool = True
     """Whether weights are divided by their mean [Swaminathan and Joachims, NeurIPS 2015]."""
-    doubly_robust: bool = False
-    """Whether a reward model takes over what the weights leave [Dudík et al., ICML 2011]."""
     least_effective: float = 0.01
     """Least effective share of the impressions, (Σw)² / (n Σw²); below, training is refused."""
 
@@ -137,6 +147,9 @@ class ImpressionTask:
 
     weight: float = 0.5
     """Share of the impressions in the loss; 1 leaves retrieval out."""
+    calibration_rate: float = 0.02
+    """Learning rate of gain and level, which make log-odds of a click from the towers'
+    logit."""
     bias: BiasModel | None = None
     """Model of the bias beside the towers; None learns clicks as they are."""
     selection: InversePropensity | None = None
@@ -148,3 +161,4 @@ class ImpressionTask:
         if not 0 < self.weight <= 1:
             raise ValueError(f"ImpressionTask.weight is a share above 0, at most 1; got {self.weight}")
         at_least_one(self, slates=self.slates)
+        positive(self, calibration_rate=self.calibration_rate)

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from feature_repo.errors import unknown_name
 from feature_repo.standard_views import item_statistics_view
 from training.recipes.config import TrainConfig
+from training.recipes.impressions import (
+    Additive,
+    BiasModel,
+    CrossPositional,
+    DotProduct,
+    ImpressionTask,
+    Mixture,
+    PositionFeature,
+    Product,
+)
 from training.recipes.objective import RepeatTerm
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import InBatch, Mixed, Negatives
@@ -49,10 +60,22 @@ def by_value() -> TrainConfig:
     return replace(base(), weighting=Weighting(reward=Reward()))
 
 
+def clicks(bias: BiasModel | None = None) -> TrainConfig:
+    """Default recipe that learns clicks of impressions too, with a model of their bias."""
+    return replace(base(), impressions=ImpressionTask(bias=bias))
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "base": base,
     "behavioural": behavioural,
     "by_value": by_value,
+    "clicks": clicks,
+    "clicks_additive": partial(clicks, Additive()),
+    "clicks_cross_positional": partial(clicks, CrossPositional()),
+    "clicks_dot_product": partial(clicks, DotProduct()),
+    "clicks_mixture": partial(clicks, Mixture()),
+    "clicks_position_feature": partial(clicks, PositionFeature()),
+    "clicks_product": partial(clicks, Product()),
     "with_statistics": with_statistics,
     "without_repeats": without_repeats,
 }

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from feature_repo.encode import Input, InputKind
 from training.recipes.config import TrainConfig
 from training.towers.bodies import SharedLayer
+from training.towers.clicks import ClickModel
 from training.towers.item_vectors import ItemVectors
 from training.towers.masking import Masking
 from training.towers.repeat_head import RepeatHead
@@ -51,6 +52,8 @@ class TwoTower(nn.Module):
         self.repeat = RepeatHead(user_inputs, item_inputs, codes_of, config.repeat) if config.repeat else None
         # Made last, so that the towers start from the same weights with it and without.
         self.reranker = Reranker(config.dim, config.reranker) if config.reranker else None
+        # Made by `with_slates`, once the surroundings of the impressions are known.
+        self.clicks: ClickModel | None = None
         for table in [*self.id_tables, *([self.repeat.vectors.ids] if self.repeat else [])]:
             table.sparse = config.optimisation.tables != "adam"
 

@@ -54,12 +54,18 @@ class Optimisers:
         """
         reranker = list(model.reranker.parameters()) if model.reranker else []
         head = list(model.repeat.parameters()) if model.repeat else []
+        bias = model.clicks.bias_weights() if model.clicks else []
+        calibration = [model.clicks.log_gain, model.clicks.level] if model.clicks else []
         # The repeat head is trained later, by optimisers of its own.
-        others = {id(weight) for weight in (*model.tables, *reranker, *head)}
+        others = {id(weight) for weight in (*model.tables, *reranker, *head, *bias, *calibration)}
         towers = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in others]
         dense = [(towers, config.optimisation.learning_rate)]
         if config.reranker:
             dense.append((reranker, config.reranker.learning_rate))
+        if config.impressions:
+            dense.append((calibration, config.impressions.calibration_rate))
+            if config.impressions.bias:
+                dense.append((bias, config.impressions.bias.learning_rate))
         return cls(model.tables, dense, config.optimisation, steps)
 
     @classmethod

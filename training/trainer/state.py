@@ -16,6 +16,7 @@ from training.sampling.hard_negatives import mine
 from training.towers import TwoTower
 from training.trainer.batch_norm import recalibrate
 from training.trainer.candidates import CandidateBuilder
+from training.trainer.click_objective import ClickObjective
 from training.trainer.optimisers import Optimisers, averaged
 from training.trainer.self_supervised import SelfSupervision
 from training.trainer.step import backpropagate
@@ -38,6 +39,7 @@ class TrainState:
         self.builder = CandidateBuilder(data, config, model, seed)
         views = config.self_supervised
         self.views = SelfSupervision(data, views, model, seed) if views else None
+        self.clicks = ClickObjective(data, config.impressions, seed) if config.impressions else None
         settings = config.optimisation
         steps = epochs * len(data.batches(settings.batch_size, self.rng))
         self.optimisers = Optimisers.of_towers(model, config, steps)
@@ -63,7 +65,8 @@ class TrainState:
         total, every = 0.0, max(1, len(batches) // AVERAGES_PER_EPOCH)
         label = f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"
         for left, rows in zip(reversed(range(len(batches))), track(batches, label), strict=True):
-            total += backpropagate(self.model, self._batch(rows), self.builder, self.config, self.views)
+            given = self.builder, self.config, self.views, self.clicks
+            total += backpropagate(self.model, self._batch(rows), *given)
             self.optimisers.step()
             # Counted from the end, so that the last step always enters.
             if self.average and left % every == 0:

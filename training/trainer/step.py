@@ -12,6 +12,7 @@ from training.losses import Candidates
 from training.recipes.config import TrainConfig
 from training.towers import TwoTower
 from training.trainer.candidates import CandidateBuilder
+from training.trainer.click_objective import ClickObjective
 from training.trainer.embedding import embedding_of
 from training.trainer.self_supervised import SelfSupervision
 
@@ -22,11 +23,12 @@ def backpropagate(
     builder: CandidateBuilder,
     config: TrainConfig,
     views: SelfSupervision | None = None,
+    clicks: ClickObjective | None = None,
 ) -> float:
     """Add the gradients of a batch's losses to the model.
 
-    The towers get those of the recipe's loss and of the items' views; a reranker gets
-    those of its own loss, which reach nothing else.
+    The towers get those of the recipe's loss, of the items' views and of impressions; a
+    reranker gets those of its own loss, which reach nothing else.
 
     Args:
         model: the towers.
@@ -34,20 +36,26 @@ def backpropagate(
         builder: chooses the candidates.
         config: the recipe.
         views: self-supervised loss of items; None for none.
+        clicks: loss of impressions; None for none.
 
     Returns:
-        The recipe's loss and that of the views together.
+        The losses of the towers together.
 
     Raises:
         FloatingPointError: a loss is not finite; there are no gradients then.
     """
     embedding = embedding_of(config, model.device)
-    of_views = [finite(views.loss(partial(embedding.whole, model.item)))] if views else []
-    candidates = builder.build(model, batch, embedding)
-    losses = [finite(loss_of(config, candidates)), *of_views]
+    losses = [finite(views.loss(partial(embedding.whole, model.item)))] if views else []
+    share = config.impressions.weight if config.impressions and clicks else 0.0
+    if clicks:
+        losses.append(share * finite(clicks.loss(model, embedding)))
     of_reranker = []
-    if builder.reranker and model.reranker:
-        of_reranker.append(finite(builder.reranker.loss(model.reranker, candidates)))
+    if share < 1:
+        candidates = builder.build(model, batch, embedding)
+        retrieval = finite(loss_of(config, candidates))
+        losses.append((1 - share) * retrieval if share else retrieval)
+        if builder.reranker and model.reranker:
+            of_reranker.append(finite(builder.reranker.loss(model.reranker, candidates)))
     torch.stack([*losses, *of_reranker]).sum().backward()
     embedding.backward()
     return sum(loss.item() for loss in losses)

@@ -13,6 +13,7 @@ import torch
 
 from feature_repo.encode import UNKNOWN
 from feature_repo.schema import ENTITY_TIME
+from tests.unit.training.click_log_world import shown_to
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, fitted, frames, retrieved
 from tests.worlds import group_of
 from training.artifacts.export import export
@@ -210,7 +211,8 @@ def test_items_as_they_are_today_are_refused_beside_items_as_they_were(changed: 
 def test_every_named_recipe_can_start(name: str) -> None:
     tables, queries, items, _ = frames()
     events = tables.events if "value" in tables.events.columns else tables.events.with_columns(value=pl.lit(1.0))
-    start_trial(tables.schema, queries, items, events, VALIDATION, CUT, recipe(name), seed=0)
+    shown = shown_to(tables) if recipe(name).impressions else None
+    start_trial(tables.schema, queries, items, events, VALIDATION, CUT, recipe(name), seed=0, impressions=shown)
 
 
 def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> None:

@@ -8,9 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model
-from training.recipes import Corpus, HardNegatives, Loss, Negatives, RepeatTerm, SelfSupervised, Streaming, TrainConfig
+from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model, with_slates
+from training.recipes import (
+    Additive,
+    Corpus,
+    HardNegatives,
+    ImpressionTask,
+    Loss,
+    Mixture,
+    Negatives,
+    RepeatTerm,
+    SelfSupervised,
+    Streaming,
+    TrainConfig,
+)
 from training.trainer import SCORE, train
+from training.trainer.click_start import add_clicks
 
 EPOCHS = 5
 RECIPES = {
@@ -25,6 +38,8 @@ RECIPES = {
     "streaming": replace(CONFIG, negatives=Negatives(frequency=Streaming(size=64))),
     "repeat": replace(CONFIG, repeat=RepeatTerm()),
     "self-supervised": replace(CONFIG, self_supervised=SelfSupervised(items=5)),
+    "clicks": replace(CONFIG, impressions=ImpressionTask(bias=Mixture(), slates=7)),
+    "clicks alone": replace(CONFIG, impressions=ImpressionTask(weight=1, bias=Additive(), slates=64)),
     "dense, whole corpus": replace(
         CONFIG, negatives=Negatives(sampler=Corpus()), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
@@ -38,7 +53,9 @@ class InterruptedTrainingError(Exception):
 
 def run(config: TrainConfig, checkpoint: Path | None = None, stop_after: int | None = None, seed: int = 0):  # type: ignore[no-untyped-def]
     config = replace(config, optimisation=replace(config.optimisation, batch_size=8, patience=EPOCHS))
-    model = small_model(config)
+    model, data = small_model(config), with_slates(small_data(users=20, items=12))
+    assert data.slates is not None
+    add_clicks(model, data.slates, config, seed=0)
     scores = iter([0.3, 0.2, 0.5, 0.4, 0.1][checkpoint_epochs(checkpoint) :])
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -46,7 +63,7 @@ def run(config: TrainConfig, checkpoint: Path | None = None, stop_after: int | N
             raise InterruptedTrainingError
 
     epochs = train(
-        small_data(users=20, items=12), model, config, seed=seed, epochs=EPOCHS, checkpoint=checkpoint,
+        data, model, config, seed=seed, epochs=EPOCHS, checkpoint=checkpoint,
         validate=lambda kept: {SCORE: next(scores), "norm": kept.item.vectors.ids.weight.norm().item()},
         on_epoch=on_epoch,
     )  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from feature_repo.encode import RESERVED, Input, InputKind
 from tests.unit.training.trainer.candidates_world import built
+from training.data.slates import NO_ITEM, Slates
 from training.data.training_set import TrainingSet
 from training.losses import Candidates
 from training.recipes import (
@@ -41,6 +44,21 @@ def small_data(users: int = 8, items: int = 5, seed: int = 0) -> TrainingSet:
         queries=rows, user_Q=np.arange(users), items=codes, item_S=np.arange(items), corpus=codes,
         query_I=np.repeat(np.arange(users), 2), item_I=taken.ravel(), weight_I=np.ones(2 * users, np.float32),
     )  # fmt: skip
+
+
+def with_slates(data: TrainingSet, seed: int = 0) -> TrainingSet:
+    """The same users, each with two answers of up to three items; the first one is clicked more."""
+    rng = np.random.default_rng(seed)
+    answers, items = 2 * len(data.user_Q), data.size
+    item_SL = np.argsort(rng.random((answers, items)), axis=1)[:, :3].astype(np.int64)
+    item_SL[::3, 2] = NO_ITEM
+    position_SL = np.where(item_SL == NO_ITEM, 0, np.arange(1, 4))
+    click_SL = (rng.random(item_SL.shape) < np.array([0.7, 0.3, 0.2])) & (item_SL != NO_ITEM)
+    slates = Slates(
+        query_S=np.tile(np.arange(len(data.user_Q)), 2), item_SL=item_SL, context_SLC=position_SL[:, :, None],
+        names=("position",), sizes=(4,), click_SL=click_SL.astype(np.float32),
+    )  # fmt: skip
+    return replace(data, slates=slates)
 
 
 def compared(config: TrainConfig, data: TrainingSet, rows: np.ndarray) -> tuple[Candidates, np.ndarray]:

@@ -1,0 +1,100 @@
+"""Mistakes in what learns from clicks, each with the test that notices it."""
+
+from __future__ import annotations
+
+from tests.mistakes.mistake import Mistake
+from tests.unit.training import test_clicked_answers as trained
+from tests.unit.training.data import test_answer_types as types
+from tests.unit.training.losses import test_clicks as loss
+from tests.unit.training.towers.clicks import test_click_models as models
+from tests.unit.training.trainer import test_click_objective as objective
+
+IN_CLICKS = [
+    Mistake(
+        name="columns without an item count in the loss",
+        module="training.losses.clicks",
+        right="torch.where(weight_SL > 0, weight_SL * of_items_KSL, 0.0)",
+        wrong="(weight_SL * of_items_KSL)",
+        test=loss.test_columns_without_an_item_say_nothing_whatever_they_hold,
+    ),
+    Mistake(
+        name="shares of a mixture left out of the likelihood",
+        module="training.losses.clicks",
+        right="likelihood_KS + log_share_K.unsqueeze(1)",
+        wrong="likelihood_KS + 0 * log_share_K.unsqueeze(1)",
+        test=loss.test_a_mixture_has_its_marginal_likelihood_and_the_gradient_of_a_step_of_em,
+    ),
+    Mistake(
+        name="sum of logits where PAL has a product of probabilities",
+        module="training.towers.clicks.additive",
+        right="log_SL = F.logsigmoid(relevance_SL) + F.logsigmoid(self.bias(shown.context_SLC).squeeze(-1))",
+        wrong="log_SL = F.logsigmoid(relevance_SL + self.bias(shown.context_SLC).squeeze(-1))",
+        test=models.test_a_model_is_its_formula,
+        arguments=("product",),
+    ),
+    Mistake(
+        name="dot product whose mean over positions is not what serves",
+        module="training.towers.clicks.dot_product",
+        right="self.bias(shown.context_SLC) - self._mean()",
+        wrong="self.bias(shown.context_SLC)",
+        test=models.test_the_mean_of_a_dot_product_over_positions_is_the_towers_score,
+    ),
+    Mistake(
+        name="an item attends to itself",
+        module="training.towers.clicks.cross_positional",
+        right="itself_LM | ~shown.shown_SL.unsqueeze(1)",
+        wrong="~shown.shown_SL.unsqueeze(1).expand(-1, len(itself_LM), -1)",
+        test=models.test_an_item_does_not_attend_to_itself_and_a_single_one_to_nothing,
+    ),
+    Mistake(
+        name="attention to columns behind the end of an answer",
+        module="training.towers.clicks.cross_positional",
+        right="itself_LM | ~shown.shown_SL.unsqueeze(1)",
+        wrong="itself_LM.expand(len(shown.shown_SL), -1, -1)",
+        test=models.test_columns_behind_the_end_of_an_answer_change_nothing,
+        arguments=("cross-positional",),
+    ),
+    Mistake(
+        name="a bias without dropout, so that its default is never trained",
+        module="training.towers.clicks.surroundings",
+        right="if not self.training or not self.dropout:",
+        wrong="if True:",
+        test=models.test_dropout_hides_the_position_in_training_alone,
+        arguments=("additive",),
+    ),
+    Mistake(
+        name="bias learned at the towers' rate",
+        module="training.trainer.optimisers",
+        right="dense.append((bias, config.impressions.bias.learning_rate))",
+        wrong="dense.append((bias, config.optimisation.learning_rate))",
+        test=objective.test_every_weight_has_one_optimiser,
+    ),
+    Mistake(
+        name="answers drawn with replacement",
+        module="training.trainer.click_objective",
+        right="torch.randperm(len(self.slates), generator=self.rng)",
+        wrong="torch.randint(len(self.slates), (len(self.slates),), generator=self.rng)",
+        test=objective.test_every_answer_is_taken_once_before_any_comes_again,
+    ),
+    Mistake(
+        name="retrieval trained where it is left out",
+        module="training.trainer.step",
+        right="    if share < 1:\n",
+        wrong="    if True:\n        share = min(share, 0.999)\n",
+        test=objective.test_a_weight_of_1_leaves_retrieval_out,
+    ),
+    Mistake(
+        name="a trial that reads answers of its own window",
+        module="training.untrained",
+        right="given = impressions, queries, positives, events, items, validation_start, config",
+        wrong="given = impressions, queries, positives, events, items, cut, config",
+        test=trained.test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_cut,
+    ),
+    Mistake(
+        name="clicks of columns without an item in the types of answers",
+        module="training.data.answer_types",
+        right="(1 - click_SL[rows]) * shown_SL[rows]",
+        wrong="(1 - click_SL[rows])",
+        test=types.test_hidden_columns_count_for_nothing,
+    ),
+]

@@ -1,0 +1,100 @@
+"""Impressions in a training: what each part of it reads, and what the report says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock, patch
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.unit.training.click_log_world import shown_to
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames
+from training import clicked_answers
+from training.artifacts.bias import BiasReport, read_bias, write_bias
+from training.data.answers import answers
+from training.fit import fit
+from training.recipes import Additive, ImpressionTask, Mixture, TrainConfig
+from training.untrained import Fitted
+
+DEBIASED = replace(CONFIG, impressions=ImpressionTask(bias=Additive()))
+
+
+def trained(config: TrainConfig, impressions: pl.DataFrame | None) -> Fitted:
+    tables, queries, items, positives = frames()
+    return fit(
+        schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
+        validation_start=VALIDATION, cut=CUT, config=config, seed=0, on_epoch=lambda epoch, metrics: None,
+        impressions=impressions,
+    )  # fmt: skip
+
+
+def test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_cut() -> None:
+    asked = Mock(side_effect=answers)
+    with patch.object(clicked_answers, "answers", asked):
+        result = trained(DEBIASED, shown_to(frames()[0]))
+    assert [call.args[4] for call in asked.call_args_list] == [VALIDATION, CUT]
+    assert result.bias is not None
+    assert result.bias.model == repr(Additive())
+    assert result.bias.converged is not None
+    assert list(result.bias.values) == ["1", "2", "3", "4", "5", "6"]
+    assert result.bias.values["6"] < result.bias.values["3"] < result.bias.values["1"] == 0
+
+
+def test_what_happens_after_the_cut_changes_nothing() -> None:
+    before = shown_to(frames()[0])
+    later = before.with_columns(pl.lit(CUT).alias("timestamp"), pl.lit(CUT).alias("created"), click=~pl.col("click"))
+    plain, more = (trained(DEBIASED, log) for log in (before, pl.concat([before, later])))
+    for name, weight in plain.model.state_dict().items():
+        assert np.array_equal(weight.numpy(), more.model.state_dict()[name].numpy()), name
+
+
+def test_impressions_alone_change_no_tower_but_are_reported() -> None:
+    with_log, without = trained(CONFIG, shown_to(frames()[0])), trained(CONFIG, None)
+    for name, weight in without.model.state_dict().items():
+        assert np.array_equal(weight.numpy(), with_log.model.state_dict()[name].numpy()), name
+    assert without.bias is None
+    assert with_log.bias is not None
+    assert (with_log.bias.model, with_log.bias.converged) == (None, None)
+    assert with_log.bias.outcome in ("advised", "not identifiable", "not needed")
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda log: log.drop("position"), "have no position"),
+        (lambda log: log.with_columns(pl.lit(CUT).alias("timestamp")), "none is left to learn from"),
+    ],
+)
+def test_impressions_that_tell_nothing_stop_no_recipe_that_does_without(broken: Any, reason: str) -> None:
+    found = trained(CONFIG, broken(shown_to(frames()[0]))).bias
+    assert found is not None
+    assert found.outcome is None
+    assert reason in found.reasons[0]
+
+
+def test_a_recipe_that_needs_impressions_is_refused_before_any_training() -> None:
+    told = Mock()
+    tables, queries, items, positives = frames()
+    with pytest.raises(ValueError, match="the data have none: bring a table"):
+        fit(
+            schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
+            validation_start=VALIDATION, cut=CUT, config=DEBIASED, seed=0, on_epoch=told,
+        )  # fmt: skip
+    told.assert_not_called()
+    with pytest.raises(ValueError, match="the impressions have no device"):
+        trained(replace(CONFIG, impressions=ImpressionTask(bias=Additive(features=("device",)))), shown_to(tables))
+
+
+def test_the_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    report = BiasReport(
+        model=repr(Mixture()), outcome="advised", reasons=("a", "b"), numbers={"effect": 0.4}, impressions=("c",),
+        converged=True, convergence="d", values={"1": 0.0},
+    )  # fmt: skip
+    assert read_bias(tmp_path) is None
+    write_bias(tmp_path, report)
+    assert read_bias(tmp_path) == report
+    assert report.lines[0] == "bias model: advised"

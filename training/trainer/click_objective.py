@@ -1,0 +1,112 @@
+"""Clicks of impressions as a task of the towers, beside retrieval.
+
+Legend: S answers of a step, L items of an answer, R distinct user snapshots, N distinct
+items, D dimension.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.data.propensities import selection_weights
+from training.data.slates import Slates
+from training.data.training_set import TrainingSet
+from training.losses.clicks import click_loss
+from training.recipes.impressions import ImpressionTask
+from training.towers import TwoTower
+from training.towers.clicks import Clicks, Shown
+from training.trainer.embedding import Embedding
+
+
+class ClickObjective:
+    """Loss of some answers' clicks in each step.
+
+    Answers come in random order, each once before any comes again. A checkpoint holds
+    the state.
+
+    Args:
+        data: training set with slates.
+        config: declaration of the task.
+        seed: random seed.
+
+    Raises:
+        ValueError: a training set without slates, or too few effective impressions.
+    """
+
+    def __init__(self, data: TrainingSet, config: ImpressionTask, seed: int) -> None:
+        if data.slates is None:
+            raise ValueError("the recipe learns from impressions, and the training set has none")
+        self.data, self.slates, self.config = data, data.slates, config
+        selection = config.selection
+        self.weight_SL = (
+            selection_weights(data.slates, selection) if selection else data.slates.shown_SL.astype(np.float32)
+        )
+        self.rng = torch.Generator().manual_seed(seed)
+        self.left = torch.empty(0, dtype=torch.int64)
+
+    def loss(self, model: TwoTower, embedding: Embedding) -> Tensor:
+        """Loss of the next answers."""
+        rows = self._next()
+        slates = self.slates.take(rows)
+        clicks = clicks_of(model, self.data, slates, embedding)
+        click_SL, weight_SL = (
+            torch.from_numpy(array).to(model.device) for array in (slates.click_SL, self.weight_SL[rows])
+        )
+        return click_loss(clicks.log_click_KSL, clicks.log_none_KSL, clicks.log_share_K, click_SL, weight_SL)
+
+    def _next(self) -> np.ndarray:
+        """Rows of the next answers: int64 [S]."""
+        number = min(self.config.slates, len(self.slates))
+        if len(self.left) < number:
+            self.left = torch.cat([self.left, torch.randperm(len(self.slates), generator=self.rng)])
+        taken, self.left = self.left[:number], self.left[number:]
+        return taken.numpy()
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors for a checkpoint."""
+        return {"rng": self.rng.get_state(), "left": self.left}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Restore the tensors of `state`."""
+        self.rng.set_state(state["rng"].cpu())
+        self.left = state["left"].cpu()
+
+
+def clicks_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Embedding) -> Clicks:
+    """Probabilities of the clicks of some answers, by the towers and their click model.
+
+    Args:
+        model: towers with a click model.
+        data: training set, which holds users and items.
+        slates: the answers.
+        embedding: embeds users and items.
+    """
+    if model.clicks is None:
+        raise ValueError("the towers were built without a click model: build them by a recipe with impressions")
+    clicks: Clicks = model.clicks(shown_of(model, data, slates, embedding), model.score)
+    return clicks
+
+
+def shown_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Embedding) -> Shown:
+    """Embed the users and items of some answers.
+
+    Args:
+        model: the towers.
+        data: training set, which holds users and items.
+        slates: the answers.
+        embedding: embeds users and items.
+    """
+    # A user has many answers and an item many impressions: each passes its tower once.
+    query_R, user_S = np.unique(slates.query_S, return_inverse=True)
+    item_N, place_SL = np.unique(np.maximum(slates.item_SL, 0), return_inverse=True)
+    users, items = (
+        {name: torch.from_numpy(array).to(model.device) for name, array in arrays.items()}
+        for arrays in (data.users(query_R), {name: array[item_N] for name, array in data.corpus.items()})
+    )
+    user_RD, item_ND = embedding.whole(model.user, users), embedding.whole(model.item, items)
+    row_S, column_SL, context_SLC, shown_SL = (
+        torch.from_numpy(array).to(model.device) for array in (user_S, place_SL, slates.context_SLC, slates.shown_SL)
+    )
+    return Shown(user_SD=user_RD[row_S], item_SLD=item_ND[column_SL], context_SLC=context_SLC, shown_SL=shown_SL)
