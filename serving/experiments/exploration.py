@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from serving.experiments.assignment import uniform
 from serving.experiments.interleaving import coins
@@ -82,17 +83,24 @@ class Exploration:
             return 1 - self.share * (0.25 if rank in (0, depth - 1) else 0.5)
         return self.share / 4 if abs(rank - position) == 1 else 0.0
 
-    def propensities(self, ranks: Sequence[int] | None, length: int) -> list[float]:
+    def propensities(self, ranks: Sequence[int] | None, length: int) -> tuple[float, ...]:
         """Probability of each item of an answer at its position.
 
         Args:
             ranks: what `order` has drawn.
             length: number of items of the answer.
         """
-        first = range(min(self.depth, length)) if ranks is None else ranks
-        found = [self.propensity(rank, position, length) for position, rank in enumerate(first)]
-        return found + [1.0] * (length - len(found))
+        if ranks is None:
+            return _propensities_as_ranked(self, length)
+        found = [self.propensity(rank, position, length) for position, rank in enumerate(ranks)]
+        return (*found, *([1.0] * (length - len(found))))
 
     def is_of(self, dataset: str) -> bool:
         """Whether it randomises the answers of a dataset."""
         return self.dataset in (None, dataset)
+
+
+@lru_cache(maxsize=128)
+def _propensities_as_ranked(exploration: Exploration, length: int) -> tuple[float, ...]:
+    """Propensities of an answer that is left as it is: most are, so they are kept."""
+    return exploration.propensities(range(min(exploration.depth, length)), length)

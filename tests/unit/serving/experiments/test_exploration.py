@@ -82,7 +82,7 @@ def test_an_order_moves_the_first_items_alone_and_each_item_has_its_propensity(
         assert sorted(ranks) == list(range(min(exploration.depth, length)))
     told = exploration.propensities(ranks, length)
     whole = [*(ranks or []), *range(len(ranks or []), length)]
-    assert told == [exploration.propensity(rank, place, length) for place, rank in enumerate(whole)]
+    assert told == tuple(exploration.propensity(rank, place, length) for place, rank in enumerate(whole))
     assert all(0 < each <= 1 for each in told)
 
 
