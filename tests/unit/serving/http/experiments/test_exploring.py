@@ -12,7 +12,7 @@ from serving.experiments.definition import Design
 from serving.experiments.exploration import Exploration, Kind
 from serving.http.experiments.exploring import explore, tell_certain
 from tests.unit.serving.http.experiments.trial_world import EXPERIMENT, Trial, ids, ids_of, in_trial
-from tests.unit.serving.http.service_world import FACTS
+from tests.unit.serving.http.service_world import FACTS, items_of
 
 USERS = [f"user{n}" for n in range(300)]
 SWAP = Exploration(share=0.5, kind=Kind.SWAP, depth=3)
@@ -54,7 +54,7 @@ def test_an_answer_is_certain_without_exploration(tmp_path: Path) -> None:
         await trial.ready()
         for answer in await trial.ask(*USERS, "broken", k=5):
             if "error" not in answer:
-                assert (ids(answer), told(answer)) == (ids_of(1, 5), [1.0] * 5)
+                assert answer["items"] == [item | {"propensity": 1.0} for item in items_of(1)]
                 assert "randomised" not in answer
 
     in_trial(story, None, tmp_path)
