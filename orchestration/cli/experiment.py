@@ -1,4 +1,4 @@
-"""Commands on experiments: `experiment report`."""
+"""Commands on experiments: `experiment report`, `experiment traffic`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from orchestration.cli.home import prepare, released_dataset
 from orchestration.cli.release import as_data
 
 EXAMPLE = "gatehouse experiment report newer-towers"
+TRAFFIC_EXAMPLE = "gatehouse experiment traffic --answers-a-day 100000 --click-rate 0.05"
 
-experiment = typer.Typer(help="Compare versions on users: reports of experiments.", no_args_is_help=True)
+experiment = typer.Typer(
+    help="Compare versions on users, and say what traffic a comparison needs.", no_args_is_help=True
+)
 app.add_typer(experiment, name="experiment", rich_help_panel=OPERATE)
 
 
@@ -48,3 +51,46 @@ def report(
     done = read_outcomes(outcomes) if outcomes else logged_outcomes(settings, served, definition)
     found = report_of(definition, shown, done, moment)
     typer.echo(json.dumps(as_data(found), indent=1) if as_json else report_text(found))
+
+
+@experiment.command("traffic", epilog=f"Example: {TRAFFIC_EXAMPLE}")
+def traffic(
+    answers_a_day: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="Answers to known users a day.")],
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="Randomised share; may be repeated. Default: 0.005, 0.01, 0.02, 0.05."),
+    ] = None,
+    days: Annotated[
+        list[float] | None, typer.Option(help="Days of traffic; may be repeated. Default: 1, 7, 28.")
+    ] = None,
+    positions: Annotated[int, typer.Option(min=2, max=100, help="First positions that are randomised.")] = 10,
+    click_rate: Annotated[float, typer.Option(help="Share of the shown items that are clicked.")] = 0.05,
+    examination: Annotated[
+        Path | None, typer.Option(help="File with the examination by position, a number a line. Default: 1/k.")
+    ] = None,
+    relevance: Annotated[
+        Path | None, typer.Option(help="File with the relevance by rank, a number a line. Default: 1/√k.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Simulate how precisely a share of randomised answers tells how far people look."""
+    from orchestration.experiments.planted_clicks import planted_clicks
+    from orchestration.experiments.traffic import DAYS, SHARES, traffic_of
+    from orchestration.experiments.traffic_text import traffic_text
+
+    _check("--share", share or [], most=1)
+    _check("--days", days or [], most=3_650)
+    _check("--click-rate", [click_rate], most=1)
+    clicks = planted_clicks(positions, click_rate, examination, relevance)
+    found = traffic_of(clicks, answers_a_day, shares=share or SHARES, days=days or DAYS, seed=seed)
+    typer.echo(json.dumps([as_data(each) for each in found], indent=1) if as_json else traffic_text(clicks, found))
+
+
+def _check(name: str, given: list[float], most: float) -> None:
+    """Refuse numbers that are not above 0, at most a bound."""
+    from feature_repo.errors import InputError
+
+    for each in given:
+        if not 0 < each <= most:
+            raise InputError(f"{name} is {each:g}; wanted a number above 0, at most {most:,}")

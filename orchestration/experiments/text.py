@@ -18,7 +18,7 @@ def report_text(report: Report) -> str:
     lines += [f"warning: {note}" for note in report.notes]
     lines += [_users(report)]
     if report.levels:
-        lines += _table([HEADER, *_rows(report)])
+        lines += table([HEADER, *_rows(report)])
     return "\n".join([*lines, *_further(report)])
 
 
@@ -84,7 +84,8 @@ def _bounds(bounds: Bounds, form: str, unit: float) -> tuple[str, ...]:
     )
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of a table with a header, its columns in line."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

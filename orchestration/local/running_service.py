@@ -9,6 +9,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from serving.settings import Settings
 
 SECONDS = 1.0
 """Longest wait for an answer: alone, this process needs little more."""
+_ITEM = [field.name for field in fields(Recommended)]
+"""Keys of an item that count here; the service tells more."""
 
 
 class NoAnswerError(RuntimeError):
@@ -65,7 +68,7 @@ def _recommendations(told: Mapping[str, Any]) -> Recommendations:
         user_id=told["user_id"],
         version=told["version"],
         source=told["source"],
-        items=tuple(Recommended(**item) for item in told["items"]),
+        items=tuple(Recommended(**{name: item[name] for name in _ITEM if name in item}) for item in told["items"]),
         notes=tuple(told["notes"]),
         **times,
     )

@@ -15,12 +15,19 @@ from feature_repo.errors import InputError, unknown_name
 from feature_repo.event_kinds import check_name
 from feature_repo.utc import utc_time
 from serving.experiments.definition import CHAMPION, CLICK, CONTROL, PURCHASE, Design, Experiment, Variant
+from serving.experiments.exploration import DEPTH, Exploration, Kind
 
 YAML_NAME = "experiments.yaml"
 """Name of the file in the home."""
 _REQUIRED = ("start", "end", "variants")
 _KEYS = (*_REQUIRED, "salt", "shadows", "design", "window_days", "users", "clicks", "purchases", "dataset")
 _VARIANT_KEYS = ("serves", "weight")
+EXPLORATION = "exploration"
+"""Key of the exploration, beside the names of experiments."""
+MAX_DEPTH = 100
+"""Most positions that are randomised."""
+_EXPLORATION_REQUIRED = ("share", "kind")
+_EXPLORATION_KEYS = (*_EXPLORATION_REQUIRED, "depth", "salt", "dataset")
 
 
 def read_experiments(path: Path) -> dict[str, Experiment]:
@@ -30,15 +37,10 @@ def read_experiments(path: Path) -> dict[str, Experiment]:
         InputError: no such file, not YAML, a wrong key or value, or two experiments
             at one time.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; docs/guide/experiments.md shows one")
-    try:
-        # An empty file, or one of comments, has no experiments.
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {error}") from error
     found = {
-        str(name): _experiment(str(name), body, f"{path}, {name}") for name, body in _mapping(raw, str(path)).items()
+        str(name): _experiment(str(name), body, f"{path}, {name}")
+        for name, body in _sections(path).items()
+        if name != EXPLORATION
     }
     _refuse_overlap(found, path)
     return found
@@ -52,6 +54,18 @@ def experiments_of(path: Path, dataset: str) -> list[Experiment]:
     return [each for each in read_experiments(path).values() if each.is_of(dataset)] if path.exists() else []
 
 
+def exploration_of(path: Path, dataset: str) -> Exploration | None:
+    """Read the exploration of a dataset; None without one, or where there is no file.
+
+    InputError if the file cannot be used.
+    """
+    sections = _sections(path) if path.exists() else {}
+    if EXPLORATION not in sections:
+        return None
+    found = _exploration(sections[EXPLORATION], f"{path}, {EXPLORATION}")
+    return found if found.is_of(dataset) else None
+
+
 def read_experiment(path: Path, name: str) -> Experiment:
     """Read one experiment of a file.
 
@@ -62,6 +76,36 @@ def read_experiment(path: Path, name: str) -> Experiment:
     if name not in found:
         raise InputError(f"{path}: {unknown_name('experiment', name, found)}")
     return found[name]
+
+
+def _sections(path: Path) -> dict[Any, Any]:
+    """Contents of a file, by its first keys."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; docs/guide/experiments.md shows one")
+    try:
+        # An empty file, or one of comments, has no experiments.
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise InputError(f"{path}: not readable as YAML: {error}") from error
+    return _mapping(raw, str(path))
+
+
+def _exploration(raw: Any, where: str) -> Exploration:
+    body = _mapping(raw, where, known=_EXPLORATION_KEYS, required=_EXPLORATION_REQUIRED)
+    share, depth, kind = _number(body["share"], f"{where}: share"), body.get("depth", DEPTH), body["kind"]
+    if share > 1:
+        raise InputError(f"{where}: share is {share:g}; wanted at most 1, such as 0.02")
+    if kind not in list(Kind):
+        raise InputError(f"{where}: {unknown_name('kind', str(kind), [each.value for each in Kind])}")
+    if type(depth) is not int or not 2 <= depth <= MAX_DEPTH:
+        raise InputError(f"{where}: depth is {depth!r}; wanted 2 to {MAX_DEPTH} positions")
+    return Exploration(
+        share=share,
+        kind=Kind(kind),
+        depth=depth,
+        salt=_text(body.get("salt", EXPLORATION), f"{where}: salt"),
+        dataset=_text(body["dataset"], f"{where}: dataset") if "dataset" in body else None,
+    )
 
 
 def _experiment(name: str, raw: Any, where: str) -> Experiment:

@@ -19,13 +19,17 @@ FLAGS = (
     " `fallback` (the champion's answer instead of the variant's)."
 )
 PART = "Whether to take part in the running experiment; else the champion answers, and no exposure is kept."
+PROPENSITY = (
+    "Probability that the item is shown at this position, for its impression to return; 1 where nothing is random. An"
+    " interleaved answer has none."
+)
 TIMINGS = "Milliseconds by stage. `queue` is this request's; the engine's stages are those of its whole batch."
 ITEM: dict[str, Any] = {"item_id": "1029743", "score": 0.8123, "fields": {"department": "GROCERY", "price_28d": 1.99}}
 EXAMPLE: dict[str, Any] = {
     "user_id": "718",
     "version": 3,
     "source": "two_tower",
-    "items": [ITEM],
+    "items": [ITEM | {"propensity": 1.0}],
     "notes": [],
     "flags": {},
     "features_as_of": "2017-12-31T00:00:00",
@@ -62,19 +66,28 @@ class Item(BaseModel):
     variant: str | None = Field(None, description="Variant that picked the item, in an interleaved answer.")
 
 
+class PlacedItem(Item):
+    """Item at its position in the answer to a user."""
+
+    propensity: float | None = Field(None, gt=0, le=1, description=PROPENSITY)
+
+
 class UserAnswer(BaseModel):
     """Recommendations of one user."""
 
     user_id: str
     version: int = Field(description="Release that answered.")
     source: str = Field(description="`two_tower`, `popular`, or `interleaved`.")
-    items: list[Item]
+    items: list[PlacedItem]
     notes: list[str] = Field(description="Remarks, such as fewer items than wanted.")
     flags: dict[str, str] = Field(description=FLAGS)
     features_as_of: str | None = Field(description="Time that the online features stand for, UTC.")
     newest_row: str | None = Field(description="Time of the user's newest features, UTC: of the last load or event.")
     experiment: str | None = Field(None, description="Experiment that the answer is part of, where one runs.")
     variant: str | None = Field(None, description="Variant of the user in it; `interleaved` for an answer of both.")
+    randomised: Literal["swap", "slice"] | None = Field(
+        None, description="Kind of randomisation, where the order of this answer is random; only then there."
+    )
 
 
 class Recommended(UserAnswer):

@@ -29,7 +29,7 @@ def _popular(facts: Mapping[str, Any], question: Question, hidden: Collection[st
     if question["op"] != "recommend" or question["where"]:
         return {"error": UNAVAILABLE}
     left_out, k = {*question["exclude"], *hidden}, question["k"]
-    items = [item for item in facts["popular"][: k + len(left_out)] if item["item_id"] not in left_out][:k]
+    items = [dict(item) for item in facts["popular"][: k + len(left_out)] if item["item_id"] not in left_out][:k]
     seen = "; seen items are not left out" if question["exclude_seen"] else ""
     return {
         "user_id": question["user_id"],

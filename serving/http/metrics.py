@@ -59,6 +59,7 @@ class Metrics:
             "Answers that are flagged as degraded or fallback, and are no exposure of the variant.",
             ["experiment", "variant"],
         )
+        self.randomised = counter("gatehouse_randomised_answers", "Answers in a randomised order by kind.", ["kind"])
         self.exposures = counter("gatehouse_exposures", "Exposures by outcome: kept, known, lost.", ["outcome"])
         self.shadow_answers = counter(
             "gatehouse_shadow_answers",

@@ -100,8 +100,8 @@ IN_VARIANTS = [
     Mistake(
         name="experiments ended by a mistake in the file",
         module="serving.http.experiments.definitions",
-        right="""self.problem = f"{error}; the former experiments go on\"""",
-        wrong="""self.problem, self._found = f"{error}; the former experiments go on", []""",
+        right="""self.problem = f"{error}; the former definitions go on\"""",
+        wrong="""self.problem, self._found = f"{error}; the former definitions go on", []""",
         test=f"{DEFINITIONS}::test_a_change_counts_and_a_mistake_changes_nothing",
     ),
     Mistake(

@@ -15,6 +15,7 @@ from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
 from tests.mistakes.in_events import IN_EVENTS
 from tests.mistakes.in_experiments import IN_EXPERIMENTS
+from tests.mistakes.in_exploration import IN_EXPLORATION
 from tests.mistakes.in_forgetting import IN_FORGETTING
 from tests.mistakes.in_freshness import IN_FRESHNESS
 from tests.mistakes.in_gate import IN_GATE
@@ -46,6 +47,7 @@ MISTAKES = [
     *IN_CONSUMER,
     *IN_EVENTS,
     *IN_EXPERIMENTS,
+    *IN_EXPLORATION,
     *IN_FORGETTING,
     *IN_FRESHNESS,
     *IN_GATE,

@@ -22,7 +22,7 @@ from feature_repo.datasets.custom import config_schema
 from feature_repo.datasets.description import read_config
 from feature_repo.events.event import parse_event
 from orchestration.cli import app
-from serving.experiments.read import read_experiments
+from serving.experiments.read import exploration_of, read_experiments
 from serving.http.bodies import ManyUsers
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +133,7 @@ def test_yaml_of_experiments_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "experiments.yaml"
     path.write_text("\n".join(blocks(EXPERIMENTS, "yaml")), encoding="utf-8")
     assert len(read_experiments(path)) == 2
+    assert exploration_of(path, "shop")
 
 
 def commands() -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Experiments of the home's file, read again when it changes."""
+"""Experiments and exploration of the home's file, read again when it changes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from feature_repo.errors import InputError
 from serving.experiments.definition import Experiment
-from serving.experiments.read import experiments_of
+from serving.experiments.exploration import Exploration
+from serving.experiments.read import experiments_of, exploration_of
 
 logger = logging.getLogger(__name__)
 
 
 class Definitions:
-    """Experiments of one dataset.
+    """Experiments and exploration of one dataset.
 
     Args:
         path: the file; without it there are none.
@@ -29,6 +30,8 @@ class Definitions:
         self._path, self._dataset = path, dataset
         self._stamp = self._look()
         self._found = experiments_of(path, dataset)
+        self.exploration: Exploration | None = exploration_of(path, dataset)
+        """Share of the answers that is randomised while no experiment runs."""
         self.problem: str | None = None
         """Reason why a change of the file does not count."""
 
@@ -43,11 +46,12 @@ class Definitions:
             return
         self._stamp = stamp
         try:
-            self._found, self.problem = experiments_of(self._path, self._dataset), None
+            found, exploration = experiments_of(self._path, self._dataset), exploration_of(self._path, self._dataset)
         except (InputError, OSError) as error:
-            self.problem = f"{error}; the former experiments go on"
+            self.problem = f"{error}; the former definitions go on"
             logger.warning(self.problem)
         else:
+            self._found, self.exploration, self.problem = found, exploration, None
             logger.info("the experiments are %s", ", ".join(each.name for each in self._found) or "none")
 
     def _look(self) -> tuple[int, ...] | None:

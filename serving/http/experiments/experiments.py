@@ -6,14 +6,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from feature_repo.utc import present_time
 from serving.experiments.definition import Experiment
+from serving.experiments.exploration import Exploration
 from serving.experiments.exposure import Exposure
 from serving.http.batcher import Answered, Question
 from serving.http.experiments.answering import Answering, Assigned
 from serving.http.experiments.comparisons import Comparison, Comparisons
 from serving.http.experiments.definitions import Definitions
+from serving.http.experiments.exploring import RANDOMISED, explore, tell_certain
 from serving.http.experiments.exposures import ExposureWriter
 from serving.http.experiments.sources import Sources
 from serving.http.lanes import Lanes
@@ -56,6 +59,11 @@ class Experiments:
         return self._definitions.running(self._now())
 
     @property
+    def exploring(self) -> Exploration | None:
+        """Exploration of present answers: an experiment shows its variants as they are."""
+        return None if self.running else self._definitions.exploration
+
+    @property
     def versions(self) -> tuple[int, ...]:
         """Versions that have an engine beside the champion's."""
         return self._lanes.versions
@@ -84,11 +92,14 @@ class Experiments:
         """
         experiment, facts = self.running, self._service.supervisor.facts
         if experiment is None or facts is None:
-            return await self._service.answer(questions)
+            answered = await self._service.answer(questions)
+            self._explore(answered.answers, request_id)
+            return answered
         assigned, timings = await self._answering.answer(experiment, questions, request_id)
         for question, each in zip(questions, assigned, strict=True):
             self._note(experiment, question, each, request_id)
         answers = [_told(experiment, each) for each in assigned]
+        tell_certain(answers)
         return Answered(version=facts["version"], answers=answers, timings=timings)
 
     async def run(self) -> None:
@@ -113,6 +124,16 @@ class Experiments:
                 versions = self.running.versions if self.running else ()
                 self._lanes.want(WANTS, (each for each in versions if each != champion.version))
             await asyncio.sleep(self._service.settings.poll_seconds)
+
+    def _explore(self, answers: Sequence[dict[str, Any]], request_id: str) -> None:
+        """Randomise the share of some answers, and count those that are."""
+        if (exploration := self._definitions.exploration) is None:
+            tell_certain(answers)
+            return
+        explore(answers, exploration, request_id)
+        for answer in answers:
+            if RANDOMISED in answer:
+                self._service.metrics.randomised.labels(answer[RANDOMISED]).inc()
 
     def _note(self, experiment: Experiment, question: Question, assigned: Assigned, request_id: str) -> None:
         """Count an answer, and keep it as an exposure if it is one."""

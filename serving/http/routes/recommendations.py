@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from serving.http.batcher import Answered, Question
 from serving.http.bodies import FROM_1, PART, Failure, Id, ManyUsers, Recommended, RecommendedToMany, User
+from serving.http.experiments.exploring import tell_certain
 from serving.http.limits import MAX_SESSION, check_filter, check_id, check_list, check_number
 from serving.http.service import Service, ask, refuse, reply, reply_one
 
@@ -65,7 +66,9 @@ async def _ask(request: Request, questions: Sequence[Question], *, takes_part: b
     """Answer questions by the variants of the running experiment, if they take part in it."""
     experiments = request.app.state.experiments
     if experiments is None or not takes_part:
-        return await ask(request, questions)
+        answered = await ask(request, questions)
+        tell_certain(answered.answers)
+        return answered
     request.state.answered = answered = await experiments.answer(questions, request.state.request_id)
     return answered
 

@@ -47,6 +47,7 @@ async def readiness(request: Request) -> Response:
         told |= {"version": version, "champion": supervisor.champion, "problems": service.problems}
         if experiments := request.app.state.experiments:
             told |= {"experiment": experiments.running.name if experiments.running else None}
+            told |= {"exploration": experiments.exploring.kind if experiments.exploring else None}
             told |= {"beside": experiments.versions, "problems": service.problems | experiments.problems}
     return _json(told, 200 if lane else 503)
 

@@ -19,7 +19,7 @@ from orchestration.local.running_service import NoAnswerError, ask_service
 from serving.running import note
 from serving.settings import Settings
 
-ITEM = {"item_id": "i1", "score": 0.5, "fields": {"price": 2.0}}
+ITEM = {"item_id": "i1", "score": 0.5, "fields": {"price": 2.0}, "propensity": 1.0}
 ANSWER = {
     "user_id": "anna/ö",
     "version": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from feature_repo.errors import InputError
 from serving.experiments.definition import Design, Variant
-from serving.experiments.read import read_experiment, read_experiments
+from serving.experiments.exploration import Exploration, Kind
+from serving.experiments.read import exploration_of, read_experiment, read_experiments
 
 GOOD = """
 newer:
@@ -124,3 +126,37 @@ def test_experiments_of_other_datasets_may_run_at_one_time(tmp_path: Path) -> No
 def test_the_versions_are_those_of_variants_and_shadows(tmp_path: Path) -> None:
     found = read_experiments(write(tmp_path, GOOD))
     assert [each.versions for each in found.values()] == [(7, 8), ()]
+
+
+def test_an_exploration_stands_beside_the_experiments(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.yaml"
+    assert exploration_of(path, "shop") is None
+    assert exploration_of(write(tmp_path, GOOD), "shop") is None
+    write(tmp_path, GOOD + "exploration: {share: 0.02, kind: swap}\n")
+    assert exploration_of(path, "shop") == Exploration(share=0.02, kind=Kind.SWAP, depth=10, salt="exploration")
+    assert list(read_experiments(path)) == ["newer", "popular"]
+    write(tmp_path, "exploration: {share: 1, kind: slice, depth: 4, salt: pepper, dataset: shop}\n")
+    assert exploration_of(path, "shop") == Exploration(
+        share=1.0, kind=Kind.SLICE, depth=4, salt="pepper", dataset="shop"
+    )
+    assert exploration_of(path, "films") is None
+    assert read_experiments(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ("{share: 2, kind: swap}", "share is 2; wanted at most 1, such as 0.02"),
+        ("{share: 0, kind: swap}", "share is 0; wanted a number above 0"),
+        ("{share: 0.1, kind: shuffle}", "no kind 'shuffle'"),
+        ("{share: 0.1, kind: [swap]}", "no kind"),
+        ("{share: 0.1}", "missing kind; wanted share, kind"),
+        ("{share: 0.1, kind: swap, depth: 1}", "depth is 1; wanted 2 to 100 positions"),
+        ("{share: 0.1, kind: swap, depth: 101}", "depth is 101; wanted 2 to 100 positions"),
+        ("{share: 0.1, kind: swap, start: 2026-06-01}", "no key 'start'"),
+        ("0.02", "got 0.02; wanted keys with values"),
+    ],
+)
+def test_an_exploration_that_cannot_be_used_is_refused(tmp_path: Path, given: str, error: str) -> None:
+    with pytest.raises(InputError, match=f"exploration.*{re.escape(error)}"):
+        exploration_of(write(tmp_path, f"exploration: {given}\n"), "shop")

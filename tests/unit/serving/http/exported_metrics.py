@@ -22,6 +22,7 @@ def exported() -> dict[str, set[str]]:
     metrics.variant_answers.labels("newer", "seven").inc()
     metrics.variant_degraded.labels("newer", "seven").inc()
     metrics.exposures.labels("kept").inc()
+    metrics.randomised.labels("swap").inc()
     metrics.shadow_answers.labels("eight", "compared").inc()
     metrics.shadow_seconds.labels("eight").observe(1)
     metrics.shadow_overlap.labels("eight").observe(1)

@@ -56,6 +56,11 @@ def items_of(version: int) -> list[dict[str, Any]]:
     return [*ITEMS[turn:], *ITEMS[:turn]]
 
 
+def _fresh(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Items of one answer alone, as those that come from a process are."""
+    return [dict(item) for item in items]
+
+
 @dataclass
 class FakeEngine:
     """An engine that answers with the ids of its users. Held, it answers nobody."""
@@ -95,11 +100,11 @@ class FakeEngine:
             return {"error": {"status": 422, "message": "cannot read the filter", "position": 7}}
         if question["op"] == "items":
             return self._state(question)
-        own = {"version": self.version, "items": items_of(self.version)[: question["k"]]}
+        own = {"version": self.version, "items": _fresh(items_of(self.version)[: question["k"]])}
         if question["op"] == "similar":
             return own | {"item_id": question["item_id"]}
         if question["op"] == "popular":
-            own |= {"items": ITEMS[::-1][: question["k"]]}
+            own |= {"items": _fresh(ITEMS[::-1][: question["k"]])}
         told = {
             "source": "popular" if question["op"] == "popular" else "two_tower",
             "notes": [],

@@ -57,3 +57,19 @@ def test_experiments_of_another_dataset_do_not_run(tmp_path: Path) -> None:
     path.write_text(TEXT.replace("newer:\n", "newer:\n  dataset: films\n"))
     assert running(Definitions(path, "shop")) is None
     assert running(Definitions(path, "films")) == "newer"
+
+
+def test_an_exploration_changes_with_the_file_and_a_mistake_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.yaml"
+    definitions = Definitions(path, "shop")
+    assert definitions.exploration is None
+    path.write_text(f"{TEXT}exploration: {{share: 0.02, kind: swap}}\n")
+    definitions.refresh()
+    assert definitions.exploration is not None
+    path.write_text(TEXT.replace("newer", "newest") + "exploration: {share: 20, kind: swap}\n")
+    definitions.refresh()
+    assert "exploration: share is 20; wanted at most 1" in (definitions.problem or "")
+    assert (definitions.exploration.share, running(definitions)) == (0.02, "newer")
+    path.write_text(TEXT)
+    definitions.refresh()
+    assert definitions.exploration is None

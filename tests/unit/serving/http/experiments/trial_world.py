@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.experiments.definition import CHAMPION, Experiment, Variant
+from serving.experiments.exploration import Exploration
 from serving.experiments.exposure import Exposure
 from serving.experiments.exposure_log import ExposureLog, read_lines
 from serving.http.experiments.definitions import Definitions
@@ -35,6 +36,7 @@ class Planned(Definitions):
 
     def __init__(self, experiment: Experiment | None) -> None:
         self.experiment, self.problem = experiment, None
+        self.exploration: Exploration | None = None
 
     def running(self, moment: datetime) -> Experiment | None:
         return self.experiment if self.experiment and self.experiment.runs_at(moment) else None
