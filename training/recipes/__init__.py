@@ -19,6 +19,7 @@ from training.recipes.impressions import (
 from training.recipes.named import RECIPES, SALES, base, behavioural, by_value, recipe, with_statistics, without_repeats
 from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, SelfSupervised
 from training.recipes.optimisation import Optimisation
+from training.recipes.policy import EstimatedBehaviour, PolicyGradient
 from training.recipes.sampling import (
     Corpus,
     HardNegatives,
@@ -57,6 +58,7 @@ __all__ = [
     "CrossPositional",
     "Dot",
     "DotProduct",
+    "EstimatedBehaviour",
     "GRUHistory",
     "Gated",
     "HardNegatives",
@@ -72,6 +74,7 @@ __all__ = [
     "MultiHeadPooling",
     "Negatives",
     "Optimisation",
+    "PolicyGradient",
     "Popularity",
     "PositionFeature",
     "Product",

@@ -26,6 +26,8 @@ def save_checkpoint(path: Path, run: TrainState) -> None:
     tensors |= prefixed("candidates.", run.builder.state()) | prefixed("random.", random_state(run.model.device))
     if run.views:
         tensors |= prefixed("views.", run.views.state())
+    if run.policy:
+        tensors |= prefixed("policy.", run.policy.state())
     if run.average:
         tensors |= prefixed("average.", run.average.state_dict())
     numbers: dict[str, Any] = {}
@@ -77,6 +79,8 @@ def load_checkpoint(path: Path, run: TrainState) -> None:
     run.builder.load(part("candidates.", tensors))
     if run.views:
         run.views.load(part("views.", tensors))
+    if run.policy:
+        run.policy.load(part("policy.", tensors))
     if run.average:
         run.average.load_state_dict(part("average.", tensors))
     for which, optimiser in enumerate(run.optimisers.optimisers):

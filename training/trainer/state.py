@@ -17,6 +17,7 @@ from training.towers import TwoTower
 from training.trainer.batch_norm import recalibrate
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.optimisers import Optimisers, averaged
+from training.trainer.policy_objective import PolicyObjective
 from training.trainer.self_supervised import SelfSupervision
 from training.trainer.step import backpropagate
 
@@ -38,9 +39,10 @@ class TrainState:
         self.builder = CandidateBuilder(data, config, model, seed)
         views = config.self_supervised
         self.views = SelfSupervision(data, views, model, seed) if views else None
+        self.policy = PolicyObjective(data, config, model.device) if config.policy else None
         settings = config.optimisation
         steps = epochs * len(data.batches(settings.batch_size, self.rng))
-        self.optimisers = Optimisers.of_towers(model, config, steps)
+        self.optimisers = Optimisers.of_towers(model, config, steps, self.policy.behaviour if self.policy else None)
         self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
         self.history: list[dict[str, float]] = []
         self.waited = 0
@@ -63,7 +65,7 @@ class TrainState:
         total, every = 0.0, max(1, len(batches) // AVERAGES_PER_EPOCH)
         label = f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"
         for left, rows in zip(reversed(range(len(batches))), track(batches, label), strict=True):
-            total += backpropagate(self.model, self._batch(rows), self.builder, self.config, self.views)
+            total += backpropagate(self.model, self._batch(rows), self.builder, self.config, self.views, self.policy)
             self.optimisers.step()
             # Counted from the end, so that the last step always enters.
             if self.average and left % every == 0:

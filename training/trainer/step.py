@@ -13,6 +13,7 @@ from training.recipes.config import TrainConfig
 from training.towers import TwoTower
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.embedding import embedding_of
+from training.trainer.policy_objective import PolicyObjective
 from training.trainer.self_supervised import SelfSupervision
 
 
@@ -22,11 +23,12 @@ def backpropagate(
     builder: CandidateBuilder,
     config: TrainConfig,
     views: SelfSupervision | None = None,
+    policy: PolicyObjective | None = None,
 ) -> float:
     """Add the gradients of a batch's losses to the model.
 
-    The towers get those of the recipe's loss and of the items' views; a reranker gets
-    those of its own loss, which reach nothing else.
+    The towers get those of the recipe's loss and of the items' views; a reranker and a
+    behaviour policy get those of their own losses, which reach nothing else.
 
     Args:
         model: the towers.
@@ -34,6 +36,7 @@ def backpropagate(
         builder: chooses the candidates.
         config: the recipe.
         views: self-supervised loss of items; None for none.
+        policy: policy gradient, in place of the recipe's loss; None for that.
 
     Returns:
         The recipe's loss and that of the views together.
@@ -44,11 +47,16 @@ def backpropagate(
     embedding = embedding_of(config, model.device)
     of_views = [finite(views.loss(partial(embedding.whole, model.item)))] if views else []
     candidates = builder.build(model, batch, embedding)
-    losses = [finite(loss_of(config, candidates)), *of_views]
-    of_reranker = []
+    apart = []
+    if policy:
+        of_towers, of_behaviour = policy.losses(candidates, batch)
+        apart.append(finite(of_behaviour))
+    else:
+        of_towers = loss_of(config, candidates)
+    losses = [finite(of_towers), *of_views]
     if builder.reranker and model.reranker:
-        of_reranker.append(finite(builder.reranker.loss(model.reranker, candidates)))
-    torch.stack([*losses, *of_reranker]).sum().backward()
+        apart.append(finite(builder.reranker.loss(model.reranker, candidates)))
+    torch.stack([*losses, *apart]).sum().backward()
     embedding.backward()
     return sum(loss.item() for loss in losses)
 

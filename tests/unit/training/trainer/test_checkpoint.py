@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model
-from training.recipes import Corpus, HardNegatives, Loss, Negatives, RepeatTerm, SelfSupervised, Streaming, TrainConfig
+from training.recipes import (
+    Corpus,
+    HardNegatives,
+    Loss,
+    Negatives,
+    PolicyGradient,
+    RepeatTerm,
+    SelfSupervised,
+    Streaming,
+    TrainConfig,
+    Uniform,
+)
 from training.trainer import SCORE, train
 
 EPOCHS = 5
@@ -25,6 +37,10 @@ RECIPES = {
     "streaming": replace(CONFIG, negatives=Negatives(frequency=Streaming(size=64))),
     "repeat": replace(CONFIG, repeat=RepeatTerm()),
     "self-supervised": replace(CONFIG, self_supervised=SelfSupervised(items=5)),
+    "for reward": replace(
+        CONFIG, policy=PolicyGradient(k=2), strata=False, negatives=Negatives(sampler=Uniform(number=5)),
+        optimisation=replace(CONFIG.optimisation, patience=None),
+    ),
     "dense, whole corpus": replace(
         CONFIG, negatives=Negatives(sampler=Corpus()), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
@@ -37,7 +53,9 @@ class InterruptedTrainingError(Exception):
 
 
 def run(config: TrainConfig, checkpoint: Path | None = None, stop_after: int | None = None, seed: int = 0):  # type: ignore[no-untyped-def]
-    config = replace(config, optimisation=replace(config.optimisation, batch_size=8, patience=EPOCHS))
+    config = replace(
+        config, optimisation=replace(config.optimisation, batch_size=8, patience=None if config.policy else EPOCHS)
+    )
     model = small_model(config)
     scores = iter([0.3, 0.2, 0.5, 0.4, 0.1][checkpoint_epochs(checkpoint) :])
 
@@ -45,8 +63,11 @@ def run(config: TrainConfig, checkpoint: Path | None = None, stop_after: int | N
         if epoch == stop_after:
             raise InterruptedTrainingError
 
+    data = small_data(users=20, items=12)
+    returns_I = np.arange(len(data.item_I), dtype=np.float32) / len(data.item_I)
     epochs = train(
-        small_data(users=20, items=12), model, config, seed=seed, epochs=EPOCHS, checkpoint=checkpoint,
+        replace(data, return_I=returns_I) if config.policy else data,
+        model, config, seed=seed, epochs=EPOCHS, checkpoint=checkpoint,
         validate=lambda kept: {SCORE: next(scores), "norm": kept.item.vectors.ids.weight.norm().item()},
         on_epoch=on_epoch,
     )  # fmt: skip
