@@ -20,6 +20,7 @@ from training.clicked_answers import answers_of, check_impressions, with_answers
 from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
+from training.data.returns import with_returns
 from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
@@ -108,7 +109,8 @@ def fit(
         facts = item_facts(events, items[ITEM_ID], validation_start)[0]
         chosen = _chosen(config, trials, facts, seconds=choice_seconds, seed=seed, clock=clock)
     config = chosen.config
-    final, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
+    returned = with_returns(positives, config.policy, cut)
+    final, data = untrained(schema, queries, item_snapshots, items, returned, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
     known = impressions, queries, positives, events, items, cut, config
     data, answers = with_answers(data, final.model, *known, seed=seed)
@@ -117,7 +119,8 @@ def fit(
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         watch.note()
-        on_epoch(epoch, {"refit": metrics["loss"]})
+        of_policy = {name: value for name, value in metrics.items() if name.startswith("policy/")}
+        on_epoch(epoch, {"refit": metrics["loss"], **of_policy})
 
     refit_file = checkpoints and checkpoints / "refit.safetensors"
     losses = run(data, final.model, config=config, epochs=chosen.epochs, on_epoch=on_refit, checkpoint=refit_file)

@@ -20,6 +20,7 @@ from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
 from training.data.interactions import at, interactions
 from training.data.repeat import repeat_facts
+from training.data.returns import with_returns
 from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
 from training.data.training_set import Arrays, TrainingSet
@@ -94,6 +95,7 @@ def start_trial(
     )
     check_recipe(schema, config)
     positives = interactions(events, validation_start, schema.snapshots)
+    positives = with_returns(positives, config.policy, validation_start)
     trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
     given = impressions, queries, positives, events, items, validation_start, config

@@ -75,9 +75,13 @@ def fit_update(
         The updated towers with their encoders.
 
     Raises:
-        InputError: no interaction became known since.
+        InputError: no interaction became known since, or the release was trained for reward.
     """
     released = read_release(release)
+    if released.config.policy:
+        raise InputError(
+            f"{release} was trained for later rewards, and of new interactions these are not known yet: train in full"
+        )
     new = new_since(weighted(positives, released.config.weighting), events, since, granularity)
     if new.is_empty():
         raise InputError(f"no interaction became known between {since} and {cut}: there is nothing to update by")

@@ -11,6 +11,7 @@ from feature_repo.encode import Encoder
 from feature_repo.encode.numbers import MICROSECONDS_PER_DAY
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Feature, Kind, Schema
 from training.data.histories import Histories, HistoriesBuilder
+from training.data.returns import RETURN
 from training.data.snapshots import Frame, Snapshots
 from training.data.training_set import Arrays, TrainingSet
 from training.recipes import TrainConfig
@@ -90,7 +91,7 @@ def assemble(
         queries: joined user snapshots, sorted by user and time; those without positives
             are left out.
         items: joined item snapshots, likewise.
-        positives: weighted interactions.
+        positives: weighted interactions; those with a null return are left out.
         user_encoder: encoder of queries.
         item_encoder: encoder of items.
         corpus: joined snapshots of all items at the end of the training part.
@@ -102,6 +103,8 @@ def assemble(
     Raises:
         ValueError: a positive has no snapshot.
     """
+    returned = RETURN in positives.columns
+    positives = positives.drop_nulls(RETURN) if returned else positives
     asked = Snapshots.used(queries, positives, USER_ID, "query_time")
     sold = Snapshots.used(items, positives, ITEM_ID, "item_time")
     rows = (
@@ -122,6 +125,7 @@ def assemble(
         query_I=rows["query_time_row"].to_numpy().astype(np.int64),
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),
+        return_I=rows[RETURN].to_numpy().astype(np.float32) if returned else None,
     )
     time_Q = asked.keys[ENTITY_TIME].dt.epoch("us").to_numpy()
     return data.with_labels(time_Q, label_days * MICROSECONDS_PER_DAY) if label_days else data

@@ -47,6 +47,8 @@ class Batch:
     """Weight of each positive."""
     label_RL: Tensor | None = None
     """Repeat labels; None without a repeat head."""
+    return_P: Tensor | None = None
+    """Return of each positive; None unless the recipe trains for reward."""
 
     @property
     def size(self) -> int:
@@ -64,6 +66,7 @@ class Batch:
             column_P=self.column_P.to(device),
             weight_P=self.weight_P.to(device),
             label_RL=None if self.label_RL is None else self.label_RL.to(device),
+            return_P=None if self.return_P is None else self.return_P.to(device),
         )
 
 
@@ -96,6 +99,9 @@ class TrainingSet:
     for them."""
     slates: Slates | None = None
     """Impressions by answer; None unless the recipe learns their clicks."""
+    return_I: np.ndarray | None = None
+    """Return of each interaction, see `with_returns`; None unless the recipe trains for
+    reward."""
 
     def __post_init__(self) -> None:
         if not len(self.query_I):
@@ -190,6 +196,7 @@ class TrainingSet:
             column_P=torch.from_numpy(column),
             weight_P=torch.from_numpy(self.weight_I[chosen]),
             label_RL=None if self.label_QL is None else torch.from_numpy(self.label_QL[query_R]),
+            return_P=None if self.return_I is None else torch.from_numpy(self.return_I[chosen]),
         )
 
 

@@ -29,6 +29,7 @@ from training.recipes.named import (
 )
 from training.recipes.objective import Cosine, Dot, Loss, MLPReranker, RepeatTerm, SelfSupervised
 from training.recipes.optimisation import Optimisation
+from training.recipes.policy import EstimatedBehaviour, PolicyGradient
 from training.recipes.sampling import (
     Corpus,
     HardNegatives,
@@ -67,6 +68,7 @@ __all__ = [
     "CrossPositional",
     "Dot",
     "DotProduct",
+    "EstimatedBehaviour",
     "GRUHistory",
     "Gated",
     "HardNegatives",
@@ -82,6 +84,7 @@ __all__ = [
     "MultiHeadPooling",
     "Negatives",
     "Optimisation",
+    "PolicyGradient",
     "Popularity",
     "PositionFeature",
     "Product",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from training.recipes.impressions import ImpressionTask
 from training.recipes.objective import Cosine, Loss, MLPReranker, RepeatTerm, ScoreConfig, SelfSupervised
 from training.recipes.optimisation import Optimisation
-from training.recipes.sampling import Corpus, InBatch, Mixed, Negatives
+from training.recipes.policy import PolicyGradient
+from training.recipes.sampling import Corpus, InBatch, Mixed, Negatives, Uniform
 from training.recipes.towers import BehaviouralVectors, TowerConfig
 from training.recipes.validation import positive
 from training.recipes.weighting import Weighting
@@ -48,6 +49,8 @@ class TrainConfig:
     """Loss of items alone, added to that of interactions; None for none."""
     impressions: ImpressionTask | None = None
     """Clicks of what was shown, learned beside retrieval; None for none."""
+    policy: PolicyGradient | None = None
+    """Policy gradient of the users' later rewards, in place of the loss; None for none."""
     behavioural: BehaviouralVectors | None = None
     """Latent factors of the training part as features of both towers; None for none."""
     leave_out: tuple[str, ...] = ()
@@ -64,6 +67,8 @@ class TrainConfig:
             self._refuse_beside_prior()
         if self.impressions and self.impressions.weight == 1:
             self._refuse_without_retrieval()
+        if self.policy:
+            self._refuse_beside_policy()
         if self.reranker and self.loss.name != "softmax":
             raise ValueError(
                 "a reranker is trained by the softmax of the towers' score plus its own, but the towers are "
@@ -72,7 +77,7 @@ class TrainConfig:
 
     def _refuse_without_retrieval(self) -> None:
         """Raise ValueError for options that rest on the loss of retrieval."""
-        beside = [name for name in ("repeat", "reranker", "prefixes") if getattr(self, name)]
+        beside = [name for name in ("repeat", "reranker", "prefixes", "policy") if getattr(self, name)]
         if beside:
             raise ValueError(
                 f"impressions.weight = 1 leaves the loss of retrieval out, and {', '.join(beside)} rests on it: lower "
@@ -91,6 +96,48 @@ class TrainConfig:
             raise ValueError(
                 "prior is learned on the window of a trial, and without patience there is none: set "
                 "optimisation.patience, or leave prior out"
+            )
+
+    def _refuse_beside_policy(self) -> None:
+        """Raise ValueError for options that exclude a policy gradient."""
+        beside = [name for name in ("repeat", "reranker", "prior", "impressions") if getattr(self, name)]
+        if beside:
+            raise ValueError(
+                f"policy trains the towers for later rewards, and {', '.join(beside)} would learn the next click "
+                "beside them: leave one out"
+            )
+        if self.loss != Loss():
+            raise ValueError(f"policy takes the place of the loss, but the recipe has {self.loss}: leave one out")
+        if self.strata:
+            raise ValueError(
+                "policy is a softmax over all items, and strata ranks a discovery apart from the history: set "
+                "strata=False"
+            )
+        if self.weighting.reward:
+            raise ValueError(
+                "policy weighs interactions by their returns, and weighting.reward by their values: leave "
+                "weighting.reward out, and use PolicyGradient(reward='value') to count values"
+            )
+        if self.optimisation.patience is not None:
+            raise ValueError(
+                "policy is trained for later rewards, and early stopping follows the recall of next clicks: set "
+                "optimisation.patience=None and the number of epochs"
+            )
+        self._refuse_what_biases_a_policy()
+
+    def _refuse_what_biases_a_policy(self) -> None:
+        """Raise ValueError for negatives from which no probability over the corpus follows."""
+        negatives = self.negatives
+        if not isinstance(negatives.sampler, Corpus | Uniform | Mixed):
+            raise ValueError(
+                f"policy gives every item of the corpus a probability, and {negatives.sampler} never draws items "
+                "without interactions: use Corpus(), which is exact, or Uniform() or Mixed(), which estimate the sum"
+            )
+        beside = [name for name in ("hard", "memory", "hide_known") if getattr(negatives, name)]
+        if beside:
+            raise ValueError(
+                f"policy estimates the sum over the corpus from drawn columns, and {', '.join(beside)} has others: "
+                f"leave negatives.{beside[0]} out"
             )
 
     def _refuse_what_hides_repeats(self) -> None:

@@ -28,6 +28,8 @@ def save_checkpoint(path: Path, run: TrainState) -> None:
         tensors |= prefixed("views.", run.views.state())
     if run.clicks:
         tensors |= prefixed("clicks.", run.clicks.state())
+    if run.policy:
+        tensors |= prefixed("policy.", run.policy.state())
     if run.average:
         tensors |= prefixed("average.", run.average.state_dict())
     numbers: dict[str, Any] = {}
@@ -81,6 +83,8 @@ def load_checkpoint(path: Path, run: TrainState) -> None:
         run.views.load(part("views.", tensors))
     if run.clicks:
         run.clicks.load(part("clicks.", tensors))
+    if run.policy:
+        run.policy.load(part("policy.", tensors))
     if run.average:
         run.average.load_state_dict(part("average.", tensors))
     for which, optimiser in enumerate(run.optimisers.optimisers):

@@ -44,13 +44,16 @@ class Optimisers:
                 self.rates.append(rate)
 
     @classmethod
-    def of_towers(cls, model: TwoTower, config: TrainConfig, steps: int) -> Optimisers:
-        """Optimisers of the towers and the reranker.
+    def of_towers(
+        cls, model: TwoTower, config: TrainConfig, steps: int, behaviour: nn.Module | None = None
+    ) -> Optimisers:
+        """Optimisers of the towers, the reranker and a behaviour policy.
 
         Args:
             model: the towers.
             config: the recipe.
             steps: number of steps.
+            behaviour: behaviour policy of a recipe that trains for reward.
         """
         reranker = list(model.reranker.parameters()) if model.reranker else []
         head = list(model.repeat.parameters()) if model.repeat else []
@@ -66,6 +69,8 @@ class Optimisers:
             dense.append((calibration, config.impressions.calibration_rate))
             if config.impressions.bias:
                 dense.append((bias, config.impressions.bias.learning_rate))
+        if config.policy and behaviour:
+            dense.append((list(behaviour.parameters()), config.policy.behaviour.learning_rate))
         return cls(model.tables, dense, config.optimisation, steps)
 
     @classmethod

@@ -18,6 +18,7 @@ from training.trainer.batch_norm import recalibrate
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.click_objective import ClickObjective
 from training.trainer.optimisers import Optimisers, averaged
+from training.trainer.policy_objective import PolicyObjective
 from training.trainer.self_supervised import SelfSupervision
 from training.trainer.step import backpropagate
 
@@ -40,9 +41,10 @@ class TrainState:
         views = config.self_supervised
         self.views = SelfSupervision(data, views, model, seed) if views else None
         self.clicks = ClickObjective(data, config.impressions, seed) if config.impressions else None
+        self.policy = PolicyObjective(data, config, model.device) if config.policy else None
         settings = config.optimisation
         steps = epochs * len(data.batches(settings.batch_size, self.rng))
-        self.optimisers = Optimisers.of_towers(model, config, steps)
+        self.optimisers = Optimisers.of_towers(model, config, steps, self.policy.behaviour if self.policy else None)
         self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
         self.history: list[dict[str, float]] = []
         self.waited = 0
@@ -65,7 +67,7 @@ class TrainState:
         total, every = 0.0, max(1, len(batches) // AVERAGES_PER_EPOCH)
         label = f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"
         for left, rows in zip(reversed(range(len(batches))), track(batches, label), strict=True):
-            given = self.builder, self.config, self.views, self.clicks
+            given = self.builder, self.config, self.views, self.policy, self.clicks
             total += backpropagate(self.model, self._batch(rows), *given)
             self.optimisers.step()
             # Counted from the end, so that the last step always enters.

@@ -14,6 +14,7 @@ from training.towers import TwoTower
 from training.trainer.candidates import CandidateBuilder
 from training.trainer.click_objective import ClickObjective
 from training.trainer.embedding import embedding_of
+from training.trainer.policy_objective import PolicyObjective
 from training.trainer.self_supervised import SelfSupervision
 
 
@@ -23,12 +24,14 @@ def backpropagate(
     builder: CandidateBuilder,
     config: TrainConfig,
     views: SelfSupervision | None = None,
+    policy: PolicyObjective | None = None,
     clicks: ClickObjective | None = None,
 ) -> float:
     """Add the gradients of a batch's losses to the model.
 
     The towers get those of the recipe's loss, of the items' views and of impressions; a
-    reranker gets those of its own loss, which reach nothing else.
+    reranker and a behaviour policy get those of their own losses, which reach nothing
+    else.
 
     Args:
         model: the towers.
@@ -36,6 +39,7 @@ def backpropagate(
         builder: chooses the candidates.
         config: the recipe.
         views: self-supervised loss of items; None for none.
+        policy: policy gradient, in place of the recipe's loss; None for that.
         clicks: loss of impressions; None for none.
 
     Returns:
@@ -49,14 +53,18 @@ def backpropagate(
     share = config.impressions.weight if config.impressions and clicks else 0.0
     if clicks:
         losses.append(share * finite(clicks.loss(model, embedding)))
-    of_reranker = []
+    apart = []
     if share < 1:
         candidates = builder.build(model, batch, embedding)
-        retrieval = finite(loss_of(config, candidates))
-        losses.append((1 - share) * retrieval if share else retrieval)
+        if policy:
+            of_towers, of_behaviour = policy.losses(candidates, batch)
+            apart.append(finite(of_behaviour))
+        else:
+            of_towers = loss_of(config, candidates)
+        losses.append((1 - share) * finite(of_towers) if share else finite(of_towers))
         if builder.reranker and model.reranker:
-            of_reranker.append(finite(builder.reranker.loss(model.reranker, candidates)))
-    torch.stack([*losses, *of_reranker]).sum().backward()
+            apart.append(finite(builder.reranker.loss(model.reranker, candidates)))
+    torch.stack([*losses, *apart]).sum().backward()
     embedding.backward()
     return sum(loss.item() for loss in losses)
 

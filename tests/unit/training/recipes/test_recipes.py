@@ -16,10 +16,12 @@ from training.recipes import (
     Cosine,
     Cross,
     Dot,
+    EstimatedBehaviour,
     Gated,
     GRUHistory,
     HardNegatives,
     Impressions,
+    ImpressionTask,
     InBatch,
     Loss,
     MeanPooling,
@@ -28,6 +30,7 @@ from training.recipes import (
     MultiHeadPooling,
     Negatives,
     Optimisation,
+    PolicyGradient,
     Popularity,
     RepeatTerm,
     Residual,
@@ -115,6 +118,58 @@ def test_negatives_that_exclude_each_other_are_refused_with_the_reason(fields: d
         Negatives(**fields)
 
 
+FOR_REWARD = TrainConfig(
+    policy=PolicyGradient(k=20),
+    strata=False,
+    negatives=Negatives(sampler=Mixed()),
+    optimisation=Optimisation(patience=None),
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"prior": True, "optimisation": Optimisation()}, "prior would learn the next click beside them"),
+        ({"impressions": ImpressionTask()}, "impressions would learn the next click"),
+        ({"loss": Loss("info_nce")}, "policy takes the place of the loss, .*info_nce"),
+        ({"strata": True}, "set strata=False"),
+        ({"weighting": Weighting(reward=Reward())}, "use PolicyGradient\\(reward='value'\\)"),
+        ({"optimisation": Optimisation()}, "set optimisation.patience=None"),
+        ({"negatives": Negatives()}, "InBatch\\(\\) never draws items without interactions"),
+        ({"negatives": Negatives(sampler=Popularity())}, "never draws items without interactions"),
+        ({"negatives": Negatives(sampler=Mixed(), hide_known=True)}, "leave negatives.hide_known out"),
+        ({"negatives": Negatives(sampler=Mixed(), hard=HardNegatives())}, "leave negatives.hard out"),
+    ],
+)
+def test_what_a_policy_gradient_excludes_is_refused_with_the_reason(changed: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        replace(FOR_REWARD, **changed)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"k": 0}, "PolicyGradient.k is a size"),
+        ({"cap": 0.0}, "PolicyGradient.cap must be positive"),
+        ({"cap": float("inf")}, "wanted a finite bound"),
+        ({"reward": "clicks"}, "must be 'interactions' or 'value', got 'clicks'"),
+        ({"discount": 0.0}, "discount is the weight of a day"),
+        ({"discount": 0.5, "horizon_days": 60}, "lower it to at most 29, or raise discount"),
+        ({"horizon_days": 0}, "PolicyGradient.horizon_days is a size"),
+    ],
+)
+def test_a_policy_gradient_that_makes_no_sense_is_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        PolicyGradient(**({"k": 1} | fields))
+    with pytest.raises(ValueError, match=r"EstimatedBehaviour\.learning_rate"):
+        EstimatedBehaviour(learning_rate=0.0)
+
+
+def test_the_length_of_the_list_has_no_default() -> None:
+    with pytest.raises(TypeError, match="k"):
+        PolicyGradient()  # type: ignore[call-arg]
+
+
 def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named() -> None:
     with pytest.raises(ValueError, match="no loss 'sofmax'; there are softmax"):
         Loss("sofmax")
@@ -130,6 +185,7 @@ def test_a_loss_that_does_not_exist_and_a_parameter_it_does_not_have_are_named()
         repeat=RepeatTerm(days=7, outside=1.0, rate=0.1, width=5, embedding=2), negatives=Negatives(sampler=Mixed()),
     ),
     TrainConfig(negatives=Negatives(hard=Impressions(number=2, newest=50))),
+    replace(FOR_REWARD, policy=PolicyGradient(k=3, cap=5.0, reward="value", behaviour=EstimatedBehaviour())),
     TrainConfig(reranker=MLPReranker(widths=(32, 8), candidates=50), negatives=Negatives(sampler=Uniform())),
     TrainConfig(
         loss=Loss("bilateral_softmax", {"exponent": 1.2}), negatives=Negatives(sampler=Corpus()), prefixes=(8, 16),

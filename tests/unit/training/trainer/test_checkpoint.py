@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,10 +18,12 @@ from training.recipes import (
     Loss,
     Mixture,
     Negatives,
+    PolicyGradient,
     RepeatTerm,
     SelfSupervised,
     Streaming,
     TrainConfig,
+    Uniform,
 )
 from training.trainer import SCORE, train
 from training.trainer.click_start import add_clicks
@@ -40,6 +43,10 @@ RECIPES = {
     "self-supervised": replace(CONFIG, self_supervised=SelfSupervised(items=5)),
     "clicks": replace(CONFIG, impressions=ImpressionTask(bias=Mixture(), slates=7)),
     "clicks alone": replace(CONFIG, impressions=ImpressionTask(weight=1, bias=Additive(), slates=64)),
+    "for reward": replace(
+        CONFIG, policy=PolicyGradient(k=2), strata=False, negatives=Negatives(sampler=Uniform(number=5)),
+        optimisation=replace(CONFIG.optimisation, patience=None),
+    ),
     "dense, whole corpus": replace(
         CONFIG, negatives=Negatives(sampler=Corpus()), loss=Loss("bilateral_softmax"),
         optimisation=replace(CONFIG.optimisation, tables="adam"),
@@ -52,7 +59,9 @@ class InterruptedTrainingError(Exception):
 
 
 def run(config: TrainConfig, checkpoint: Path | None = None, stop_after: int | None = None, seed: int = 0):  # type: ignore[no-untyped-def]
-    config = replace(config, optimisation=replace(config.optimisation, batch_size=8, patience=EPOCHS))
+    config = replace(
+        config, optimisation=replace(config.optimisation, batch_size=8, patience=None if config.policy else EPOCHS)
+    )
     model, data = small_model(config), with_slates(small_data(users=20, items=12))
     assert data.slates is not None
     add_clicks(model, data.slates, config, seed=0)
@@ -62,8 +71,10 @@ def run(config: TrainConfig, checkpoint: Path | None = None, stop_after: int | N
         if epoch == stop_after:
             raise InterruptedTrainingError
 
+    returns_I = np.arange(len(data.item_I), dtype=np.float32) / len(data.item_I)
     epochs = train(
-        data, model, config, seed=seed, epochs=EPOCHS, checkpoint=checkpoint,
+        replace(data, return_I=returns_I) if config.policy else data,
+        model, config, seed=seed, epochs=EPOCHS, checkpoint=checkpoint,
         validate=lambda kept: {SCORE: next(scores), "norm": kept.item.vectors.ids.weight.norm().item()},
         on_epoch=on_epoch,
     )  # fmt: skip
