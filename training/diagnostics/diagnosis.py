@@ -54,7 +54,8 @@ def diagnose(
         name: the surrounding whose bias is in question.
         user_S: user of each answer; None where `query_S` is the user.
         unit_SL: things of one relevance wherever they stand; None for pairs of user and
-            item. Items or rows of features need randomised traffic (see `count_shown`).
+            item. Other units need an order that does not depend on who looks (see
+            `count_shown`), such as `exchanged_units` of randomised answers.
         feature_SLF: features of each impression by which relevance can be told, such as
             products of those of user and item; read where swaps do not connect positions.
         thresholds: thresholds; None for the usual ones.
