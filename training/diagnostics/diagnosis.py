@@ -59,6 +59,9 @@ def diagnose(
         feature_SLF: features of each impression by which relevance can be told, such as
             products of those of user and item; read where swaps do not connect positions.
         thresholds: thresholds; None for the usual ones.
+
+    Raises:
+        ValueError: the log has no such surrounding, or features that are read are not finite.
     """
     limits = thresholds or Thresholds()
     user_S = slates.query_S if user_S is None else user_S
@@ -122,7 +125,7 @@ def _apart(evidence: Evidence, limits: Thresholds) -> str:
     groups = "; ".join(", ".join(str(code) for code in group) for group in evidence.groups)
     features = f", nor do their features overlap by {limits.least_overlap:.0%}"
     return (
-        f"in no two of these groups of {evidence.name}s the same {limits.least_swaps} things with a click were shown"
+        f"fewer than {limits.least_swaps} things with a click were shown in any two of these groups of {evidence.name}s"
         f"{'' if evidence.overlap_KK is None else features}, so relevance and {evidence.name} cannot be told apart: "
         f"{groups}; {REMEDY}"
     )

@@ -155,6 +155,14 @@ def test_features_that_do_not_overlap_identify_nothing() -> None:
     assert "nor do their features overlap" in found.reasons[0]
 
 
+def test_features_that_are_not_finite_are_refused() -> None:
+    log = drawn(ByIrrelevant(), ADDITIVE, answers=500, fixed=True)
+    feature_SLF = log.product_SLF
+    feature_SLF[2, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="features of 1 of 3,000 impressions are not finite"):
+        diagnose(log.slates, seed=0, feature_SLF=feature_SLF)
+
+
 def test_connected_positions_suffice_though_most_pairs_have_no_swap() -> None:
     """Neighbours alone are swapped: 5 of 15 pairs."""
     log = drawn(NeighbourSwap(base=ByRelevance(), share=1.0), BIASED, answers=20_000, fixed=True)
