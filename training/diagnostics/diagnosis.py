@@ -54,10 +54,14 @@ def diagnose(
         name: the surrounding whose bias is in question.
         user_S: user of each answer; None where `query_S` is the user.
         unit_SL: things of one relevance wherever they stand; None for pairs of user and
-            item. Items or rows of features need randomised traffic (see `count_shown`).
+            item. Other units need an order that does not depend on who looks (see
+            `count_shown`), such as `exchanged_units` of randomised answers.
         feature_SLF: features of each impression by which relevance can be told, such as
             products of those of user and item; read where swaps do not connect positions.
         thresholds: thresholds; None for the usual ones.
+
+    Raises:
+        ValueError: the log has no such surrounding, or features that are read are not finite.
     """
     limits = thresholds or Thresholds()
     user_S = slates.query_S if user_S is None else user_S
@@ -121,7 +125,7 @@ def _apart(evidence: Evidence, limits: Thresholds) -> str:
     groups = "; ".join(", ".join(str(code) for code in group) for group in evidence.groups)
     features = f", nor do their features overlap by {limits.least_overlap:.0%}"
     return (
-        f"in no two of these groups of {evidence.name}s the same {limits.least_swaps} things with a click were shown"
+        f"fewer than {limits.least_swaps} things with a click were shown in any two of these groups of {evidence.name}s"
         f"{'' if evidence.overlap_KK is None else features}, so relevance and {evidence.name} cannot be told apart: "
         f"{groups}; {REMEDY}"
     )

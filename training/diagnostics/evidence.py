@@ -96,6 +96,9 @@ def gather(
         feature_SLF: features that tell relevance; None without.
         limits: thresholds.
         seed: random seed.
+
+    Raises:
+        ValueError: features that are read are not finite.
     """
     shown = count_shown(
         slates, name=name, user_S=user_S, unit_SL=unit_SL, rarest=limits.least_impressions, seed=seed
@@ -172,8 +175,14 @@ def _impressions(slates: Slates, shown: Shown, feature_SLF: np.ndarray, user_S: 
     rows = np.random.default_rng(seed).permutation(len(slates))[:answers]
     code_SL = slates.of(shown.name)[rows]
     kept_SL = slates.shown_SL[rows] & np.isin(code_SL, shown.code_K)
+    feature_PF = feature_SLF[rows][kept_SL]
+    if wrong := int((~np.isfinite(feature_PF)).any(axis=1).sum()):
+        raise ValueError(
+            f"features of {wrong:,} of {len(feature_PF):,} impressions are not finite: fill them, or leave these "
+            "impressions out"
+        )
     return Impressions(
-        feature_PF=feature_SLF[rows][kept_SL],
+        feature_PF=feature_PF,
         place_P=np.searchsorted(shown.code_K, code_SL[kept_SL]),
         click_P=slates.click_SL[rows][kept_SL].astype(float),
         user_P=np.broadcast_to(user_S[rows][:, None], code_SL.shape)[kept_SL],

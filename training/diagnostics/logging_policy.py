@@ -44,7 +44,8 @@ def dependence(shown: Shown, relative_K: np.ndarray) -> Dependence:
     others_E, clicks_E, looks_elsewhere_E, squares_E = (
         shown.sum_U(each)[shown.unit_E] - each for each in (shown.impressions_E, shown.clicks_E, looks_E, square_E)
     )
-    used_E = (others_E >= 2) & (looks_elsewhere_E > 0)
+    # Clicks over a hundredth of a look would drown all others.
+    used_E = (others_E >= 2) & (looks_elsewhere_E >= 1)
     weight_E = np.where(used_E, shown.impressions_E, 0)
     total_K, total = shown.sum_K(weight_E), weight_E.sum()
     if total == 0:

@@ -11,9 +11,9 @@ from training.recipes.validation import at_least_one, positive, shares
 class Thresholds:
     """What counts as an effect, as enough swaps, and as precise enough."""
 
-    significance: float = 0.05
-    """p-value below which clicks depend on the position. So at most this share of the logs
-    without a bias is advised to correct one."""
+    significance: float = 0.01
+    """p-value below which clicks depend on the position. About this share of the logs without
+    a bias is advised to correct one."""
     least_effect: float = 0.05
     """Difference of the examination, relative to the first position, below which a bias is
     not worth a model: in a large log any difference is significant."""

@@ -114,12 +114,12 @@ def test_unknown_positions_and_short_answers_are_left_out() -> None:
 def test_units_stay_within_a_block_of_users() -> None:
     slates = drawn(Random(), AdditiveLogits(bias=(0.0,) * LENGTH), answers=500)
     shown = count_shown(slates, unit_SL=slates.item_SL, blocks=7)
-    assert shown.blocks == 7
+    assert shown.blocks == 7 and len(np.unique(shown.block_E)) == 7
     assert len({*zip(shown.unit_E.tolist(), shown.block_E.tolist(), strict=True)}) == shown.units
 
 
 def test_components_follow_chains() -> None:
-    edge_KK = np.zeros((6, 6), bool)
-    for one, other in ((0, 4), (4, 2), (1, 5)):
+    edge_KK = np.zeros((12, 12), bool)
+    for one, other in ((0, 4), (4, 2), (2, 6), (6, 8), (8, 10), (10, 7), (7, 9), (1, 5)):
         edge_KK[one, other] = edge_KK[other, one] = True
-    assert components(edge_KK) == [[0, 2, 4], [1, 5], [3]]
+    assert components(edge_KK) == [[0, 2, 4, 6, 7, 8, 9, 10], [1, 5], [3], [11]]
