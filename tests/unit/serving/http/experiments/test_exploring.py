@@ -10,6 +10,7 @@ import pytest
 
 from serving.experiments.definition import Design
 from serving.experiments.exploration import Exploration, Kind
+from serving.http.bodies import UserAnswer
 from serving.http.experiments.exploring import explore, tell_certain
 from tests.unit.serving.http.experiments.trial_world import EXPERIMENT, Trial, ids, ids_of, in_trial
 from tests.unit.serving.http.service_world import FACTS, items_of
@@ -40,6 +41,7 @@ def test_the_share_is_randomised_and_counted_and_every_item_has_its_propensity(t
             ranks = [plain.index(item) for item in ids(answer)]
             assert told(answer) == [SWAP.propensity(rank, place, 5) for place, rank in enumerate(ranks)]
             assert ids(answer) == plain or answer in randomised
+            UserAnswer.model_validate(answer, extra="forbid")
         assert 100 < len(randomised) < 200
         assert 50 < sum(ids(answer) != plain for answer in randomised) < 150
         assert trial.count("randomised", "swap") == len(randomised)
