@@ -70,7 +70,7 @@ def rewards(positives: pl.DataFrame, policy: PolicyGradient) -> pl.Series:
             "the recipe rewards interactions by their value, but the events of this dataset have none: name its column "
             "as `value` of the events, or use reward='interactions'"
         )
-    return positives["value"].cast(pl.Float64).clip(lower_bound=0).fill_null(strategy="mean")
+    return positives["value"].cast(pl.Float64).clip(lower_bound=0).fill_null(strategy="mean").fill_null(0.0)
 
 
 def _later(rewarded: pl.DataFrame, policy: PolicyGradient) -> pl.DataFrame:

@@ -11,8 +11,13 @@ import pytest
 
 from feature_repo.errors import InputError
 from orchestration.asset_values import Source
-from orchestration.parent_version import _differences, _refuse_update, _refuse_warm_start
-from training.recipes import base, with_statistics
+from orchestration.parent_version import (
+    _differences,
+    _refuse_update,
+    _refuse_update_for_reward,
+    _refuse_warm_start,
+)
+from training.recipes import Corpus, Negatives, Optimisation, PolicyGradient, TrainConfig, base, with_statistics
 
 CUT, DAY = datetime(2024, 3, 1), timedelta(days=1)
 SOURCE = Source(dataset="shop", folder=Path(), sha256="", as_of=CUT, validation_start=CUT - 7 * DAY, cut=CUT)
@@ -38,6 +43,14 @@ def test_an_update_keeps_schema_and_recipe() -> None:
     assert _differences(base(), base()) == []
     with pytest.raises(InputError, match="they differ in"):
         _refuse_update(manifest(CUT - DAY), SOURCE, SCHEMA, different, "with_statistics")
+
+
+def test_an_update_does_not_train_for_reward() -> None:
+    _refuse_update_for_reward(base(), "base")
+    policy, alone = PolicyGradient(k=5), Optimisation(patience=None)
+    config = TrainConfig(policy=policy, strata=False, negatives=Negatives(sampler=Corpus()), optimisation=alone)
+    with pytest.raises(InputError, match=r"'rewarded' trains for later rewards, .* Retrain"):
+        _refuse_update_for_reward(config, "rewarded")
 
 
 def test_a_warm_start_has_not_seen_the_validation_window() -> None:

@@ -110,6 +110,12 @@ def test_returns_that_would_teach_nothing_are_refused(changes: dict, until: date
         with_returns(positives, PolicyGradient(k=1, **({"whole_horizon": False} | changes)), until)
 
 
+def test_values_none_of_which_is_known_are_refused() -> None:
+    positives = interactions(log(0), UNTIL).with_columns(value=pl.lit(None, pl.Float64))
+    with pytest.raises(ValueError, match=r"none of .* has a reward above 0"):
+        with_returns(positives, PolicyGradient(k=1, reward="value"), UNTIL)
+
+
 def test_values_that_the_events_do_not_have_are_refused() -> None:
     positives = interactions(log(0).drop("value"), UNTIL)
     with pytest.raises(ValueError, match="name its column as `value` of the events"):
