@@ -37,7 +37,9 @@ from training.recipes import (
     MLP,
     RECIPES,
     SALES,
+    Additive,
     Impressions,
+    ImpressionTask,
     MLPReranker,
     Negatives,
     Optimisation,
@@ -90,6 +92,11 @@ def leaning() -> TrainConfig:
     return replace(quick(), prior=True)
 
 
+def clicking() -> TrainConfig:
+    """`quick` that learns clicks of impressions too, with a model of their bias."""
+    return replace(quick(), impressions=ImpressionTask(bias=Additive()))
+
+
 def write_world(folder: Path, tables: Tables) -> Path:
     """The tables as a user would bring them: CSV and Parquet files, and the YAML that names their columns."""
     folder.mkdir(parents=True)
@@ -118,6 +125,10 @@ def write_world(folder: Path, tables: Tables) -> Path:
     }
     (folder / "gatehouse.yaml").write_text(yaml.safe_dump(config))
     return folder
+
+
+SMALL = (quick, repeating, scoring, shown, leaning, clicking)
+"""Recipes that a home of these tests knows by name."""
 
 
 @contextmanager
@@ -180,7 +191,7 @@ class Home:
         paths = {"GATEHOUSE_HOME": str(self.settings.home), "GATEHOUSE_POLICY": str(self.settings.gate_policy)}
         with (
             patch.dict(os.environ, paths),
-            patch.dict(RECIPES, quick=quick, repeating=repeating, scoring=scoring, shown=shown, leaning=leaning),
+            patch.dict(RECIPES, {recipe.__name__: recipe for recipe in SMALL}),
             lightened() if self.is_light else nullcontext(),
         ):
             prepare_home(self.settings)

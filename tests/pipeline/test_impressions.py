@@ -8,10 +8,17 @@ import polars as pl
 import yaml
 
 from orchestration.asset_files import read_tables
+from orchestration.evaluated import Evaluated
+from orchestration.reporting.tables import metrics_markdown
+from serving.gate.verdict import Outcome, RuleKind
 from serving.registry import Registry
+from serving.release.manifest import read
 from tests.pipeline.planted import Home, shown, world, write_world
+from tests.unit.training.click_log_world import shown_to
 from training import fit, untrained
+from training.artifacts.bias import read_bias
 from training.data.exposures import with_impressions
+from training.recipes import Additive
 from training.recipes.serialization import from_json
 
 
@@ -32,3 +39,30 @@ def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:
     assert [call.args[1].equals(kept) for call in asked.call_args_list] == [True, True]
     release = Registry(home.settings, "shown").download(judged.version.version)
     assert from_json((release / "recipe.json").read_text()) == shown()
+
+
+def test_a_run_says_what_the_impressions_tell_about_their_bias_and_the_gate_judges_it(home: Home) -> None:
+    tables = world("clicked")
+    folder = write_world(home.root / "clicked", tables)
+    shown_to(tables).write_parquet(folder / "impressions.parquet")
+    names = {"user": "user_id", "item": "item_id", "request": "request_id"}
+    columns = ("timestamp", "created", "position", "click")
+    section = {"file": "impressions.parquet", **names, **{name: name for name in columns}}
+    with (folder / "gatehouse.yaml").open("a") as file:
+        file.write(yaml.safe_dump({"impressions": section}))
+    judged = home.light().run(folder, recipe="clicking")
+    registry = Registry(home.settings, "clicked")
+    report = read_bias(registry.download(judged.version.version))
+    assert report is not None
+    assert report.model == repr(Additive())
+    # Few answers of few users: nothing says how clicks of one and the same thing differ by its position.
+    assert report.outcome == "not identifiable"
+    told = Evaluated.from_json(judged.path.read_text())
+    assert told.bias == report
+    assert "bias model: not identifiable" in metrics_markdown(told)
+    verdict = read(registry, judged.version.version).verdict
+    kinds = [rule.kind for rule in verdict.rules]
+    reason = verdict.reasons[kinds.index(RuleKind.BIAS)]
+    assert reason.startswith("undecided: Additive(")
+    assert verdict.outcome is not Outcome.PASSED
+    assert registry.champion() is None

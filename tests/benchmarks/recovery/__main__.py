@@ -24,13 +24,20 @@ from tests.benchmarks.recovery.experiments import EXPERIMENTS
 Row = dict[str, object]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", choices=[experiment.name for experiment in EXPERIMENTS])
+def run(experiments: Sequence[Experiment], description: str, *, seeds: int) -> None:
+    """Run experiments as the command line asks, print their table, and end the process.
+
+    Args:
+        experiments: the experiments.
+        description: text of `--help`.
+        seeds: seeds of each, unless the command line names another number.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--only", choices=[experiment.name for experiment in experiments])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    chosen = [each for each in EXPERIMENTS if arguments.only in (None, each.name)]
+    chosen = [each for each in experiments if arguments.only in (None, each.name)]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         rows = [row for experiment in chosen for row in measured(experiment, arguments.seeds, pool)]
@@ -80,4 +87,4 @@ def print_table(rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(EXPERIMENTS, __doc__ or "", seeds=5)
