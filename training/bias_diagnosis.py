@@ -1,14 +1,10 @@
-"""Report on the bias of the impressions that a training learned from.
-
-Legend: V values of a bias tower.
-"""
+"""Report on the bias of the impressions that a training learned from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from training.artifacts.bias import BiasReport
@@ -24,30 +20,12 @@ from training.trainer.bias_refit import refit_gain
 from training.trainer.embedding import embedding_of
 
 
-class BiasWatch:
-    """Values of a bias tower after each epoch, for the question whether it converged.
-
-    Args:
-        model: towers that are trained.
-    """
-
-    def __init__(self, model: TwoTower) -> None:
-        self.model = model
-        self.value_TV: list[np.ndarray] = []
-
-    def note(self) -> None:
-        """Keep the values at the end of an epoch."""
-        if self.model.clicks is not None:
-            with torch.no_grad():
-                self.value_TV.append(self.model.clicks.values().cpu().numpy())
-
-
 def bias_report(
     answers: Answers | Callable[[], Answers],
     data: TrainingSet,
     model: TwoTower,
     config: TrainConfig,
-    watch: BiasWatch,
+    moved: float,
     *,
     seed: int,
 ) -> BiasReport:
@@ -58,7 +36,7 @@ def bias_report(
         data: training set.
         model: trained towers.
         config: the recipe.
-        watch: values of the bias tower after each epoch.
+        moved: change of the bias tower in the last epoch, see `diagnostics.convergence`.
         seed: random seed of resamples.
     """
     if not isinstance(answers, Answers):
@@ -69,12 +47,13 @@ def bias_report(
     found = _diagnosed(answers, data, seed)
     if config.impressions is None or config.impressions.bias is None:
         return found
-    converged, told = _converged(data, model, config, watch, seed)
+    left = refit_gain(model, data, embedding_of(config, model.device), seed=seed)
+    judged = convergence(moved, left)
     return replace(
         found,
         model=repr(config.impressions.bias),
-        converged=converged,
-        convergence=told,
+        converged=judged.converged,
+        convergence=judged.reason,
         values=position_values(model, answers),
     )
 
@@ -93,17 +72,6 @@ def _diagnosed(answers: Answers, data: TrainingSet, seed: int) -> BiasReport:
         numbers=diagnosis.evidence.numbers,
         impressions=account,
     )
-
-
-def _converged(
-    data: TrainingSet, model: TwoTower, config: TrainConfig, watch: BiasWatch, seed: int
-) -> tuple[bool, str]:
-    """Whether the bias tower converged, and the numbers that say so."""
-    if len(watch.value_TV) < 2:
-        return False, "trained for one epoch alone, so that nothing says whether it converged: train for two or more"
-    left = refit_gain(model, data, embedding_of(config, model.device), seed=seed)
-    judged = convergence(np.stack(watch.value_TV), left)
-    return judged.converged, judged.reason
 
 
 def position_values(model: TwoTower, answers: Answers) -> dict[str, float]:

@@ -14,7 +14,7 @@ import polars as pl
 
 from feature_repo.schema import ITEM_ID, Schema
 from training.artifacts.load import read_release
-from training.bias_diagnosis import BiasWatch, bias_report
+from training.bias_diagnosis import bias_report
 from training.calibration import set_prior, with_prior
 from training.clicked_answers import answers_of, check_impressions, with_answers
 from training.data.exposures import with_impressions
@@ -27,6 +27,7 @@ from training.recipes import TrainConfig
 from training.recipes.choice import SWITCHES, Tried, choose
 from training.towers import TwoTower
 from training.trainer import SCORE, OnEpoch, fit_repeat_head, train
+from training.trainer.click_objective import BIAS_MOVED
 from training.trials import Trials
 from training.untrained import Fitted, check_recipe, start_trial, untrained
 from training.validation_window import ValidationWindow
@@ -115,12 +116,9 @@ def fit(
     known = impressions, queries, positives, events, items, cut, config
     data, answers = with_answers(data, final.model, *known, seed=seed)
 
-    watch = BiasWatch(final.model)
-
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
-        watch.note()
-        of_policy = {name: value for name, value in metrics.items() if name.startswith("policy/")}
-        on_epoch(epoch, {"refit": metrics["loss"], **of_policy})
+        parts = {name: value for name, value in metrics.items() if name.startswith(("policy/", BIAS_MOVED))}
+        on_epoch(epoch, {"refit": metrics["loss"], **parts})
 
     refit_file = checkpoints and checkpoints / "refit.safetensors"
     losses = run(data, final.model, config=config, epochs=chosen.epochs, on_epoch=on_refit, checkpoint=refit_file)
@@ -130,7 +128,7 @@ def fit(
     bias = None
     if impressions is not None:
         of_data = answers or partial(answers_of, impressions, queries, positives, events, items, cut)
-        bias = bias_report(of_data, data, final.model, config, watch, seed=seed)
+        bias = bias_report(of_data, data, final.model, config, losses[-1].get(BIAS_MOVED, 0.0), seed=seed)
     # Without a trial there is no score: nothing was measured.
     epochs = chosen.measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
     tried = chosen.tried if choice_seconds else ()

@@ -1,6 +1,6 @@
 """Diagnosis of a log of impressions: can a bias of position be learned from it, and should it?"""
 
-from training.diagnostics.convergence import Convergence, convergence
+from training.diagnostics.convergence import Convergence, convergence, moved
 from training.diagnostics.diagnosis import Diagnosis, Outcome, decide, diagnose
 from training.diagnostics.evidence import Basis, Evidence
 from training.diagnostics.thresholds import Thresholds
@@ -17,5 +17,6 @@ __all__ = [
     "convergence",
     "decide",
     "diagnose",
+    "moved",
     "weighting_effect",
 ]

@@ -13,11 +13,15 @@ from torch import Tensor
 from training.data.propensities import selection_weights
 from training.data.slates import Slates
 from training.data.training_set import TrainingSet
+from training.diagnostics.convergence import moved
 from training.losses.clicks import click_loss
 from training.recipes.impressions import ImpressionTask
 from training.towers import TwoTower
 from training.towers.clicks import Clicks, Shown
 from training.trainer.embedding import Embedding
+
+BIAS_MOVED = "bias/moved"
+"""Metric of an epoch: change of the bias in it, see `diagnostics.convergence.moved`."""
 
 
 class ClickObjective:
@@ -45,6 +49,7 @@ class ClickObjective:
         )
         self.rng = torch.Generator().manual_seed(seed)
         self.left = torch.empty(0, dtype=torch.int64)
+        self.before_V = np.empty(0)
 
     def loss(self, model: TwoTower, embedding: Embedding) -> Tensor:
         """Loss of the next answers."""
@@ -55,6 +60,15 @@ class ClickObjective:
             torch.from_numpy(array).to(model.device) for array in (slates.click_SL, self.weight_SL[rows])
         )
         return click_loss(clicks.log_click_KSL, clicks.log_none_KSL, clicks.log_share_K, click_SL, weight_SL)
+
+    def begin(self, model: TwoTower) -> None:
+        """Keep the bias at the start of an epoch."""
+        self.before_V = _bias_values(model)
+
+    def metrics(self, model: TwoTower) -> dict[str, float]:
+        """Change of the bias in an epoch; nothing without one."""
+        after_V = _bias_values(model)
+        return {BIAS_MOVED: moved(self.before_V, after_V)} if len(after_V) else {}
 
     def _next(self) -> np.ndarray:
         """Rows of the next answers: int64 [S]."""
@@ -72,6 +86,16 @@ class ClickObjective:
         """Restore the tensors of `state`."""
         self.rng.set_state(state["rng"].cpu())
         self.left = state["left"].cpu()
+
+
+@torch.no_grad()
+def _bias_values(model: TwoTower) -> np.ndarray:
+    """Values of the bias tower as it serves, in one row."""
+    assert model.clicks is not None
+    was = model.clicks.training
+    values_V: np.ndarray = model.clicks.eval().values().cpu().numpy()
+    model.clicks.train(was)
+    return values_V
 
 
 def clicks_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Embedding) -> Clicks:

@@ -70,8 +70,8 @@ def train(
         while len(run.history) < run.epochs and run.waited < patience:
             loss = run.epoch()
             measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
-            of_policy = run.policy.metrics() if run.policy else {}
-            run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **of_policy, **measured})
+            parts = (run.policy.metrics() if run.policy else {}) | (run.clicks.metrics(run.model) if run.clicks else {})
+            run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **parts, **measured})
             if checkpoint is not None:
                 save_checkpoint(checkpoint, run)
             on_epoch(len(run.history), run.history[-1])
