@@ -61,7 +61,7 @@ def parent_of(workspace: Workspace, source: Source, schema: Schema) -> Parent | 
     if workspace.update:
         returns, events = schema.seen_items_may_return, count_events(source)
         config = recipe(workspace.recipe, seen_items_may_return=returns, interactions=events)
-        _refuse_update_for_reward(config, workspace.recipe)
+        _refuse_update_of_objective(config, workspace.recipe)
         # Switches that a choice took belong to the release, not to the question.
         _refuse_update(manifest, source, schema, _differences(asked_recipe(folder), config), workspace.recipe)
     else:
@@ -125,11 +125,16 @@ def _refuse_update(manifest: Manifest, source: Source, schema: Schema, different
         )
 
 
-def _refuse_update_for_reward(config: TrainConfig, name: str) -> None:
+def _refuse_update_of_objective(config: TrainConfig, name: str) -> None:
     if config.policy:
         raise InputError(
             f"recipe {name!r} trains for later rewards, and of the interactions since the release these are not known "
             "yet: an update would learn clicks instead. Retrain: `gatehouse run`"
+        )
+    if config.impressions and config.impressions.weight == 1:
+        raise InputError(
+            f"recipe {name!r} learns from impressions alone, and an update learns from interactions: retrain, "
+            "`gatehouse run`"
         )
 
 

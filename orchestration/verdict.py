@@ -133,13 +133,13 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         slice_values=measured.slice_values,
         sanity=measured.sanity.get(TWO_TOWER),
         drift=measured.drift.features if measured.drift else None,
-        bias=_bias(measured.bias),
+        bias=bias_of(measured.bias),
         drift_against=measured.drift.against if measured.drift else "",
     )
     return decide(found, policy)
 
 
-def _bias(found: BiasReport | None) -> Bias | None:
+def bias_of(found: BiasReport | None) -> Bias | None:
     """Hand a report on bias to the gate, which does not know training."""
     if found is None:
         return None

@@ -11,17 +11,61 @@ from training.artifacts.bias import BiasReport
 from training.data.answers import Answers
 from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import convergence
-from training.diagnostics.diagnosis import diagnose
+from training.diagnostics.diagnosis import Outcome, diagnose
 from training.recipes import TrainConfig
-from training.recipes.impressions import POSITION
+from training.recipes.impressions import POSITION, BiasTower
 from training.towers import TwoTower
 from training.towers.clicks.biased import BiasedClicks
 from training.trainer.bias_refit import refit_gain
+from training.trainer.click_objective import weights_of
 from training.trainer.embedding import embedding_of
 
+WORST = (Outcome.NOT_IDENTIFIABLE, Outcome.ADVISED, Outcome.NOT_NEEDED)
+"""Outcomes of several features, from the one that counts for all."""
+MOST_REPORTED = 500_000
+"""Newest impressions that the report of a recipe without impressions reads: enough to tell, and bounded."""
 
-def bias_report(
-    answers: Answers | Callable[[], Answers],
+
+def diagnosed(
+    answers: Answers | Callable[[], Answers], data: TrainingSet, config: TrainConfig, *, seed: int
+) -> BiasReport:
+    """Say whether the log shows a bias, and whether it can be learned from it.
+
+    Every feature of the recipe's bias is asked for, and the worst outcome counts; without
+    a bias model, the position is.
+
+    Args:
+        answers: answers of the training part, or what builds them for a recipe without.
+        data: training set.
+        config: the recipe.
+        seed: random seed of resamples.
+    """
+    if not isinstance(answers, Answers):
+        try:
+            answers = answers()
+        except ValueError as error:  # no impression of the training part can be read, and nothing is learned from one
+            return BiasReport(model=None, outcome=None, reasons=(str(error),))
+    bias = config.impressions.bias if config.impressions else None
+    names = bias.features if isinstance(bias, BiasTower) else (POSITION,)
+    found = BiasReport(model=None, outcome=None, reasons=(), impressions=tuple(answers.account.lines()))
+    if missing := [name for name in names if name not in answers.slates.names]:
+        reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
+        return replace(found, reasons=(reason,))
+    user_S = data.user_Q[answers.slates.query_S]
+    each = [diagnose(answers.slates, seed=seed, user_S=user_S, name=name) for name in names]
+    each.sort(key=lambda diagnosis: WORST.index(diagnosis.outcome))
+    numbers = {
+        name if diagnosis.evidence.name == POSITION else f"{diagnosis.evidence.name}/{name}": value
+        for diagnosis in each
+        for name, value in diagnosis.evidence.numbers.items()
+    }
+    reasons = tuple(reason for diagnosis in each for reason in diagnosis.reasons)
+    return replace(found, outcome=each[0].outcome.value, reasons=reasons, numbers=numbers)
+
+
+def with_model(
+    found: BiasReport,
+    answers: Answers,
     data: TrainingSet,
     model: TwoTower,
     config: TrainConfig,
@@ -29,53 +73,33 @@ def bias_report(
     *,
     seed: int,
 ) -> BiasReport:
-    """Say whether a bias model is advised, and whether the trained one converged.
+    """Add to a report whether the trained bias model converged, and what it learned.
 
     Args:
-        answers: answers of the training part, or what builds them for a recipe without.
+        found: what the log says.
+        answers: answers of the training part.
         data: training set.
         model: trained towers.
         config: the recipe.
         moved: change of the bias tower in the last epoch, see `diagnostics.convergence`.
-        seed: random seed of resamples.
+        seed: random seed of the answers that it is refitted on.
     """
-    if not isinstance(answers, Answers):
-        try:
-            answers = answers()
-        except ValueError as error:  # no impression of the training part can be read, and nothing was learned from one
-            return BiasReport(model=None, outcome=None, reasons=(str(error),))
-    found = _diagnosed(answers, data, seed)
-    if config.impressions is None or config.impressions.bias is None:
+    task = config.impressions
+    if task is None or task.bias is None:
         return found
-    left = refit_gain(model, data, embedding_of(config, model.device), seed=seed)
-    judged = convergence(moved, left)
+    weight_SL = weights_of(answers.slates, task)
+    judged = convergence(moved, refit_gain(model, data, weight_SL, embedding_of(config, model.device), seed=seed))
     return replace(
         found,
-        model=repr(config.impressions.bias),
+        model=repr(task.bias),
         converged=judged.converged,
         convergence=judged.reason,
         values=position_values(model, answers),
     )
 
 
-def _diagnosed(answers: Answers, data: TrainingSet, seed: int) -> BiasReport:
-    """What the log says, without a model."""
-    account = tuple(answers.account.lines())
-    if POSITION not in answers.slates.names:
-        reasons = ("the impressions have no position, so that its effect on clicks cannot be seen",)
-        return BiasReport(model=None, outcome=None, reasons=reasons, impressions=account)
-    diagnosis = diagnose(answers.slates, seed=seed, user_S=data.user_Q[answers.slates.query_S])
-    return BiasReport(
-        model=None,
-        outcome=diagnosis.outcome.value,
-        reasons=diagnosis.reasons,
-        numbers=diagnosis.evidence.numbers,
-        impressions=account,
-    )
-
-
 def position_values(model: TwoTower, answers: Answers) -> dict[str, float]:
-    """Learned log-odds of each position beside those of the first, by the position's name.
+    """Learned value of each position beside that of the first, by the position's name.
 
     Args:
         model: trained towers.

@@ -89,11 +89,13 @@ def answers_of(
         events: canonical events.
         corpus: one row of every item.
         until: end of the training part.
-        read: surroundings that are read; None for all.
+        read: surroundings that are read; None for the position, where there is one.
 
     Raises:
         ValueError: no impression is left to learn from, or the surroundings are missing.
     """
+    if read is None and POSITION in impressions.columns:
+        read = (POSITION,)  # nothing else is asked of a recipe without a bias model
     # Only snapshots with a positive are embedded in training; an answer meets the newest of its user.
     snapshots = Snapshots.used(queries, positives, USER_ID, "query_time").keys
     return answers(impressions, snapshots, corpus[ITEM_ID], events, until, read)

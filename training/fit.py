@@ -13,14 +13,15 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, Schema
+from feature_repo.tables.outcomes import shown_before
 from training.artifacts.load import read_release
-from training.bias_diagnosis import bias_report
+from training.bias_diagnosis import MOST_REPORTED, diagnosed, with_model
 from training.calibration import set_prior, with_prior
 from training.clicked_answers import answers_of, check_impressions, with_answers
 from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
-from training.data.returns import with_returns
+from training.data.returns import RETURN, with_returns
 from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
@@ -116,6 +117,14 @@ def fit(
     known = impressions, queries, positives, events, items, cut, config
     data, answers = with_answers(data, final.model, *known, seed=seed)
 
+    found = None
+    if impressions is not None:
+        # A policy leaves positives without a return out, and with them their snapshots.
+        learned = returned.drop_nulls(RETURN) if config.policy else positives
+        newest = shown_before(impressions, cut).tail(MOST_REPORTED)
+        of_data = answers or partial(answers_of, newest, queries, learned, events, items, cut)
+        found = diagnosed(of_data, data, config, seed=seed)
+
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         parts = {name: value for name, value in metrics.items() if name.startswith(("policy/", BIAS_MOVED))}
         on_epoch(epoch, {"refit": metrics["loss"], **parts})
@@ -123,17 +132,16 @@ def fit(
     refit_file = checkpoints and checkpoints / "refit.safetensors"
     losses = run(data, final.model, config=config, epochs=chosen.epochs, on_epoch=on_refit, checkpoint=refit_file)
     fit_repeat_head(data, final.model, config, seed=seed, device=device)
+    if found and answers:
+        moved = losses[-1].get(BIAS_MOVED, 0.0)
+        found = with_model(found, answers, data, final.model, config, moved, seed=seed)
     set_prior(final.model, final.item_encoder, items, events, cut, weights=chosen.prior)
     examples = [e.encode(frame.head(3)) for e, frame in ((final.user_encoder, users), (final.item_encoder, items))]
-    bias = None
-    if impressions is not None:
-        of_data = answers or partial(answers_of, impressions, queries, positives, events, items, cut)
-        bias = bias_report(of_data, data, final.model, config, losses[-1].get(BIAS_MOVED, 0.0), seed=seed)
     # Without a trial there is no score: nothing was measured.
     epochs = chosen.measured or [{name: value for name, value in each.items() if name != SCORE} for each in losses]
     tried = chosen.tried if choice_seconds else ()
     return replace(
-        final, epochs=epochs, passes=chosen.epochs, examples=(examples[0], examples[1]), tried=tried, bias=bias
+        final, epochs=epochs, passes=chosen.epochs, examples=(examples[0], examples[1]), tried=tried, bias=found
     )
 
 

@@ -160,14 +160,15 @@ def check_recipe(schema: Schema, config: TrainConfig) -> None:
 
 def _refuse_stale_negatives(schema: Schema, config: TrainConfig) -> None:
     """Raise ValueError if a recipe compares item features of different times."""
-    # Drawn negatives and history items have the corpus' features of one time, positives
-    # those of theirs. If a feature changes with time, the towers tell them apart by it.
+    # Drawn negatives, history items and impressions have the corpus' features of one time,
+    # positives those of theirs. If a feature changes with time, the towers tell them apart by it.
     statistics = {feature.name for feature in item_statistics_view(value=True).features}
     changing = sorted(statistics & {feature.name for feature in tower_features(schema, Entity.ITEM, config)})
     sampler, hard = config.negatives.sampler, config.negatives.hard
-    if changing and (hard or config.repeat or not isinstance(sampler, InBatch)):
+    if changing and (hard or config.repeat or config.impressions or not isinstance(sampler, InBatch)):
         raise ValueError(
-            f"{sampler} with hard={hard} and repeat={config.repeat} reads item features of one time, "
+            f"{sampler} with hard={hard}, repeat={config.repeat} and impressions={config.impressions} reads item "
+            "features of one time, "
             f"but the item tower sees features that change with time: {', '.join(changing)}. Name "
             "them in leave_out, or use InBatch() alone"
         )

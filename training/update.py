@@ -82,6 +82,8 @@ def fit_update(
         raise InputError(
             f"{release} was trained for later rewards, and of new interactions these are not known yet: train in full"
         )
+    if released.config.impressions and released.config.impressions.weight == 1:
+        raise InputError(f"{release} was trained by impressions alone, and an update learns from interactions")
     new = new_since(weighted(positives, released.config.weighting), events, since, granularity)
     if new.is_empty():
         raise InputError(f"no interaction became known between {since} and {cut}: there is nothing to update by")

@@ -75,6 +75,8 @@ def _can_be(key: str, file: File, name: str, user: str | None, item: str | None)
         # An id of each row is none of an answer; an answer has an item once.
         rows = file.frame.drop_nulls(name).select(name, *(column for column in (user, item) if column))
         return values.n_unique() < len(values) and not bool(rows.is_duplicated().any())
+    if values.dtype.is_nested():
+        return False
     if key == "click":
         texts = values.cast(pl.String).str.to_lowercase()
         return not values.dtype.is_temporal() and bool(texts.is_in(list(TRUTHS)).all())

@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.datasets.canonical import Tables, profile_features
+from feature_repo.datasets.impressions import REQUEST
 from feature_repo.event_kinds import Role, of_role
 from feature_repo.events.shown import joined, not_answered, with_outcomes
 from feature_repo.schema import ITEM_ID, USER_ID, Entity
@@ -130,4 +131,6 @@ def _with_impressions(
     rows = with_outcomes(shown, taken)
     if impressions is None:
         return in_order(rows)
-    return in_order(joined(impressions, not_held(not_answered(rows, impressions), impressions)))
+    # Rows of a request are held by it alone: another request may show the item in the same second.
+    held = impressions.filter(pl.col(REQUEST).is_null()) if REQUEST in impressions.columns else impressions
+    return in_order(joined(impressions, not_held(not_answered(rows, impressions), held)))

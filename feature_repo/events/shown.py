@@ -14,13 +14,15 @@ def with_outcomes(shown: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
     """Canonical impressions of events of the log.
 
     An impression is clicked if an interaction names its request, user and item; the sum
-    of their values is the reward. Columns that no row has are left out.
+    of their values is the reward. Where no interaction names a request, clicks are
+    unknown. Columns that no row has are left out.
 
     Args:
         shown: impressions of the log.
         taken: interactions of the log.
     """
     valued = pl.col("value").is_not_null()
+    told = taken[REQUEST].count() > 0  # else the clients name none, and their clicks are not missing
     outcomes = (
         taken.drop_nulls(REQUEST)
         .group_by(_ANSWERED)
@@ -32,7 +34,7 @@ def with_outcomes(shown: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
         )
     )
     rows = shown.join(outcomes, on=_ANSWERED, how="left", maintain_order="left").with_columns(
-        pl.when(pl.col(REQUEST).is_not_null()).then(pl.col("click_known").is_not_null()).alias("click")
+        pl.when(pl.col(REQUEST).is_not_null() & told).then(pl.col("click_known").is_not_null()).alias("click")
     )
     found = [name for name in OPTIONAL if name in rows.columns and rows[name].count()]
     return ordered(rows.select(*KEYS, *found).cast({name: OPTIONAL[name] for name in found if name in PLACES}))

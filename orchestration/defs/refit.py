@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from orchestration.parent_version import Parent, base_of, check_snapshots
 from orchestration.refit_guards import measure_guards
 from orchestration.registered import register_towers
 from orchestration.reporting.markdown import bullets
-from orchestration.verdict import seal_version
+from orchestration.verdict import bias_of, seal_version
 from orchestration.workspace import Workspace, code_digest
 from serving.corpus import open_corpus
 from serving.gate.guard_policy import GuardPolicy
@@ -37,6 +38,7 @@ from serving.model.bundle import ModelBundle
 from serving.registry import DAGSTER_RUN, INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from serving.registry.tags import DATA
 from serving.release.manifest import MANIFEST_SHA256, Manifest, collection_name, read, verified_files
+from training.artifacts.bias import read_bias
 from training.artifacts.choice import stored_recipe
 
 if TYPE_CHECKING:
@@ -250,10 +252,12 @@ def _seal(workspace: Workspace, value: Version, twin: Manifest, asked: GuardPoli
     path, _ = embed_items(workspace, value)
     build_index(workspace, value, path)
     tables, policy = read_tables(source), read_policy(settings.gate_policy)
-    towers, judged = (ModelBundle.from_folder(registry.download(each)) for each in (value.version, twin.version))
+    own = registry.download(value.version)
+    towers, judged = (ModelBundle.from_folder(each) for each in (own, registry.download(twin.version)))
     name = collection_name(source.dataset, value.version)
     with open_corpus(settings, Fields.of(tables.schema), name) as corpus:
         guards = measure_guards(corpus, tables, value, towers, judged, seed=workspace.seed)
+    guards = replace(guards, bias=bias_of(read_bias(own)))
     window = f"from {twin.cut} to {twin.as_of}"
     decided = judge_refit(guards, policy, asked, twin=twin.version, holdout=window)
     seal_version(settings, value, decided, now=workspace.clock, against=twin.against, metrics=guards.metrics())

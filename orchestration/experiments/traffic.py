@@ -65,7 +65,7 @@ def traffic_of(
         for share in shares:
             exploration = Exploration(share=share, kind=kind, depth=depth)
             for each in days:
-                answers = round(answers_a_day * each)
+                answers = max(1, round(answers_a_day * each))
                 shown_RJK = displays(exploration, depth, answers, repetitions, rng)
                 clicked_RJK = rng.binomial(shown_RJK, clicks.probability_JK)
                 told_RK = relative_examination(clicked_RJK, propensities(exploration, depth))

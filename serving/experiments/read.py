@@ -62,6 +62,11 @@ def exploration_of(path: Path, dataset: str) -> Exploration | None:
     sections = _sections(path) if path.exists() else {}
     if EXPLORATION not in sections:
         return None
+    if isinstance(sections[EXPLORATION], dict) and "variants" in sections[EXPLORATION]:
+        raise InputError(
+            f"{path}, {EXPLORATION}: has variants, and this name is kept for a randomised share: give the experiment "
+            "another name; with `salt: exploration` its users keep their variants"
+        )
     found = _exploration(sections[EXPLORATION], f"{path}, {EXPLORATION}")
     return found if found.is_of(dataset) else None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from serving.gate.bias import Bias, judge_bias
 from serving.gate.guard_policy import GuardPolicy
 from serving.gate.parity import Parity, judge_parity
 from serving.gate.policy import Policy
@@ -34,10 +35,13 @@ class Guards:
     """The same of the user embeddings."""
     parity: Parity | None
     """Its users online beside the same users offline; None if it was not measured."""
+    bias: Bias | None = None
+    """Bias of the impressions that it learned from; None for data without impressions."""
 
     def metrics(self) -> dict[str, float]:
         """Numbers by the name in the manifest."""
-        return {f"refit/{each.name}": float(getattr(self, each.name)) for each in fields(self) if each.name != "parity"}
+        numbers = [each.name for each in fields(self) if each.name not in ("parity", "bias")]
+        return {f"refit/{name}": float(getattr(self, name)) for name in numbers}
 
 
 def judge_refit(guards: Guards, policy: Policy, asked: GuardPolicy, *, twin: int, holdout: str) -> Verdict:
@@ -60,6 +64,7 @@ def judge_refit(guards: Guards, policy: Policy, asked: GuardPolicy, *, twin: int
         ),
         _at_least("index recall", guards.index_recall, policy.index_recall, "", RuleKind.INDEX_RECALL),
         *([judge_parity(guards.parity)] if policy.parity else []),
+        *([judge_bias(guards.bias)] if guards.bias else []),
         _at_least("overlap of the lists of 20", guards.overlap, asked.overlap, beside),
         _at_most("shift of the scores", guards.score_shift, asked.score_shift, beside),
         _at_least("effective dimensions of items", guards.item_dims, asked.dims, dims),

@@ -30,8 +30,8 @@ class BiasReport:
     convergence: str = ""
     """Numbers behind that."""
     values: Mapping[str, float] = field(default_factory=dict)
-    """Learned log-odds of each position beside those of the first; empty where the model has
-    no single value for each."""
+    """Learned value of each position beside that of the first: log-odds of a click, or of a
+    look for `Product`; empty where the model has no single value for each."""
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> BiasReport:
@@ -43,7 +43,7 @@ class BiasReport:
         """Lines for a report."""
         learned = [f"bias model {self.model}: {self.convergence}"] if self.model else []
         odds = ", ".join(f"{name} {value:+.2f}" for name, value in self.values.items())
-        curve = [f"learned log-odds of a click beside the first: {odds}"] if odds else []
+        curve = [f"learned log-odds beside the first: {odds}"] if odds else []
         return [f"bias model: {self.outcome or 'nothing to tell'}", *self.reasons, *learned, *curve, *self.impressions]
 
 

@@ -22,6 +22,8 @@ from training.data.surroundings import Surroundings, coded, features_of
 
 LONGEST = 200
 """Most items of an answer."""
+LEAST = 1e-30
+"""Least propensity that is told apart."""
 # Names with spaces, which no column of the surroundings can have.
 _ANSWER, _ASKED, _RANK = "its answer", "time of the answer", "rank in the answer"
 _QUERY, _SNAPSHOT, _ITEM, _SAID = "row of the snapshot", "time of the snapshot", "row of the item", "click is said"
@@ -213,7 +215,9 @@ def _arrays(rows: pl.DataFrame, surroundings: Surroundings, code_IC: np.ndarray)
     def optional(name: str, unknown: float) -> np.ndarray | None:
         if not _known(rows, name):
             return None
-        return spread(rows[name].fill_null(unknown).to_numpy(), unknown, np.float32)
+        # A number that is no 0 stays none in float32.
+        known = rows[name].clip(lower_bound=LEAST) if name == "propensity" else rows[name]
+        return spread(known.fill_null(unknown).to_numpy(), unknown, np.float32)
 
     return Slates(
         query_S=rows[_QUERY].filter(rows[_RANK] == 0).to_numpy().astype(np.int64),
@@ -222,7 +226,7 @@ def _arrays(rows: pl.DataFrame, surroundings: Surroundings, code_IC: np.ndarray)
         names=surroundings.names,
         sizes=surroundings.sizes,
         click_SL=spread(rows["click"].to_numpy(), 0, np.float32),
-        propensity_SL=optional("propensity", 1.0),
+        propensity_SL=optional("propensity", np.nan),
         reward_SL=optional("reward", 0.0),
     )
 

@@ -26,7 +26,7 @@ def effective_size(weight: np.ndarray) -> float:
 
 
 def selection_weights(slates: Slates, config: InversePropensity) -> np.ndarray:
-    """Weight 1 / max(propensity, clip) of each impression: float32 [S, L], 0 behind the last.
+    """Weight 1 / max(propensity, clip) of each impression, 1 in the mean: float32 [S, L].
 
     Raises:
         ValueError: the log has no propensities, one is not a probability, or the weights
@@ -39,14 +39,18 @@ def selection_weights(slates: Slates, config: InversePropensity) -> np.ndarray:
         )
     shown_SL = slates.shown_SL
     propensity_P = slates.propensity_SL[shown_SL]
+    if unknown := int(np.isnan(propensity_P).sum()):
+        raise ValueError(
+            f"{unknown:,} of {len(propensity_P):,} impressions have no propensity, and a weight of 1 would take them "
+            "for certain: log the propensity of each impression, drop those without, or leave selection out"
+        )
     if wrong := int((~((propensity_P > 0) & (propensity_P <= 1))).sum()):
         raise ValueError(
             f"{wrong:,} of {len(propensity_P):,} propensities are not probabilities above 0, at most 1: what was shown "
             "cannot have had the probability 0; mend the log, or drop these impressions"
         )
     weight_P = 1 / np.maximum(propensity_P.astype(float), config.clip)
-    if config.normalised:
-        weight_P /= weight_P.mean()
+    weight_P /= weight_P.mean()
     share = effective_size(weight_P) / max(len(weight_P), 1)
     if share < config.least_effective:
         raise ValueError(

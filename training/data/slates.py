@@ -33,7 +33,7 @@ class Slates:
     click_SL: np.ndarray
     """1 for a clicked item, else 0: float32."""
     propensity_SL: np.ndarray | None = None
-    """Probability of showing the item there, 1 where unknown; None if all are: float32."""
+    """Probability of showing the item there, NaN where unknown; None if all are: float32."""
     reward_SL: np.ndarray | None = None
     """Reward of each item, 0 without one; None without rewards: float32."""
 

@@ -67,7 +67,8 @@ def _places(places: pl.Series) -> tuple[list[str], pl.Series]:
     """Names of the codes of positions, from 1, and the codes."""
     counts = places.drop_nulls().value_counts(name=_NUMBER)
     frequent = counts.filter(pl.col(_NUMBER) >= RARE)[places.name]
-    last = min(int(frequent.max() or 0), MAX_CODES)  # type: ignore[arg-type]
+    # Where none is frequent, each keeps its code: together they would look like one position.
+    last = min(int(frequent.max() or counts[places.name].max() or 0), MAX_CODES)  # type: ignore[arg-type]
     names = [str(place) for place in range(1, last + 1)]
     if int(counts[places.name].max() or 0) > last:  # type: ignore[arg-type]
         names.append(f"{last + 1} and more")

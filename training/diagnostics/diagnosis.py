@@ -79,7 +79,9 @@ def decide(evidence: Evidence, limits: Thresholds) -> Diagnosis:
     """
     notes = tuple(_notes(evidence, limits))
     if len(evidence.code_K) < 2:
-        return Diagnosis(outcome=Outcome.NOT_NEEDED, reasons=(_no_variety(evidence, limits), *notes), evidence=evidence)
+        # Only where everything is known to stand at one place is there no bias to ask for.
+        outcome = Outcome.NOT_IDENTIFIABLE if evidence.unknown + evidence.rare else Outcome.NOT_NEEDED
+        return Diagnosis(outcome=outcome, reasons=(_no_variety(evidence, limits), *notes), evidence=evidence)
     if reason := _unidentified(evidence, limits):
         return Diagnosis(outcome=Outcome.NOT_IDENTIFIABLE, reasons=(reason, *notes), evidence=evidence)
     assert evidence.examination is not None and evidence.effect is not None and evidence.p_value is not None

@@ -65,8 +65,8 @@ class TrainConfig:
             self._refuse_what_hides_repeats()
         if self.prior:
             self._refuse_beside_prior()
-        if self.impressions and self.impressions.weight == 1:
-            self._refuse_without_retrieval()
+        if self.impressions:
+            self._refuse_beside_impressions()
         if self.policy:
             self._refuse_beside_policy()
         if self.reranker and self.loss.name != "softmax":
@@ -75,8 +75,13 @@ class TrainConfig:
                 f"trained by {self.loss.name!r}: use Loss('softmax'), or leave reranker out"
             )
 
-    def _refuse_without_retrieval(self) -> None:
-        """Raise ValueError for options that rest on the loss of retrieval."""
+    def _refuse_beside_impressions(self) -> None:
+        """Raise ValueError for options that clicks of impressions exclude."""
+        assert self.impressions is not None
+        if self.prefixes:
+            raise ValueError("clicks of impressions train whole embeddings, not their prefixes: leave one out")
+        if self.impressions.weight < 1:
+            return
         beside = [name for name in ("repeat", "reranker", "prefixes", "policy") if getattr(self, name)]
         if beside:
             raise ValueError(

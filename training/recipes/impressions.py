@@ -47,6 +47,8 @@ class BiasTower:
     def __post_init__(self) -> None:
         if not self.features:
             raise ValueError(f"{type(self).__name__}.features is empty; wanted at least {POSITION!r}")
+        if len(set(self.features)) < len(self.features):
+            raise ValueError(f"{type(self).__name__}.features names one twice: {', '.join(self.features)}")
         at_least_one(self, **{f"widths[{place}]": width for place, width in enumerate(self.widths)})
         shares(self, dropout=self.dropout)
         positive(self, learning_rate=self.learning_rate)
@@ -123,12 +125,14 @@ BiasModel = PositionFeature | Additive | Product | DotProduct | Mixture | CrossP
 
 @dataclass(frozen=True, kw_only=True)
 class InversePropensity:
-    """Weight 1 / max(p, clip) of an impression that was shown with probability p."""
+    """Weight 1 / max(p, clip) of an impression that was shown with probability p.
+
+    Each step divides by the sum of its weights [self-normalised: Swaminathan and
+    Joachims, NeurIPS 2015].
+    """
 
     clip: float = 0.05
     """Least propensity that counts: rarer ones would give single rows most of the weight."""
-    normalised: bool = True
-    """Whether weights are divided by their mean [Swaminathan and Joachims, NeurIPS 2015]."""
     least_effective: float = 0.01
     """Least effective share of the impressions, (Σw)² / (n Σw²); below, training is refused."""
 
@@ -161,4 +165,9 @@ class ImpressionTask:
         if not 0 < self.weight <= 1:
             raise ValueError(f"ImpressionTask.weight is a share above 0, at most 1; got {self.weight}")
         at_least_one(self, slates=self.slates)
+        if self.selection and isinstance(self.bias, Mixture):
+            raise ValueError(
+                "Mixture tells by a whole answer's clicks which users look how, and weights of single impressions "
+                "would count some of them twice: leave selection out, or use another bias"
+            )
         positive(self, calibration_rate=self.calibration_rate)

@@ -109,4 +109,5 @@ def _identity(run: TrainState) -> dict[str, Any]:
         "number of epochs": run.epochs,
         "device": run.model.device.type,
         "training set": [len(run.data.query_I), len(run.data.user_Q), run.data.size],
+        "answers": len(run.data.slates) if run.data.slates else 0,
     }

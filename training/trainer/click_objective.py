@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from training.data.propensities import selection_weights
 from training.data.slates import Slates
@@ -43,10 +44,7 @@ class ClickObjective:
         if data.slates is None:
             raise ValueError("the recipe learns from impressions, and the training set has none")
         self.data, self.slates, self.config = data, data.slates, config
-        selection = config.selection
-        self.weight_SL = (
-            selection_weights(data.slates, selection) if selection else data.slates.shown_SL.astype(np.float32)
-        )
+        self.weight_SL = weights_of(data.slates, config)
         self.rng = torch.Generator().manual_seed(seed)
         self.left = torch.empty(0, dtype=torch.int64)
         self.before_V = np.empty(0)
@@ -86,6 +84,11 @@ class ClickObjective:
         """Restore the tensors of `state`."""
         self.rng.set_state(state["rng"].cpu())
         self.left = state["left"].cpu()
+
+
+def weights_of(slates: Slates, config: ImpressionTask) -> np.ndarray:
+    """Weight of each impression in the loss: float32 [S, L], 0 where no item stands."""
+    return selection_weights(slates, config.selection) if config.selection else slates.shown_SL.astype(np.float32)
 
 
 @torch.no_grad()
@@ -133,4 +136,6 @@ def shown_of(model: TwoTower, data: TrainingSet, slates: Slates, embedding: Embe
     row_S, column_SL, context_SLC, shown_SL = (
         torch.from_numpy(array).to(model.device) for array in (user_S, place_SL, slates.context_SLC, slates.shown_SL)
     )
-    return Shown(user_SD=user_RD[row_S], item_SLD=item_ND[column_SL], context_SLC=context_SLC, shown_SL=shown_SL)
+    # Not by brackets: their gradients are added in the order of threads, which no seed decides.
+    user_SD, item_SLD = F.embedding(row_S, user_RD), F.embedding(column_SL, item_ND)
+    return Shown(user_SD=user_SD, item_SLD=item_SLD, context_SLC=context_SLC, shown_SL=shown_SL)

@@ -57,5 +57,5 @@ def _start(clicks: MixtureClicks, config: Mixture, slates: Slates, seed: int) ->
     table = clicks.bias.tables[config.features.index(name)].get_parameter("weight")
     with torch.no_grad():
         weight_PK = torch.from_numpy(logit_KP.T.astype(np.float32)) - clicks.level.detach().cpu()
-        table[: len(weight_PK)].copy_(weight_PK)
+        table[1 : len(weight_PK)].copy_(weight_PK[1:])  # an unknown value starts at the level
         clicks.share.copy_(torch.from_numpy(np.log(np.maximum(share_K, 1e-3)).astype(np.float32)))

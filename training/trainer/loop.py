@@ -70,7 +70,7 @@ def train(
         while len(run.history) < run.epochs and run.waited < patience:
             loss = run.epoch()
             measured = validate(run.kept.eval()) if validate else {SCORE: float(len(run.history))}
-            parts = (run.policy.metrics() if run.policy else {}) | (run.clicks.metrics(run.model) if run.clicks else {})
+            parts = (run.policy.metrics() if run.policy else {}) | (run.clicks.metrics(run.kept) if run.clicks else {})
             run.note({"loss": loss, "temperature": run.kept.score.temperature.item(), **parts, **measured})
             if checkpoint is not None:
                 save_checkpoint(checkpoint, run)

@@ -63,7 +63,7 @@ class TrainState:
         if isinstance(hard, HardNegatives) and self.history and len(self.history) % hard.epochs == 0:
             self.builder.mined_UM = mine(self.model, self.data, hard)
         if self.clicks:
-            self.clicks.begin(self.model)
+            self.clicks.begin(self.kept)
         self.model.train()
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
         total, every = 0.0, max(1, len(batches) // AVERAGES_PER_EPOCH)

@@ -32,7 +32,6 @@ from training.recipes.impressions import BiasModel
 from training.towers import new_model
 from training.trainer.click_start import add_clicks
 from training.trainer.state import TrainState
-from training.trainer.step import backpropagate
 
 SLATES, WIDTH, DIM = 512, 128, 64
 
@@ -88,10 +87,7 @@ def ours(log: Log, bias: BiasModel | None) -> float:
     add_clicks(model, log.slates, config, seed=0)
     run = TrainState(data, model, config, seed=0, epochs=1)
     start = time.perf_counter()
-    for rows in data.batches(config.optimisation.batch_size, run.rng)[:steps]:
-        batch = data.batch(rows[:1])
-        backpropagate(model, batch, run.builder, config, None, None, run.clicks)
-        run.optimisers.step()
+    run.epoch()
     return time.perf_counter() - start
 
 

@@ -14,7 +14,7 @@ from orchestration.asset_values import Source
 from orchestration.parent_version import (
     _differences,
     _refuse_update,
-    _refuse_update_for_reward,
+    _refuse_update_of_objective,
     _refuse_warm_start,
 )
 from training.recipes import Corpus, Negatives, Optimisation, PolicyGradient, TrainConfig, base, with_statistics
@@ -46,11 +46,11 @@ def test_an_update_keeps_schema_and_recipe() -> None:
 
 
 def test_an_update_does_not_train_for_reward() -> None:
-    _refuse_update_for_reward(base(), "base")
+    _refuse_update_of_objective(base(), "base")
     policy, alone = PolicyGradient(k=5), Optimisation(patience=None)
     config = TrainConfig(policy=policy, strata=False, negatives=Negatives(sampler=Corpus()), optimisation=alone)
     with pytest.raises(InputError, match=r"'rewarded' trains for later rewards, .* Retrain"):
-        _refuse_update_for_reward(config, "rewarded")
+        _refuse_update_of_objective(config, "rewarded")
 
 
 def test_a_warm_start_has_not_seen_the_validation_window() -> None:

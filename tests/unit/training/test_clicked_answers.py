@@ -17,10 +17,19 @@ from training import clicked_answers
 from training.artifacts.bias import BiasReport, read_bias, write_bias
 from training.data.answers import answers
 from training.fit import fit
-from training.recipes import Additive, ImpressionTask, Mixture, TrainConfig
+from training.recipes import (
+    SALES,
+    Additive,
+    Corpus,
+    ImpressionTask,
+    Mixture,
+    Negatives,
+    PolicyGradient,
+    TrainConfig,
+)
 from training.untrained import Fitted
 
-DEBIASED = replace(CONFIG, impressions=ImpressionTask(bias=Additive()))
+DEBIASED = replace(CONFIG, impressions=ImpressionTask(bias=Additive()), leave_out=SALES)
 
 
 def trained(config: TrainConfig, impressions: pl.DataFrame | None) -> Fitted:
@@ -86,7 +95,7 @@ def test_a_recipe_that_needs_impressions_is_refused_before_any_training() -> Non
         )  # fmt: skip
     told.assert_not_called()
     with pytest.raises(ValueError, match="the impressions have no device"):
-        trained(replace(CONFIG, impressions=ImpressionTask(bias=Additive(features=("device",)))), shown_to(tables))
+        trained(replace(DEBIASED, impressions=ImpressionTask(bias=Additive(features=("device",)))), shown_to(tables))
 
 
 def test_the_report_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -98,3 +107,17 @@ def test_the_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_bias(tmp_path, report)
     assert read_bias(tmp_path) == report
     assert report.lines[0] == "bias model: advised"
+
+
+def test_a_recipe_for_rewards_is_reported_with_the_users_that_it_learned_from() -> None:
+    """It leaves positives without a return out, and their snapshots are no rows of its training set."""
+    policy = PolicyGradient(k=5, horizon_days=14)
+    config = replace(
+        CONFIG, policy=policy, strata=False, negatives=Negatives(sampler=Corpus()), leave_out=SALES,
+        optimisation=replace(CONFIG.optimisation, patience=None, epochs=1),
+    )  # fmt: skip
+    tables = frames()[0]
+    found = trained(config, shown_to(tables)).bias
+    assert found is not None
+    kept = next(line for line in found.impressions if " in " in line)
+    assert int(kept.split()[0].replace(",", "")) > 0

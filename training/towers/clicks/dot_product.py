@@ -26,6 +26,10 @@ class DotProductClicks(BiasedClicks):
         weighted_SLD = shown.item_SLD * (1 + away_SLD)
         return of_logits(self.relevance(torch.einsum("sd,sld->sl", shown.user_SD, weighted_SLD), score))
 
+    def values(self) -> torch.Tensor:
+        """Lengths of the bias of the known codes: each coordinate alone says little."""
+        return torch.cat([self.bias.values(column).norm(dim=1) for column in self.bias.columns])
+
     def _mean(self) -> torch.Tensor:
         """Mean of the bias over all known values: float32 [D]."""
         return torch.stack([table.get_parameter("weight")[1:].mean(0) for table in self.bias.tables]).sum(0)

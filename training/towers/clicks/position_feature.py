@@ -37,7 +37,7 @@ class PositionFeatureClicks(ClickModel):
         self, config: PositionFeature, names: Sequence[str], sizes: Sequence[int], dim: int, click_rate: float
     ) -> None:
         super().__init__(click_rate)
-        if POSITION not in names:
+        if POSITION not in names or sizes[list(names).index(POSITION)] < 2:
             raise ValueError("PositionFeature needs the position of each impression: bring that column")
         self.column, self.dropout = list(names).index(POSITION), config.dropout
         # The row of UNKNOWN stays 0: it is the position that serves.
@@ -53,5 +53,5 @@ class PositionFeatureClicks(ClickModel):
         return of_logits(self.relevance((moved_SLD * shown.item_SLD).sum(-1), score))
 
     def values(self) -> torch.Tensor:
-        """Vectors of the known positions, in one row."""
-        return self.vectors.weight[1:].flatten()
+        """Lengths of the vectors of the known positions: each coordinate alone says little."""
+        return self.vectors.weight[1:].norm(dim=1)

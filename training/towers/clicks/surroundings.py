@@ -40,6 +40,11 @@ class Surroundings(nn.Module):
                 f"{type(config).__name__} reads {', '.join(missing)}, and the impressions have "
                 f"{', '.join(names) or 'no surroundings'}: bring these columns, or name others in features"
             )
+        if unknown := [name for name in config.features if sizes[list(names).index(name)] < 2]:
+            raise ValueError(
+                f"{type(config).__name__} reads {', '.join(unknown)}, which no impression before the end of this "
+                "training part has a value of: log it, wait, or name others in features"
+            )
         self.dropout = config.dropout
         self.columns = [list(names).index(name) for name in config.features]
         self.sizes = [sizes[column] for column in self.columns]

@@ -116,7 +116,7 @@ def test_impressions_are_no_events_and_kinds_count_as_the_dataset_says() -> None
     whole = with_log(own, log, LATER)
     assert whole.events.filter(pl.col("timestamp") > NOW)["timestamp"].to_list() == [bought(5).time]
     assert whole.impressions is not None
-    assert whole.impressions.columns == [*PLAIN, "request_id", "position", "click"]
+    assert whole.impressions.columns == [*PLAIN, "request_id", "position"]
     assert whole.impressions["timestamp"].to_list() == [event.time for event in shown]
     assert with_log(whole, log, LATER).impressions.equals(whole.impressions)  # type: ignore[union-attr]
 
@@ -161,11 +161,28 @@ def test_impressions_of_files_and_log_are_one_table_with_null_for_what_one_lacks
     log = frame(shown(1), shown(2))
     found = with_log(files, log, LATER).impressions
     assert found is not None
-    assert found.columns == [*PLAIN, "request_id", "position", "row", "click", "device"]
+    assert found.columns == [*PLAIN, "request_id", "position", "row", "device"]
     assert found["device"].to_list() == ["tv"] * 3 + [None] * 2
-    assert found["click"].to_list() == [None] * 3 + [False] * 2
     alone = with_log(FILES, frame(shown(1, request_id=None)), LATER).impressions
     assert alone is not None and alone.columns == [*PLAIN, "position"]
+
+
+def test_clicks_are_unknown_where_clients_name_no_request() -> None:
+    """Else every impression of a log of clicks without requests was shown in vain."""
+    silent = with_log(FILES, frame(shown(1), bought(5)), LATER).impressions
+    assert silent is not None and "click" not in silent.columns
+    told = with_log(FILES, frame(shown(1), shown(2), bought(5, request_id="r")), LATER).impressions
+    assert told is not None and told.sort("position")["click"].to_list() == [True, False]
+
+
+def test_another_request_of_the_same_second_is_another_impression() -> None:
+    held = shown(1, item_id="i001", request_id="first")
+    row = {"user_id": "u001", "item_id": "i001", "timestamp": held.time, "created": LATER, "request_id": "first"}
+    rows = pl.DataFrame(row).with_columns(pl.col("timestamp", "created").cast(pl.Datetime("us")))
+    files = replace(FILES, impressions=rows)
+    found = with_log(files, frame(held, shown(2, item_id="i001", request_id="second")), LATER).impressions
+    assert found is not None
+    assert sorted(found["request_id"]) == ["first", "second"]
 
 
 def test_an_impression_of_both_counts_once_by_its_request() -> None:

@@ -154,6 +154,7 @@ def test_an_exploration_stands_beside_the_experiments(tmp_path: Path) -> None:
         ("{share: 0.1, kind: swap, depth: 1}", "depth is 1; wanted 2 to 100 positions"),
         ("{share: 0.1, kind: swap, depth: 101}", "depth is 101; wanted 2 to 100 positions"),
         ("{share: 0.1, kind: swap, start: 2026-06-01}", "no key 'start'"),
+        ("{variants: {a: champion}}", "has variants, and this name is kept for a randomised share"),
         ("0.02", "got 0.02; wanted keys with values"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from serving.gate.bias import Bias
 from serving.gate.guard_policy import RefitPolicy, UpdatePolicy
 from serving.gate.parity import Parity
 from serving.gate.policy_file import SHIPPED, read_policy
@@ -71,3 +72,10 @@ def test_mistakes_are_named(tmp_path: Path, section: dict[str, Any], said: str) 
     path.write_text(yaml.safe_dump(yaml.safe_load(SHIPPED.read_text()) | section))
     with pytest.raises(ValueError, match=said):
         read_policy(path)
+
+
+def test_a_refit_with_a_bias_model_is_judged_by_its_own_log() -> None:
+    bias = Bias(model="Additive()", outcome="not identifiable", reasons=["so"], converged=True, convergence="")
+    assert outcome(replace(GOOD, bias=bias)) is Outcome.UNDECIDED
+    assert outcome(replace(GOOD, bias=replace(bias, outcome="advised"))) is Outcome.PASSED
+    assert not any("bias" in name for name in replace(GOOD, bias=bias).metrics())

@@ -76,12 +76,19 @@ def test_random_order_without_a_click_is_refused() -> None:
         randomised_examination(slates, seed=0)
 
 
+def test_an_impression_of_unknown_propensity_is_not_taken_for_certain() -> None:
+    propensity_SL = LOG.slates.propensity_SL.copy()
+    propensity_SL[3, 2] = np.nan
+    with pytest.raises(ValueError, match="1 of 120,000 impressions have no propensity"):
+        selection_weights(replace(LOG.slates, propensity_SL=propensity_SL), InversePropensity())
+
+
 def test_a_log_without_propensities_is_refused() -> None:
     with pytest.raises(ValueError, match="log `propensity`, or leave selection out"):
         selection_weights(replace(LOG.slates, propensity_SL=None), InversePropensity())
 
 
-@pytest.mark.parametrize("wrong", [0.0, -0.1, 1.5, np.nan])
+@pytest.mark.parametrize("wrong", [0.0, -0.1, 1.5])
 def test_a_propensity_that_is_no_probability_is_refused(wrong: float) -> None:
     propensity_SL = LOG.slates.propensity_SL.copy()
     propensity_SL[3, 2] = wrong

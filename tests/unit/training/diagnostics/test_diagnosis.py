@@ -194,6 +194,13 @@ def without_variety(slates: Slates) -> Slates:
     return replace(slates, context_SLC=np.minimum(slates.context_SLC, 1))
 
 
+def test_too_few_impressions_of_each_position_tell_nothing() -> None:
+    slates = drawn(Random(), BIASED, answers=99).slates
+    assert diagnose(slates, seed=0).outcome is Outcome.NOT_IDENTIFIABLE
+    unknown = replace(slates, context_SLC=np.zeros_like(slates.context_SLC))
+    assert diagnose(unknown, seed=0).outcome is Outcome.NOT_IDENTIFIABLE
+
+
 def test_a_single_position_needs_no_model() -> None:
     slates = drawn(Random(), BIASED, answers=500).slates
     found = diagnose(without_variety(slates), seed=0)

@@ -90,6 +90,24 @@ def test_every_weight_has_one_optimiser() -> None:
     assert rates[id(of_bias)] == 0.05
 
 
+def test_a_step_is_the_same_on_any_number_of_threads() -> None:
+    """Gradients of an item in many answers are added in one order."""
+    threads, found = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        for _ in range(6):
+            model, data = world(config := recipe(weight=1.0, bias=Additive(), slates=40))
+            assert data.slates is not None and config.impressions is not None
+            many = replace(data, slates=data.slates.take(np.tile(np.arange(40), 200)))
+            objective = ClickObjective(many, replace(config.impressions, slates=8_000), seed=0)
+            model.eval()
+            objective.loss(model, embedding_of(config, model.device)).backward()
+            found.append(model.item.vectors.ids.get_parameter("weight").grad.to_dense())  # type: ignore[union-attr]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(each, found[0]) for each in found)
+
+
 def test_rare_impressions_count_more() -> None:
     data = with_slates(small_data())
     assert data.slates is not None
