@@ -79,7 +79,10 @@ def test_answers_are_those_of_the_retriever(served: Served, home: Settings) -> N
     with open_retriever(home, DATASET) as retriever:
         for user, told in zip(users, many["answers"], strict=True):
             wanted = retriever.recommend(user, 7, where)
-            items = [{"item_id": item.item_id, "score": item.score, "fields": item.fields} for item in wanted.items]
+            items = [
+                {"item_id": item.item_id, "score": item.score, "fields": item.fields, "propensity": 1.0}
+                for item in wanted.items
+            ]
             asked = urlencode({"k": 7, "filter": where})
             status, one, headers = served.get(f"/v1/recommendations/{user}?{asked}")
             assert (status, one["items"], one["source"], one["version"]) == (200, items, wanted.source, 1)

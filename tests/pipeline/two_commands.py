@@ -202,7 +202,7 @@ def _untrained(workspace: Any, frames: Any, *_: Any) -> Any:
     """Instead of a training: the recipe alone."""
     config = training_assets._recipe(workspace, frames.source)
     nothing = dict.fromkeys(("model", "user_encoder", "item_encoder", "examples"))
-    return SimpleNamespace(config=config, epochs=[], tried=(), passes=1, **nothing)
+    return SimpleNamespace(config=config, epochs=[], tried=(), passes=1, bias=None, **nothing)
 
 
 def _popular(model: Any, encoder: Any, corpus: pl.Series, events: pl.DataFrame) -> list[tuple[str, int]]:
