@@ -13,6 +13,7 @@ from serving.gate.policy_file import read_policy
 from training.data.split import Split, temporal_split
 from training.data.windows import check_windows
 from training.recipes import recipe
+from training.recipes.impressions import check_impressions
 
 if TYPE_CHECKING:
     from feature_repo.datasets.canonical import Tables
@@ -33,10 +34,12 @@ def checked_split(workspace: Workspace, tables: Tables) -> Split:
     """Split the log, and check that its windows can be learned from and measured on.
 
     Raises:
-        InputError: the log is too short, or a window has nothing to learn or to measure.
+        InputError: the log is too short, a window has nothing to learn or to measure, or the
+            recipe learns from impressions that the data do not have.
     """
     split, returning = split_of(tables), tables.schema.seen_items_may_return
     config = recipe(workspace.recipe, seen_items_may_return=returning, interactions=tables.events.height)
+    check_impressions(None if tables.impressions is None else tables.impressions.columns, config.impressions)
     # Without patience nothing is measured on the validation window.
     trial = config.optimisation.patience is not None
     check_windows(tables.events, split, seen_may_return=returning, trial=trial)

@@ -13,7 +13,7 @@ from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import convergence
 from training.diagnostics.diagnosis import Outcome, diagnose
 from training.recipes import TrainConfig
-from training.recipes.impressions import POSITION, BiasTower
+from training.recipes.impressions import POSITION, features_of
 from training.towers import TwoTower
 from training.towers.clicks.biased import BiasedClicks
 from training.trainer.bias_refit import refit_gain
@@ -45,8 +45,7 @@ def diagnosed(
             answers = answers()
         except ValueError as error:  # no impression of the training part can be read, and nothing is learned from one
             return BiasReport(model=None, outcome=None, reasons=(str(error),))
-    bias = config.impressions.bias if config.impressions else None
-    names = bias.features if isinstance(bias, BiasTower) else (POSITION,)
+    names = (features_of(config.impressions) if config.impressions else ()) or (POSITION,)
     found = BiasReport(model=None, outcome=None, reasons=(), impressions=tuple(answers.account.lines()))
     if missing := [name for name in names if name not in answers.slates.names]:
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"

@@ -13,18 +13,9 @@ from training.data.answers import Answers, answers
 from training.data.snapshots import Frame, Snapshots
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
-from training.recipes.impressions import POSITION, PositionFeature
+from training.recipes.impressions import POSITION, check_impressions, features_of
 from training.towers import TwoTower
 from training.trainer.click_start import add_clicks
-
-
-def check_impressions(impressions: pl.DataFrame | None, config: TrainConfig) -> None:
-    """Raise ValueError where a recipe learns from impressions and the data have none."""
-    if config.impressions and impressions is None:
-        raise ValueError(
-            "the recipe learns from impressions, and the data have none: bring a table of what users were shown "
-            "(`impressions` in gatehouse.yaml), post impressions to the service, or choose a recipe without them"
-        )
 
 
 def with_answers(
@@ -61,11 +52,10 @@ def with_answers(
     Raises:
         ValueError: the recipe asks for what the impressions lack.
     """
-    check_impressions(impressions, config)
+    check_impressions(None if impressions is None else impressions.columns, config.impressions)
     if impressions is None or config.impressions is None:
         return data, None
-    bias = config.impressions.bias
-    read = (POSITION,) if isinstance(bias, PositionFeature) else bias.features if bias else None
+    read = features_of(config.impressions) or None
     found = answers_of(impressions, queries, positives, events, corpus, until, read)
     add_clicks(model, found.slates, config, seed=seed)
     return replace(data, slates=found.slates), found

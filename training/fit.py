@@ -17,7 +17,7 @@ from feature_repo.tables.outcomes import shown_before
 from training.artifacts.load import read_release
 from training.bias_diagnosis import MOST_REPORTED, diagnosed, with_model
 from training.calibration import set_prior, with_prior
-from training.clicked_answers import answers_of, check_impressions, with_answers
+from training.clicked_answers import answers_of, with_answers
 from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
@@ -26,6 +26,7 @@ from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
 from training.recipes.choice import SWITCHES, Tried, choose
+from training.recipes.impressions import check_impressions
 from training.towers import TwoTower
 from training.trainer import SCORE, OnEpoch, fit_repeat_head, train
 from training.trainer.click_objective import BIAS_MOVED
@@ -94,7 +95,7 @@ def fit(
     """
     released = read_release(warm_start) if warm_start else None
     check_recipe(schema, config)
-    check_impressions(impressions, config)
+    check_impressions(None if impressions is None else impressions.columns, config.impressions)
     run = partial(train, seed=seed, device=device)
     # The corpus of the training has the snapshots of `validation_start`, which are joined
     # for every item.

@@ -41,6 +41,14 @@ def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:
     assert from_json((release / "recipe.json").read_text()) == shown()
 
 
+def test_a_recipe_without_its_impressions_ends_before_anything_is_computed(home: Home) -> None:
+    folder = write_world(home.root / "unseen", world("unseen"))
+    ended = home.light().command("run", "--data", folder, "--recipe", "clicking")
+    assert ended.code
+    assert "the recipe learns from impressions, and the data have none" in ended.err
+    assert not list(home.settings.home.rglob("*unseen*/**/user_features*"))
+
+
 def test_a_run_says_what_the_impressions_tell_about_their_bias_and_the_gate_judges_it(home: Home) -> None:
     tables = world("clicked")
     folder = write_world(home.root / "clicked", tables)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from feature_repo.errors import InputError
 from training.recipes.validation import at_least_one, positive, shares
 
 POSITION = "position"
@@ -171,3 +173,35 @@ class ImpressionTask:
                 "would count some of them twice: leave selection out, or use another bias"
             )
         positive(self, calibration_rate=self.calibration_rate)
+
+
+def features_of(task: ImpressionTask) -> tuple[str, ...]:
+    """Surroundings that the bias model of a task reads."""
+    if isinstance(task.bias, PositionFeature):
+        return (POSITION,)
+    return task.bias.features if task.bias else ()
+
+
+def check_impressions(columns: Collection[str] | None, task: ImpressionTask | None) -> None:
+    """Refuse a recipe that learns from impressions which the data do not have.
+
+    Args:
+        columns: columns of the canonical impressions; None if the data have none.
+        task: what the recipe learns from them; None for nothing.
+
+    Raises:
+        InputError: no impressions, or without a column that the recipe reads.
+    """
+    if task is None:
+        return
+    if columns is None:
+        raise InputError(
+            "the recipe learns from impressions, and the data have none: bring a table of what users were shown "
+            "(`impressions` in gatehouse.yaml), post impressions to the service, or choose a recipe without them"
+        )
+    wanted = [*features_of(task), *(["propensity"] if task.selection else [])]
+    if missing := [name for name in wanted if name not in columns]:
+        raise InputError(
+            f"the recipe reads {', '.join(missing)} of impressions, and the data have none: name the column under "
+            "`impressions` in gatehouse.yaml, or choose a recipe without it"
+        )

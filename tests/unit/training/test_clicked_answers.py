@@ -94,7 +94,7 @@ def test_a_recipe_that_needs_impressions_is_refused_before_any_training() -> Non
             validation_start=VALIDATION, cut=CUT, config=DEBIASED, seed=0, on_epoch=told,
         )  # fmt: skip
     told.assert_not_called()
-    with pytest.raises(ValueError, match="the impressions have no device"):
+    with pytest.raises(ValueError, match="the recipe reads device of impressions"):
         trained(replace(DEBIASED, impressions=ImpressionTask(bias=Additive(features=("device",)))), shown_to(tables))
 
 
