@@ -13,7 +13,7 @@ FILE = "bias.json"
 
 @dataclass(frozen=True, kw_only=True)
 class BiasReport:
-    """What the impressions of a training part say about their bias."""
+    """Bias of the impressions of a training part: diagnosis, and the model that was trained."""
 
     model: str | None
     """Declaration of the bias model that was trained; None without one."""

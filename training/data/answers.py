@@ -31,7 +31,7 @@ _QUERY, _SNAPSHOT, _ITEM, _SAID = "row of the snapshot", "time of the snapshot",
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """What became of the impressions: each is kept, or left out for one reason."""
+    """Account of the impressions: each is kept, or left out for one reason."""
 
     impressions: int
     """Impressions of the data."""

@@ -19,7 +19,7 @@ REMEDY = "randomise the order of a small share of the answers"
 
 
 class Outcome(StrEnum):
-    """What a log says about a model of its bias."""
+    """Verdict of a log on a model of its bias."""
 
     ADVISED = "advised"
     NOT_IDENTIFIABLE = "not identifiable"
@@ -143,7 +143,7 @@ def _imprecise(evidence: Evidence, half_width: float, limits: Thresholds) -> str
 
 
 def _notes(evidence: Evidence, limits: Thresholds) -> list[str]:
-    """What a reader should know beside the outcome."""
+    """Remarks beside the outcome: basis, dependence of the order, impressions left out."""
     notes = []
     if evidence.basis is Basis.FEATURES:
         notes.append("this rests on features alone: it holds if relevance is a linear function of them")

@@ -24,7 +24,7 @@ IMPRESSIONS = 200_000
 
 
 class Basis(StrEnum):
-    """What tells relevance and position apart."""
+    """Source of the difference between relevance and position."""
 
     SWAPS = "swaps"
     FEATURES = "features"
@@ -32,7 +32,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What a log tells about the bias of a surrounding."""
+    """Evidence of a log on the bias of one surrounding."""
 
     name: str
     """The surrounding, such as `position`."""

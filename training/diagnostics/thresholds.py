@@ -9,7 +9,7 @@ from training.recipes.validation import at_least_one, positive, shares
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """What counts as an effect, as enough swaps, and as precise enough."""
+    """Bounds of an effect, of enough swaps, and of enough precision."""
 
     significance: float = 0.01
     """p-value below which clicks depend on the position. About this share of the logs without

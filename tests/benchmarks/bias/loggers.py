@@ -5,6 +5,7 @@ Legend: S answers, L items of an answer.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,15 +46,15 @@ class Random:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sorted:
+class Sorted(ABC):
     """By a score, with normal noise; without noise the same items have one order."""
 
     noise: float = 0.0
     """Standard deviation of the noise, beside scores of standard deviation about 1."""
 
+    @abstractmethod
     def scores(self, scene: Scene) -> np.ndarray:
         """Scores, of which the highest comes first: [S, L]."""
-        raise NotImplementedError
 
     def ranks(self, scene: Scene, rng: np.random.Generator) -> np.ndarray:
         scores_SL = self.scores(scene)
