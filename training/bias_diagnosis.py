@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
+from feature_repo.tables.outcomes import shown_before
 from training.artifacts.bias import BiasReport
+from training.clicked_answers import ImpressionLog
 from training.data.answers import Answers
 from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import convergence
@@ -26,23 +27,22 @@ MOST_REPORTED = 500_000
 """Newest impressions that the report of a recipe without impressions reads: enough to tell, and bounded."""
 
 
-def diagnosed(
-    answers: Answers | Callable[[], Answers], data: TrainingSet, config: TrainConfig, *, seed: int
-) -> BiasReport:
+def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, *, seed: int) -> BiasReport:
     """Say whether the log shows a bias, and whether it can be learned from it.
 
     Every feature of the recipe's bias is asked for, and the worst outcome counts; without
     a bias model, the position is.
 
     Args:
-        answers: answers of the training part, or what builds them for a recipe without.
-        data: training set.
+        log: impressions of the training part.
+        answers: what the recipe learns from; None for a recipe without impressions.
         config: the recipe.
         seed: random seed of resamples.
     """
-    if not isinstance(answers, Answers):
+    if answers is None:
+        newest = shown_before(log.impressions, log.until).tail(MOST_REPORTED)
         try:
-            answers = answers()
+            answers = replace(log, impressions=newest).answers()
         except ValueError as error:  # no impression of the training part can be read, and nothing is learned from one
             return BiasReport(model=None, outcome=None, reasons=(str(error),))
     names = (features_of(config.impressions) if config.impressions else ()) or (POSITION,)
@@ -50,8 +50,7 @@ def diagnosed(
     if missing := [name for name in names if name not in answers.slates.names]:
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
         return replace(found, reasons=(reason,))
-    user_S = data.user_Q[answers.slates.query_S]
-    each = [diagnose(answers.slates, seed=seed, user_S=user_S, name=name) for name in names]
+    each = [diagnose(answers.slates, seed=seed, user_S=answers.user_S, name=name) for name in names]
     each.sort(key=lambda diagnosis: WORST.index(diagnosis.outcome))
     numbers = {
         name if diagnosis.evidence.name == POSITION else f"{diagnosis.evidence.name}/{name}": value

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID
 from training.data.answers import Answers, answers
+from training.data.interactions import answered
 from training.data.snapshots import Frame, Snapshots
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
@@ -18,30 +20,56 @@ from training.towers import TwoTower
 from training.trainer.click_start import add_clicks
 
 
+@dataclass(frozen=True, eq=False)
+class ImpressionLog:
+    """Impressions of a training part, and what answers are made of beside them."""
+
+    impressions: pl.DataFrame
+    """Canonical impressions."""
+    queries: Frame
+    """Joined user snapshots."""
+    positives: pl.DataFrame
+    """Interactions of the training part."""
+    events: pl.DataFrame
+    """Canonical events, for clicks that the impressions lack."""
+    corpus: pl.DataFrame
+    """One row of every item."""
+    until: datetime
+    """End of the training part."""
+    granularity: str
+    """Granularity of the user snapshots."""
+
+    @cached_property
+    def keys(self) -> pl.DataFrame:
+        """Keys of the user snapshots that the answers meet."""
+        return answered(self.impressions, self.until, self.granularity)
+
+    def answers(self, read: Sequence[str] | None = None) -> Answers:
+        """Answers to the users of the training part.
+
+        They name their snapshots by the rows of a training set of these positives and answers.
+
+        Args:
+            read: surroundings that are read; None for the position, where there is one.
+
+        Raises:
+            ValueError: no impression is left to learn from, or the surroundings are missing.
+        """
+        if read is None and POSITION in self.impressions.columns:
+            read = (POSITION,)  # nothing else is asked of a recipe without a bias model
+        snapshots = Snapshots.used(self.queries, self.positives, USER_ID, "query_time", self.keys).keys
+        return answers(self.impressions, snapshots, self.corpus[ITEM_ID], self.events, self.until, read)
+
+
 def with_answers(
-    data: TrainingSet,
-    model: TwoTower,
-    impressions: pl.DataFrame | None,
-    queries: Frame,
-    positives: pl.DataFrame,
-    events: pl.DataFrame,
-    corpus: pl.DataFrame,
-    until: datetime,
-    config: TrainConfig,
-    *,
-    seed: int,
+    data: TrainingSet, model: TwoTower, log: ImpressionLog | None, config: TrainConfig, *, seed: int
 ) -> tuple[TrainingSet, Answers | None]:
     """Training set with answers, if the recipe learns from them, and towers with its click model.
 
     Args:
-        data: training set of the positives.
+        data: training set of the positives and answers.
         model: its towers, changed in place.
-        impressions: canonical impressions; None if the data have none.
-        queries: joined user snapshots, as `data` was made of.
-        positives: interactions of the training part.
-        events: canonical events, for clicks that the impressions lack.
-        corpus: one row of every item.
-        until: end of the training part.
+        log: impressions; None if the data have none.
         config: the recipe.
         seed: random seed.
 
@@ -52,40 +80,9 @@ def with_answers(
     Raises:
         ValueError: the recipe asks for what the impressions lack.
     """
-    check_impressions(None if impressions is None else impressions.columns, config.impressions)
-    if impressions is None or config.impressions is None:
+    check_impressions(None if log is None else log.impressions.columns, config.impressions)
+    if log is None or config.impressions is None:
         return data, None
-    read = features_of(config.impressions) or None
-    found = answers_of(impressions, queries, positives, events, corpus, until, read)
+    found = log.answers(features_of(config.impressions) or None)
     add_clicks(model, found.slates, config, seed=seed)
     return replace(data, slates=found.slates), found
-
-
-def answers_of(
-    impressions: pl.DataFrame,
-    queries: Frame,
-    positives: pl.DataFrame,
-    events: pl.DataFrame,
-    corpus: pl.DataFrame,
-    until: datetime,
-    read: Sequence[str] | None = None,
-) -> Answers:
-    """Answers to the users of the training part.
-
-    Args:
-        impressions: canonical impressions.
-        queries: joined user snapshots.
-        positives: interactions of the training part.
-        events: canonical events.
-        corpus: one row of every item.
-        until: end of the training part.
-        read: surroundings that are read; None for the position, where there is one.
-
-    Raises:
-        ValueError: no impression is left to learn from, or the surroundings are missing.
-    """
-    if read is None and POSITION in impressions.columns:
-        read = (POSITION,)  # nothing else is asked of a recipe without a bias model
-    # Only snapshots with a positive are embedded in training; an answer meets the newest of its user.
-    snapshots = Snapshots.used(queries, positives, USER_ID, "query_time").keys
-    return answers(impressions, snapshots, corpus[ITEM_ID], events, until, read)

@@ -13,15 +13,14 @@ import numpy as np
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, Schema
-from feature_repo.tables.outcomes import shown_before
 from training.artifacts.load import read_release
-from training.bias_diagnosis import MOST_REPORTED, diagnosed, with_model
+from training.bias_diagnosis import diagnosed, with_model
 from training.calibration import set_prior, with_prior
-from training.clicked_answers import answers_of, with_answers
+from training.clicked_answers import ImpressionLog, with_answers
 from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
-from training.data.returns import RETURN, with_returns
+from training.data.returns import with_returns
 from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
@@ -113,18 +112,14 @@ def fit(
         chosen = _chosen(config, trials, facts, seconds=choice_seconds, seed=seed, clock=clock)
     config = chosen.config
     returned = with_returns(positives, config.policy, cut)
-    final, data = untrained(schema, queries, item_snapshots, items, returned, config, seed, released)
-    data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
-    known = impressions, queries, positives, events, items, cut, config
-    data, answers = with_answers(data, final.model, *known, seed=seed)
-
-    found = None
+    log = None
     if impressions is not None:
-        # A policy leaves positives without a return out, and with them their snapshots.
-        learned = returned.drop_nulls(RETURN) if config.policy else positives
-        newest = shown_before(impressions, cut).tail(MOST_REPORTED)
-        of_data = answers or partial(answers_of, newest, queries, learned, events, items, cut)
-        found = diagnosed(of_data, data, config, seed=seed)
+        log = ImpressionLog(impressions, queries, positives, events, items, cut, schema.snapshots)
+    given = schema, queries, item_snapshots, items, returned, config, seed, released
+    final, data = untrained(*given, answered=log.keys if log and config.impressions else None)
+    data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
+    data, answers = with_answers(data, final.model, log, config, seed=seed)
+    found = diagnosed(log, answers, config, seed=seed) if log else None
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         parts = {name: value for name, value in metrics.items() if name.startswith(("policy/", BIAS_MOVED))}

@@ -14,7 +14,7 @@ from feature_repo.standard_views import item_statistics_view
 from training.artifacts.bias import BiasReport
 from training.artifacts.load import Released
 from training.artifacts.warm_start import carry_over
-from training.clicked_answers import with_answers
+from training.clicked_answers import ImpressionLog, with_answers
 from training.data.als_factors import behaviour
 from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
@@ -96,10 +96,13 @@ def start_trial(
     check_recipe(schema, config)
     positives = interactions(events, validation_start, schema.snapshots)
     positives = with_returns(positives, config.policy, validation_start)
-    trial, data = untrained(schema, queries, item_snapshots, items, positives, config, seed, released)
+    log = None
+    if impressions is not None:
+        log = ImpressionLog(impressions, queries, positives, events, items, validation_start, schema.snapshots)
+    given = schema, queries, item_snapshots, items, positives, config, seed, released
+    trial, data = untrained(*given, answered=log.keys if log and config.impressions else None)
     data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
-    given = impressions, queries, positives, events, items, validation_start, config
-    data, _ = with_answers(data, trial.model, *given, seed=seed)
+    data, _ = with_answers(data, trial.model, log, config, seed=seed)
     window = ValidationWindow(
         holdout=holdout,
         users=trial.user_encoder.encode(users[holdout.users_Q], validation_start),
@@ -119,6 +122,7 @@ def untrained(
     config: TrainConfig,
     seed: int,
     released: Released | None = None,
+    answered: pl.DataFrame | None = None,
 ) -> tuple[Fitted, TrainingSet]:
     """Towers to train, with encoders fitted on positives, and their training set.
 
@@ -131,12 +135,12 @@ def untrained(
         config: the recipe.
         seed: random seed.
         released: release whose weights the towers start from; None for none.
+        answered: keys of the user snapshots of answers; None unless the recipe learns from them.
     """
     user_encoder, item_encoder = fit_encoders(schema, queries, items, positives, config)
     days = config.repeat.days if config.repeat else 0
-    data = assemble(
-        queries, items, weighted(positives, config.weighting), user_encoder, item_encoder, corpus, label_days=days
-    )
+    given = queries, items, weighted(positives, config.weighting), user_encoder, item_encoder, corpus
+    data = assemble(*given, label_days=days, answered=answered)
     known = behaviour(positives, user_encoder, item_encoder, config, seed=seed)
     inputs = (*user_encoder.inputs, *known.user_inputs), (*item_encoder.inputs, *known.item_inputs)
     model = new_model(*inputs, codes_of(item_encoder, data.corpus), config, seed=seed)

@@ -53,10 +53,10 @@ def feature_tables(
 ) -> dict[str, pl.DataFrame]:
     """Tables of an entity's views: key, event_timestamp, created, value columns.
 
-    User views have a row at the snapshot of each interaction, as the schema declares
-    them, and, for every user, at each of `moments`. Item statistics have a row at each weekly snapshot at which a
-    value may differ from the row before. Profiles have one row per entity, true from
-    before the first snapshot.
+    User views have a row at the snapshot of each interaction and of each answer of the
+    impressions, as the schema declares them, and, for every user, at each of `moments`.
+    Item statistics have a row at each weekly snapshot at which a value may differ from the
+    row before. Profiles have one row per entity, true from before the first snapshot.
 
     Args:
         tables: canonical tables, or a part of them: some entities with all their events.
@@ -76,7 +76,8 @@ def feature_tables(
     """
     log, events = log or LogSpan.of(tables.events), with_known(tables.events)
     if snapshots is None and entity is Entity.USER:
-        snapshots = user_snapshots(events, tables.users, moments, tables.schema.snapshots, since)
+        given = events, tables.users, moments, tables.schema.snapshots, since, tables.impressions
+        snapshots = user_snapshots(*given)
     elif snapshots is None:
         snapshots = item_snapshots(events, (*moments, log.last))
     seen = seen_events(events, snapshots, entity)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise, repeat
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.progress import track
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.tables.build import LogSpan, feature_tables
-from feature_repo.tables.snapshots import week_of
+from feature_repo.tables.snapshots import answer_snapshots, week_of
 
 EVENTS_AT_ONCE = 150_000
 """Events of a part, but for an entity that has more by itself."""
@@ -103,15 +104,32 @@ def _parts(tables: Tables, entity: Entity, events_at_once: int) -> Iterator[Tabl
     """
     key = entity.key
     entities = tables.users if entity is Entity.USER else tables.items
-    numbered = entities.select(key, block=_blocks(entities, tables.events, key, events_at_once))
-    block = tables.events.select(key).join(numbered, on=key, how="left", maintain_order="left")["block"].to_numpy()
-    order = np.argsort(block, kind="stable")  # events of a block keep their order
+    # Each answer of a user is a snapshot, and costs what an event costs.
+    shown = tables.impressions if entity is Entity.USER else None
+    asked = [tables.events.select(key), *([] if shown is None else [answer_snapshots(shown).select(key)])]
+    numbered = entities.select(key, block=_blocks(entities, pl.concat(asked), key, events_at_once))
     blocks = int(numbered["block"].max() or 0) + 1  # type: ignore[arg-type]
-    ends = np.searchsorted(block[order], np.arange(blocks + 1))
+    events = _divided(tables.events, numbered, blocks)
+    impressions = repeat(None) if shown is None else _divided(shown, numbered, blocks)
     for number in track(range(blocks), "parts"):
         chosen = entities.filter(numbered["block"] == number)
-        part = replace(tables, events=tables.events[order[ends[number] : ends[number + 1]]])
+        part = replace(tables, events=next(events), impressions=next(impressions))
         yield replace(part, users=chosen) if entity is Entity.USER else replace(part, items=chosen)
+
+
+def _divided(rows: pl.DataFrame, numbered: pl.DataFrame, blocks: int) -> Iterator[pl.DataFrame]:
+    """Rows of each block of entities, in their order.
+
+    Args:
+        rows: events or impressions.
+        numbered: each entity and its block.
+        blocks: number of blocks.
+    """
+    key = numbered.columns[0]
+    block = rows.select(key).join(numbered, on=key, how="left", maintain_order="left")["block"].to_numpy()
+    order = np.argsort(block, kind="stable")  # rows of a block keep their order
+    ends = np.searchsorted(block[order], np.arange(blocks + 1))
+    yield from (rows[order[start:end]] for start, end in pairwise(ends))
 
 
 def _blocks(entities: pl.DataFrame, events: pl.DataFrame, key: str, events_at_once: int) -> pl.Series:
@@ -119,7 +137,7 @@ def _blocks(entities: pl.DataFrame, events: pl.DataFrame, key: str, events_at_on
 
     Args:
         entities: users or items.
-        events: the log.
+        events: events, and answers of users.
         key: id column of both.
         events_at_once: events after which the next block begins.
     """

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from feature_repo.datasets.impressions import answer_key
 from feature_repo.granularity import DAY
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
-from feature_repo.sessions import snapshot_moments
+from feature_repo.sessions import day_of, snapshot_moments
 
 WINDOWS = {"7d": timedelta(days=7), "28d": timedelta(days=28)}
 """Spans of the windowed features. A window includes the time one span before its
@@ -40,15 +41,17 @@ def user_snapshots(
     moments: Sequence[datetime],
     granularity: str = DAY,
     since: datetime | None = None,
+    impressions: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Snapshots of all interactions, and every user at each of `moments`.
+    """Snapshots of all interactions and answers, and every user at each of `moments`.
 
     Args:
         events: events with `known`.
         users: canonical users.
         moments: times at which every user has a snapshot.
         granularity: day, session with a gap, or event.
-        since: time since which an event of a snapshot became known; None for all snapshots.
+        since: time since which an event of a snapshot became known, without those of answers; None for all snapshots.
+        impressions: canonical impressions of these users; None for none.
 
     Returns:
         user_id and event_timestamp, sorted by both.
@@ -58,7 +61,23 @@ def user_snapshots(
         active = active.filter(events["known"] >= since)
     at = pl.DataFrame({ENTITY_TIME: list(moments)}, schema={ENTITY_TIME: pl.Datetime("us")})
     everyone = users.select("user_id").join(at, how="cross")
-    return pl.concat([active, everyone]).unique().sort("user_id", ENTITY_TIME)
+    answered = [answer_snapshots(impressions, granularity)] if impressions is not None and since is None else []
+    return pl.concat([active, everyone, *answered]).unique().sort("user_id", ENTITY_TIME)
+
+
+def answer_snapshots(impressions: pl.DataFrame, granularity: str = DAY) -> pl.DataFrame:
+    """Snapshots that the answers of impressions meet: the start of their day, or their own time.
+
+    Args:
+        impressions: canonical impressions.
+        granularity: day, session with a gap, or event; an answer starts no session.
+
+    Returns:
+        user_id and event_timestamp, each pair once.
+    """
+    asked = impressions.group_by(answer_key(impressions.columns)).agg(pl.col("timestamp").min())
+    time = pl.col("timestamp")
+    return asked.select(USER_ID, (day_of(time) if granularity == DAY else time).alias(ENTITY_TIME)).unique()
 
 
 def item_snapshots(events: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:

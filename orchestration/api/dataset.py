@@ -21,7 +21,7 @@ from feature_repo.tables.join import join_as_of
 from feature_repo.tables.snapshots import known_before
 from orchestration.api.frames import Features, Frame, as_polars, canonical_tables, raw_entities, raw_events
 from orchestration.split import split_of
-from training.data.interactions import at, interactions, item_rows, query_rows
+from training.data.interactions import answered, at, interactions, item_rows, query_rows
 from training.data.split import Split
 
 
@@ -173,9 +173,11 @@ class Dataset:
     def queries(self) -> pl.DataFrame:
         """User snapshots with features.
 
-        Those of positives, and every user at both moments of the split.
+        Those of positives and answers, and every user at both moments of the split.
         """
-        rows = query_rows(self.positives, self.tables.users[USER_ID], self._moments)
+        shown = self.tables.impressions
+        answers = None if shown is None else answered(shown, self.split.cut, self.schema.snapshots)
+        rows = query_rows(self.positives, self.tables.users[USER_ID], self._moments, answers)
         return self._with_features(rows, Entity.USER)
 
     @cached_property

@@ -35,7 +35,7 @@ from orchestration.workspace import Workspace, code_digest
 from serving.registry import DAGSTER_RUN, INPUT_KEY, PARENT, TRAINING, Lineage, Registry, Training
 from serving.registry.tags import DATA, HOLDOUT, SEEDLESS_KEY, VALIDATION
 from training.artifacts.choice import asked_recipe, stored_recipe
-from training.data.interactions import interactions, item_rows, new_since, query_rows
+from training.data.interactions import answered, interactions, item_rows, new_since, query_rows
 from training.recipes import TrainConfig, recipe
 from training.recipes.choice import choice_lines
 from training.recipes.serialization import to_flat, to_json
@@ -94,7 +94,10 @@ def join(
     positives = interactions(tables.events, moments[-1], tables.schema.snapshots)
     since, granularity = users.source.since, tables.schema.snapshots
     learned = positives if since is None else new_since(positives, tables.events, since, granularity)
-    asked = query_rows(learned, tables.users["user_id"], moments)
+    # An update moves ids by interactions alone.
+    shown = tables.impressions if since is None else None
+    answers = None if shown is None else answered(shown, moments[-1], granularity)
+    asked = query_rows(learned, tables.users["user_id"], moments, answers)
     sold = item_rows(learned, tables.items["item_id"], moments)
     with TableWriter(folder) as writer:
         for name, entity, rows in (("queries", Entity.USER, asked), ("item_snapshots", Entity.ITEM, sold)):

@@ -69,6 +69,8 @@ class Answers:
 
     slates: Slates
     """The arrays."""
+    user_S: np.ndarray
+    """User of each answer, as a number."""
     surroundings: Surroundings
     """What the codes of the surroundings stand for."""
     account: Account
@@ -127,7 +129,13 @@ def answers(
         )
     surroundings, codes = coded(left.rows, chosen)
     slates = _arrays(left.rows, surroundings, codes)
-    return Answers(slates=slates, surroundings=surroundings, account=_account(impressions, left))
+    user_Q = snapshots[USER_ID].rank("dense").to_numpy()
+    return Answers(
+        slates=slates,
+        user_S=user_Q[slates.query_S].astype(np.int64),
+        surroundings=surroundings,
+        account=_account(impressions, left),
+    )
 
 
 @dataclass

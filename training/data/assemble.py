@@ -84,28 +84,30 @@ def assemble(
     corpus: pl.DataFrame,
     *,
     label_days: int,
+    answered: pl.DataFrame | None = None,
 ) -> TrainingSet:
     """Training set of positives between encoded snapshots.
 
     Args:
         queries: joined user snapshots, sorted by user and time; those without positives
-            are left out.
+            and answers are left out.
         items: joined item snapshots, likewise.
         positives: weighted interactions; those with a null return are left out.
         user_encoder: encoder of queries.
         item_encoder: encoder of items.
         corpus: joined snapshots of all items at the end of the training part.
         label_days: window of the repeat labels in days; 0 for none.
+        answered: keys of the user snapshots of answers; None for none.
 
     Returns:
-        The arrays.
+        The arrays; users with positives come first.
 
     Raises:
         ValueError: a positive has no snapshot.
     """
     returned = RETURN in positives.columns
     positives = positives.drop_nulls(RETURN) if returned else positives
-    asked = Snapshots.used(queries, positives, USER_ID, "query_time")
+    asked = Snapshots.used(queries, positives, USER_ID, "query_time", answered)
     sold = Snapshots.used(items, positives, ITEM_ID, "item_time")
     rows = (
         positives.join(_numbered(asked, "query_time"), on=[USER_ID, "query_time"], maintain_order="left")
@@ -115,10 +117,11 @@ def assemble(
     if rows.height != positives.height:
         raise ValueError(f"{positives.height - rows.height:,} of {positives.height:,} positives have no snapshot")
     plain, histories = encoded_users(user_encoder, asked)
+    users = pl.concat([positives[USER_ID].unique().sort(), asked.keys[USER_ID]]).unique(maintain_order=True)
     data = TrainingSet(
         queries=plain,
         histories=histories,
-        user_Q=asked.keys[USER_ID].rank("dense").to_numpy().astype(np.int64) - 1,
+        user_Q=asked.keys[USER_ID].replace_strict(users, np.arange(len(users))).to_numpy().astype(np.int64),
         items=encoded(item_encoder, sold),
         item_S=sold.keys[ITEM_ID].replace_strict(corpus[ITEM_ID], np.arange(corpus.height)).to_numpy().astype(np.int64),
         corpus=item_encoder.encode(corpus),

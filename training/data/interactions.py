@@ -10,7 +10,7 @@ import polars as pl
 from feature_repo.granularity import DAY
 from feature_repo.schema import ENTITY_TIME
 from feature_repo.sessions import snapshot_moments
-from feature_repo.tables.snapshots import known_before, week_of
+from feature_repo.tables.snapshots import answer_snapshots, known_before, week_of
 from training.data.snapshots import Frame
 
 
@@ -60,18 +60,36 @@ def new_since(positives: pl.DataFrame, events: pl.DataFrame, since: datetime, gr
     return positives.join(former, on=["user_id", "item_id", "query_time"], how="anti", maintain_order="left")
 
 
-def query_rows(positives: pl.DataFrame, users: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:
+def answered(impressions: pl.DataFrame, until: datetime, granularity: str = DAY) -> pl.DataFrame:
+    """Keys of the user snapshots that answers known before `until` meet.
+
+    Args:
+        impressions: canonical impressions.
+        until: end of the training part.
+        granularity: granularity of the user snapshots.
+
+    Returns:
+        user_id and event_timestamp.
+    """
+    return answer_snapshots(known_before(impressions, until), granularity)
+
+
+def query_rows(
+    positives: pl.DataFrame, users: pl.Series, moments: Sequence[datetime], answers: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Keys of the user snapshots to join.
 
     Args:
         positives: `interactions`, whose snapshots are among them.
         users: ids of all users.
         moments: times at which every user has a snapshot.
+        answers: `answered`, which are among them too; None for none.
 
     Returns:
         user_id and event_timestamp.
     """
-    return _rows(positives.select("user_id", pl.col("query_time").alias(ENTITY_TIME)), users, moments)
+    asked = positives.select("user_id", pl.col("query_time").alias(ENTITY_TIME))
+    return _rows(asked if answers is None else pl.concat([asked, answers]), users, moments)
 
 
 def item_rows(positives: pl.DataFrame, corpus: pl.Series, moments: Sequence[datetime]) -> pl.DataFrame:

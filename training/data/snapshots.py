@@ -27,19 +27,24 @@ class Snapshots:
     """Their positions in the frame, ascending."""
 
     @classmethod
-    def used(cls, frame: Frame, positives: pl.DataFrame, key: str, time: str) -> Snapshots:
-        """Choose the snapshots that positives point at.
+    def used(
+        cls, frame: Frame, positives: pl.DataFrame, key: str, time: str, answered: pl.DataFrame | None = None
+    ) -> Snapshots:
+        """Choose the snapshots that positives and answers point at.
 
         Args:
             frame: joined snapshots, sorted by key and event_timestamp.
             positives: interactions.
             key: id column of both.
             time: column of the positives with the times of their snapshots.
+            answered: key and event_timestamp of the snapshots of answers; None for none.
 
         Raises:
             ValueError: the snapshots are not sorted.
         """
         asked = positives.select(key, pl.col(time).alias(ENTITY_TIME))
+        if answered is not None:
+            asked = pl.concat([asked, answered])
         numbered = frame.lazy().select(key, ENTITY_TIME).with_row_index("row").collect()
         chosen = numbered.join(asked, on=[key, ENTITY_TIME], how="semi").sort(key, ENTITY_TIME)
         if not chosen["row"].is_sorted():

@@ -77,7 +77,7 @@ class TrainingSet:
     queries: Arrays
     """Encoded user snapshots, Q rows; without what `histories` holds."""
     user_Q: np.ndarray
-    """Users of the snapshots, from 0."""
+    """Users of the snapshots, from 0; those with interactions come first."""
     items: Arrays
     """Encoded item snapshots, S rows."""
     item_S: np.ndarray

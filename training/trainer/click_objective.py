@@ -6,6 +6,8 @@ items, D dimension.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -58,6 +60,16 @@ class ClickObjective:
             torch.from_numpy(array).to(model.device) for array in (slates.click_SL, self.weight_SL[rows])
         )
         return click_loss(clicks.log_click_KSL, clicks.log_none_KSL, clicks.log_share_K, click_SL, weight_SL)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the clicks are all that is learned from."""
+        return self.config.weight == 1
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of one pass over the answers."""
+        return math.ceil(len(self.slates) / self.config.slates)
 
     def begin(self, model: TwoTower) -> None:
         """Keep the bias at the start of an epoch."""

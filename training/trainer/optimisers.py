@@ -24,6 +24,7 @@ class Optimisers:
         dense: dense weights, and the learning rate of each part.
         config: declaration of the optimisation.
         steps: number of steps, for the warm-up and the cosine.
+        undecayed: ids of dense weights that do not decay.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Optimisers:
         dense: list[tuple[list[nn.Parameter], float]],
         config: Optimisation,
         steps: int,
+        undecayed: frozenset[int] = frozenset(),
     ) -> None:
         self.config, self.steps, self.step_number = config, steps, 0
         self.optimisers, self.rates = [_of_tables(tables, config)], [config.embedding_rate]
@@ -40,7 +42,7 @@ class Optimisers:
         self.clipped = [[*tables, *dense[0][0]], *(weights for weights, _ in dense[1:])]
         for weights, rate in dense:
             if weights:
-                self.optimisers.append(_of_dense(weights, config))
+                self.optimisers.append(_of_dense(weights, config, undecayed))
                 self.rates.append(rate)
 
     @classmethod
@@ -71,7 +73,8 @@ class Optimisers:
                 dense.append((bias, config.impressions.bias.learning_rate))
         if config.policy and behaviour:
             dense.append((list(behaviour.parameters()), config.policy.behaviour.learning_rate))
-        return cls(model.tables, dense, config.optimisation, steps)
+        # A bias that decays leaves part of itself to the towers.
+        return cls(model.tables, dense, config.optimisation, steps, frozenset(map(id, bias)))
 
     @classmethod
     def of_repeat_head(cls, head: RepeatHead, config: TrainConfig, steps: int) -> Optimisers:
@@ -124,10 +127,16 @@ def _of_tables(tables: list[nn.Parameter], config: Optimisation) -> torch.optim.
             return torch.optim.Adam(tables, lr=config.embedding_rate, fused=True)
 
 
-def _of_dense(weights: list[nn.Parameter], config: Optimisation) -> torch.optim.Optimizer:
-    """AdamW of dense weights; only matrices decay."""
-    matrices = [weight for weight in weights if weight.dim() > 1]
-    others = [weight for weight in weights if weight.dim() <= 1]
+def _of_dense(weights: list[nn.Parameter], config: Optimisation, undecayed: frozenset[int]) -> torch.optim.Optimizer:
+    """AdamW of dense weights; only matrices decay.
+
+    Args:
+        weights: the weights.
+        config: declaration of the optimisation.
+        undecayed: ids of weights that do not decay.
+    """
+    matrices = [weight for weight in weights if weight.dim() > 1 and id(weight) not in undecayed]
+    others = [weight for weight in weights if weight.dim() <= 1 or id(weight) in undecayed]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},

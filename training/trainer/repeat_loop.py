@@ -50,7 +50,7 @@ def fit_repeat_head(
     torch.manual_seed(seed)
     model.to(available(device)).eval()
     candidates = HistoryCandidates(data, model, config, seed)
-    steps = max(1, min(settings.steps, settings.passes * len(data.user_Q) // settings.batch_size))
+    steps = max(1, min(settings.steps, settings.passes * len(np.unique(data.query_I)) // settings.batch_size))
     optimisers = Optimisers.of_repeat_head(head, config, steps)
     share = config.optimisation.averaged_share
     average = averaged(head, share) if share else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class TrainState:
         self.clicks = ClickObjective(data, config.impressions, seed) if config.impressions else None
         self.policy = PolicyObjective(data, config, model.device) if config.policy else None
         settings = config.optimisation
-        steps = epochs * len(data.batches(settings.batch_size, self.rng))
+        steps = epochs * len(self._steps(data.batches(settings.batch_size, self.rng)))
         self.optimisers = Optimisers.of_towers(model, config, steps, self.policy.behaviour if self.policy else None)
         self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
         self.history: list[dict[str, float]] = []
@@ -66,17 +67,25 @@ class TrainState:
             self.clicks.begin(self.kept)
         self.model.train()
         batches = self.data.batches(self.config.optimisation.batch_size, self.rng)
-        total, every = 0.0, max(1, len(batches) // AVERAGES_PER_EPOCH)
+        steps = self._steps(batches)
+        total, every = 0.0, max(1, len(steps) // AVERAGES_PER_EPOCH)
         label = f"batches of epoch {len(self.history) + 1} of at most {self.epochs}"
-        for left, rows in zip(reversed(range(len(batches))), track(batches, label), strict=True):
+        for left, rows in zip(reversed(range(len(steps))), track(steps, label), strict=True):
             given = self.builder, self.config, self.views, self.policy, self.clicks
-            total += backpropagate(self.model, self._batch(rows), *given)
+            total += backpropagate(self.model, None if rows is None else self._batch(rows), *given)
             self.optimisers.step()
             # Counted from the end, so that the last step always enters.
             if self.average and left % every == 0:
                 self.average.update_parameters(self.model)
         recalibrate(self.kept, (self._batch(rows) for rows in batches))
-        return total / len(batches)
+        return total / len(steps)
+
+    def _steps(self, batches: list[np.ndarray]) -> Sequence[np.ndarray | None]:
+        """Interactions of each step of an epoch; None where answers alone are learned from.
+
+        Beside retrieval, clicks follow its steps; alone, an epoch is one pass over the answers.
+        """
+        return [None] * self.clicks.steps if self.clicks and self.clicks.alone else batches
 
     def _batch(self, rows: np.ndarray) -> Batch:
         return self.data.batch(rows, whole_corpus=self.config.whole_corpus).to(self.model.device)

@@ -20,7 +20,7 @@ from training.trainer.self_supervised import SelfSupervision
 
 def backpropagate(
     model: TwoTower,
-    batch: Batch,
+    batch: Batch | None,
     builder: CandidateBuilder,
     config: TrainConfig,
     views: SelfSupervision | None = None,
@@ -35,7 +35,7 @@ def backpropagate(
 
     Args:
         model: the towers.
-        batch: interactions of a step.
+        batch: interactions of a step; None where impressions alone are learned from.
         builder: chooses the candidates.
         config: the recipe.
         views: self-supervised loss of items; None for none.
@@ -54,7 +54,7 @@ def backpropagate(
     if clicks:
         losses.append(share * finite(clicks.loss(model, embedding)))
     apart = []
-    if share < 1:
+    if batch is not None:
         candidates = builder.build(model, batch, embedding)
         if policy:
             of_towers, of_behaviour = policy.losses(candidates, batch)

@@ -5,11 +5,48 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 from tests.unit.training import test_clicked_answers as trained
 from tests.unit.training.data import test_answer_types as types
+from tests.unit.training.data import test_no_leaks as leaks
 from tests.unit.training.losses import test_clicks as loss
 from tests.unit.training.towers.clicks import test_click_models as models
 from tests.unit.training.trainer import test_click_objective as objective
 
 IN_CLICKS = [
+    Mistake(
+        name="users who take nothing left out of what is learned from",
+        module="training.data.assemble",
+        right='Snapshots.used(queries, positives, USER_ID, "query_time", answered)',
+        wrong='Snapshots.used(queries, positives, USER_ID, "query_time")',
+        test=trained.test_a_user_who_takes_nothing_is_learned_from,
+    ),
+    Mistake(
+        name="users numbered by name, beside impressions of those with interactions",
+        module="training.data.assemble",
+        right="pl.concat([positives[USER_ID].unique().sort(), asked.keys[USER_ID]]).unique(maintain_order=True)",
+        wrong="asked.keys[USER_ID].unique().sort()",
+        test=trained.test_a_user_who_takes_nothing_is_learned_from,
+    ),
+    Mistake(
+        name="features of an answer's evening, which hold what followed it",
+        module="feature_repo.tables.snapshots",
+        right="(day_of(time) if granularity == DAY else time).alias(ENTITY_TIME)",
+        wrong='(day_of(time) if granularity == DAY else time).dt.offset_by("1d").alias(ENTITY_TIME)',
+        test=leaks.test_an_answer_meets_what_was_known_before_its_day_or_its_moment,
+        arguments=("day",),
+    ),
+    Mistake(
+        name="clicks alone that follow the interactions' steps",
+        module="training.trainer.state",
+        right="if self.clicks and self.clicks.alone else batches",
+        wrong="if self.clicks and not self.clicks else batches",
+        test=objective.test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers,
+    ),
+    Mistake(
+        name="a bias that decays",
+        module="training.trainer.optimisers",
+        right="frozenset(map(id, bias))",
+        wrong="frozenset()",
+        test=objective.test_the_bias_does_not_decay,
+    ),
     Mistake(
         name="columns without an item count in the loss",
         module="training.losses.clicks",

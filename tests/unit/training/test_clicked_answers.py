@@ -11,11 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.schema import Entity
 from tests.unit.training.click_log_world import shown_to
-from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, joined
 from training import clicked_answers
 from training.artifacts.bias import BiasReport, read_bias, write_bias
+from training.clicked_answers import ImpressionLog, with_answers
 from training.data.answers import answers
+from training.data.interactions import answered, at, query_rows
 from training.fit import fit
 from training.recipes import (
     SALES,
@@ -27,7 +30,7 @@ from training.recipes import (
     PolicyGradient,
     TrainConfig,
 )
-from training.untrained import Fitted
+from training.untrained import Fitted, untrained
 
 DEBIASED = replace(CONFIG, impressions=ImpressionTask(bias=Additive()), leave_out=SALES)
 
@@ -51,6 +54,34 @@ def test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_
     assert result.bias.converged is not None
     assert list(result.bias.values) == ["1", "2", "3", "4", "5", "6"]
     assert result.bias.values["6"] < result.bias.values["3"] < result.bias.values["1"] == 0
+
+
+def test_a_user_who_takes_nothing_is_learned_from() -> None:
+    """Half of the users lose their interactions, and keep their answers, of which none is clicked."""
+    tables, queries, items, positives = frames()
+    shown = shown_to(tables)
+    silent = pl.col("user_id").is_in(tables.users["user_id"][::2].implode())
+    events, taken = tables.events.filter(~silent), positives.filter(~silent)
+    shown = shown.with_columns(click=pl.col("click") & ~silent)
+    tables = replace(tables, events=events, impressions=shown)
+    keys = answered(shown, CUT)
+    queries = joined(tables, Entity.USER, query_rows(taken, tables.users["user_id"], (VALIDATION, CUT), keys))
+    log = ImpressionLog(shown, queries, taken, events, at(items, CUT, week=True), CUT, tables.schema.snapshots)
+    given = tables.schema, queries, items, log.corpus, taken, DEBIASED, 0
+    start, data = untrained(*given, answered=log.keys)
+    data, found = with_answers(data, start.model, log, DEBIASED, seed=0)
+    assert found is not None and data.slates is not None
+    assert found.account.kept == found.account.impressions == shown.height
+    assert found.account.age_days < 1
+    # Users with interactions come first, and only they are in batches.
+    user_S = data.user_Q[data.slates.query_S]
+    with_taken = taken["user_id"].n_unique()
+    assert data.known.shape[0] == tables.users.height
+    assert data.user_Q[data.query_I].max() == with_taken - 1
+    clicks_U = np.bincount(user_S, data.slates.click_SL.sum(axis=1), minlength=tables.users.height)
+    assert (np.bincount(user_S) > 0).all()
+    assert (clicks_U[with_taken:] == 0).all() and clicks_U[:with_taken].sum() > 0
+    assert len(np.unique(found.user_S)) == tables.users.height
 
 
 def test_what_happens_after_the_cut_changes_nothing() -> None:

@@ -18,6 +18,7 @@ from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
+from feature_repo.tables.snapshots import answer_snapshots
 from tests.logs import GRANULARITIES, ITEMS, MOMENTS, USERS, random_events, tables_of
 from training.data.interactions import interactions, item_rows, new_since
 
@@ -31,9 +32,10 @@ def logs() -> list[Tables]:
 
 
 def log_of(seed: int) -> Tables:
-    """A random log, sorted as canonical tables are."""
+    """A random log, sorted as canonical tables are; each second one has impressions."""
     tables = tables_of(random_events(seed))
-    return replace(tables, items=tables.items.sort("item_id"))
+    shown = tables_of(random_events(seed + 10)).events.select("user_id", "item_id", "timestamp", "created")
+    return replace(tables, items=tables.items.sort("item_id"), impressions=shown if seed % 2 else None)
 
 
 @pytest.mark.parametrize("entity", list(Entity))
@@ -48,6 +50,26 @@ def test_parts_are_the_whole(entity: Entity, size: int) -> None:
         assert list(found) == list(whole)
         for name, table in whole.items():
             assert_frame_equal(found[name], table, check_exact=True)
+
+
+def test_an_answer_has_a_row_of_its_user_and_an_update_computes_none() -> None:
+    tables = log_of(1)
+    assert tables.impressions is not None
+    keys = ["user_id", "event_timestamp"]
+    asked = answer_snapshots(tables.impressions)
+    plain = feature_tables(replace(tables, impressions=None), Entity.USER, MOMENTS)
+    for name, table in feature_tables(tables, Entity.USER, MOMENTS).items():
+        if name == "user_profile":
+            continue
+        assert asked.join(table, on=keys, how="anti").is_empty()
+        assert table.join(plain[name], on=keys, how="anti").join(asked, on=keys, how="anti").is_empty()
+        assert table.height > plain[name].height
+    updates = [
+        feature_tables(each, Entity.USER, MOMENTS, since=MOMENTS[0])
+        for each in (tables, replace(tables, impressions=None))
+    ]
+    for name, table in updates[0].items():
+        assert_frame_equal(table, updates[1][name])
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)

@@ -10,14 +10,16 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_repo.datasets import tiny
+from feature_repo.granularity import DAY
 from feature_repo.schema import Entity
 from feature_repo.sessions import snapshot_moments
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
+from feature_repo.tables.snapshots import known_before
 from orchestration.api.dataset import Dataset
 from tests.logs import GRANULARITIES, MOMENTS, known, microseconds, random_events, seen, tables_of
 from tests.unit.orchestration.api.api_world import CONFIG, dataset
-from training.data.interactions import interactions, query_rows
+from training.data.interactions import answered, interactions, query_rows
 from training.untrained import start_trial
 
 UNTIL = MOMENTS[0]
@@ -44,6 +46,26 @@ def test_an_interaction_meets_what_was_known_before_its_moment(seed: int, granul
         assert set(row["history_items"]) == {event["item_id"] for event in before}
         assert all(time < microseconds(at) for time in row["history_times"])
         assert row["last_event"] == max((microseconds(event["timestamp"]) for event in before), default=None)
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_an_answer_meets_what_was_known_before_its_day_or_its_moment(granularity: str) -> None:
+    events = random_events(2, 400)
+    # Other users' events as impressions: times at which the user of the answer has no event.
+    shown = tables_of(random_events(3, 100)).events.select("user_id", "item_id", "timestamp", "created")
+    tables = replace(tables_of(events, snapshots=granularity, length=200), impressions=shown)
+    keys = answered(shown, UNTIL, granularity)
+    rows = query_rows(interactions(tables.events, UNTIL, granularity), tables.users["user_id"], [UNTIL], keys)
+    joined = join_as_of(rows, feature_tables(tables, Entity.USER, [UNTIL]), Entity.USER)
+    moment = {(row["user_id"], row["event_timestamp"]): row for row in joined.iter_rows(named=True)}
+    before_end = known_before(shown, UNTIL)
+    assert before_end.height > 30
+    assert keys.height <= before_end.height < shown.height
+    for user, time in before_end.select("user_id", "timestamp").iter_rows():
+        at = time.replace(hour=0, minute=0, second=0, microsecond=0) if granularity == DAY else time
+        before = seen(events, "user_id", user, at)
+        assert moment[user, at]["events_all"] == len(before)
+        assert moment[user, at]["last_event"] == max((microseconds(e["timestamp"]) for e in before), default=None)
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)

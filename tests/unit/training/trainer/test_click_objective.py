@@ -90,6 +90,34 @@ def test_every_weight_has_one_optimiser() -> None:
     assert rates[id(of_bias)] == 0.05
 
 
+def test_the_bias_does_not_decay() -> None:
+    config = recipe(bias=Additive())
+    model, data = world(config := replace(config, optimisation=replace(config.optimisation, weight_decay=0.1)))
+    run = TrainState(data, model, config, seed=0, epochs=1)
+    decay = {
+        id(weight): group.get("weight_decay", 0.0)
+        for each in run.optimisers.optimisers for group in each.param_groups for weight in group["params"]
+    }  # fmt: skip
+    assert {decay[id(weight)] for weight in model.clicks.bias_weights()} == {0.0}  # type: ignore[union-attr]
+    assert 0.1 in decay.values()
+
+
+def test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = world(config := recipe(weight=1.0, slates=7))
+    assert data.slates is not None
+    run = TrainState(data, model, config, seed=0, epochs=1)
+    read: list[np.ndarray] = []
+    built: list[object] = []
+    assert run.clicks is not None
+    next_rows = run.clicks._next
+    monkeypatch.setattr(run.clicks, "_next", lambda: read.append(next_rows()) or read[-1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(type(data), "batch", lambda *args, **kwargs: built.append(args))
+    run.epoch()
+    assert sorted(np.concatenate(read)[: len(data.slates)]) == list(range(len(data.slates)))
+    assert len(read) == -(-len(data.slates) // 7) and not built
+    assert run.optimisers.steps == len(read)
+
+
 def test_a_step_is_the_same_on_any_number_of_threads() -> None:
     """Gradients of an item in many answers are added in one order."""
     threads, found = torch.get_num_threads(), []
