@@ -81,7 +81,7 @@ def canonicalise(
     Raw tables map canonical names to their columns. Events have user_id, item_id and
     timestamp, and optionally created, value, basket_id, event_id and rating.
     Impressions have the first three, and optionally created, request_id, position, row,
-    column, click, reward, propensity; every other name is one of the surroundings. Users
+    column, click, reward, propensity, randomised; every other name is one of the surroundings. Users
     and items have the key and every feature of the profile view. Events equal in user,
     item and time are kept and noted.
 

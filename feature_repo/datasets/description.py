@@ -9,7 +9,7 @@ from typing import Any, get_args
 import yaml
 
 from feature_repo.datasets.delimited import TextForm
-from feature_repo.datasets.impressions import KEYS, MAX_CONTEXTS, OPTIONAL, PLACES, REQUEST
+from feature_repo.datasets.impressions import KEYS, MAX_CONTEXTS, OPTIONAL, PLACES, RANDOMISED, REQUEST
 from feature_repo.datasets.number_text import Mark
 from feature_repo.datasets.raw_table import Epoch
 from feature_repo.datasets.time_text import Dates
@@ -75,7 +75,7 @@ _LOG = ("user", "item", "timestamp")
 """Required columns of events and impressions."""
 IMPRESSION_COLUMNS = {key: EVENT_COLUMNS[key] for key in (*_LOG, "created")} | {
     "request": REQUEST,
-    **{name: name for name in (*PLACES, "click", "reward", "propensity")},
+    **{name: name for name in (*PLACES, "click", "reward", "propensity", RANDOMISED)},
 }
 """Canonical column by key of the section `impressions`."""
 _EVENTS: Keys = {**_FILE, **_ROWS, **dict.fromkeys(EVENT_COLUMNS, (str,)), "positive_from": _NUMBER}

@@ -19,6 +19,7 @@ _NAMES = {
     "click": r"(?:is[\W_]*|was[\W_]*)?click(?:ed|s)?",
     "reward": r"reward",
     "propensity": r"propensity(?:[\W_]*score)?|pscore",
+    "randomised": r"(?:is[\W_]*)?random(?:i[sz]ed)?(?:[\W_]*(?:order|group))?",
 }
 _CONTEXT = re.compile(r"device|platform|browser|surface|placement|slot|layout|channel|page[\W_]*type", re.IGNORECASE)
 _FEW = 100
@@ -80,6 +81,8 @@ def _can_be(key: str, file: File, name: str, user: str | None, item: str | None)
     if key == "click":
         texts = values.cast(pl.String).str.to_lowercase()
         return not values.dtype.is_temporal() and bool(texts.is_in(list(TRUTHS)).all())
+    if key == "randomised":
+        return not values.dtype.is_temporal() and not values.dtype.is_float()
     if not values.dtype.is_numeric() or values.is_empty():
         return False
     if key == "propensity":

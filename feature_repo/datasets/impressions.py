@@ -10,6 +10,8 @@ from feature_repo.datasets.columns import read_numbers, read_strings
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.schema import ITEM_ID, USER_ID
 
+RANDOMISED = "randomised"
+"""Column of the group of items whose order in the answer was drawn at random."""
 REQUEST = "request_id"
 """Column of the answer that showed the item; with the user it names the answer."""
 KEYS = (USER_ID, ITEM_ID, "timestamp", "created")
@@ -23,6 +25,7 @@ OPTIONAL: Mapping[str, pl.DataType] = {
     "click": pl.Boolean(),
     "reward": pl.Float64(),
     "propensity": pl.Float64(),
+    RANDOMISED: pl.String(),
     "click_known": _TIME,
     "reward_known": _TIME,
 }
@@ -82,6 +85,7 @@ def read_shown(table: RawTable, ids: tuple[pl.Series, pl.Series]) -> list[pl.Ser
         "click": read_truths,
         "reward": read_numbers,
         "propensity": _read_propensities,
+        RANDOMISED: _read_groups,
     }
     columns = [read(table, name) for name, read in readers.items() if name in table.columns]
     if REQUEST in table.columns:
@@ -117,6 +121,13 @@ def _read_propensities(table: RawTable, name: str) -> pl.Series:
         wanted = "no probability above 0, at most 1, of showing the item there; leave what is unknown empty"
         raise table.bad(name, wanted, wrong.fill_null(False))
     return shares
+
+
+def _read_groups(table: RawTable, name: str) -> pl.Series:
+    """Groups as text; words for no, and 0, are none."""
+    groups = read_strings(table, name)
+    truth = groups.str.strip_chars().str.to_lowercase().replace_strict(TRUTHS, default=True, return_dtype=pl.Boolean)
+    return pl.select(pl.when(truth).then(groups).alias(name)).to_series()
 
 
 def _read_surroundings(table: RawTable, name: str) -> pl.Series:

@@ -65,11 +65,13 @@ class Event:
     """Row of the item on a grid, from 1."""
     column: int | None = None
     """Column of the item on a grid, from 1."""
+    randomised: str | None = None
+    """Group of items of that answer whose order was drawn at random, this one among them."""
 
     def __post_init__(self) -> None:
         for name in ("event_id", "user_id", "item_id"):
             check_id(name, getattr(self, name))
-        for name in ("basket_id", "request_id"):
+        for name in ("basket_id", "request_id", "randomised"):
             if getattr(self, name) is not None:
                 check_id(name, getattr(self, name))
         if self.value is not None and not (_is_number(self.value) and math.isfinite(self.value)):

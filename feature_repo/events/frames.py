@@ -24,6 +24,7 @@ TYPES = {
     "propensity": pl.Float64(),
     "row": pl.Int64(),
     "column": pl.Int64(),
+    "randomised": pl.String(),
 }
 """Columns of a frame of the log; `created` is the arrival."""
 NOTE = "(forgotten)"
@@ -37,7 +38,7 @@ def as_frame(logged: Sequence[Logged]) -> pl.DataFrame:
         (
             *(sequence, event.event_id, str(event.kind), event.user_id, event.item_id, event.timestamp, event.arrived),
             *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
-            *(event.row, event.column),
+            *(event.row, event.column, event.randomised),
         )
         for sequence, event in ((each.sequence, each.event) for each in logged)
     ]

@@ -12,7 +12,7 @@ FORMAT = 1
 """Number of the tables' layout, kept as `user_version`."""
 CONTENT = (
     *("event_id", "kind", "user_id", "item_id", "time"),
-    *("value", "basket_id", "request_id", "position", "propensity", "row", "column"),
+    *("value", "basket_id", "request_id", "position", "propensity", "row", "column", "randomised"),
 )
 """Columns that make two events of one id the same."""
 _COLUMNS = ", ".join(CONTENT)
@@ -20,10 +20,10 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, arrived INTEGER NOT NULL,
 event_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, user_id TEXT NOT NULL, item_id TEXT NOT NULL, time INTEGER NOT NULL,
 value REAL, basket_id TEXT, request_id TEXT, position INTEGER, propensity REAL,
-row INTEGER, column INTEGER);
+row INTEGER, column INTEGER, randomised TEXT);
 CREATE TABLE IF NOT EXISTS offsets (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL);
 """
-ADDED = (("events", "row", "INTEGER"), ("events", "column", "INTEGER"))
+ADDED = (("events", "row", "INTEGER"), ("events", "column", "INTEGER"), ("events", "randomised", "TEXT"))
 """Columns that files of former versions lack, with their table and type."""
 INSERT = f"INSERT INTO events (sequence, arrived, {_COLUMNS}) VALUES (?, ?{', ?' * len(CONTENT)})"
 KNOWN = f"SELECT sequence, {_COLUMNS} FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
@@ -38,7 +38,7 @@ INSERT INTO offsets VALUES (?, ?) ON CONFLICT (consumer) DO UPDATE SET sequence 
 FORGET = """
 UPDATE events SET event_id = char(0) || sequence, kind = '', user_id = '', item_id = '', time = 0, value = NULL,
 basket_id = NULL, request_id = NULL, position = NULL, propensity = NULL,
-row = NULL, column = NULL WHERE user_id = ?
+row = NULL, column = NULL, randomised = NULL WHERE user_id = ?
 """
 """Blanks rows: their numbers and arrivals stay, so that no later event gets them."""
 COUNT = "SELECT count(*) FROM events WHERE user_id = ?"
@@ -64,7 +64,7 @@ def content_of(event: Event) -> Row:
     return (
         *(event.event_id, str(event.kind), event.user_id, event.item_id, microseconds(event.time)),
         *(event.value, event.basket_id, event.request_id, event.position, event.propensity),
-        *(event.row, event.column),
+        *(event.row, event.column, event.randomised),
     )
 
 

@@ -6,7 +6,7 @@ position from the item. The items of an answer stay the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -60,10 +60,29 @@ class Exploration:
             return sorted(range(depth), key=lambda rank: uniform(self.salt, request_id, user_id, str(rank)))
         tosses = coins(self.salt, request_id, user_id)
         ranks = list(range(depth))
-        for first in range(0 if next(tosses) else 1, depth - 1, 2):
+        for first in _pairs(tosses, depth):
             if next(tosses):
                 ranks[first : first + 2] = first + 1, first
         return ranks
+
+    def groups(self, request_id: str, user_id: str, length: int) -> list[str | None]:
+        """Group of each of the first positions of a randomised answer.
+
+        Every order of the items of a group was as likely as any other. A position that
+        none could come to has no group, None.
+
+        Args:
+            request_id: id of the request.
+            user_id: the user.
+            length: number of items of the answer.
+        """
+        depth = min(self.depth, length)
+        if self.kind is Kind.SLICE:
+            return [Kind.SLICE.value] * depth
+        found: list[str | None] = [None] * depth
+        for first in _pairs(coins(self.salt, request_id, user_id), depth):
+            found[first : first + 2] = [f"{Kind.SWAP.value} {first + 1}"] * 2
+        return found
 
     def propensity(self, rank: int, position: int, length: int) -> float:
         """Probability that an item is shown at a position, over all answers to the request.
@@ -98,6 +117,11 @@ class Exploration:
     def is_of(self, dataset: str) -> bool:
         """Whether it randomises the answers of a dataset."""
         return self.dataset in (None, dataset)
+
+
+def _pairs(tosses: Iterator[bool], depth: int) -> range:
+    """First position of each pair; a toss decides between both pairings."""
+    return range(0 if next(tosses) else 1, depth - 1, 2)
 
 
 @lru_cache(maxsize=128)

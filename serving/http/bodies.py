@@ -70,6 +70,9 @@ class PlacedItem(Item):
     """Item at its position in the answer to a user."""
 
     propensity: float | None = Field(None, gt=0, le=1, description=PROPENSITY)
+    randomised: str | None = Field(
+        None, description="Group of items of this answer whose order is random; only there. The impression returns it."
+    )
 
 
 class UserAnswer(BaseModel):
@@ -172,6 +175,7 @@ class NewEvent(BaseModel):
     propensity: float | None = Field(None, gt=0, le=1, description="Probability of showing the item there.")
     row: int | None = Field(None, ge=1, le=1_000_000, description="Row of the item on a grid, from 1.")
     column: int | None = Field(None, ge=1, le=1_000_000, description="Column of the item on a grid, from 1.")
+    randomised: EventId | None = Field(None, description="`randomised` of the item in that answer, if it has one.")
 
 
 class EventsKept(BaseModel):

@@ -51,7 +51,9 @@ def looked_at(
     """Impressions and clicks of a user who looks at a position with its examination."""
     for place, item in enumerate(answer["items"]):
         about = {"user_id": answer["user_id"], "item_id": item["item_id"], "position": place + 1}
-        yield about | {"kind": "impression", "propensity": item["propensity"]}
+        yield (
+            about | {name: item[name] for name in ("propensity", "randomised") if name in item} | {"kind": "impression"}
+        )
         rank = ranked[answer["user_id"]].index(item["item_id"])
         if rng.random() < EXAMINATION_K[place] * RELEVANCE_K[rank]:
             yield about | {"kind": "click", "propensity": item["propensity"]}
@@ -100,6 +102,8 @@ def test_propensities_of_the_log_tell_how_far_people_look(served: Served, kind: 
         cell = ranked[each.user_id].index(each.item_id), each.position - 1
         clicks_JK[cell] += each.kind == "click"
         propensity_JK[cell] = each.propensity
+    groups = {each.randomised for each in logged if each.kind == "impression"}
+    assert groups == ({"slice"} if kind is Kind.SLICE else {None, *(f"swap {n}" for n in range(1, K))})
     assert propensity_JK == pytest.approx(propensities(Exploration(share=1, kind=kind), K))
     told_K = relative_examination(clicks_JK, propensity_JK)
     assert told_K == pytest.approx(EXAMINATION_K, rel=0.3)

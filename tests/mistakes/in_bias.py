@@ -17,9 +17,23 @@ IN_BIAS = [
     Mistake(
         name="a click weighed for having been shown instead of looked at",
         module="training.data.propensities",
-        right="np.where(slates.click_SL > 0, 1 / look_SL, 1)",
-        wrong="np.where(slates.click_SL > 0, 1 / look_SL, 1 / look_SL)",
+        right="np.where(slates.click_SL > 0, 1 / np.maximum(relative_SL, clip), 1)",
+        wrong="1 / np.maximum(relative_SL, clip)",
         test=f"{DATA}/test_propensities.py::test_click_weights_make_clicks_count_as_if_everybody_looked",
+    ),
+    Mistake(
+        name="a click over the probability of a look as a weight instead of a label",
+        module="training.losses.clicks",
+        right="(1 - label_SL) * log_none_KSL",
+        wrong="(1 - label_SL).clamp(min=0) * log_none_KSL",
+        test=f"{DATA}/test_click_labels.py::test_the_mean_loss_is_that_of_the_relevance_whoever_looks",
+    ),
+    Mistake(
+        name="impressions of an unknown position taken for misses",
+        module="training.data.click_labels",
+        right="np.where(of_click_SL > 0, weight_SL, 0).astype(np.float32)",
+        wrong="weight_SL",
+        test=f"{DATA}/test_click_labels.py::test_impressions_without_a_position_are_left_out",
     ),
     Mistake(
         name="a thing's relevance judged at the very position in question",

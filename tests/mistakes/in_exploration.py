@@ -24,6 +24,20 @@ IN_EXPLORATION = [
         test=f"{DRAWN}::test_another_salt_randomises_other_answers_and_users_of_a_request_are_independent",
     ),
     Mistake(
+        name="all pairs of an answer told as one group",
+        module="serving.experiments.exploration",
+        right='[f"{Kind.SWAP.value} {first + 1}"] * 2',
+        wrong="[Kind.SWAP.value] * 2",
+        test=f"{SERVED}::test_the_share_is_randomised_and_counted_and_every_item_has_its_propensity",
+    ),
+    Mistake(
+        name="items told as random that no order could move",
+        module="serving.experiments.exploration",
+        right="found: list[str | None] = [None] * depth",
+        wrong='found: list[str | None] = ["swap 1"] * depth',
+        test=f"{DRAWN}::test_items_move_within_their_groups_alone",
+    ),
+    Mistake(
         name="degraded answers in a random order",
         module="serving.http.experiments.exploring",
         right=" or not is_sound(answer)",

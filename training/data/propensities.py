@@ -63,27 +63,23 @@ def selection_weights(slates: Slates, config: InversePropensity) -> np.ndarray:
     return weight_SL
 
 
-def click_weights(slates: Slates, examination: Examination, *, clip: float = 0.05, name: str = POSITION) -> np.ndarray:
-    """Weight 1 / max(p, clip) of a click, 1 of an impression without: float32 [S, L], 0 behind the last.
+def click_weights(slates: Slates, examination: Examination, *, clip: float, name: str = POSITION) -> np.ndarray:
+    """Weight 1 / max(p, clip) of a click, 1 of an impression without: float32 [S, L].
 
-    In a loss over an answer, whose positives are clicks, the expected loss is that of a
-    log in which everybody looks everywhere [Joachims et al., WSDM 2017]. A position
-    without an estimate has the mean of the others, weighted by impressions.
+    0 where nothing is known of p: at a position without an estimate, and behind the last
+    item. Such an impression says nothing, because any weight of its click would be a guess.
 
     Args:
         slates: the log.
-        examination: probability of a look, relative to the first position.
+        examination: probability p of a look, relative to the first position.
         clip: least probability that counts.
         name: the surrounding.
     """
-    relative_C = np.full(max(slates.sizes[slates.names.index(name)], examination.code_K.max() + 1), np.nan)
+    relative_C = np.full(max(slates.sizes[slates.names.index(name)], examination.code_K.max(initial=0) + 1), np.nan)
     relative_C[examination.code_K] = examination.relative_K
-    relative_SL = relative_C[slates.of(name)]
-    known_SL = slates.shown_SL & ~np.isnan(relative_SL)
-    mean = relative_SL[known_SL].mean() if known_SL.any() else 1.0
-    look_SL = np.maximum(np.where(known_SL, relative_SL, mean), clip)
-    weight_SL: np.ndarray = np.where(slates.click_SL > 0, 1 / look_SL, 1) * slates.shown_SL
-    return weight_SL.astype(np.float32)
+    relative_SL = np.where(slates.shown_SL, relative_C[slates.of(name)], np.nan)
+    weight_SL: np.ndarray = np.where(slates.click_SL > 0, 1 / np.maximum(relative_SL, clip), 1)
+    return np.where(np.isnan(relative_SL), 0, weight_SL).astype(np.float32)
 
 
 def randomised_examination(

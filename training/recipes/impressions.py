@@ -145,6 +145,30 @@ class InversePropensity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InverseExamination:
+    """Label c / max(p, clip) of an impression with click c that was looked at with probability p.
+
+        loss of an impression = c/p · l(1) + (1 − c/p) · l(0)
+
+    Its mean over who looks is the loss of the relevance, whatever p is. p is estimated
+    from the log before the training, relative to the first position: relevance is then
+    the probability of a click there. [Bekker et al., ECML PKDD 2019; Saito et al., WSDM 2020]
+    """
+
+    feature: str = POSITION
+    """Feature of the surroundings on which a look depends."""
+    clip: float = 0.1
+    """Least p that counts. A lower one varies more, a higher one leaves more of the bias."""
+    least_effective: float = 0.05
+    """Least effective share of the clicks, (Σw)² / (n Σw²); below, training is refused."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clip <= 1:
+            raise ValueError(f"{type(self).__name__}.clip is a probability above 0, at most 1; got {self.clip}")
+        shares(self, least_effective=self.least_effective)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImpressionTask:
     """Clicks of impressions, learned beside retrieval by the same towers.
 
@@ -160,6 +184,8 @@ class ImpressionTask:
     """Model of the bias beside the towers; None learns clicks as they are."""
     selection: InversePropensity | None = None
     """Weights against what was chosen to be shown; None for equal weights."""
+    examination: InverseExamination | None = None
+    """Labels against who looks where, in place of a bias model; None for clicks as labels."""
     slates: int = 128
     """Answers of a step."""
 
@@ -172,11 +198,18 @@ class ImpressionTask:
                 "Mixture tells by a whole answer's clicks which users look how, and weights of single impressions "
                 "would count some of them twice: leave selection out, or use another bias"
             )
+        if self.examination and self.bias:
+            raise ValueError(
+                f"{type(self.bias).__name__} and {type(self.examination).__name__} both take out who looks where, and "
+                "together take out too much: leave bias or examination out"
+            )
         positive(self, calibration_rate=self.calibration_rate)
 
 
 def features_of(task: ImpressionTask) -> tuple[str, ...]:
-    """Surroundings that the bias model of a task reads."""
+    """Surroundings that the bias model of a task reads, or its examination."""
+    if task.examination:
+        return (task.examination.feature,)
     if isinstance(task.bias, PositionFeature):
         return (POSITION,)
     return task.bias.features if task.bias else ()

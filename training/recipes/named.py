@@ -15,6 +15,7 @@ from training.recipes.impressions import (
     CrossPositional,
     DotProduct,
     ImpressionTask,
+    InverseExamination,
     Mixture,
     PositionFeature,
     Product,
@@ -65,12 +66,18 @@ def clicks(bias: BiasModel | None = None) -> TrainConfig:
     return replace(base(), impressions=ImpressionTask(bias=bias))
 
 
+def clicks_by_examination() -> TrainConfig:
+    """Default recipe that learns clicks too, each weighted by how rarely its position is looked at."""
+    return replace(base(), impressions=ImpressionTask(examination=InverseExamination()))
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "base": base,
     "behavioural": behavioural,
     "by_value": by_value,
     "clicks": clicks,
     "clicks_additive": partial(clicks, Additive()),
+    "clicks_by_examination": clicks_by_examination,
     "clicks_cross_positional": partial(clicks, CrossPositional()),
     "clicks_dot_product": partial(clicks, DotProduct()),
     "clicks_mixture": partial(clicks, Mixture()),

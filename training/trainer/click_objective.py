@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.data.propensities import selection_weights
+from training.data.click_labels import click_labels
 from training.data.slates import Slates
 from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import moved
@@ -46,7 +46,9 @@ class ClickObjective:
         if data.slates is None:
             raise ValueError("the recipe learns from impressions, and the training set has none")
         self.data, self.slates, self.config = data, data.slates, config
-        self.weight_SL = weights_of(data.slates, config)
+        self.labels = click_labels(data.slates, config, data.user_Q[data.slates.query_S])
+        # An answer that says nothing would leave a step of its like without any weight.
+        self.told = np.flatnonzero(self.labels.weight_SL.any(axis=1))
         self.rng = torch.Generator().manual_seed(seed)
         self.left = torch.empty(0, dtype=torch.int64)
         self.before_V = np.empty(0)
@@ -56,10 +58,10 @@ class ClickObjective:
         rows = self._next()
         slates = self.slates.take(rows)
         clicks = clicks_of(model, self.data, slates, embedding)
-        click_SL, weight_SL = (
-            torch.from_numpy(array).to(model.device) for array in (slates.click_SL, self.weight_SL[rows])
+        label_SL, weight_SL = (
+            torch.from_numpy(array[rows]).to(model.device) for array in (self.labels.label_SL, self.labels.weight_SL)
         )
-        return click_loss(clicks.log_click_KSL, clicks.log_none_KSL, clicks.log_share_K, click_SL, weight_SL)
+        return click_loss(clicks.log_click_KSL, clicks.log_none_KSL, clicks.log_share_K, label_SL, weight_SL)
 
     @property
     def alone(self) -> bool:
@@ -82,11 +84,11 @@ class ClickObjective:
 
     def _next(self) -> np.ndarray:
         """Rows of the next answers: int64 [S]."""
-        number = min(self.config.slates, len(self.slates))
+        number = min(self.config.slates, len(self.told))
         if len(self.left) < number:
-            self.left = torch.cat([self.left, torch.randperm(len(self.slates), generator=self.rng)])
+            self.left = torch.cat([self.left, torch.randperm(len(self.told), generator=self.rng)])
         taken, self.left = self.left[:number], self.left[number:]
-        return taken.numpy()
+        return self.told[taken.numpy()]
 
     def state(self) -> dict[str, Tensor]:
         """Tensors for a checkpoint."""
@@ -96,11 +98,6 @@ class ClickObjective:
         """Restore the tensors of `state`."""
         self.rng.set_state(state["rng"].cpu())
         self.left = state["left"].cpu()
-
-
-def weights_of(slates: Slates, config: ImpressionTask) -> np.ndarray:
-    """Weight of each impression in the loss: float32 [S, L], 0 where no item stands."""
-    return selection_weights(slates, config.selection) if config.selection else slates.shown_SL.astype(np.float32)
 
 
 @torch.no_grad()

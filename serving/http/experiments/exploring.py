@@ -12,11 +12,11 @@ from serving.http.experiments.answering import is_sound
 
 Answer = dict[str, Any]
 RANDOMISED = "randomised"
-"""Key of the kind of randomisation, in an answer that is randomised."""
+"""Key of the kind of randomisation in an answer that is randomised, and of the group in its items."""
 
 
 def explore(answers: Sequence[Answer], exploration: Exploration, request_id: str) -> None:
-    """Randomise the share of some answers, and tell the propensity of each item.
+    """Randomise the share of some answers, and tell propensity and group of each item.
 
     Popular items and degraded answers are left as they are.
 
@@ -34,6 +34,9 @@ def explore(answers: Sequence[Answer], exploration: Exploration, request_id: str
         if ranks is not None:
             items[: len(ranks)] = [items[rank] for rank in ranks]
             answer[RANDOMISED] = exploration.kind.value
+            for item, group in zip(items, exploration.groups(request_id, answer["user_id"], len(items)), strict=False):
+                if group:
+                    item[RANDOMISED] = group
         for item, propensity in zip(items, exploration.propensities(ranks, len(items)), strict=True):
             item["propensity"] = propensity
 

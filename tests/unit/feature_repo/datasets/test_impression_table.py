@@ -29,6 +29,7 @@ ANSWERS = {
     "click": "clicked",
     "reward": "gain",
     "propensity": "p",
+    "randomised": "drawn",
     "device": "agent",
 }
 """Columns of the file by their canonical names."""
@@ -46,6 +47,7 @@ def answers() -> RawTable:
         clicked=place == 2,
         gain=place.cast(pl.Float64),
         p=1.0 / (place + 1),
+        drawn=pl.when(place < 2).then(pl.lit("top")),
         agent=pl.when(place > 0).then(pl.lit("phone")),
     )
     table = impressions_file(rows)
@@ -128,6 +130,7 @@ class TestAnswers:
             "click": pl.Boolean,
             "reward": pl.Float64,
             "propensity": pl.Float64,
+            "randomised": pl.String,
             "device": pl.String,
         }
         third = shown.filter(pl.col("request_id") == "3", pl.col("position") == 3)[:, 4:]
@@ -139,6 +142,7 @@ class TestAnswers:
             True,
             2.0,
             1 / 3,
+            None,
             "phone",
         )
         assert shown["device"].null_count() == 40
@@ -147,6 +151,21 @@ class TestAnswers:
     def test_what_is_unknown_is_null(self, column: str) -> None:
         shown = read_impressions(with_values(ANSWERS[column], [None, None, None]))
         assert shown[column].null_count() == (42 if column == "device" else 3)
+
+    @pytest.mark.parametrize(
+        ("values", "groups"),
+        [
+            (["top", "no", "False", "0", "NA", " f "], ["top", None, None, None, None, None]),
+            ([1, 0, 2], ["1", None, "2"]),
+            ([True, False], ["true", None]),
+        ],
+    )
+    def test_a_group_of_a_random_order_is_any_word_but_no(self, values: list[object], groups: list[str | None]) -> None:
+        table = answers()
+        rest = [values[0]] * (table.frame.height - len(values))
+        frame = table.frame.with_columns(pl.Series("drawn", values + rest))
+        shown = read_impressions(replace(table, frame=frame, missing=frozenset({"NA"})))
+        assert shown["randomised"].head(len(values)).to_list() == groups
 
     @pytest.mark.parametrize(
         ("values", "clicks"),

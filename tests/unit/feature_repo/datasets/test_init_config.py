@@ -120,13 +120,20 @@ class TestInit:
             row=place % 3,  # from 0, so it is not read
             is_click=pl.when(place % 3 == 0).then(pl.lit("yes")).otherwise(pl.lit("no")),
             pscore=1 / (place % 5 + 1),
+            random_order=pl.when(place % 4 < 2).then(pl.lit("yes")).otherwise(pl.lit("no")),
             device=pl.when(place % 2 == 0).then(pl.lit("phone")).otherwise(pl.lit("tv")),
             slot=pl.format("slot {}", place),
         )
         shown.write_csv(tmp_path / "impressions.csv")
         text = inspect_folder(tmp_path)
         section = yaml.safe_load(text)["impressions"]
-        found = {"request": "search_id", "position": "rank", "click": "is_click", "propensity": "pscore"}
+        found = {
+            "request": "search_id",
+            "position": "rank",
+            "click": "is_click",
+            "propensity": "pscore",
+            "randomised": "random_order",
+        }
         assert section == {
             "file": "impressions.csv", "user": "user_id", "item": "item_id", "timestamp": "timestamp",
             "context": {"device": "device"}, **found,
@@ -135,7 +142,7 @@ class TestInit:
         init_folder(tmp_path)
         impressions = custom.load(tmp_path).impressions
         assert impressions is not None
-        assert impressions.columns[4:] == ["request_id", "position", "click", "propensity", "device"]
+        assert impressions.columns[4:] == ["request_id", "position", "click", "propensity", "randomised", "device"]
 
     def test_a_folder_without_events_is_told_what_was_seen(self, tmp_path: Path) -> None:
         tiny.write(tmp_path, seed=7)

@@ -37,7 +37,7 @@ def log(open_log: Opener) -> Iterator[EventLog]:
 
 def test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers(log: EventLog, open_log: Opener) -> None:
     shown = replace(CLICK, event_id="e4", kind=EventKind.IMPRESSION, position=3, propensity=0.25, request_id="r")
-    shown = replace(shown, row=2, column=1)
+    shown = replace(shown, row=2, column=1, randomised="swap 2")
     bought = click(3, kind=EventKind.PURCHASE, value=2.5, basket_id="b é 🙂", time=NOW - timedelta(days=2))
     assert log.append([click(2), bought]) == [1, 2]
     assert log.append([replace(shown, arrived=NOW + timedelta(minutes=1))]) == [3]
@@ -61,7 +61,8 @@ def test_an_id_is_kept_once_whenever_it_comes_again(log: EventLog, open_log: Ope
 
 
 @pytest.mark.parametrize(
-    "change", [{"item_id": "i2"}, {"value": 1.0}, {"time": NOW}, {"kind": EventKind.VIEW}, {"row": 2}]
+    "change",
+    [{"item_id": "i2"}, {"value": 1.0}, {"time": NOW}, {"kind": EventKind.VIEW}, {"row": 2}, {"randomised": "slice"}],
 )
 def test_an_id_of_another_content_is_refused_with_its_call(log: EventLog, change: dict[str, Any]) -> None:
     log.append([click(1)])

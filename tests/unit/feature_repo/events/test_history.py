@@ -130,7 +130,9 @@ def test_an_impression_is_clicked_by_an_interaction_that_names_its_answer() -> N
     others = ({"request_id": "another"}, {"request_id": None}, {"user_id": "u002"}, {"item_id": "i005"})
     log = frame(
         *(
-            shown(number, position=number, row=number, propensity=0.5 if number == 1 else None)
+            shown(
+                number, position=number, row=number, **({"propensity": 0.5, "randomised": "a"} if number == 1 else {})
+            )
             for number in range(1, 5)
         ),
         bought(5, item_id="i001", request_id="r", value=None),
@@ -142,14 +144,14 @@ def test_an_impression_is_clicked_by_an_interaction_that_names_its_answer() -> N
     )
     found = with_log(FILES, log, LATER).impressions
     assert found is not None
-    outcome = ["click", "reward", "propensity", "click_known", "reward_known"]
+    outcome = ["click", "reward", "propensity", "randomised", "click_known", "reward_known"]
     assert found.columns == [*PLAIN, "request_id", "position", "row", *outcome]
     at = dict(log.select("sequence", "created").rows())
     assert found.sort("position").select("position", *outcome).rows() == [
-        (1, True, 3.0, 0.5, at[5], at[7]),
-        (2, True, None, None, at[8], None),
-        (3, False, None, None, None, None),
-        (4, False, None, None, None, None),
+        (1, True, 3.0, 0.5, "a", at[5], at[7]),
+        (2, True, None, None, None, at[8], None),
+        (3, False, None, None, None, None, None),
+        (4, False, None, None, None, None, None),
     ]
     early = with_log(FILES, log, at[6]).impressions
     assert early is not None and early.sort("position")["reward"].to_list() == [2.5, None, None, None]

@@ -181,10 +181,10 @@ def test_a_file_of_a_former_version_gets_the_new_columns_and_stays_readable_for_
     log.append([click(1)])
     log.close()
     with closing(sqlite_file.connect(path)) as connection:
-        for name in ("row", "column"):
+        for name in ("row", "column", "randomised"):
             connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
     opened = [SqliteEventLog(path) for _ in range(2)]
-    shown = replace(click(2), row=3, column=4)
+    shown = replace(click(2), row=3, column=4, randomised="slice")
     assert opened[0].append([click(1), shown]) == [1, 2]
     assert [each.event for each in opened[1].read(0, 10)] == [click(1), shown]
     rest = "kind, user_id, item_id, time"
@@ -195,6 +195,6 @@ def test_a_file_of_a_former_version_gets_the_new_columns_and_stays_readable_for_
     assert opened[1].read(2, 10)[0].event.row is None
     assert opened[0].forget("u1", NOW + timedelta(seconds=9)) == 3
     with closing(sqlite_file.connect(path)) as connection:
-        assert set(connection.execute("SELECT row, column FROM events").fetchall()) == {(None, None)}
+        assert set(connection.execute("SELECT row, column, randomised FROM events").fetchall()) == {(None, None, None)}
     for each in opened:
         each.close()

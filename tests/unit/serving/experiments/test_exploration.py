@@ -86,6 +86,30 @@ def test_an_order_moves_the_first_items_alone_and_each_item_has_its_propensity(
     assert all(0 < each <= 1 for each in told)
 
 
+@given(EXPLORATIONS, st.text(max_size=5), st.text(max_size=5), LENGTHS)
+def test_items_move_within_their_groups_alone(
+    exploration: Exploration, request_id: str, user: str, length: int
+) -> None:
+    ranks, groups = (each(request_id, user, length) for each in (exploration.order, exploration.groups))
+    if ranks is not None:
+        assert [groups[rank] for rank in ranks] == groups
+        assert all(rank == place for place, rank in enumerate(ranks) if groups[place] is None)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_each_order_of_a_group_is_as_likely_as_any_other(kind: Kind) -> None:
+    """Given its groups, which are drawn before the order."""
+    exploration = Exploration(share=1, kind=kind, depth=3)
+    counts = Counter(
+        (tuple(exploration.groups(f"r{n}", "user", 5)), tuple(exploration.order(f"r{n}", "user", 5) or []))
+        for n in range(6_000)
+    )
+    wanted = 6 if kind is Kind.SLICE else 4  # two pairings of two orders
+    assert len(counts) == wanted
+    assert min(counts.values()) > 6_000 / wanted - 5 * np.sqrt(6_000 / wanted)
+    assert {sum(group is not None for group in groups) for groups, _ in counts} == {3 if kind is Kind.SLICE else 2}
+
+
 @given(EXPLORATIONS, st.integers(1, 15))
 def test_each_position_shows_one_item_and_each_item_stands_somewhere(exploration: Exploration, length: int) -> None:
     told = matrix(exploration, length)

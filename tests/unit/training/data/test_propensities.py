@@ -47,17 +47,19 @@ def test_click_weights_make_clicks_count_as_if_everybody_looked() -> None:
     assert (weight_SL[LOG.slates.click_SL == 0] == 1).all()
 
 
-def test_click_weights_are_clipped_and_an_unknown_position_has_the_mean() -> None:
+def test_click_weights_are_clipped_and_an_unknown_position_says_nothing() -> None:
     code_SLC = LOG.slates.context_SLC.copy()
     code_SLC[:, -1] = UNKNOWN
     click_SL = np.ones_like(LOG.slates.click_SL)
-    weight_SL = click_weights(replace(LOG.slates, context_SLC=code_SLC, click_SL=click_SL), EXACT, clip=0.3)
-    np.testing.assert_allclose(weight_SL[0], [1, 2, 3, 1 / 0.3, 1 / 0.3, 1 / TRUTH[:-1].mean()], rtol=1e-6)
+    partly = replace(EXACT, relative_K=np.where(np.arange(LENGTH) == 1, np.nan, TRUTH))
+    slates = replace(LOG.slates, context_SLC=code_SLC, click_SL=click_SL)
+    weight_SL = click_weights(slates, partly, clip=0.3)
+    np.testing.assert_allclose(weight_SL[0], [1, 0, 3, 1 / 0.3, 1 / 0.3, 0], rtol=1e-6)
 
 
 def test_the_columns_behind_an_answer_weigh_nothing() -> None:
     log = simulate(WORLD, Random(), BIASED, answers=50, length=LENGTH, seed=1, shortest=1)
-    for weight_SL in (click_weights(log.slates, EXACT), selection_weights(log.slates, InversePropensity())):
+    for weight_SL in (click_weights(log.slates, EXACT, clip=0.1), selection_weights(log.slates, InversePropensity())):
         assert ((weight_SL > 0) == log.slates.shown_SL).all()
 
 

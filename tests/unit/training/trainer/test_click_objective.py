@@ -145,9 +145,9 @@ def test_rare_impressions_count_more() -> None:
     weighted = replace(data, slates=replace(data.slates, propensity_SL=propensity_SL))
     objective = ClickObjective(weighted, ImpressionTask(selection=InversePropensity()), seed=0)
     shown_SL = data.slates.shown_SL
-    assert (objective.weight_SL[~shown_SL] == 0).all()
-    assert objective.weight_SL[shown_SL].mean() == pytest.approx(1)
-    assert objective.weight_SL[1, 2] == pytest.approx(2 * objective.weight_SL[1, 0])
+    assert (objective.labels.weight_SL[~shown_SL] == 0).all()
+    assert objective.labels.weight_SL[shown_SL].mean() == pytest.approx(1)
+    assert objective.labels.weight_SL[1, 2] == pytest.approx(2 * objective.labels.weight_SL[1, 0])
 
 
 def test_what_cannot_be_learned_is_refused_with_the_way_out() -> None:

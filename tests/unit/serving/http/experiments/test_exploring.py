@@ -41,6 +41,10 @@ def test_the_share_is_randomised_and_counted_and_every_item_has_its_propensity(t
             ranks = [plain.index(item) for item in ids(answer)]
             assert told(answer) == [SWAP.propensity(rank, place, 5) for place, rank in enumerate(ranks)]
             assert ids(answer) == plain or answer in randomised
+            groups = [item.get("randomised") for item in answer["items"]]
+            assert groups in ([*["swap 1"] * 2, *[None] * 3], [None, *["swap 2"] * 2, *[None] * 2]) or (
+                answer not in randomised and not any(groups)
+            )
             UserAnswer.model_validate(answer, extra="forbid")
         assert 100 < len(randomised) < 200
         assert 50 < sum(ids(answer) != plain for answer in randomised) < 150
