@@ -70,8 +70,8 @@ class ClickObjective:
 
     @property
     def steps(self) -> int:
-        """Number of steps of one pass over the answers."""
-        return math.ceil(len(self.slates) / self.config.slates)
+        """Number of steps of one pass over the answers that tell something."""
+        return math.ceil(len(self.told) / self.config.slates)
 
     def begin(self, model: TwoTower) -> None:
         """Keep the bias at the start of an epoch."""
