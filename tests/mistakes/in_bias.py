@@ -50,6 +50,13 @@ IN_BIAS = [
         test=f"{DIAGNOSTICS}/test_diagnosis.py::test_a_small_random_share_shows_the_bias_and_the_ranker_by_relevance",
     ),
     Mistake(
+        name="the effect of weights told of clicks instead of their labels",
+        module="training.diagnostics.weighting",
+        right="weight_P * label_SL[known_SL]",
+        wrong="weight_P * click_P",
+        test=f"{DIAGNOSTICS}/test_parts.py::test_labels_over_examination_make_click_rates_those_of_a_look",
+    ),
+    Mistake(
         name="a thing's relevance judged at the very position in question",
         module="training.diagnostics.logging_policy",
         right="shown.sum_U(each)[shown.unit_E] - each for each",
