@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from feature_repo.tables.outcomes import shown_before
 from training.artifacts.bias import BiasReport
 from training.clicked_answers import ImpressionLog
 from training.data.answers import Answers
-from training.data.click_labels import impression_weights
+from training.data.click_labels import click_labels, impression_weights
+from training.data.slates import Slates
 from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import convergence
 from training.diagnostics.diagnosis import Outcome, diagnose
+from training.diagnostics.weighting import weighting_effect
 from training.recipes import TrainConfig
 from training.recipes.impressions import POSITION, features_of
 from training.towers import TwoTower
@@ -58,7 +61,29 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
         for name, value in diagnosis.evidence.numbers.items()
     }
     reasons = tuple(reason for diagnosis in each for reason in diagnosis.reasons)
-    return replace(found, outcome=each[0].outcome.value, reasons=reasons, numbers=numbers)
+    found = replace(found, outcome=each[0].outcome.value, reasons=reasons, numbers=numbers)
+    return _with_weighting(found, answers.slates, user_S, config, names[0])
+
+
+def _with_weighting(
+    found: BiasReport, slates: Slates, user_S: np.ndarray, config: TrainConfig, name: str
+) -> BiasReport:
+    """Add to a report what the weights of the recipe make of the log.
+
+    Args:
+        found: what the log says.
+        slates: answers of the training part.
+        user_S: user of each answer.
+        config: the recipe.
+        name: the surrounding by which click rates are compared.
+    """
+    task = config.impressions
+    if task is None or not (task.selection or task.examination):
+        return found
+    labels = click_labels(slates, task, user_S)
+    effect = weighting_effect(slates, labels.weight_SL, label_SL=labels.label_SL, name=name)
+    numbers = {f"weighting/{each}": value for each, value in effect.numbers.items()}
+    return replace(found, weighting=effect.lines, numbers={**found.numbers, **numbers})
 
 
 def with_model(

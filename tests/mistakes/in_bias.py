@@ -36,6 +36,27 @@ IN_BIAS = [
         test=f"{DATA}/test_click_labels.py::test_impressions_without_a_position_are_left_out",
     ),
     Mistake(
+        name="items that the ranker placed compared with those of a random order",
+        module="training.data.randomised",
+        right="np.where(slates.group_SL[rows] != NO_GROUP, found.item_SL, NO_ITEM)",
+        wrong="found.item_SL",
+        test=f"{DATA}/test_randomised.py::test_items_beside_the_group_are_left_out",
+    ),
+    Mistake(
+        name="a random share taken for a random log",
+        module="training.diagnostics.evidence",
+        right="dependence(everywhere, found.examination.relative_K).correlation",
+        wrong="found.correlation",
+        test=f"{DIAGNOSTICS}/test_diagnosis.py::test_a_small_random_share_shows_the_bias_and_the_ranker_by_relevance",
+    ),
+    Mistake(
+        name="the effect of weights told of clicks instead of their labels",
+        module="training.diagnostics.weighting",
+        right="weight_P * label_SL[known_SL]",
+        wrong="weight_P * click_P",
+        test=f"{DIAGNOSTICS}/test_parts.py::test_labels_over_examination_make_click_rates_those_of_a_look",
+    ),
+    Mistake(
         name="a thing's relevance judged at the very position in question",
         module="training.diagnostics.logging_policy",
         right="shown.sum_U(each)[shown.unit_E] - each for each",

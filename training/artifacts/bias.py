@@ -23,6 +23,8 @@ class BiasReport:
     """Sentences for a person, the deciding one first."""
     numbers: Mapping[str, float] = field(default_factory=dict)
     """Numbers behind the outcome."""
+    weighting: tuple[str, ...] = ()
+    """What the recipe's weights make of the log, in sentences; empty without weights."""
     impressions: tuple[str, ...] = ()
     """What became of the impressions, a sentence for each part."""
     converged: bool | None = None
@@ -36,7 +38,7 @@ class BiasReport:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> BiasReport:
         """Read the fields that JSON kept."""
-        return cls(**{**raw, **{name: tuple(raw[name]) for name in ("reasons", "impressions")}})
+        return cls(**{**raw, **{name: tuple(raw.get(name, ())) for name in ("reasons", "weighting", "impressions")}})
 
     @property
     def lines(self) -> list[str]:
@@ -44,7 +46,8 @@ class BiasReport:
         learned = [f"bias model {self.model}: {self.convergence}"] if self.model else []
         odds = ", ".join(f"{name} {value:+.2f}" for name, value in self.values.items())
         curve = [f"learned log-odds beside the first: {odds}"] if odds else []
-        return [f"bias model: {self.outcome or 'nothing to tell'}", *self.reasons, *learned, *curve, *self.impressions]
+        said = [*self.reasons, *learned, *curve, *self.weighting, *self.impressions]
+        return [f"bias model: {self.outcome or 'nothing to tell'}", *said]
 
 
 def write_bias(folder: Path, report: BiasReport) -> None:

@@ -12,11 +12,11 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from feature_repo.datasets.impressions import PLACES, answer_key
+from feature_repo.datasets.impressions import PLACES, RANDOMISED, answer_key
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID
 from feature_repo.tables.outcomes import shown_before
 from training.data.clicks import WITHIN, with_clicks
-from training.data.slates import NO_ITEM, UNKNOWN, Slates
+from training.data.slates import NO_GROUP, NO_ITEM, UNKNOWN, Slates
 from training.data.snapshots import Frame
 from training.data.surroundings import Surroundings, coded, features_of
 
@@ -49,6 +49,8 @@ class Account:
     """Impressions whose position is unknown."""
     without_propensity: int
     """Impressions whose propensity is unknown."""
+    randomised: int | None
+    """Answers with items in random order; None if the data do not tell them."""
     age_days: float
     """Median age of the user snapshot at the answer, in days."""
 
@@ -60,6 +62,8 @@ class Account:
             hours = WITHIN.total_seconds() / 3600
             yield f"{self.clicks_unknown:,} without a click in the data: an interaction within {hours:g} hours is one"
         yield f"{self.without_position:,} without a position, {self.without_propensity:,} without a propensity"
+        if self.randomised is not None:
+            yield f"{self.randomised:,} answers with items in random order"
         yield f"half of the answers meet user features older than {self.age_days:.1f} days"
 
 
@@ -200,7 +204,7 @@ def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _rest(rows: pl.DataFrame) -> list[str]:
     """Columns that tell rows of one item and place apart, so that no order of a file decides."""
-    others = [name for name in ("created", "propensity", "reward") if name in rows.columns]
+    others = [name for name in ("created", "propensity", "reward", RANDOMISED) if name in rows.columns]
     return others + [name for name in features_of(rows) if name not in PLACES]
 
 
@@ -236,7 +240,13 @@ def _arrays(rows: pl.DataFrame, surroundings: Surroundings, code_IC: np.ndarray)
         click_SL=spread(rows["click"].to_numpy(), 0, np.float32),
         propensity_SL=optional("propensity", np.nan),
         reward_SL=optional("reward", 0.0),
+        group_SL=spread(_groups(rows), NO_GROUP, np.int64) if _known(rows, RANDOMISED) else None,
     )
+
+
+def _groups(rows: pl.DataFrame) -> np.ndarray:
+    """Groups of a random order as numbers, from 1; NO_GROUP without one."""
+    return rows[RANDOMISED].rank("dense").fill_null(NO_GROUP).to_numpy().astype(np.int64)
 
 
 def _account(impressions: pl.DataFrame, left: _Left) -> Account:
@@ -247,7 +257,7 @@ def _account(impressions: pl.DataFrame, left: _Left) -> Account:
         left: impressions that are left, and the number of the others.
     """
     rows = left.rows
-    asked = rows.filter(pl.col(_RANK) == 0)
+    asked, told = rows.filter(pl.col(_RANK) == 0), RANDOMISED in rows.columns
     age = (asked[_ASKED] - asked[_SNAPSHOT]).dt.total_seconds(fractional=True).median()
     return Account(
         impressions=impressions.height,
@@ -258,6 +268,7 @@ def _account(impressions: pl.DataFrame, left: _Left) -> Account:
         clicks_unknown=rows.height - int(rows[_SAID].sum()),
         without_position=rows.height - _known(rows, "position"),
         without_propensity=rows.height - _known(rows, "propensity"),
+        randomised=rows.filter(pl.col(RANDOMISED).is_not_null())[_ANSWER].n_unique() if told else None,
         age_days=float(age or 0.0) / 86_400,  # type: ignore[arg-type]
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from training.data.interventions import Examination, harvest_examination
 from training.data.propensities import click_weights, effective_size, selection_weights
+from training.data.randomised import randomised_examination
 from training.data.shown import count_shown
 from training.data.slates import Slates
 from training.data.surroundings import RARE
@@ -65,6 +66,8 @@ def estimated(slates: Slates, config: InverseExamination, user_S: np.ndarray) ->
     Raises:
         ValueError: the log cannot tell it.
     """
+    if config.source == "randomised":
+        return randomised_examination(slates, user_S, name=config.feature, rarest=RARE, seed=0, resamples=0)
     shown = count_shown(slates, name=config.feature, user_S=user_S, rarest=RARE)
     if len(shown.code_K) == 0:
         raise ValueError(

@@ -7,7 +7,7 @@ Two probabilities stand behind a click, and two weights answer them:
 - **examination**: the user looked there. Its weight 1 / p counts the click alone: a missing
   click says little about a position that nobody looks at.
 
-Legend: S answers, L items of an answer, K codes of the surrounding (positions).
+Legend: S answers, L items of an answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.data.interventions import Examination
-from training.data.slates import UNKNOWN, Slates
+from training.data.slates import Slates
 from training.recipes.impressions import POSITION, InversePropensity
 
 
@@ -80,48 +80,3 @@ def click_weights(slates: Slates, examination: Examination, *, clip: float, name
     relative_SL = np.where(slates.shown_SL, relative_C[slates.of(name)], np.nan)
     weight_SL: np.ndarray = np.where(slates.click_SL > 0, 1 / np.maximum(relative_SL, clip), 1)
     return np.where(np.isnan(relative_SL), 0, weight_SL).astype(np.float32)
-
-
-def randomised_examination(
-    slates: Slates, *, seed: int, user_S: np.ndarray | None = None, name: str = POSITION, resamples: int = 200
-) -> Examination:
-    """Examination from answers in random order: ratios of the click rates by position.
-
-    Args:
-        slates: answers whose order was drawn at random, and no others: elsewhere the ratios
-            hold the order's relevance too.
-        seed: random seed of the resamples.
-        user_S: user of each answer; None where `query_S` is the user.
-        name: the surrounding.
-        resamples: resamples of the users.
-
-    Raises:
-        ValueError: the first position has no click.
-    """
-    users, row_S = np.unique(slates.query_S if user_S is None else user_S, return_inverse=True)
-    code_SL = slates.of(name)
-    known_SL = slates.shown_SL & (code_SL != UNKNOWN)
-    code_K, place_P = np.unique(code_SL[known_SL], return_inverse=True)
-    key_P = np.broadcast_to(row_S[:, None], code_SL.shape)[known_SL] * max(len(code_K), 1) + place_P
-    shape = (len(users), len(code_K))
-    shown_UK = np.bincount(key_P, minlength=shape[0] * shape[1]).reshape(shape)
-    click_UK = np.bincount(key_P, slates.click_SL[known_SL], minlength=shape[0] * shape[1]).reshape(shape)
-    if not len(code_K) or click_UK[:, 0].sum() == 0:
-        raise ValueError(
-            f"{int(click_UK.sum()):,} clicks in {len(slates):,} answers, none of them at the first {name}; wanted some "
-            "there, because the others are relative to it: collect more answers in random order"
-        )
-    rng = np.random.default_rng(seed)
-    relative_BK = np.empty((resamples, len(code_K)))
-    for row_K in relative_BK:
-        count_U = np.bincount(rng.integers(len(users), size=len(users)), minlength=len(users))
-        row_K[:] = _ratios(count_U @ click_UK, count_U @ shown_UK)
-    return Examination(
-        code_K=code_K, relative_K=_ratios(click_UK.sum(axis=0), shown_UK.sum(axis=0)), resampled_BK=relative_BK
-    )
-
-
-def _ratios(click_K: np.ndarray, shown_K: np.ndarray) -> np.ndarray:
-    """Click rates relative to the first; not a number where it or the position has none."""
-    rate_K = np.where(shown_K > 0, click_K / np.maximum(shown_K, 1), np.nan)
-    return rate_K / rate_K[0] if rate_K[0] > 0 else np.full(len(rate_K), np.nan)

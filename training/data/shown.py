@@ -65,21 +65,6 @@ def pairs(slates: Slates, user_S: np.ndarray) -> np.ndarray:
     return unit_SL
 
 
-def exchanged_units(slates: Slates, group_C: np.ndarray, name: str = POSITION) -> np.ndarray:
-    """Units of answers whose order was drawn at random: int64 [S, L].
-
-    What exchanges its places by a coin has the same mean relevance at each of them, so the
-    places of one answer are compared, and no item needs to be shown twice.
-
-    Args:
-        slates: randomised answers, and no others.
-        group_C: by code, the group of codes among which items are exchanged.
-        name: the surrounding.
-    """
-    unit_SL: np.ndarray = np.arange(len(slates))[:, None] * (group_C.max() + 1) + group_C[slates.of(name)]
-    return unit_SL
-
-
 def count_shown(
     slates: Slates,
     *,
@@ -100,7 +85,7 @@ def count_shown(
         unit_SL: units; None for pairs of user and item. Items alone (`item_SL`) or rows of
             features will do only where the order does not depend on who looks: a ranker that
             personalises shows an item first to those who like it, and the preference passes
-            for a bias. In randomised answers, `exchanged_units`.
+            for a bias. Those of random orders are in `data.randomised`.
         rarest: impressions of a code below which it is left out, as are codes behind the
             MOST_CODES with most impressions.
         blocks: blocks of users; None for 256, or 32 where units are given.

@@ -12,6 +12,8 @@ import numpy as np
 
 NO_ITEM = -1
 """Item of a column behind the end of an answer."""
+NO_GROUP = 0
+"""Group of an item whose position the ranker chose."""
 UNKNOWN = 0
 """Code of an unknown value of the surroundings; its weight is learned."""
 
@@ -36,6 +38,9 @@ class Slates:
     """Probability of showing the item there, NaN where unknown; None if all are: float32."""
     reward_SL: np.ndarray | None = None
     """Reward of each item, 0 without one; None without rewards: float32."""
+    group_SL: np.ndarray | None = None
+    """Group of items of the answer of which each order was as likely as any other, from 1;
+    NO_GROUP for others; None if no order was random: int64."""
 
     def __post_init__(self) -> None:
         shape = self.item_SL.shape
@@ -44,7 +49,7 @@ class Slates:
                 f"got surroundings of shape {self.context_SLC.shape} with {len(self.sizes)} sizes for answers of shape "
                 f"{shape} and the names {self.names}; wanted one code and one size for each name"
             )
-        for name in ("click_SL", "propensity_SL", "reward_SL"):
+        for name in ("click_SL", "propensity_SL", "reward_SL", "group_SL"):
             array = getattr(self, name)
             if array is not None and array.shape != shape:
                 raise ValueError(f"{name} has shape {array.shape}; wanted that of the items, {shape}")
@@ -60,7 +65,7 @@ class Slates:
 
     def take(self, rows: np.ndarray) -> Slates:
         """Some answers, in the order of their rows."""
-        arrays = ("query_S", "item_SL", "context_SLC", "click_SL", "propensity_SL", "reward_SL")
+        arrays = ("query_S", "item_SL", "context_SLC", "click_SL", "propensity_SL", "reward_SL", "group_SL")
         taken = {name: getattr(self, name)[rows] for name in arrays if getattr(self, name) is not None}
         return replace(self, **taken)
 

@@ -5,13 +5,13 @@ Legend: S answers, L items of an answer, F features.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from training.data.slates import Slates
-from training.diagnostics.evidence import Basis, Evidence, gather
+from training.diagnostics.evidence import Basis, Evidence, gather, gather_randomised
 from training.diagnostics.thresholds import Thresholds
 from training.recipes.impressions import POSITION
 
@@ -48,14 +48,16 @@ def diagnose(
 ) -> Diagnosis:
     """Say whether a log shows a bias, and whether it can be learned from it.
 
+    Answers in random order are asked first, because what they say needs no assumption about
+    the ranker; where they are none or too few, the whole log is.
+
     Args:
         slates: the log.
         seed: random seed of resamples.
         name: the surrounding whose bias is in question.
         user_S: user of each answer; None where `query_S` is the user.
         unit_SL: things of one relevance wherever they stand; None for pairs of user and
-            item. Other units need an order that does not depend on who looks (see
-            `count_shown`), such as `exchanged_units` of randomised answers.
+            item. Other units need an order that does not depend on who looks, see `count_shown`.
         feature_SLF: features of each impression by which relevance can be told, such as
             products of those of user and item; read where swaps do not connect positions.
         thresholds: thresholds; None for the usual ones.
@@ -65,10 +67,13 @@ def diagnose(
     """
     limits = thresholds or Thresholds()
     user_S = slates.query_S if user_S is None else user_S
+    drawn = gather_randomised(slates, name=name, user_S=user_S, limits=limits, seed=seed) if unit_SL is None else None
+    if drawn and (found := decide(drawn, limits)).outcome is not Outcome.NOT_IDENTIFIABLE:
+        return found
     evidence = gather(
         slates, name=name, user_S=user_S, unit_SL=unit_SL, feature_SLF=feature_SLF, limits=limits, seed=seed
     )  # fmt: skip
-    return decide(evidence, limits)
+    return decide(replace(evidence, randomised=drawn.randomised if drawn else None), limits)
 
 
 def decide(evidence: Evidence, limits: Thresholds) -> Diagnosis:
@@ -145,6 +150,10 @@ def _imprecise(evidence: Evidence, half_width: float, limits: Thresholds) -> str
 def _notes(evidence: Evidence, limits: Thresholds) -> list[str]:
     """Remarks beside the outcome: basis, dependence of the order, impressions left out."""
     notes = []
+    if evidence.basis is Basis.RANDOMISED:
+        notes.append(f"this rests on {evidence.randomised:,} answers in random order, whatever the ranker does")
+    elif evidence.randomised is not None:
+        notes.append(f"{evidence.randomised:,} answers in random order are too few to tell it by themselves")
     if evidence.basis is Basis.FEATURES:
         notes.append("this rests on features alone: it holds if relevance is a linear function of them")
     if evidence.correlation is not None and abs(evidence.correlation) > limits.most_dependence:

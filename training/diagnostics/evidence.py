@@ -12,8 +12,9 @@ from enum import StrEnum
 import numpy as np
 
 from training.data.interventions import Examination, components, find_swaps, harvest_examination, informative
+from training.data.randomised import randomised
 from training.data.shown import Shown, count_shown
-from training.data.slates import Slates
+from training.data.slates import NO_ITEM, Slates
 from training.diagnostics.effect import effect_test
 from training.diagnostics.features import Impressions, conditional_effect, overlap
 from training.diagnostics.logging_policy import dependence
@@ -26,6 +27,7 @@ IMPRESSIONS = 200_000
 class Basis(StrEnum):
     """Source of the difference between relevance and position."""
 
+    RANDOMISED = "answers in random order"
     SWAPS = "swaps"
     FEATURES = "features"
 
@@ -62,6 +64,8 @@ class Evidence:
     """Probability of as large differences between codes by chance."""
     correlation: float | None = None
     """Correlation of position and relevance; below 0, relevant items come first."""
+    randomised: int | None = None
+    """Answers of the log with items in random order; None if it does not tell them."""
 
     @property
     def effect(self) -> float | None:
@@ -71,7 +75,8 @@ class Evidence:
     @property
     def numbers(self) -> dict[str, float]:
         """Numbers for a report, by name; those that are not known are left out."""
-        names = ("answers", "users", "impressions", "unknown", "rare", "effect", "half_width", "p_value", "correlation")
+        counts = ("answers", "users", "impressions", "unknown", "rare", "randomised")
+        names = (*counts, "effect", "half_width", "p_value", "correlation")
         found = {"groups": len(self.groups)} | {name: getattr(self, name) for name in names}
         return {name: float(value) for name, value in found.items() if value is not None and np.isfinite(value)}
 
@@ -103,20 +108,7 @@ def gather(
     shown = count_shown(
         slates, name=name, user_S=user_S, unit_SL=unit_SL, rarest=limits.least_impressions, seed=seed
     )  # fmt: skip
-    swaps = find_swaps(shown)
-    enough_KK = (swaps.units_KK >= limits.least_swaps) & informative(swaps.rate_GKK.sum(axis=0))
-    impressions = int(shown.impressions_E.sum())
-    found = Evidence(
-        name=name,
-        code_K=shown.code_K,
-        answers=len(slates),
-        users=len(np.unique(user_S)),
-        impressions=impressions,
-        unknown=shown.unknown,
-        rare=int(slates.shown_SL.sum()) - shown.unknown - impressions,
-        swaps_KK=swaps.units_KK,
-        groups=_groups(shown.code_K, enough_KK),
-    )
+    enough_KK, found = _compared(shown, slates, user_S, limits)
     if len(shown.code_K) < 2:
         return found
     if len(found.groups) == 1:
@@ -128,6 +120,61 @@ def gather(
     groups = _groups(shown.code_K, enough_KK | (overlap_KK >= limits.least_overlap))
     found = replace(found, overlap_KK=overlap_KK, groups=groups)
     return found if len(groups) > 1 else _through_features(found, seen, limits, seed)
+
+
+def gather_randomised(
+    slates: Slates, *, name: str, user_S: np.ndarray, limits: Thresholds, seed: int
+) -> Evidence | None:
+    """Compare positions within the randomised answers alone; None without any.
+
+    Whether the order depends on relevance is asked of the whole log, which a model learns from.
+
+    Args:
+        slates: the log.
+        name: the surrounding.
+        user_S: user of each answer.
+        limits: thresholds.
+        seed: random seed.
+    """
+    drawn = randomised(slates, user_S)
+    if drawn is None:
+        return None
+    shown = drawn.count(name=name, rarest=limits.least_impressions, seed=seed)
+    _, found = _compared(shown, drawn.slates, drawn.user_S, limits)
+    found = replace(found, randomised=len(drawn.slates))
+    if len(shown.code_K) < 2 or len(found.groups) > 1:
+        return found
+    found = replace(_through_swaps(found, shown, limits, seed), basis=Basis.RANDOMISED)
+    assert found.examination is not None
+    known_SL = np.isin(slates.of(name), found.code_K)
+    whole = replace(slates, item_SL=np.where(known_SL, slates.item_SL, NO_ITEM))
+    everywhere = count_shown(whole, name=name, user_S=user_S, seed=seed)
+    return replace(found, correlation=dependence(everywhere, found.examination.relative_K).correlation)
+
+
+def _compared(shown: Shown, slates: Slates, user_S: np.ndarray, limits: Thresholds) -> tuple[np.ndarray, Evidence]:
+    """Pairs of codes that enough units compare, and the counts of a log.
+
+    Args:
+        shown: impressions by unit and code.
+        slates: the log.
+        user_S: user of each answer.
+        limits: thresholds.
+    """
+    swaps = find_swaps(shown)
+    enough_KK = (swaps.units_KK >= limits.least_swaps) & informative(swaps.rate_GKK.sum(axis=0))
+    impressions = int(shown.impressions_E.sum())
+    return enough_KK, Evidence(
+        name=shown.name,
+        code_K=shown.code_K,
+        answers=len(slates),
+        users=len(np.unique(user_S)),
+        impressions=impressions,
+        unknown=shown.unknown,
+        rare=int(slates.shown_SL.sum()) - shown.unknown - impressions,
+        swaps_KK=swaps.units_KK,
+        groups=_groups(shown.code_K, enough_KK),
+    )
 
 
 def _through_swaps(found: Evidence, shown: Shown, limits: Thresholds, seed: int) -> Evidence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from feature_repo.errors import InputError
 from training.recipes.validation import at_least_one, positive, shares
@@ -155,6 +156,9 @@ class InverseExamination:
     the probability of a click there. [Bekker et al., ECML PKDD 2019; Saito et al., WSDM 2020]
     """
 
+    source: Literal["harvested", "randomised"] = "harvested"
+    """Comparisons behind p: the same item and user at two positions, wherever the log has
+    them [Agarwal et al., WSDM 2019], or the randomised answers alone."""
     feature: str = POSITION
     """Feature of the surroundings on which a look depends."""
     clip: float = 0.1
@@ -163,6 +167,8 @@ class InverseExamination:
     """Least effective share of the clicks, (Σw)² / (n Σw²); below, training is refused."""
 
     def __post_init__(self) -> None:
+        if self.source not in ("harvested", "randomised"):
+            raise ValueError(f"{type(self).__name__}.source must be 'harvested' or 'randomised', got {self.source!r}")
         if not 0 < self.clip <= 1:
             raise ValueError(f"{type(self).__name__}.clip is a probability above 0, at most 1; got {self.clip}")
         shares(self, least_effective=self.least_effective)
@@ -232,7 +238,9 @@ def check_impressions(columns: Collection[str] | None, task: ImpressionTask | No
             "the recipe learns from impressions, and the data have none: bring a table of what users were shown "
             "(`impressions` in gatehouse.yaml), post impressions to the service, or choose a recipe without them"
         )
-    wanted = [*features_of(task), *(["propensity"] if task.selection else [])]
+    random_order = task.examination and task.examination.source == "randomised"
+    further = {"propensity": task.selection, "randomised": random_order}
+    wanted = [*features_of(task), *(name for name, asked in further.items() if asked)]
     if missing := [name for name in wanted if name not in columns]:
         raise InputError(
             f"the recipe reads {', '.join(missing)} of impressions, and the data have none: name the column under "

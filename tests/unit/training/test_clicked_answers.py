@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from feature_repo.schema import Entity
 from tests.unit.training.click_log_world import shown_to
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, joined
 from training import clicked_answers
-from training.artifacts.bias import BiasReport, read_bias, write_bias
+from training.artifacts.bias import FILE, BiasReport, read_bias, write_bias
 from training.clicked_answers import ImpressionLog, with_answers
 from training.data.answers import answers
 from training.data.interactions import answered, at, query_rows
@@ -25,6 +26,8 @@ from training.recipes import (
     Additive,
     Corpus,
     ImpressionTask,
+    InverseExamination,
+    InversePropensity,
     Mixture,
     Negatives,
     PolicyGradient,
@@ -127,6 +130,29 @@ def test_a_recipe_that_needs_impressions_is_refused_before_any_training() -> Non
     told.assert_not_called()
     with pytest.raises(ValueError, match="the recipe reads device of impressions"):
         trained(replace(DEBIASED, impressions=ImpressionTask(bias=Additive(features=("device",)))), shown_to(tables))
+
+
+def test_weights_of_a_recipe_are_reported(tmp_path: Path) -> None:
+    """Of a log that tells the random order and the propensity of each item."""
+    tables = frames()[0]
+    drawn = shown_to(tables).with_columns(pl.lit("all").alias("randomised"), propensity=pl.lit(1 / 6))
+    task = ImpressionTask(selection=InversePropensity(), examination=InverseExamination(source="randomised"))
+    found = trained(replace(CONFIG, impressions=task, leave_out=SALES), drawn).bias
+    assert found is not None
+    assert (found.model, found.converged) == (repr(task.examination), True)
+    numbers = {name: value for name, value in found.numbers.items() if name.startswith("weighting/")}
+    assert set(numbers) == {
+        f"weighting/{name}"
+        for name in ("effective_impressions", "effective_answers", "effective_clicks", "left_out", "largest_move")
+    }
+    assert numbers["weighting/largest_move"] > 0.5
+    assert len(found.weighting) == 2 and found.weighting[0] in found.lines
+    assert "answers with items in random order" in "".join(found.impressions)
+    write_bias(tmp_path, found)
+    assert read_bias(tmp_path) == found
+    former = json.loads((tmp_path / FILE).read_text())
+    former.pop("weighting")
+    assert BiasReport.from_dict(former).weighting == ()
 
 
 def test_the_report_is_read_as_it_was_written(tmp_path: Path) -> None:

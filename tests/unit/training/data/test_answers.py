@@ -206,3 +206,15 @@ def test_the_account_is_told_in_lines() -> None:
     assert lines[0].startswith(f"{built(impressions(300, 0)).account.kept:,} of 300 impressions in ")
     assert any(line.startswith("left out: ") and "not in the corpus" in line for line in lines)
     assert any("an interaction within 24 hours is one" in line for line in lines)
+
+
+def test_groups_of_a_random_order_are_numbered_and_the_answers_counted() -> None:
+    drawn = pl.when(pl.col("position") < 3).then(pl.lit("top")).when(pl.col("request_id") == "r0001").then(pl.lit("b"))
+    found = of_u1(listed([4, 3, 1], randomised=pl.when(pl.col("request_id") != "r0002").then(drawn)))
+    assert found.slates.group_SL is not None
+    assert found.slates.group_SL.tolist() == [[2, 2, 0, 0], [2, 2, 1, 0], [0, 0, 0, 0]]
+    assert found.account.randomised == 2
+    assert "2 answers with items in random order" in list(found.account.lines())
+    none = of_u1(listed([2], randomised=pl.lit(None, pl.String)))
+    assert (none.slates.group_SL, none.account.randomised) == (None, 0)
+    assert of_u1(listed([2])).account.randomised is None

@@ -11,7 +11,7 @@ from tests.benchmarks.bias.clicks import PositionBased
 from tests.benchmarks.bias.loggers import ByRelevance, Mixture, Random
 from tests.benchmarks.bias.simulators import planted, simulate
 from training.data.interventions import Examination
-from training.data.propensities import click_weights, effective_size, randomised_examination, selection_weights
+from training.data.propensities import click_weights, effective_size, selection_weights
 from training.data.slates import UNKNOWN
 from training.recipes.impressions import InversePropensity
 
@@ -61,21 +61,6 @@ def test_the_columns_behind_an_answer_weigh_nothing() -> None:
     log = simulate(WORLD, Random(), BIASED, answers=50, length=LENGTH, seed=1, shortest=1)
     for weight_SL in (click_weights(log.slates, EXACT, clip=0.1), selection_weights(log.slates, InversePropensity())):
         assert ((weight_SL > 0) == log.slates.shown_SL).all()
-
-
-def test_random_order_tells_examination_by_click_rates() -> None:
-    log = simulate(WORLD, Random(), BIASED, answers=20_000, length=LENGTH, seed=2)
-    found = randomised_examination(log.slates, seed=0)
-    assert (np.abs(found.relative_K - TRUTH)[1:] < 3 * found.standard_error_K[1:]).all()
-    assert found.standard_error_K.max() < 0.02
-    # The same ratios of a ranker's answers hold its relevance as well.
-    assert randomised_examination(LOG.slates, seed=0).relative_K[-1] < 0.5 * TRUTH[-1] + 0.05
-
-
-def test_random_order_without_a_click_is_refused() -> None:
-    slates = replace(LOG.slates, click_SL=np.zeros_like(LOG.slates.click_SL))
-    with pytest.raises(ValueError, match="0 clicks in 20,000 answers, none of them at the first position"):
-        randomised_examination(slates, seed=0)
 
 
 def test_an_impression_of_unknown_propensity_is_not_taken_for_certain() -> None:

@@ -19,8 +19,7 @@ from tests.benchmarks.bias.loggers import (
     Scene,
 )
 from tests.benchmarks.bias.simulators import Log, planted, simulate
-from training.data.shown import exchanged_units
-from training.data.slates import UNKNOWN, Slates
+from training.data.slates import NO_GROUP, UNKNOWN, Slates
 from training.diagnostics import Basis, Outcome, Thresholds, diagnose
 
 LENGTH = 6
@@ -51,7 +50,8 @@ class PairsByCoin:
 
 def joined(one: Slates, other: Slates) -> Slates:
     names = ("query_S", "item_SL", "context_SLC", "click_SL")
-    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names})
+    given = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names}
+    return replace(one, propensity_SL=None, **given)
 
 
 def drawn(logger: Logger, clicks: ClickModel, *, answers: int = 8_000, seed: int = 1, **options) -> Log:
@@ -105,20 +105,40 @@ def test_randomised_answers_need_no_item_twice(clicks: ClickModel, outcome: Outc
     """
     slates = drawn(PairsByCoin(), clicks, answers=20_000).slates
     slates = replace(slates, query_S=np.arange(20_000))
-    group_C = np.array([0, 1, 1, 2, 2, 3, 3])
-    shifted_C = np.array([0, 1, 2, 2, 3, 3, 4])
     halves = np.array_split(np.arange(20_000), 2)
     other = drawn(PairsByCoin(first=1), clicks, answers=20_000, seed=2).slates.take(halves[1])
     both = joined(slates.take(halves[0]), replace(other, query_S=halves[1]))
-    unit_SL = np.concatenate(
-        [
-            exchanged_units(slates.take(halves[0]), group_C),
-            10**6 + exchanged_units(replace(other, query_S=halves[1]), shifted_C),
-        ]
-    )
+    group_L, shifted_L = np.array([1, 1, 2, 2, 3, 3]), np.array([NO_GROUP, 1, 1, 2, 2, NO_GROUP])
+    group_SL = np.concatenate([np.tile(each_L, (10_000, 1)) for each_L in (group_L, shifted_L)])
+    told = replace(both, group_SL=group_SL)
     assert diagnose(both, seed=0).outcome is Outcome.NOT_IDENTIFIABLE
-    assert diagnose(both, seed=0, unit_SL=unit_SL).outcome is outcome
+    found = diagnose(told, seed=0)
+    assert found.outcome is outcome
+    assert (found.evidence.basis, found.evidence.numbers["randomised"]) == (Basis.RANDOMISED, 20_000)
+    assert any("20,000 answers in random order" in reason for reason in found.reasons)
     assert diagnose(both, seed=0, unit_SL=both.item_SL).outcome is Outcome.ADVISED
+
+
+def test_too_few_randomised_answers_leave_the_question_to_the_whole_log() -> None:
+    slates = drawn(Random(), BIASED).slates
+    group_SL = np.zeros(slates.item_SL.shape, np.int64)
+    group_SL[:50] = 1
+    plain, told = diagnose(slates, seed=0), diagnose(replace(slates, group_SL=group_SL), seed=0)
+    assert told.evidence.basis is Basis.SWAPS
+    assert told.evidence.numbers == plain.evidence.numbers | {"randomised": 50}
+    assert "50 answers in random order are too few" in told.reasons[-1]
+
+
+def test_a_small_random_share_shows_the_bias_and_the_ranker_by_relevance() -> None:
+    """The examination is of the randomised answers, the dependence of all."""
+    mixed = drawn(ByRelevance(), BIASED, answers=8_000, fixed=True).slates
+    some = drawn(Random(), BIASED, answers=8_000, fixed=True, seed=2).slates.take(np.arange(2_000))
+    both = joined(mixed, some)
+    group_SL = np.repeat([NO_GROUP, 1], [8_000, 2_000])[:, None] * np.ones((1, LENGTH), np.int64)
+    found = diagnose(replace(both, group_SL=group_SL), seed=0)
+    assert (found.outcome, found.evidence.basis) == (Outcome.ADVISED, Basis.RANDOMISED)
+    assert found.evidence.answers == 2_000
+    assert found.evidence.correlation is not None and found.evidence.correlation < -0.3
 
 
 def test_a_fixed_ranker_by_relevance_is_not_identifiable() -> None:

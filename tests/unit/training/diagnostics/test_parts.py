@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,12 +12,14 @@ from scipy.optimize import minimize
 from tests.benchmarks.bias.clicks import AdditiveLogits, PositionBased
 from tests.benchmarks.bias.loggers import ByIrrelevant, ByRelevance, Logger, Mixture, Random
 from tests.benchmarks.bias.simulators import planted, simulate
+from training.data.click_labels import click_labels
 from training.data.propensities import selection_weights
 from training.data.shown import count_shown
+from training.data.slates import UNKNOWN
 from training.diagnostics import Convergence, convergence, moved, weighting_effect
 from training.diagnostics.features import Impressions, conditional_effect, overlap
 from training.diagnostics.logging_policy import dependence
-from training.recipes.impressions import InversePropensity
+from training.recipes.impressions import ImpressionTask, InverseExamination, InversePropensity
 
 LENGTH = 6
 TRUTH = 1 / np.arange(1, LENGTH + 1)
@@ -106,6 +110,19 @@ def test_weights_move_click_rates_to_those_of_a_random_order() -> None:
     np.testing.assert_allclose(found.weighted_K / found.weighted_K[0], TRUTH, atol=0.05)
     assert found.rate_K[-1] / found.rate_K[0] < 0.1 and found.largest_move > 0.2
     assert found.effective_impressions < 0.8 * 120_000 and found.effective_answers < 20_000
+
+
+def test_labels_over_examination_make_click_rates_those_of_a_look() -> None:
+    log = simulate(WORLD, Random(), BIASED, answers=20_000, length=LENGTH, seed=1)
+    slates = replace(log.slates, context_SLC=log.slates.context_SLC.copy())
+    slates.context_SLC[:10] = UNKNOWN
+    labels = click_labels(slates, ImpressionTask(examination=InverseExamination()), slates.query_S)
+    found = weighting_effect(slates, labels.weight_SL, label_SL=labels.label_SL)
+    np.testing.assert_allclose(found.weighted_K, found.rate_K[0], rtol=0.15)
+    assert found.rate_K[-1] < 0.4 * found.rate_K[0]
+    assert (found.left_out, found.impressions) == (10 * LENGTH, 19_990 * LENGTH)
+    assert found.effective_clicks < 0.9 * found.clicks
+    assert f"{10 * LENGTH} of unknown examination count for nothing" in found.lines[0]
 
 
 def test_equal_weights_change_nothing() -> None:
