@@ -3,6 +3,7 @@
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+ORACLES := $(VENV)/oracles
 # Processes that run tests, each computing on one thread: one more than two cores have, since tests wait for services
 # a third of the time. 0: in this process, on all.
 WORKERS ?= 3
@@ -10,7 +11,7 @@ export GATEHOUSE_HOME ?= $(CURDIR)/.gatehouse
 
 SHELL := /bin/bash
 
-.PHONY: setup run test test-slow lint unit up bench lock clean
+.PHONY: setup run test test-slow oracles lint unit up bench lock clean
 
 # Stamps, not the folder: an interrupted installation is done again. Versions come from the lock files:
 # requirements.lock for running, requirements-dev.lock for what only development needs.
@@ -51,6 +52,16 @@ unit: setup
 # Mistakes noticed by tests with real services, and two hundred pairs of commands at once.
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow -n $(WORKERS) --dist loadfile
+
+# Losses and click models beside independent code in JAX: 0.5 GB in a folder of its own, since nothing else needs it
+# and one of the packages asks for an older version of what the others pin.
+oracles: setup $(ORACLES)/.ready
+	PYTHONPATH=$(abspath $(ORACLES)) $(BIN)/python -m pytest -q tests/oracles
+
+$(ORACLES)/.ready: requirements-oracles.lock
+	rm -rf $(ORACLES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(ORACLES) --requirement $<
+	@touch $@
 
 up: $(VENV)/.run
 	$(BIN)/gatehouse up
