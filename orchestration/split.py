@@ -11,7 +11,7 @@ from feature_repo.datasets.guess_holdout import longer_holdout
 from feature_repo.schema import USER_ID, Schema
 from serving.gate.policy_file import read_policy
 from training.data.split import Split, temporal_split
-from training.data.windows import check_windows
+from training.data.windows import check_shown, check_windows
 from training.recipes import recipe
 from training.recipes.impressions import check_impressions
 
@@ -35,7 +35,7 @@ def checked_split(workspace: Workspace, tables: Tables) -> Split:
 
     Raises:
         InputError: the log is too short, a window has nothing to learn or to measure, or the
-            recipe learns from impressions that the data do not have.
+            recipe learns from impressions that the data do not have, or not yet.
     """
     split, returning = split_of(tables), tables.schema.seen_items_may_return
     config = recipe(workspace.recipe, seen_items_may_return=returning, interactions=tables.events.height)
@@ -43,6 +43,8 @@ def checked_split(workspace: Workspace, tables: Tables) -> Split:
     # Without patience nothing is measured on the validation window.
     trial = config.optimisation.patience is not None
     check_windows(tables.events, split, seen_may_return=returning, trial=trial)
+    if config.impressions and tables.impressions is not None:
+        check_shown(tables.impressions, split, trial=trial)
     return split
 
 

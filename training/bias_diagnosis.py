@@ -62,7 +62,7 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
     }
     reasons = tuple(reason for diagnosis in each for reason in diagnosis.reasons)
     found = replace(found, outcome=each[0].outcome.value, reasons=reasons, numbers=numbers)
-    return _with_weighting(found, answers.slates, user_S, config, names[0])
+    return _with_weighting(found, answers.slates, answers.user_S, config, names[0])
 
 
 def _with_weighting(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from feature_repo.events.log import EventLog, Logged
+from feature_repo.events.log_rows import CONTENT, Row
+from feature_repo.events.sqlite_log import SqliteEventLog
 from feature_repo.tables.types import TIME
 
 TYPES = {
@@ -45,6 +47,18 @@ def as_frame(logged: Sequence[Logged]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=TYPES, orient="row")
 
 
+def frame_of(rows: Sequence[Row]) -> pl.DataFrame:
+    """Make a frame of stored events: what `as_frame` makes of them, without an object for each.
+
+    Args:
+        rows: number, arrival and `CONTENT` of each event.
+    """
+    stored = {"sequence": pl.Int64(), "created": pl.Int64(), **{name: TYPES.get(name, pl.Int64()) for name in CONTENT}}
+    frame = pl.DataFrame(rows, schema=stored, orient="row")
+    frame = frame.with_columns(timestamp=pl.min_horizontal("time", "created"))  # as of `Event.timestamp`
+    return frame.select(pl.col(name).cast(kind) for name, kind in TYPES.items())
+
+
 def read_frame(log: EventLog, after: int = 0) -> pl.DataFrame:
     """Read all events behind a number, and the notes of forgotten users.
 
@@ -56,9 +70,16 @@ def read_frame(log: EventLog, after: int = 0) -> pl.DataFrame:
         after: number behind which they lie; 0 for the first.
     """
     start, frames = after, [as_frame([])]
-    while logged := log.read(after, _ROWS_AT_ONCE):
-        frames.append(as_frame(logged))
-        after = logged[-1].sequence
+    while (frame := _read(log, after)).height:
+        frames.append(frame)
+        after = frame["sequence"][-1]
     notes = [(each.sequence, NOTE, each.arrived) for each in log.forgotten(start)]
     frames.append(pl.DataFrame(notes, schema=["sequence", "kind", "created"], orient="row"))
     return pl.concat([frame.cast({name: TYPES[name] for name in frame.columns}) for frame in frames], how="diagonal")
+
+
+def _read(log: EventLog, after: int) -> pl.DataFrame:
+    """Read the next events behind a number."""
+    if isinstance(log, SqliteEventLog):
+        return frame_of(log.rows(after, _ROWS_AT_ONCE))
+    return as_frame(log.read(after, _ROWS_AT_ONCE))

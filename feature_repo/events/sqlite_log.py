@@ -79,8 +79,12 @@ class SqliteEventLog:
 
     def read(self, after: int, limit: int) -> list[Logged]:
         """Events behind a number, as of `EventLog.read`."""
+        return [Logged(row[0], event_of(row)) for row in self.rows(after, limit)]
+
+    def rows(self, after: int, limit: int) -> list[Row]:
+        """Rows of the events behind a number: number, arrival and `CONTENT`."""
         with self._reading() as connection:
-            return [Logged(row[0], event_of(row)) for row in connection.execute(READ, (after, limit))]
+            return connection.execute(READ, (after, limit)).fetchall()
 
     def newest(self) -> int:
         """Number of the newest event, as of `EventLog.newest`."""

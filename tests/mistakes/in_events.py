@@ -158,4 +158,11 @@ IN_EVENTS = [
         wrong="[name for name, _ in tables.schema.kinds]",
         test=f"{HISTORY}::test_impressions_are_no_events_and_kinds_count_as_the_dataset_says",
     ),
+    Mistake(
+        name="events of a clock that is ahead read for training at its time, not at the arrival",
+        module="feature_repo.events.frames",
+        right='pl.min_horizontal("time", "created")',
+        wrong='pl.col("time")',
+        test=f"{CONTRACT}::test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers",
+    ),
 ]

@@ -43,4 +43,12 @@ IN_IMPRESSIONS = [
         test="tests/unit/feature_repo/events/test_history.py"
         "::test_an_impression_is_clicked_by_an_interaction_that_names_its_answer",
     ),
+    Mistake(
+        name="impressions that the trial does not know yet found out after the features",
+        module="training.data.windows",
+        right="    end = split.validation_start if trial else split.cut\n    if impressions",
+        wrong="    end = split.cut\n    if impressions",
+        test="tests/unit/training/data/test_windows.py"
+        "::test_impressions_are_refused_until_the_training_ends_behind_the_first",
+    ),
 ]

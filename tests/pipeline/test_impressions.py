@@ -49,6 +49,20 @@ def test_a_recipe_without_its_impressions_ends_before_anything_is_computed(home:
     assert not list(home.settings.home.rglob("*unseen*/**/user_features*"))
 
 
+def test_impressions_that_no_training_knows_yet_end_a_run_before_anything_is_computed(home: Home) -> None:
+    tables = world("young")
+    folder = write_world(home.root / "young", tables)
+    newest = tables.events.tail(20).select("user_id", "item_id", "timestamp", position=pl.lit(1))
+    newest.write_parquet(folder / "impressions.parquet")
+    names = {name: name for name in ("timestamp", "position")}
+    section = {"file": "impressions.parquet", "user": "user_id", "item": "item_id", **names}
+    with (folder / "gatehouse.yaml").open("a") as file:
+        file.write(yaml.safe_dump({"impressions": section}))
+    ended = home.light().command("run", "--data", folder, "--recipe", "clicking", "--dry-run")
+    assert ended.code
+    assert "none of 20 was known before" in ended.err
+
+
 def test_a_run_says_what_the_impressions_tell_about_their_bias_and_the_gate_judges_it(home: Home) -> None:
     tables = world("clicked")
     folder = write_world(home.root / "clicked", tables)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo.errors import bad_input
+from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import ITEM_ID, USER_ID
 from feature_repo.tables.snapshots import known_before
 from training.data.split import Split
@@ -35,6 +35,31 @@ def check_windows(events: pl.DataFrame, split: Split, *, seen_may_return: bool, 
     )
     for name, (first, end) in windows.items():
         _check_relevant(events, first, end, f"the {name} from {first} to {end}", seen_may_return)
+
+
+def check_shown(impressions: pl.DataFrame, split: Split, *, trial: bool) -> None:
+    """Refuse impressions of which a training knows none yet, as after the first days of a log.
+
+    Args:
+        impressions: canonical impressions.
+        split: windows of the log.
+        trial: whether the training is measured on the validation window.
+
+    Raises:
+        InputError: none was known when the shortest training ends.
+    """
+    end = split.validation_start if trial else split.cut
+    if impressions.is_empty() or not known_before(impressions, end).is_empty():
+        return
+    first = impressions.select(pl.max_horizontal("timestamp", "created").min()).item()
+    days = -((end - split.end) // timedelta(days=1))
+    before = "validation window" if trial else "hold-out"
+    keys = "`validation` or `holdout`" if trial else "`holdout`"
+    raise InputError(
+        f"the recipe learns from impressions, and none of {impressions.height:,} was known before the {before}, which "
+        f"begins at {end}: the first became known at {first}. Run again when the events reach {days} days beyond it, "
+        f"write a shorter {keys} into gatehouse.yaml, or choose a recipe without impressions until then"
+    )
 
 
 def _check_relevant(events: pl.DataFrame, start: datetime, end: datetime, where: str, seen_may_return: bool) -> None:

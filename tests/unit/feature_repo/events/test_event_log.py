@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.testing import assert_frame_equal
 
 from feature_repo.events.event import EventKind
-from feature_repo.events.frames import read_frame
+from feature_repo.events.frames import as_frame, read_frame
 from feature_repo.events.log import EventConflictError, EventLog, EventLogError, user_digest
 from tests.unit.feature_repo.events.events_world import CLICK, NOW, click
 from tests.unit.feature_repo.events.log_kinds import LOGS, Opener, opener
@@ -38,6 +39,7 @@ def log(open_log: Opener) -> Iterator[EventLog]:
 def test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers(log: EventLog, open_log: Opener) -> None:
     shown = replace(CLICK, event_id="e4", kind=EventKind.IMPRESSION, position=3, propensity=0.25, request_id="r")
     shown = replace(shown, row=2, column=1, randomised="swap 2")
+    shown = replace(shown, time=NOW + timedelta(hours=1))  # a clock that is ahead
     bought = click(3, kind=EventKind.PURCHASE, value=2.5, basket_id="b é 🙂", time=NOW - timedelta(days=2))
     assert log.append([click(2), bought]) == [1, 2]
     assert log.append([replace(shown, arrived=NOW + timedelta(minutes=1))]) == [3]
@@ -46,6 +48,7 @@ def test_events_are_read_as_they_were_appended_in_the_order_of_their_numbers(log
     assert [each.event for each in read] == [click(2), bought, replace(shown, arrived=NOW + timedelta(minutes=1))]
     assert log.read(1, 1) == read[1:2]
     assert log.read(3, 10) == []
+    assert_frame_equal(read_frame(log), as_frame(read))
     assert open_log().newest() == 3
 
 

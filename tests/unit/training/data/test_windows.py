@@ -11,7 +11,7 @@ import pytest
 from feature_repo.errors import InputError
 from training.data.interactions import interactions
 from training.data.split import Split
-from training.data.windows import check_windows
+from training.data.windows import check_shown, check_windows
 from training.evaluation.holdout import temporal_holdout
 from training.evaluation.protocol import Protocol
 from training.evaluation.slices import FieldSlices
@@ -73,3 +73,16 @@ def test_events_that_all_became_known_at_the_export_teach_nothing() -> None:
     check_windows(events.with_columns(created="timestamp"), SPLIT, seen_may_return=True, trial=True)
     with pytest.raises(InputError, match=r"no event was known before 2024-01-21.*leave `created` out"):
         check_windows(events.with_columns(created=pl.lit(SPLIT.end)), SPLIT, seen_may_return=True, trial=True)
+
+
+@pytest.mark.parametrize(("trial", "first", "days"), [(True, 20, 10), (False, 25, 5)])
+def test_impressions_are_refused_until_the_training_ends_behind_the_first(trial: bool, first: int, days: int) -> None:
+    young = pl.DataFrame({"timestamp": [START] * 3, "created": [START + timedelta(days=first + n) for n in range(3)]})
+    with pytest.raises(InputError, match=rf"none of 3 was known before .*{days} days beyond it"):
+        check_shown(young, SPLIT, trial=trial)
+    known = young.with_columns(pl.col("created") - timedelta(seconds=1))
+    check_shown(known, SPLIT, trial=trial)
+    # So many days later, the same windows begin just behind it.
+    by = timedelta(days=days, seconds=1)
+    later = Split(validation_start=SPLIT.validation_start + by, cut=SPLIT.cut + by, end=SPLIT.end + by)
+    check_shown(young, later, trial=trial)
