@@ -17,8 +17,8 @@ IN_BIAS = [
     Mistake(
         name="a click weighed for having been shown instead of looked at",
         module="training.data.propensities",
-        right="np.where(slates.click_SL > 0, 1 / np.maximum(relative_SL, clip), 1)",
-        wrong="1 / np.maximum(relative_SL, clip)",
+        right="np.where(slates.click_SL > 0, 1 / np.maximum(look_SL, clip), 1)",
+        wrong="1 / np.maximum(look_SL, clip)",
         test=f"{DATA}/test_propensities.py::test_click_weights_make_clicks_count_as_if_everybody_looked",
     ),
     Mistake(
@@ -55,6 +55,20 @@ IN_BIAS = [
         right="weight_P * label_SL[known_SL]",
         wrong="weight_P * click_P",
         test=f"{DIAGNOSTICS}/test_parts.py::test_labels_over_examination_make_click_rates_those_of_a_look",
+    ),
+    Mistake(
+        name="a reward model that has seen the click it predicts",
+        module="training.data.doubly_robust",
+        right="(each_FN.sum(axis=0) - each_FN for each_FN",
+        wrong="(each_FN.sum(axis=0) + 0 * each_FN for each_FN",
+        test=f"{DATA}/test_doubly_robust.py::test_the_reward_model_of_an_impression_has_seen_other_users_alone",
+    ),
+    Mistake(
+        name="predicted relevance taken for predicted clicks",
+        module="training.data.doubly_robust",
+        right="(click_SL - look_SL * relevance_SL)",
+        wrong="(click_SL - relevance_SL)",
+        test=f"{DATA}/test_doubly_robust.py::test_a_right_model_is_enough_whatever_is_clipped",
     ),
     Mistake(
         name="a thing's relevance judged at the very position in question",

@@ -8,6 +8,20 @@ ANSWERS = "tests/unit/training/data/test_answers.py"
 
 IN_IMPRESSIONS = [
     Mistake(
+        name="impressions of the last day taken for misses",
+        module="training.data.clicks",
+        right="pl.when(pl.col(_ROW).is_in(over[_ROW].implode())).then(taken_or_not)",
+        wrong="taken_or_not",
+        test=f"{ANSWERS}::test_an_impression_whose_click_may_still_come_is_left_out_clicked_or_not",
+    ),
+    Mistake(
+        name="of the last day, only those that were clicked already",
+        module="training.data.clicks",
+        right="fill_null(found)",
+        wrong="fill_null(pl.when(taken_or_not).then(True).otherwise(found))",
+        test=f"{ANSWERS}::test_an_impression_whose_click_may_still_come_is_left_out_clicked_or_not",
+    ),
+    Mistake(
         name="a click known before it happened",
         module="feature_repo.tables.outcomes",
         right="later = pl.col(known) >= moment",

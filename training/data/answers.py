@@ -121,7 +121,10 @@ def answers(
     left.keep(pl.col(USER_ID).is_in(snapshots[USER_ID].unique().implode()), "of users without a snapshot")
     left.rows = _with_answers(left.rows, snapshots)
     left.keep(pl.col(_QUERY).is_not_null(), "of answers before their user's first snapshot")
-    left.rows = _in_order(with_clicks(left.rows.with_columns(_said(left.rows).alias(_SAID)), events, until))
+    left.rows = with_clicks(left.rows.with_columns(_said(left.rows).alias(_SAID)), events, until)
+    hours = WITHIN.total_seconds() / 3600
+    left.keep(pl.col("click").is_not_null(), f"of the last {hours:g} hours, whose click may still come")
+    left.rows = _in_order(left.rows)
     left.keep(pl.struct(_ANSWER, _ITEM).is_first_distinct(), "of an item that stands in its answer before")
     left.rows = left.rows.with_columns(pl.int_range(pl.len()).over(_ANSWER).alias(_RANK))
     left.keep(pl.col(_RANK) < LONGEST, f"behind the first {LONGEST} of an answer")

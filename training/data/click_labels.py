@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.data.doubly_robust import doubly_robust, item_relevance
 from training.data.interventions import Examination, harvest_examination
-from training.data.propensities import click_weights, effective_size, selection_weights
+from training.data.propensities import click_weights, effective_size, looks, selection_weights
 from training.data.randomised import randomised_examination
 from training.data.shown import count_shown
 from training.data.slates import Slates
 from training.data.surroundings import RARE
-from training.recipes.impressions import ImpressionTask, InverseExamination
+from training.recipes.impressions import DoublyRobustExamination, ImpressionTask, InverseExamination
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,11 +44,16 @@ def click_labels(slates: Slates, task: ImpressionTask, user_S: np.ndarray) -> Cl
     if task.examination is None:
         return ClickLabels(label_SL=slates.click_SL, weight_SL=weight_SL)
     config = task.examination
-    of_click_SL = click_weights(slates, estimated(slates, config, user_S), clip=config.clip, name=config.feature)
+    examination = estimated(slates, config, user_S)
+    of_click_SL = click_weights(slates, examination, clip=config.clip, name=config.feature)
     _refuse_too_few(of_click_SL[slates.click_SL > 0], config)
-    return ClickLabels(
-        label_SL=slates.click_SL * of_click_SL, weight_SL=np.where(of_click_SL > 0, weight_SL, 0).astype(np.float32)
-    )
+    label_SL = slates.click_SL * of_click_SL
+    if isinstance(config, DoublyRobustExamination):
+        look_SL = looks(slates, examination, name=config.feature)
+        relevance_SL = item_relevance(slates, look_SL, user_S, prior=config.prior_looks)
+        robust_SL = doubly_robust(slates.click_SL, look_SL, relevance_SL, clip=config.clip)
+        label_SL = np.where(of_click_SL > 0, robust_SL, 0).astype(np.float32)
+    return ClickLabels(label_SL=label_SL, weight_SL=np.where(of_click_SL > 0, weight_SL, 0).astype(np.float32))
 
 
 def impression_weights(slates: Slates, task: ImpressionTask) -> np.ndarray:

@@ -16,11 +16,12 @@ _ROW, _TAKEN = "row of the impression", "time of the interaction"
 
 
 def with_clicks(impressions: pl.DataFrame, events: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """Impressions with a click in every row.
+    """Impressions with a click wherever it can be known.
 
     An unknown click is whether the user took the item at the impression's time or within
     a day after it. Of events with dates only, those of the impression's day and the next
-    count.
+    count. It stays unknown, null, where that day ends at or after `until`: what was not
+    clicked may still be, and those that were clicked already would alone be too many.
 
     Args:
         impressions: canonical impressions, with or without `click`.
@@ -49,5 +50,7 @@ def with_clicks(impressions: pl.DataFrame, events: pl.DataFrame, until: datetime
         )
         .filter(pl.col(_TAKEN).is_not_null())
     )
-    found = pl.col(_ROW).is_in(clicked[_ROW].implode())
+    over = unknown.filter(pl.col("timestamp") + WITHIN < until)
+    taken_or_not = pl.col(_ROW).is_in(clicked[_ROW].implode())
+    found = pl.when(pl.col(_ROW).is_in(over[_ROW].implode())).then(taken_or_not)
     return numbered.with_columns(pl.col("click").fill_null(found)).drop(_ROW)

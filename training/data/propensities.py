@@ -75,8 +75,20 @@ def click_weights(slates: Slates, examination: Examination, *, clip: float, name
         clip: least probability that counts.
         name: the surrounding.
     """
+    look_SL = looks(slates, examination, name=name)
+    weight_SL: np.ndarray = np.where(slates.click_SL > 0, 1 / np.maximum(look_SL, clip), 1)
+    return np.where(np.isnan(look_SL), 0, weight_SL).astype(np.float32)
+
+
+def looks(slates: Slates, examination: Examination, *, name: str = POSITION) -> np.ndarray:
+    """Probability of a look at each impression, not a number where it is not known: float64 [S, L].
+
+    Args:
+        slates: the log.
+        examination: probability of a look, relative to the first position.
+        name: the surrounding.
+    """
     relative_C = np.full(max(slates.sizes[slates.names.index(name)], examination.code_K.max(initial=0) + 1), np.nan)
     relative_C[examination.code_K] = examination.relative_K
-    relative_SL = np.where(slates.shown_SL, relative_C[slates.of(name)], np.nan)
-    weight_SL: np.ndarray = np.where(slates.click_SL > 0, 1 / np.maximum(relative_SL, clip), 1)
-    return np.where(np.isnan(relative_SL), 0, weight_SL).astype(np.float32)
+    look_SL: np.ndarray = np.where(slates.shown_SL, relative_C[slates.of(name)], np.nan)
+    return look_SL

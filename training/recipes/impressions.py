@@ -175,6 +175,24 @@ class InverseExamination:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoublyRobustExamination(InverseExamination):
+    """Label r + (c − p r) / max(p, clip): where looks are rare, predicted relevance r fills up.
+
+    r is the clicks a look of the item among other users. `clip` can then be high: it costs
+    no bias where r is right. [Oosterhuis, TOIS 2023]
+    """
+
+    clip: float = 0.3
+    """Least p that is divided by. At a position that is looked at more often, the label is c / p."""
+    prior_looks: float = 20.0
+    """Looks at the mean of all items that each item has beside its own."""
+
+    def __post_init__(self) -> None:
+        InverseExamination.__post_init__(self)
+        positive(self, prior_looks=self.prior_looks)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImpressionTask:
     """Clicks of impressions, learned beside retrieval by the same towers.
 

@@ -14,6 +14,7 @@ from training.recipes.impressions import (
     BiasModel,
     CrossPositional,
     DotProduct,
+    DoublyRobustExamination,
     ImpressionTask,
     InverseExamination,
     Mixture,
@@ -66,9 +67,9 @@ def clicks(bias: BiasModel | None = None) -> TrainConfig:
     return replace(base(), impressions=ImpressionTask(bias=bias))
 
 
-def clicks_by_examination() -> TrainConfig:
+def clicks_by_examination(examination: InverseExamination | None = None) -> TrainConfig:
     """Default recipe that learns clicks too, each weighted by how rarely its position is looked at."""
-    return replace(base(), impressions=ImpressionTask(examination=InverseExamination()))
+    return replace(base(), impressions=ImpressionTask(examination=examination or InverseExamination()))
 
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
@@ -80,6 +81,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "clicks_by_examination": clicks_by_examination,
     "clicks_cross_positional": partial(clicks, CrossPositional()),
     "clicks_dot_product": partial(clicks, DotProduct()),
+    "clicks_doubly_robust": partial(clicks_by_examination, DoublyRobustExamination()),
     "clicks_mixture": partial(clicks, Mixture()),
     "clicks_position_feature": partial(clicks, PositionFeature()),
     "clicks_product": partial(clicks, Product()),

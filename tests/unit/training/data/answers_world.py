@@ -74,14 +74,17 @@ def by_hand(shown: pl.DataFrame, log: pl.DataFrame, asked: pl.DataFrame) -> tupl
             reasons["snapshot"] += len(rows)
             continue
         items: dict[str, Any] = {}
-        for row in sorted(rows, key=_order):
+        open_yet = [row for row in rows if row["click"] is None and row["timestamp"] + DAY >= UNTIL]
+        reasons["open"] += len(open_yet)
+        for row in sorted((row for row in rows if row not in open_yet), key=_order):
             clicked = _clicked(row, known)
             if row["item_id"] in items:
                 reasons["again"] += 1
                 items[row["item_id"]][3] |= clicked
             else:
                 items[row["item_id"]] = [row["item_id"], row["position"], row["device"], clicked]
-        answers.append(((user, first, request is not None, request), max(before), list(items.values())))
+        if items:
+            answers.append(((user, first, request is not None, request), max(before), list(items.values())))
     return [answer[1:] for answer in sorted(answers, key=lambda answer: answer[0])], reasons
 
 
