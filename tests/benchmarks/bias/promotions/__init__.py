@@ -1,0 +1,1 @@
+"""Promotions of completejourney, with planted clicks, through the whole pipeline."""
