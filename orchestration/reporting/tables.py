@@ -76,7 +76,8 @@ def metrics_markdown(measured: Evaluated) -> str:
             name = f"**{row['system']}**" if row["system"] in (TWO_TOWER, CHAMPION) else row["system"]
             lines.append(f"| {row['view']} | {name} | {' | '.join(numbers(row))} |")
         lines += ["", *remarks(systems), ""]
-    return "\n".join([*lines, *_sanity_table(measured), *notes(measured)])
+    # As a list: Markdown makes one paragraph of lines that follow each other.
+    return "\n".join([*lines, *_sanity_table(measured), "", *(f"- {note}" for note in notes(measured))])
 
 
 def _sanity_table(measured: Evaluated) -> list[str]:

@@ -81,7 +81,7 @@ def test_a_run_says_what_the_impressions_tell_about_their_bias_and_the_gate_judg
     assert report.outcome == "not identifiable"
     told = Evaluated.from_json(judged.path.read_text())
     assert told.bias == report
-    assert "bias model: not identifiable" in metrics_markdown(told)
+    assert "- bias model: not identifiable" in metrics_markdown(told).split("\n")
     verdict = read(registry, judged.version.version).verdict
     kinds = [rule.kind for rule in verdict.rules]
     reason = verdict.reasons[kinds.index(RuleKind.BIAS)]
