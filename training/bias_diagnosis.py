@@ -34,8 +34,8 @@ def diagnosed(
 ) -> BiasReport:
     """Say whether the log shows a bias, and whether it can be learned from it.
 
-    Every feature of the recipe's bias is asked for, and the worst outcome counts; without
-    a bias model, the position is.
+    Every feature of the recipe's bias is asked for, among impressions that are alike in the
+    others, and the worst outcome counts; without a bias model, the position is.
 
     Args:
         answers: answers of the training part, or what builds them for a recipe without.
@@ -54,7 +54,10 @@ def diagnosed(
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
         return replace(found, reasons=(reason,))
     user_S = data.user_Q[answers.slates.query_S]
-    each = [diagnose(answers.slates, seed=seed, user_S=user_S, name=name) for name in names]
+    each = [
+        diagnose(answers.slates, seed=seed, user_S=user_S, name=name, within=[own for own in names if own != name])
+        for name in names
+    ]
     each.sort(key=lambda diagnosis: WORST.index(diagnosis.outcome))
     numbers = {
         name if diagnosis.evidence.name == POSITION else f"{diagnosis.evidence.name}/{name}": value
