@@ -33,8 +33,8 @@ MOST_REPORTED = 500_000
 def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, *, seed: int) -> BiasReport:
     """Say whether the log shows a bias, and whether it can be learned from it.
 
-    Every feature of the recipe's bias is asked for, and the worst outcome counts; without
-    a bias model, the position is.
+    Every feature of the recipe's bias is asked for, among impressions that are alike in the
+    others, and the worst outcome counts; without a bias model, the position is.
 
     Args:
         log: impressions of the training part.
@@ -53,7 +53,12 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
     if missing := [name for name in names if name not in answers.slates.names]:
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
         return replace(found, reasons=(reason,))
-    each = [diagnose(answers.slates, seed=seed, user_S=answers.user_S, name=name) for name in names]
+    each = [
+        diagnose(
+            answers.slates, seed=seed, user_S=answers.user_S, name=name, within=[own for own in names if own != name]
+        )
+        for name in names
+    ]
     each.sort(key=lambda diagnosis: WORST.index(diagnosis.outcome))
     numbers = {
         name if diagnosis.evidence.name == POSITION else f"{diagnosis.evidence.name}/{name}": value

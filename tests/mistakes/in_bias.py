@@ -71,6 +71,13 @@ IN_BIAS = [
         test=f"{DATA}/test_doubly_robust.py::test_a_right_model_is_enough_whatever_is_clipped",
     ),
     Mistake(
+        name="the effect of a device passed for one of the position",
+        module="training.data.shown",
+        right="unit_P * (code_P.max(initial=0) + 1) + code_P",
+        wrong="unit_P",
+        test=f"{DIAGNOSTICS}/test_diagnosis.py::test_the_effect_of_a_device_does_not_pass_for_one_of_the_position",
+    ),
+    Mistake(
         name="a thing's relevance judged at the very position in question",
         module="training.diagnostics.logging_policy",
         right="shown.sum_U(each)[shown.unit_E] - each for each",

@@ -9,6 +9,7 @@ Legend: S answers, L items of an answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,11 +29,12 @@ class Randomised:
     user_S: np.ndarray
     """User of each of them."""
 
-    def count(self, *, name: str = POSITION, rarest: int = 1, seed: int = 0) -> Shown:
+    def count(self, *, name: str = POSITION, within: Sequence[str] = (), rarest: int = 1, seed: int = 0) -> Shown:
         """Count impressions by group of an answer and code of a surrounding.
 
         Args:
             name: the surrounding.
+            within: other surroundings, which must be alike in what is compared.
             rarest: impressions of a code below which it is left out.
             seed: random seed of the blocks of users.
         """
@@ -40,8 +42,9 @@ class Randomised:
         assert group_SL is not None
         unit_SL = np.arange(len(group_SL))[:, None] * (group_SL.max(initial=0) + 1) + group_SL
         return count_shown(
-            self.slates, name=name, user_S=self.user_S, unit_SL=unit_SL, rarest=rarest, blocks=BLOCKS, seed=seed
-        )
+            self.slates, name=name, user_S=self.user_S, unit_SL=unit_SL, within=within, rarest=rarest, blocks=BLOCKS,
+            seed=seed,
+        )  # fmt: skip
 
 
 def randomised(slates: Slates, user_S: np.ndarray) -> Randomised | None:

@@ -5,6 +5,7 @@ Legend: S answers, L items of an answer, K codes of the surrounding, E entries.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,7 @@ def count_shown(
     name: str = POSITION,
     user_S: np.ndarray | None = None,
     unit_SL: np.ndarray | None = None,
+    within: Sequence[str] = (),
     rarest: int = 1,
     blocks: int | None = None,
     seed: int = 0,
@@ -86,6 +88,8 @@ def count_shown(
             features will do only where the order does not depend on who looks: a ranker that
             personalises shows an item first to those who like it, and the preference passes
             for a bias. Those of random orders are in `data.randomised`.
+        within: other surroundings, which must be alike in what is compared: a unit with a
+            value of theirs is another one than with another value.
         rarest: impressions of a code below which it is left out, as are codes behind the
             MOST_CODES with most impressions.
         blocks: blocks of users; None for 256, or 32 where units are given.
@@ -108,6 +112,9 @@ def count_shown(
     block_of_user = np.random.default_rng(seed).permutation(len(users)) % blocks
     block_P = np.broadcast_to(block_of_user[row_S][:, None], code_SL.shape)[kept_SL]
     _, unit_P = np.unique(unit_SL[kept_SL], return_inverse=True)
+    for other in within:
+        code_P = slates.of(other)[kept_SL]
+        _, unit_P = np.unique(unit_P * (code_P.max(initial=0) + 1) + code_P, return_inverse=True)
     place_P = np.searchsorted(code_K, code_SL[kept_SL])
     key_P = (unit_P * blocks + block_P) * max(len(code_K), 1) + place_P
     key_E, entry_P = np.unique(key_P, return_inverse=True)

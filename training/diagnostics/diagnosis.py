@@ -5,6 +5,7 @@ Legend: S answers, L items of an answer, F features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -43,6 +44,7 @@ def diagnose(
     name: str = POSITION,
     user_S: np.ndarray | None = None,
     unit_SL: np.ndarray | None = None,
+    within: Sequence[str] = (),
     feature_SLF: np.ndarray | None = None,
     thresholds: Thresholds | None = None,
 ) -> Diagnosis:
@@ -58,6 +60,8 @@ def diagnose(
         user_S: user of each answer; None where `query_S` is the user.
         unit_SL: things of one relevance wherever they stand; None for pairs of user and
             item. Other units need an order that does not depend on who looks, see `count_shown`.
+        within: other surroundings, which must be alike in what is compared, so that their
+            effects do not pass for one of `name`.
         feature_SLF: features of each impression by which relevance can be told, such as
             products of those of user and item; read where swaps do not connect positions.
         thresholds: thresholds; None for the usual ones.
@@ -67,11 +71,14 @@ def diagnose(
     """
     limits = thresholds or Thresholds()
     user_S = slates.query_S if user_S is None else user_S
-    drawn = gather_randomised(slates, name=name, user_S=user_S, limits=limits, seed=seed) if unit_SL is None else None
+    drawn = None
+    if unit_SL is None:
+        drawn = gather_randomised(slates, name=name, user_S=user_S, within=within, limits=limits, seed=seed)
     if drawn and (found := decide(drawn, limits)).outcome is not Outcome.NOT_IDENTIFIABLE:
         return found
     evidence = gather(
-        slates, name=name, user_S=user_S, unit_SL=unit_SL, feature_SLF=feature_SLF, limits=limits, seed=seed
+        slates, name=name, user_S=user_S, unit_SL=unit_SL, within=within, feature_SLF=feature_SLF, limits=limits,
+        seed=seed,
     )  # fmt: skip
     return decide(replace(evidence, randomised=drawn.randomised if drawn else None), limits)
 

@@ -6,6 +6,7 @@ surrounding (positions).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -87,6 +88,7 @@ def gather(
     name: str,
     user_S: np.ndarray,
     unit_SL: np.ndarray | None,
+    within: Sequence[str],
     feature_SLF: np.ndarray | None,
     limits: Thresholds,
     seed: int,
@@ -98,6 +100,7 @@ def gather(
         name: the surrounding.
         user_S: user of each answer.
         unit_SL: things of one relevance; None for pairs of user and item.
+        within: other surroundings, which must be alike in what is compared.
         feature_SLF: features that tell relevance; None without.
         limits: thresholds.
         seed: random seed.
@@ -106,7 +109,7 @@ def gather(
         ValueError: features that are read are not finite.
     """
     shown = count_shown(
-        slates, name=name, user_S=user_S, unit_SL=unit_SL, rarest=limits.least_impressions, seed=seed
+        slates, name=name, user_S=user_S, unit_SL=unit_SL, within=within, rarest=limits.least_impressions, seed=seed
     )  # fmt: skip
     enough_KK, found = _compared(shown, slates, user_S, limits)
     if len(shown.code_K) < 2:
@@ -123,7 +126,7 @@ def gather(
 
 
 def gather_randomised(
-    slates: Slates, *, name: str, user_S: np.ndarray, limits: Thresholds, seed: int
+    slates: Slates, *, name: str, user_S: np.ndarray, within: Sequence[str], limits: Thresholds, seed: int
 ) -> Evidence | None:
     """Compare positions within the randomised answers alone; None without any.
 
@@ -133,13 +136,14 @@ def gather_randomised(
         slates: the log.
         name: the surrounding.
         user_S: user of each answer.
+        within: other surroundings, which must be alike in what is compared.
         limits: thresholds.
         seed: random seed.
     """
     drawn = randomised(slates, user_S)
     if drawn is None:
         return None
-    shown = drawn.count(name=name, rarest=limits.least_impressions, seed=seed)
+    shown = drawn.count(name=name, within=within, rarest=limits.least_impressions, seed=seed)
     _, found = _compared(shown, drawn.slates, drawn.user_S, limits)
     found = replace(found, randomised=len(drawn.slates))
     if len(shown.code_K) < 2 or len(found.groups) > 1:

@@ -141,6 +141,26 @@ def test_a_small_random_share_shows_the_bias_and_the_ranker_by_relevance() -> No
     assert found.evidence.correlation is not None and found.evidence.correlation < -0.3
 
 
+def test_the_effect_of_a_device_does_not_pass_for_one_of_the_position() -> None:
+    """Phones are clicked less, and show their items further down."""
+    rng = np.random.default_rng(0)
+    slates = drawn(Random(), NO_BIAS, answers=16_000).slates
+    position_SL = slates.of("position")
+    phone_SL = rng.random(position_SL.shape) < position_SL / (LENGTH + 1)
+    click_SL = np.where(phone_SL & (rng.random(phone_SL.shape) < 0.7), 0, slates.click_SL).astype(np.float32)
+    context_SLC = np.stack([position_SL, 1 + phone_SL], axis=2)
+    log = replace(
+        slates, context_SLC=context_SLC, names=("position", "device"), sizes=(LENGTH + 1, 3), click_SL=click_SL
+    )
+    assert diagnose(log, seed=0).outcome is Outcome.ADVISED
+    assert diagnose(log, seed=0, within=("device",)).outcome is Outcome.NOT_NEEDED
+    found = diagnose(log, seed=0, name="device", within=("position",))
+    assert found.outcome is Outcome.ADVISED and found.evidence.effect == pytest.approx(0.7, abs=0.1)
+    told = replace(log, group_SL=np.ones(position_SL.shape, np.int64))
+    alike = diagnose(told, seed=0, within=("device",))
+    assert (alike.outcome, alike.evidence.basis) == (Outcome.NOT_NEEDED, Basis.RANDOMISED)
+
+
 def test_a_fixed_ranker_by_relevance_is_not_identifiable() -> None:
     """Nor through features, though they overlap: the order depends on relevance."""
     log = drawn(ByRelevance(), BIASED, fixed=True)
