@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mistakes.mistake import Mistake
 
 DATA, DIAGNOSTICS = "tests/unit/training/data", "tests/unit/training/diagnostics"
+PUBLIC = "tests/benchmarks/bias/public/test_public_logs.py"
 
 IN_BIAS = [
     Mistake(
@@ -97,5 +98,19 @@ IN_BIAS = [
         right="evidence.basis is Basis.FEATURES and dependent",
         wrong="evidence.basis is None and dependent",
         test=f"{DIAGNOSTICS}/test_diagnosis.py::test_a_fixed_ranker_by_relevance_is_not_identifiable",
+    ),
+    Mistake(
+        name="liked items above a liked one counted as wrong pairs",
+        module="tests.benchmarks.bias.public.judged",
+        right="liked_U * (liked_U - 1) / 2",
+        wrong="0",
+        test=f"{PUBLIC}::test_users_are_judged_by_their_own_random_items",
+    ),
+    Mistake(
+        name="a user's items not in the order in which they were shown",
+        module="tests.benchmarks.bias.public.logs",
+        right="if position is None else position, shown",
+        wrong="if True else position, shown",
+        test=f"{PUBLIC}::test_an_answer_is_in_the_order_of_its_positions",
     ),
 ]
