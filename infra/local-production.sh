@@ -126,6 +126,7 @@ start_gatehouse() {
 up() {
     mkdir -p "$FOLDER"/{logs,pids,redis,s3}
     [ -z "$(ls -A "$FOLDER/pids")" ] || { echo "$FOLDER runs, or was killed: infra/local-production.sh down" >&2; exit 1; }
+    require_free POSTGRES_PORT REDIS_PORT S3_PORT ${MILVUS:+MILVUS_PORT} SERVE_PORT SECOND_SERVE_PORT
     NAMES=()
     trap 'exit 130' INT TERM HUP
     trap end_all EXIT
@@ -139,6 +140,15 @@ up() {
         for name in "${NAMES[@]}"; do
             id_of "$name" >/dev/null || { echo "$name has ended" >&2; exit 1; }
         done
+    done
+}
+
+# require_free VARIABLE...: fails if something listens at one of these ports, since it would be taken for what starts here.
+require_free() {
+    local name
+    for name in "$@"; do
+        ! (: <"/dev/tcp/127.0.0.1/${!name}") 2>/dev/null ||
+            { echo "port ${!name} is taken: end what listens there, or set $name" >&2; exit 1; }
     done
 }
 
@@ -162,7 +172,7 @@ end_all() {
     end serve-second TERM
     end serve TERM
     end dagster-daemon TERM
-    [ ! -f "$FOLDER/pids/s3" ] || "$PYTHON" -m infra.bucket save s3://gatehouse "$FOLDER/s3" || true
+    ! id_of s3 >/dev/null || "$PYTHON" -m infra.bucket save s3://gatehouse "$FOLDER/s3" || true
     end s3 TERM
     end milvus INT
     end redis TERM
