@@ -35,7 +35,7 @@ IN_EXPLORATION = [
         module="serving.experiments.exploration",
         right="found: list[str | None] = [None] * depth",
         wrong='found: list[str | None] = ["swap 1"] * depth',
-        test=f"{DRAWN}::test_items_move_within_their_groups_alone",
+        test=f"{DRAWN}::test_each_order_of_a_group_is_as_likely_as_any_other",
     ),
     Mistake(
         name="degraded answers in a random order",

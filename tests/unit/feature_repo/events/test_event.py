@@ -46,6 +46,7 @@ def test_an_event_has_what_the_client_sent_and_its_arrival() -> None:
         ("position", 10**9),
         ("row", 0),
         ("column", "2"),
+        ("randomised", ""),
         ("propensity", 0.0),
         ("propensity", 1.1),
         ("time", 1_717_171_717),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
+import pytest
 
 from feature_repo.datasets.canonical import Tables
 from feature_repo.events.event import Event, EventKind
@@ -13,6 +14,7 @@ from feature_repo.events.forgotten import without_users
 from feature_repo.events.frames import as_frame
 from feature_repo.events.history import with_log
 from feature_repo.events.log import Logged
+from serving.experiments.exploration import Exploration, Kind
 from tests.unit.feature_repo.events.events_world import NOW, click
 from tests.worlds import taste_groups
 from training.data.answers import Answers, answers
@@ -61,3 +63,29 @@ def test_a_forgotten_user_has_no_answer_left() -> None:
     assert left.impressions is not None
     assert set(left.impressions["user_id"]) == {"u000"}
     assert len(read(left).slates) == 5
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_groups_of_a_random_order_come_back_as_the_service_told_them(kind: Kind) -> None:
+    exploration = Exploration(share=0.5, kind=kind, depth=3)
+    events, wanted = [], []
+    for number in range(40):
+        at, request, user = NOW + timedelta(minutes=number), f"r{number}", f"u{number % 12:03}"
+        ranks = exploration.order(request, user, 4)
+        groups = [*(exploration.groups(request, user, 4) if ranks else [None] * 3), None]
+        wanted.append([groups.index(group) + 1 if group else 0 for group in groups])
+        answer = replace(click(0), kind=EventKind.IMPRESSION, user_id=user, request_id=request, time=at, arrived=at)
+        events += [
+            replace(answer, event_id=f"s{number}{rank}", item_id=f"i{rank:03}", position=place, randomised=group)
+            for place, (rank, group) in enumerate(zip([*(ranks or range(3)), 3], groups, strict=True), 1)
+        ]
+    log = as_frame([Logged(number, event) for number, event in enumerate(events, 1)])
+    tables = with_log(FILES, log, END + timedelta(days=1))
+    assert tables.impressions is not None
+    clicked = replace(tables, impressions=tables.impressions.with_columns(click=pl.lit(False)))
+    slates = read(clicked).slates
+    assert slates.group_SL is not None
+    # The first place of a group tells it, whatever its number.
+    found = [[row.index(group) + 1 if group else 0 for group in row] for row in slates.group_SL.tolist()]
+    assert sorted(found) == sorted(wanted)
+    assert {sum(place > 0 for place in row) for row in found} == ({0, 3} if kind is Kind.SLICE else {0, 2})
