@@ -25,13 +25,13 @@ from tests.benchmarks.bias.promotions.measures import ndcg, recall
 from tests.benchmarks.bias.promotions.outcome import Outcome, outcome_of
 from training.recipes import Additive, ImpressionTask, Product, clicks
 
-STRONG = ImpressionTask(weight=0.95, slates=1024)
+TASK = ImpressionTask(weight=0.95, slates=1024)
 """Nearly all of the loss, and each answer read about once an epoch: the named recipes leave
-half of the loss to retrieval, and read a sixth of so many answers."""
-RECIPES = {
-    "strong clicks": replace(clicks(), impressions=STRONG),
-    "strong additive": replace(clicks(), impressions=replace(STRONG, bias=Additive())),
-    "strong product": replace(clicks(), impressions=replace(STRONG, bias=Product())),
+half of the loss to retrieval, and read a fifth of 12,000 answers."""
+STRONG = {
+    "strong clicks": replace(clicks(), impressions=TASK),
+    "strong additive": replace(clicks(), impressions=replace(TASK, bias=Additive())),
+    "strong product": replace(clicks(), impressions=replace(TASK, bias=Product())),
 }
 """Recipes beside the named ones."""
 
@@ -54,7 +54,7 @@ def towers_alone(
         market: households, products and relevance.
         data: folder of its dataset.
         order: order of the answers' products.
-        recipes: names of the recipes, of `RECIPES` or named ones.
+        recipes: names of the recipes, of `STRONG` or named ones.
         answers: number of answers.
         share: share of the answers in a random order.
         now: time of the posting.
@@ -69,7 +69,7 @@ def towers_alone(
     dataset, found = Dataset.of(tables), {}
     for recipe in recipes:
         before = time.process_time()
-        model = fit(dataset, RECIPES.get(recipe, recipe), seed=seed, choice_seconds=0.0)
+        model = fit(dataset, STRONG.get(recipe, recipe), seed=seed, choice_seconds=0.0)
         seconds = time.process_time() - before
         score_UN = model.embed_users(market.users) @ model.embed_items(market.products["item_id"].to_list()).T
         found[recipe] = outcome_of(
