@@ -61,7 +61,8 @@ def check_shown(impressions: pl.DataFrame, split: Split, *, trial: bool) -> None
     known = impressions.with_columns(
         known=pl.max_horizontal(pl.when(said).then("timestamp").otherwise(pl.col("timestamp") + WITHIN), "created")
     )
-    if (first := known["known"].min()) < end:  # type: ignore[operator]
+    first = known.select("known").min().item()
+    if first < end:
         return
     days = -((end - split.end) // timedelta(days=1))
     before = "validation window" if trial else "hold-out"
