@@ -50,6 +50,8 @@ def feature_parts(
     """
     log = LogSpan.of(tables.events)
     week = None if since is None or entity is Entity.USER else _first_week(tables.events, moments, since)
+    if since is not None:
+        tables = replace(tables, impressions=None)  # an update learns from none
     for part in _parts(tables, entity, events_at_once):
         found = feature_tables(part, entity, moments, since=since, log=log)
         yield found if week is None else {name: _read_from(table, entity.key, week) for name, table in found.items()}
@@ -70,7 +72,7 @@ def latest_parts(tables: Tables, moment: datetime, *, log: LogSpan | None = None
         ValueError: a view that nothing here computes.
     """
     log = log or LogSpan.of(tables.events)
-    for part in _parts(tables, Entity.USER, EVENTS_AT_ONCE):
+    for part in _parts(replace(tables, impressions=None), Entity.USER, EVENTS_AT_ONCE):
         snapshots = part.users.select(USER_ID, pl.lit(moment, pl.Datetime("us")).alias(ENTITY_TIME))
         yield feature_tables(part, Entity.USER, snapshots=snapshots, log=log)
 
@@ -105,8 +107,8 @@ def _parts(tables: Tables, entity: Entity, events_at_once: int) -> Iterator[Tabl
     key = entity.key
     entities = tables.users if entity is Entity.USER else tables.items
     # Each answer of a user is a snapshot, and costs what an event costs.
-    shown = tables.impressions if entity is Entity.USER else None
-    asked = [tables.events.select(key), *([] if shown is None else [answer_snapshots(shown).select(key)])]
+    shown, granularity = tables.impressions if entity is Entity.USER else None, tables.schema.snapshots
+    asked = [tables.events.select(key), *([] if shown is None else [answer_snapshots(shown, granularity).select(key)])]
     numbered = entities.select(key, block=_blocks(entities, pl.concat(asked), key, events_at_once))
     blocks = int(numbered["block"].max() or 0) + 1  # type: ignore[arg-type]
     events = _divided(tables.events, numbered, blocks)

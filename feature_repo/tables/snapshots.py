@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo.datasets.impressions import answer_key
 from feature_repo.granularity import DAY
 from feature_repo.schema import ENTITY_TIME, USER_ID, Entity
 from feature_repo.sessions import day_of, snapshot_moments
@@ -68,6 +67,9 @@ def user_snapshots(
 def answer_snapshots(impressions: pl.DataFrame, granularity: str = DAY) -> pl.DataFrame:
     """Snapshots that the answers of impressions meet: the start of their day, or their own time.
 
+    Each impression has its own, so that an answer of which only a part was known at some
+    moment meets one as well.
+
     Args:
         impressions: canonical impressions.
         granularity: day, session with a gap, or event; an answer starts no session.
@@ -75,9 +77,8 @@ def answer_snapshots(impressions: pl.DataFrame, granularity: str = DAY) -> pl.Da
     Returns:
         user_id and event_timestamp, each pair once.
     """
-    asked = impressions.group_by(answer_key(impressions.columns)).agg(pl.col("timestamp").min())
     time = pl.col("timestamp")
-    return asked.select(USER_ID, (day_of(time) if granularity == DAY else time).alias(ENTITY_TIME)).unique()
+    return impressions.select(USER_ID, (day_of(time) if granularity == DAY else time).alias(ENTITY_TIME)).unique()
 
 
 def item_snapshots(events: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:

@@ -40,15 +40,19 @@ class Snapshots:
             answered: key and event_timestamp of the snapshots of answers; None for none.
 
         Raises:
-            ValueError: the snapshots are not sorted.
+            ValueError: the snapshots are not sorted, or an answer has none.
         """
         asked = positives.select(key, pl.col(time).alias(ENTITY_TIME))
-        if answered is not None:
-            asked = pl.concat([asked, answered])
+        asked = asked if answered is None else pl.concat([asked, answered])
         numbered = frame.lazy().select(key, ENTITY_TIME).with_row_index("row").collect()
         chosen = numbered.join(asked, on=[key, ENTITY_TIME], how="semi").sort(key, ENTITY_TIME)
         if not chosen["row"].is_sorted():
             raise ValueError(f"snapshots must be sorted by {key} and {ENTITY_TIME}: they are read in parts")
+        if answered is not None and (missing := answered.join(chosen, on=[key, ENTITY_TIME], how="anti").height):
+            raise ValueError(
+                f"{missing:,} of {answered.height:,} snapshots of answers are not among those that were joined: join "
+                "`answered` with the interactions"
+            )
         return cls(frame=frame.lazy(), keys=chosen.drop("row"), rows=chosen["row"].to_numpy())
 
     def columns(self, names: Sequence[str]) -> pl.DataFrame:

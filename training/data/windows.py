@@ -9,6 +9,7 @@ import polars as pl
 from feature_repo.errors import InputError, bad_input
 from feature_repo.schema import ITEM_ID, USER_ID
 from feature_repo.tables.snapshots import known_before
+from training.data.clicks import WITHIN
 from training.data.split import Split
 
 
@@ -40,18 +41,29 @@ def check_windows(events: pl.DataFrame, split: Split, *, seen_may_return: bool, 
 def check_shown(impressions: pl.DataFrame, split: Split, *, trial: bool) -> None:
     """Refuse impressions of which a training knows none yet, as after the first days of a log.
 
+    Where the data do not say whether an impression was clicked, it is known a day later.
+
     Args:
         impressions: canonical impressions.
         split: windows of the log.
         trial: whether the training is measured on the validation window.
 
     Raises:
-        InputError: none was known when the shortest training ends.
+        InputError: there is none, or none was known when the shortest training ends.
     """
+    if impressions.is_empty():
+        raise InputError(
+            "the recipe learns from impressions, and their table has no row: bring impressions, or choose a recipe "
+            "without them"
+        )
     end = split.validation_start if trial else split.cut
-    if impressions.is_empty() or not known_before(impressions, end).is_empty():
+    said = pl.col("click").is_not_null() if "click" in impressions.columns else pl.lit(False)
+    known = impressions.with_columns(
+        known=pl.max_horizontal(pl.when(said).then("timestamp").otherwise(pl.col("timestamp") + WITHIN), "created")
+    )
+    first = known.select("known").min().item()
+    if first < end:
         return
-    first = impressions.select(pl.max_horizontal("timestamp", "created").min()).item()
     days = -((end - split.end) // timedelta(days=1))
     before = "validation window" if trial else "hold-out"
     keys = "`validation` or `holdout`" if trial else "`holdout`"

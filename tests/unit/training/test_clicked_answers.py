@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from tests.unit.training.click_log_world import shown_to
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, joined
@@ -38,8 +40,18 @@ from training.untrained import Fitted, untrained
 DEBIASED = replace(CONFIG, impressions=ImpressionTask(bias=Additive()), leave_out=SALES)
 
 
+@cache
+def shown_frames() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The same frames where the tables have impressions: answers have snapshots of their own."""
+    tables, _, items, positives = frames()
+    tables = replace(tables, impressions=shown_to(tables))
+    keys = answered(shown_to(tables), CUT)
+    rows = query_rows(positives, tables.users["user_id"], (VALIDATION, CUT), keys)
+    return tables, joined(tables, Entity.USER, rows), items, positives
+
+
 def trained(config: TrainConfig, impressions: pl.DataFrame | None) -> Fitted:
-    tables, queries, items, positives = frames()
+    tables, queries, items, positives = frames() if impressions is None else shown_frames()
     return fit(
         schema=tables.schema, queries=queries, item_snapshots=items, positives=positives, events=tables.events,
         validation_start=VALIDATION, cut=CUT, config=config, seed=0, on_epoch=lambda epoch, metrics: None,
@@ -53,6 +65,7 @@ def test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_
         result = trained(DEBIASED, shown_to(frames()[0]))
     assert [call.args[4] for call in asked.call_args_list] == [VALIDATION, CUT]
     assert result.bias is not None
+    assert "half of the answers meet user features older than 0." in result.bias.impressions[-1]
     assert result.bias.model == repr(Additive())
     assert result.bias.converged is not None
     assert list(result.bias.values) == ["1", "2", "3", "4", "5", "6"]

@@ -45,7 +45,7 @@ def draw_answers(
 
     Returns:
         One row for each shown product, in the order of time: answer, user, item (rows),
-        position, propensity, timestamp and click.
+        position, propensity, randomised (the group in random order), timestamp and click.
     """
     rng = np.random.default_rng(seed)
     user_S = rng.integers(len(market.users), size=answers)
@@ -53,13 +53,14 @@ def draw_answers(
         {"user": user_S.astype(np.uint32), "second": np.sort(rng.integers(DAYS * 86_400, size=answers))}
     ).with_row_index("answer")
     shown = _ranked(market, asked, rng) if order is Order.RANKED else _drawn(market.offers, asked, rng)
+    shown = shown.with_columns(randomised=pl.lit(None, pl.String))
     if order is Order.RANDOMISED:
         shown = _shuffled(shown, share, rng)
     logit_E = market.logit_UN[shown["user"].to_numpy(), shown["item"].to_numpy()]
     look_E = np.array(EXAMINATION)[shown["position"].to_numpy() - 1]
     start = until - timedelta(days=DAYS)
     return shown.select(
-        "answer", "user", "item", "position", "propensity",
+        "answer", "user", "item", "position", "propensity", "randomised",
         timestamp=pl.lit(start) + pl.duration(seconds="second"),
         click=pl.Series(rng.random(len(look_E)) < look_E / (1 + np.exp(-logit_E))),
     )  # fmt: skip
@@ -101,5 +102,6 @@ def _shuffled(shown: pl.DataFrame, share: float, rng: np.random.Generator) -> pl
     own = pl.col("position").sort_by("key").over("answer") == pl.col("position")
     items = pl.col("item").sort_by("key").over("answer")
     return shown.with_columns(key=key).with_columns(
-        item=items, propensity=(1 - share) * own.cast(pl.Float64) + share / pl.len().over("answer")
+        item=items, propensity=(1 - share) * own.cast(pl.Float64) + share / pl.len().over("answer"),
+        randomised=pl.when(is_random).then(pl.lit("all")),
     ).drop("key")  # fmt: skip

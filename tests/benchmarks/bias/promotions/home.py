@@ -152,6 +152,7 @@ def events_of(market: Market, shown: pl.DataFrame, name: str) -> pl.DataFrame:
         "click",
         "position",
         "propensity",
+        "randomised",
         request_id=pl.format("{}-{}", pl.lit(name), "answer"),
         user_id=ids[0].gather(shown["user"]),
         item_id=ids[1].gather(shown["item"]),

@@ -57,6 +57,11 @@ def test_an_item_is_shown_as_often_as_its_propensity_says(market: Market) -> Non
     share = (own["len"] / own["total"]).to_numpy()
     assert share == pytest.approx(own["propensity"].list.first().to_numpy(), abs=0.04)
     assert own.filter(pl.col("user") == 0)["position"].unique().sort().to_list() == [1, 3, 4]
+    told = shown.group_by("answer").agg(pl.col("randomised").n_unique(), group=pl.col("randomised").first())
+    assert (told["randomised"] == 1).all()
+    # Of a share in random order, few stand by chance as promoted.
+    assert told["group"].is_not_null().mean() == pytest.approx(SHARE, abs=0.05)
+    assert drawn(market, Order.PROMOTED)["randomised"].is_null().all()
 
 
 def test_promotions_keep_their_slots_and_a_fixed_ranker_its_order(market: Market) -> None:
@@ -75,6 +80,6 @@ def test_a_click_follows_its_impression_and_names_the_answer(market: Market) -> 
     assert events["event_id"].n_unique() == events.height == shown.height + shown["click"].sum()
     clicks = events.with_row_index().filter(pl.col("kind") == "click")
     before = events[(clicks["index"] - 1).to_list()]
-    same = ["request_id", "user_id", "item_id", "position", "propensity", "time"]
+    same = ["request_id", "user_id", "item_id", "position", "propensity", "randomised", "time"]
     assert clicks.select(same).equals(before.select(same))
     assert (before["kind"] == "impression").all()

@@ -62,3 +62,11 @@ def test_unsorted_snapshots_are_refused(queries: pl.DataFrame) -> None:
 def test_parts_of_another_number_of_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="got 3 rows in parts, wanted 4"):
         parts.filled([{"a": np.zeros(1)}, {"a": np.zeros(2)}], 4)
+
+
+def test_an_answer_whose_snapshot_was_not_joined_is_an_error(queries: pl.DataFrame) -> None:
+    known = queries.select(USER_ID, ENTITY_TIME).head(3)
+    assert len(Snapshots.used(queries, POSITIVES, USER_ID, "query_time", known).keys) >= used(queries).height
+    strange = known.with_columns(pl.col(ENTITY_TIME) + pl.duration(seconds=7))
+    with pytest.raises(ValueError, match="3 of 3 snapshots of answers are not among those that were joined"):
+        Snapshots.used(queries, POSITIVES, USER_ID, "query_time", strange)

@@ -86,3 +86,14 @@ def test_impressions_are_refused_until_the_training_ends_behind_the_first(trial:
     by = timedelta(days=days, seconds=1)
     later = Split(validation_start=SPLIT.validation_start + by, cut=SPLIT.cut + by, end=SPLIT.end + by)
     check_shown(young, later, trial=trial)
+
+
+def test_impressions_without_clicks_are_refused_until_a_day_may_have_brought_them() -> None:
+    end = SPLIT.validation_start
+    young = pl.DataFrame({"timestamp": [end - timedelta(hours=12)]}).with_columns(created="timestamp")
+    with pytest.raises(InputError, match=r"none of 1 was known before"):
+        check_shown(young, SPLIT, trial=True)
+    check_shown(young.with_columns(click=pl.lit(True)), SPLIT, trial=True)
+    check_shown(young.with_columns(pl.all() - timedelta(hours=13)), SPLIT, trial=True)
+    with pytest.raises(InputError, match="has no row"):
+        check_shown(young.clear(), SPLIT, trial=True)
