@@ -34,7 +34,8 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
     """Say whether the log shows a bias, and whether it can be learned from it.
 
     Every feature of the recipe's bias is asked for, among impressions that are alike in the
-    others, and the worst outcome counts; without a bias model, the position is.
+    others, and the worst outcome counts; without a bias model, the position is. Labels over
+    examination are judged by the comparisons that they are made of.
 
     Args:
         log: impressions of the training part.
@@ -53,12 +54,15 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
     if missing := [name for name in names if name not in answers.slates.names]:
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
         return replace(found, reasons=(reason,))
+    examination = config.impressions.examination if config.impressions else None
+    source = examination.source if examination else None
     each = [
         diagnose(
-            answers.slates, seed=seed, user_S=answers.user_S, name=name, within=[own for own in names if own != name]
+            answers.slates, seed=seed, user_S=answers.user_S, name=name, within=[own for own in names if own != name],
+            source=source,
         )
         for name in names
-    ]
+    ]  # fmt: skip
     each.sort(key=lambda diagnosis: WORST.index(diagnosis.outcome))
     numbers = {
         name if diagnosis.evidence.name == POSITION else f"{diagnosis.evidence.name}/{name}": value

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from feature_repo.datasets.impressions import RANDOMISED, TRUTHS
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import DEFAULT_KINDS, Kinds, Role
 from feature_repo.utc import utc_time
@@ -66,7 +67,8 @@ class Event:
     column: int | None = None
     """Column of the item on a grid, from 1."""
     randomised: str | None = None
-    """Group of items of that answer whose order was drawn at random, this one among them."""
+    """Group of items of that answer whose order was drawn at random, this one among them.
+    `parse_event` reads a word for no, such as `false` or `0`, as none, as a file does."""
 
     def __post_init__(self) -> None:
         for name in ("event_id", "user_id", "item_id"):
@@ -125,6 +127,9 @@ def parse_event(raw: Mapping[str, Any], arrived: datetime, kinds: Kinds = DEFAUL
     for name in ("value", "propensity"):
         if type(found.get(name)) is int:
             found[name] = _as_float(name, found[name])
+    group = found.get(RANDOMISED)
+    if isinstance(group, str) and not TRUTHS.get(group.strip().lower(), True):
+        found[RANDOMISED] = None
     return Event(**found, arrived=arrived)
 
 

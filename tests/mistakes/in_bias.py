@@ -25,9 +25,30 @@ IN_BIAS = [
     Mistake(
         name="a click over the probability of a look as a weight instead of a label",
         module="training.losses.clicks",
-        right="(1 - label_SL) * log_none_KSL",
-        wrong="(1 - label_SL).clamp(min=0) * log_none_KSL",
+        right="(1 - label_SL) * bounded_KSL",
+        wrong="(1 - label_SL).clamp(min=0) * bounded_KSL",
         test=f"{DATA}/test_click_labels.py::test_the_mean_loss_is_that_of_the_relevance_whoever_looks",
+    ),
+    Mistake(
+        name="a click over the probability of a look that pulls without end",
+        module="training.losses.clicks",
+        right="log_none_KSL.clamp(min=math.log1p(-MOST))",
+        wrong="log_none_KSL",
+        test="tests/unit/training/trainer/test_click_objective.py::test_one_click_at_a_low_position_does_not_run_away",
+    ),
+    Mistake(
+        name="labels over examination judged by comparisons that they are not made of",
+        module="training.bias_diagnosis",
+        right="examination.source if examination else None",
+        wrong="None if examination else None",
+        test="tests/unit/training/test_bias_diagnosis.py::test_harvested_labels_are_not_judged_by_the_randomised_answers",
+    ),
+    Mistake(
+        name="folds of users that follow their numbers",
+        module="training.data.doubly_robust",
+        right="fold_U[place_U][row_S]",
+        wrong="fold_U[row_S]",
+        test=f"{DATA}/test_doubly_robust.py::test_labels_do_not_depend_on_how_users_are_numbered",
     ),
     Mistake(
         name="impressions of an unknown position taken for misses",

@@ -10,7 +10,7 @@ import numpy as np
 from training.data.slates import Slates
 
 FOLDS = 5
-"""Folds of users: the reward model of an impression has seen other users alone."""
+"""Folds of users: the reward model of an impression has seen clicks of other users alone, see `item_relevance`."""
 
 
 def doubly_robust(click_SL: np.ndarray, look_SL: np.ndarray, relevance_SL: np.ndarray, *, clip: float) -> np.ndarray:
@@ -34,14 +34,20 @@ def doubly_robust(click_SL: np.ndarray, look_SL: np.ndarray, relevance_SL: np.nd
 def item_relevance(slates: Slates, look_SL: np.ndarray, user_S: np.ndarray, *, prior: float) -> np.ndarray:
     """Clicks a look of each impression's item, among the users of other folds: float64 [S, L].
 
+    Only the clicks are those of other users: the probability of a look is estimated from
+    the whole log, each impression's own click among it. One number for each position, it
+    knows little of any one click.
+
     Args:
         slates: the log.
         look_SL: probability of a look; not a number where it is not known.
-        user_S: user of each answer.
+        user_S: user of each answer, by any numbering: it does not change the folds.
         prior: looks at the mean of all items that each item has beside its own.
+
+    Raises:
+        ValueError: fewer users than folds.
     """
-    users, row_S = np.unique(user_S, return_inverse=True)
-    fold_S = (np.random.default_rng(0).permutation(len(users)) % FOLDS)[row_S]
+    fold_S = _folds(user_S)
     known_SL = ~np.isnan(look_SL)
     items = int(slates.item_SL.max(initial=0)) + 1
     cell_P = (fold_S[:, None] * items + slates.item_SL)[known_SL]
@@ -54,3 +60,17 @@ def item_relevance(slates: Slates, look_SL: np.ndarray, user_S: np.ndarray, *, p
     rate_FN = (others_FN + prior * mean_F1) / (looks_FN + prior)
     relevance_SL: np.ndarray = np.minimum(rate_FN, 1)[fold_S[:, None], np.maximum(slates.item_SL, 0)]
     return relevance_SL
+
+
+def _folds(user_S: np.ndarray) -> np.ndarray:
+    """Fold of each answer, that of its user; users count by their first answer in the log."""
+    _, first_U, row_S = np.unique(user_S, return_index=True, return_inverse=True)
+    if len(first_U) < FOLDS:
+        raise ValueError(
+            f"doubly robust labels predict relevance from the clicks of other users in {FOLDS} folds, and the log has "
+            f"{len(first_U)} users: wanted at least {FOLDS}; bring more users, or use InverseExamination()"
+        )
+    place_U = first_U.argsort().argsort()
+    fold_U = np.random.default_rng(0).permutation(len(first_U)) % FOLDS
+    fold_S: np.ndarray = fold_U[place_U][row_S]
+    return fold_S

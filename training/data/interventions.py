@@ -90,8 +90,13 @@ def harvest_examination(shown: Shown, *, seed: int, resamples: int = 200) -> Exa
         resamples: resamples of the blocks of users.
 
     Raises:
-        ValueError: swaps do not connect the positions.
+        ValueError: no position has enough impressions, or swaps do not connect them.
     """
+    if not len(shown.code_K):
+        raise ValueError(
+            f"who looks where is asked, and no {shown.name} has enough impressions to tell: bring that column, wait "
+            "for more impressions, randomise a larger share of the answers, or leave examination out of the recipe"
+        )
     swaps = find_swaps(shown)
     if len(parts := components(informative(swaps.rate_GKK.sum(axis=0)))) > 1:
         groups = "; ".join(", ".join(str(shown.code_K[place]) for place in part) for part in parts)

@@ -64,6 +64,25 @@ def randomised(slates: Slates, user_S: np.ndarray) -> Randomised | None:
     return Randomised(slates=replace(found, item_SL=item_SL), user_S=user_S[rows])
 
 
+def randomised_alone(slates: Slates, user_S: np.ndarray) -> Randomised:
+    """Randomised answers of a log.
+
+    Args:
+        slates: the log.
+        user_S: user of each answer.
+
+    Raises:
+        ValueError: no answer was randomised.
+    """
+    found = randomised(slates, user_S)
+    if found is None:
+        raise ValueError(
+            f"examination from randomised answers needs some, and the log tells of none among {len(slates):,} answers: "
+            "randomise a share and return `randomised` with the impressions, or estimate it from harvested swaps"
+        )
+    return found
+
+
 def randomised_examination(
     slates: Slates, user_S: np.ndarray, *, seed: int, name: str = POSITION, rarest: int = 1, resamples: int = 200
 ) -> Examination:
@@ -78,12 +97,7 @@ def randomised_examination(
         resamples: resamples of blocks of users.
 
     Raises:
-        ValueError: no answer was randomised, or they do not connect the positions.
+        ValueError: no answer was randomised, or too few, or they do not connect the positions.
     """
-    found = randomised(slates, user_S)
-    if found is None:
-        raise ValueError(
-            f"examination from randomised answers needs some, and the log tells of none among {len(slates):,} answers: "
-            "randomise a share and return `randomised` with the impressions, or estimate it from harvested swaps"
-        )
+    found = randomised_alone(slates, user_S)
     return harvest_examination(found.count(name=name, rarest=rarest, seed=seed), seed=seed, resamples=resamples)

@@ -11,10 +11,11 @@ from enum import StrEnum
 
 import numpy as np
 
+from training.data.randomised import randomised, randomised_alone
 from training.data.slates import Slates
 from training.diagnostics.evidence import Basis, Evidence, gather, gather_randomised
 from training.diagnostics.thresholds import Thresholds
-from training.recipes.impressions import POSITION
+from training.recipes.impressions import POSITION, Source
 
 REMEDY = "randomise the order of a small share of the answers"
 
@@ -46,12 +47,14 @@ def diagnose(
     unit_SL: np.ndarray | None = None,
     within: Sequence[str] = (),
     feature_SLF: np.ndarray | None = None,
+    source: Source | None = None,
     thresholds: Thresholds | None = None,
 ) -> Diagnosis:
     """Say whether a log shows a bias, and whether it can be learned from it.
 
     Answers in random order are asked first, because what they say needs no assumption about
-    the ranker; where they are none or too few, the whole log is.
+    the ranker; where they are none or too few, the whole log is. A recipe that names the
+    `source` of its examination is judged by that one alone, because it learns from no other.
 
     Args:
         slates: the log.
@@ -64,23 +67,31 @@ def diagnose(
             effects do not pass for one of `name`.
         feature_SLF: features of each impression by which relevance can be told, such as
             products of those of user and item; read where swaps do not connect positions.
+        source: the comparisons that are asked alone: `randomised` answers, or `harvested` from
+            the whole log; None for both.
         thresholds: thresholds; None for the usual ones.
 
     Raises:
-        ValueError: the log has no such surrounding, or features that are read are not finite.
+        ValueError: the log has no such surrounding, no randomised answer though these alone
+            are asked, or features that are read are not finite.
     """
     limits = thresholds or Thresholds()
     user_S = slates.query_S if user_S is None else user_S
-    drawn = None
-    if unit_SL is None:
-        drawn = gather_randomised(slates, name=name, user_S=user_S, within=within, limits=limits, seed=seed)
-    if drawn and (found := decide(drawn, limits)).outcome is not Outcome.NOT_IDENTIFIABLE:
-        return found
+    drawn, found = None, None
+    if source == "randomised":
+        drawn = randomised_alone(slates, user_S)
+    elif source is None and unit_SL is None:
+        drawn = randomised(slates, user_S)
+    if drawn:
+        asked = gather_randomised(drawn, slates, name=name, user_S=user_S, within=within, limits=limits, seed=seed)
+        found = decide(asked, limits)
+        if source == "randomised" or found.outcome is not Outcome.NOT_IDENTIFIABLE:
+            return found
     evidence = gather(
         slates, name=name, user_S=user_S, unit_SL=unit_SL, within=within, feature_SLF=feature_SLF, limits=limits,
         seed=seed,
     )  # fmt: skip
-    return decide(replace(evidence, randomised=drawn.randomised if drawn else None), limits)
+    return decide(replace(evidence, randomised=found.evidence.randomised if found else None), limits)
 
 
 def decide(evidence: Evidence, limits: Thresholds) -> Diagnosis:

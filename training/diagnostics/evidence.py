@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from training.data.interventions import Examination, components, find_swaps, harvest_examination, informative
-from training.data.randomised import randomised
+from training.data.randomised import Randomised
 from training.data.shown import Shown, count_shown
 from training.data.slates import NO_ITEM, Slates
 from training.diagnostics.effect import effect_test
@@ -126,13 +126,21 @@ def gather(
 
 
 def gather_randomised(
-    slates: Slates, *, name: str, user_S: np.ndarray, within: Sequence[str], limits: Thresholds, seed: int
-) -> Evidence | None:
-    """Compare positions within the randomised answers alone; None without any.
+    drawn: Randomised,
+    slates: Slates,
+    *,
+    name: str,
+    user_S: np.ndarray,
+    within: Sequence[str],
+    limits: Thresholds,
+    seed: int,
+) -> Evidence:
+    """Compare positions within the randomised answers alone.
 
     Whether the order depends on relevance is asked of the whole log, which a model learns from.
 
     Args:
+        drawn: the randomised answers.
         slates: the log.
         name: the surrounding.
         user_S: user of each answer.
@@ -140,9 +148,6 @@ def gather_randomised(
         limits: thresholds.
         seed: random seed.
     """
-    drawn = randomised(slates, user_S)
-    if drawn is None:
-        return None
     shown = drawn.count(name=name, within=within, rarest=limits.least_impressions, seed=seed)
     _, found = _compared(shown, drawn.slates, drawn.user_S, limits)
     found = replace(found, randomised=len(drawn.slates))

@@ -13,6 +13,9 @@ from training.data.propensities import effective_size
 from training.data.slates import UNKNOWN, Slates
 from training.recipes.impressions import POSITION
 
+MOST_TOLD = 20
+"""Codes whose click rates a sentence tells."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WeightingEffect:
@@ -55,12 +58,14 @@ class WeightingEffect:
     @property
     def lines(self) -> tuple[str, ...]:
         """Sentences for a report."""
-        before, after = (", ".join(f"{rate:.3f}" for rate in rate_K) for rate_K in (self.rate_K, self.weighted_K))
+        rates = self.rate_K[:MOST_TOLD], self.weighted_K[:MOST_TOLD]
+        before, after = (", ".join(f"{rate:.3f}" for rate in rate_K) for rate_K in rates)
+        more = f" (and {further:,} more)" if (further := len(self.code_K) - MOST_TOLD) > 0 else ""
         left_out = f"; {self.left_out:,} of unknown examination count for nothing" if self.left_out else ""
         return (
             f"weighted: {self.effective_impressions:,.0f} of {self.impressions:,} impressions and "
             f"{self.effective_clicks:,.0f} of {self.clicks:,} clicks are effective{left_out}",
-            f"weighted: click rates {before} by {self.name} become {after}",
+            f"weighted: click rates {before} by {self.name} become {after}{more}",
         )
 
 

@@ -11,6 +11,8 @@ from training.recipes.validation import at_least_one, positive, shares
 
 POSITION = "position"
 """Name of the position among the features of a bias tower."""
+Source = Literal["harvested", "randomised"]
+"""Comparisons that tell who looks where, see `InverseExamination.source`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,7 @@ class InverseExamination:
     the probability of a click there. [Bekker et al., ECML PKDD 2019; Saito et al., WSDM 2020]
     """
 
-    source: Literal["harvested", "randomised"] = "harvested"
+    source: Source = "harvested"
     """Comparisons behind p: the same item and user at two positions, wherever the log has
     them [Agarwal et al., WSDM 2019], or the randomised answers alone."""
     feature: str = POSITION

@@ -25,6 +25,14 @@ def test_an_event_has_what_the_client_sent_and_its_arrival() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "group"),
+    [("false", None), (" No ", None), ("0", None), ("true", "true"), ("1", "1"), ("swap 2", "swap 2"), (None, None)],
+)
+def test_a_word_for_no_is_no_random_order_as_in_a_file(sent: str | None, group: str | None) -> None:
+    assert parse_event(SENT | {"randomised": sent}, NOW).randomised == group
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("event_id", None),

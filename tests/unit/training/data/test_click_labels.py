@@ -104,7 +104,7 @@ def test_a_log_that_cannot_tell_who_looks_is_refused_with_the_way_out() -> None:
     )  # fmt: skip
     with pytest.raises(ValueError, match="randomise the order of a small share"):
         click_labels(fixed.slates, TASK, fixed.slates.query_S)
-    with pytest.raises(ValueError, match="no position has 100 impressions"):
+    with pytest.raises(ValueError, match="no position has enough impressions"):
         few = LOG.slates.take(np.arange(50))
         estimated(few, InverseExamination(), few.query_S)
     rare = ImpressionTask(examination=InverseExamination(least_effective=0.95))

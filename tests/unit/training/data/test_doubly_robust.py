@@ -80,3 +80,18 @@ def test_labels_of_rare_looks_keep_their_mean_and_vary_less() -> None:
     assert labels["high"][:, -1].mean() < 0.4 * last
     assert labels["robust"][:, -1].var() < 0.2 * labels["low"][:, -1].var()
     np.testing.assert_allclose(labels["robust"][:, 0], labels["high"][:, 0], rtol=1e-5)
+
+
+def test_labels_do_not_depend_on_how_users_are_numbered() -> None:
+    """The report numbers users otherwise than the training, and tells of the same labels."""
+    task = ImpressionTask(examination=DoublyRobustExamination())
+    number_U = np.random.default_rng(3).permutation(1_000)
+    plain, renumbered = (
+        click_labels(LOG.slates, task, user_S).label_SL for user_S in (LOG.slates.query_S, number_U[LOG.slates.query_S])
+    )
+    np.testing.assert_allclose(plain, renumbered, atol=1e-6)  # sums in another order
+
+
+def test_fewer_users_than_folds_are_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"the log has 4 users: .* or use InverseExamination"):
+        item_relevance(LOG.slates, np.ones(LOG.slates.click_SL.shape), LOG.slates.query_S % 4, prior=20)

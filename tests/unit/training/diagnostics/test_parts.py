@@ -132,6 +132,15 @@ def test_equal_weights_change_nothing() -> None:
     assert found.largest_move == pytest.approx(0)
 
 
+def test_only_the_first_of_many_values_are_told() -> None:
+    log = simulate(WORLD, Random(), BIASED, answers=500, length=LENGTH, seed=1).slates
+    code_SLC = np.arange(log.click_SL.size).reshape(*log.click_SL.shape, 1) % 1_500 + 1
+    device = replace(log, names=("device",), sizes=(1_501,), context_SLC=code_SLC)
+    line = weighting_effect(device, np.ones(log.click_SL.shape, np.float32), name="device").lines[1]
+    assert line.count("0.") + line.count("1.") == 2 * 20
+    assert line.endswith("(and 1,480 more)")
+
+
 def bias_learned_at(rate: float, epochs: int) -> tuple[np.ndarray, float]:
     """Logits of three positions by gradient ascent, and what a refit would still add."""
     share_K = np.array([0.6, 0.3, 0.1])

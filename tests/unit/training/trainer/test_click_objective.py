@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
 import torch
 
 from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_model, with_slates
+from training.data.click_labels import ClickLabels
+from training.data.slates import NO_ITEM
 from training.data.training_set import TrainingSet
 from training.recipes import Additive, ImpressionTask, InversePropensity, RepeatTerm, TrainConfig
 from training.towers import TwoTower
-from training.trainer import train
+from training.trainer import click_objective, train
 from training.trainer.click_objective import ClickObjective, clicks_of
 from training.trainer.click_start import add_clicks
 from training.trainer.embedding import embedding_of
@@ -176,3 +179,28 @@ def test_a_checkpoint_of_the_towers_holds_no_click_model(tmp_path: Path) -> None
     assert any(name.startswith("clicks.") for name in model.state_dict())
     state, aliases = _unshared(model)
     assert not any(name.startswith("clicks.") for name in (*state, *aliases))
+
+
+def test_one_click_at_a_low_position_does_not_run_away() -> None:
+    """Label 10 of an item that is shown once: without a bound its log-odds grow with each step."""
+    model, data = world(config := recipe(weight=1))
+    assert data.slates is not None and config.impressions is not None
+    item_SL, click_SL = data.slates.item_SL.copy(), data.slates.click_SL.copy()
+    answer, *others = np.flatnonzero((item_SL == 11).any(axis=1))
+    item_SL[others] = np.where(item_SL[others] == 11, NO_ITEM, item_SL[others])
+    click_SL[item_SL == NO_ITEM] = 0
+    once_SL = item_SL == 11
+    slates = replace(data.slates, item_SL=item_SL, click_SL=np.where(once_SL, 1, click_SL).astype(np.float32))
+    data = replace(data, slates=slates)
+    labels = ClickLabels(
+        label_SL=np.where(once_SL, 10, slates.click_SL).astype(np.float32),
+        weight_SL=slates.shown_SL.astype(np.float32),
+    )
+    with patch.object(click_objective, "click_labels", Mock(return_value=labels)):
+        train(data, model, config, seed=0, epochs=200)
+    embedding = embedding_of(config, model.device)
+    found = clicks_of(model.eval(), data, slates.take(np.array([answer])), embedding)
+    odds = (found.log_click_KSL - found.log_none_KSL)[0][torch.from_numpy(once_SL[[answer]])]
+    assert model.clicks is not None
+    assert odds.item() < 12
+    assert model.clicks.log_gain.exp().item() < 20
