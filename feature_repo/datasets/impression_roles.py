@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 import polars as pl
 
-from feature_repo.datasets.impressions import KEYS, MAX_CONTEXTS, OPTIONAL, TRUTHS
+from feature_repo.datasets.impressions import KEYS, MAX_CONTEXTS, OPTIONAL
 from feature_repo.datasets.roles import File
+from feature_repo.truths import TRUTHS
 
 _ID = r"[\W_]*(?:id|ids|key|uuid|no)"
 _NAMES = {

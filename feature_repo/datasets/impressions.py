@@ -9,6 +9,7 @@ import polars as pl
 from feature_repo.datasets.columns import read_numbers, read_strings
 from feature_repo.datasets.raw_table import RawTable
 from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.truths import TRUTHS
 
 RANDOMISED = "randomised"
 """Column of the group of items whose order in the answer was drawn at random."""
@@ -39,11 +40,6 @@ MAX_VALUES = 10_000
 """Most distinct values of one of them: each gets a weight."""
 _MOMENT = "moment of the answer"
 """Name that no context column can have."""
-TRUTHS = {
-    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
-    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
-}
-"""Words for truth values, in lower case."""
 
 
 def context_of(columns: Iterable[str]) -> tuple[str, ...]:

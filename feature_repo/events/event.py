@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from feature_repo.datasets.impressions import RANDOMISED, TRUTHS
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import DEFAULT_KINDS, Kinds, Role
+from feature_repo.truths import is_no
 from feature_repo.utc import utc_time
 
 MAX_ID_LENGTH = 256
@@ -127,9 +127,9 @@ def parse_event(raw: Mapping[str, Any], arrived: datetime, kinds: Kinds = DEFAUL
     for name in ("value", "propensity"):
         if type(found.get(name)) is int:
             found[name] = _as_float(name, found[name])
-    group = found.get(RANDOMISED)
-    if isinstance(group, str) and not TRUTHS.get(group.strip().lower(), True):
-        found[RANDOMISED] = None
+    group = found.get("randomised")
+    if isinstance(group, str) and is_no(group):
+        found["randomised"] = None
     return Event(**found, arrived=arrived)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -35,7 +36,8 @@ def both(one: Slates, other: Slates) -> Slates:
     """Two logs of different users as one."""
     names = ("query_S", "item_SL", "context_SLC", "click_SL", "group_SL")
     apart = replace(other, query_S=other.query_S + one.query_S.max() + 1)
-    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(apart, name)]) for name in names})
+    given: dict[str, Any] = {name: np.concatenate([getattr(one, name), getattr(apart, name)]) for name in names}
+    return replace(one, **given)
 
 
 def outcome(slates: Slates, source: Source | None) -> tuple[str | None, str]:
