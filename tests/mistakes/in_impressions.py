@@ -60,8 +60,8 @@ IN_IMPRESSIONS = [
     Mistake(
         name="impressions that the trial does not know yet found out after the features",
         module="training.data.windows",
-        right="    end = split.validation_start if trial else split.cut\n    if impressions",
-        wrong="    end = split.cut\n    if impressions",
+        right="    end = split.validation_start if trial else split.cut\n    said =",
+        wrong="    end = split.cut\n    said =",
         test="tests/unit/training/data/test_windows.py"
         "::test_impressions_are_refused_until_the_training_ends_behind_the_first",
     ),
