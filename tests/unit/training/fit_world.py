@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -12,8 +13,9 @@ from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import ENTITY_TIME, Entity
 from feature_repo.tables.build import feature_tables
 from feature_repo.tables.join import join_as_of
+from tests.unit.training.click_log_world import shown_to
 from tests.worlds import START, taste_groups
-from training.data.interactions import at, interactions, item_rows, query_rows
+from training.data.interactions import answered, at, interactions, item_rows, query_rows
 from training.fit import fit
 from training.recipes import (
     MLP,
@@ -47,6 +49,16 @@ def frames() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     queries = joined(tables, Entity.USER, query_rows(positives, tables.users["user_id"], (VALIDATION, CUT)))
     items = joined(tables, Entity.ITEM, item_rows(positives, tables.items["item_id"], (VALIDATION, CUT)))
     return tables, queries, items, positives
+
+
+@cache
+def shown_frames() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The same frames where the tables have impressions: answers have snapshots of their own."""
+    tables, _, items, positives = frames()
+    shown = shown_to(tables)
+    rows = query_rows(positives, tables.users["user_id"], (VALIDATION, CUT), answered(shown, CUT))
+    tables = replace(tables, impressions=shown)
+    return tables, joined(tables, Entity.USER, rows), items, positives
 
 
 @cache

@@ -109,22 +109,15 @@ IN_CLICKS = [
     Mistake(
         name="answers drawn with replacement",
         module="training.trainer.click_objective",
-        right="torch.randperm(len(self.slates), generator=self.rng)",
-        wrong="torch.randint(len(self.slates), (len(self.slates),), generator=self.rng)",
+        right="torch.randperm(len(self.told), generator=self.rng)",
+        wrong="torch.randint(len(self.told), (len(self.told),), generator=self.rng)",
         test=objective.test_every_answer_is_taken_once_before_any_comes_again,
-    ),
-    Mistake(
-        name="retrieval trained where it is left out",
-        module="training.trainer.step",
-        right="    if share < 1:\n",
-        wrong="    if True:\n        share = min(share, 0.999)\n",
-        test=objective.test_a_weight_of_1_leaves_retrieval_out,
     ),
     Mistake(
         name="a trial that reads answers of its own window",
         module="training.untrained",
-        right="given = impressions, queries, positives, events, items, validation_start, config",
-        wrong="given = impressions, queries, positives, events, items, cut, config",
+        right="ImpressionLog(impressions, queries, positives, events, items, validation_start, schema.snapshots)",
+        wrong="ImpressionLog(impressions, queries, positives, events, items, cut, schema.snapshots)",
         test=trained.test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_cut,
     ),
     Mistake(

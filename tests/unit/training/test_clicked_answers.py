@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
@@ -13,10 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from tests.unit.training.click_log_world import shown_to
-from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, joined
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, joined, shown_frames
 from training import clicked_answers
 from training.artifacts.bias import FILE, BiasReport, read_bias, write_bias
 from training.clicked_answers import ImpressionLog, with_answers
@@ -38,16 +36,6 @@ from training.recipes import (
 from training.untrained import Fitted, untrained
 
 DEBIASED = replace(CONFIG, impressions=ImpressionTask(bias=Additive()), leave_out=SALES)
-
-
-@cache
-def shown_frames() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The same frames where the tables have impressions: answers have snapshots of their own."""
-    tables, _, items, positives = frames()
-    tables = replace(tables, impressions=shown_to(tables))
-    keys = answered(shown_to(tables), CUT)
-    rows = query_rows(positives, tables.users["user_id"], (VALIDATION, CUT), keys)
-    return tables, joined(tables, Entity.USER, rows), items, positives
 
 
 def trained(config: TrainConfig, impressions: pl.DataFrame | None) -> Fitted:
@@ -87,6 +75,7 @@ def test_a_user_who_takes_nothing_is_learned_from() -> None:
     start, data = untrained(*given, answered=log.keys)
     data, found = with_answers(data, start.model, log, DEBIASED, seed=0)
     assert found is not None and data.slates is not None
+    assert data.slates.query_S.max() < len(data.user_Q)
     assert found.account.kept == found.account.impressions == shown.height
     assert found.account.age_days < 1
     # Users with interactions come first, and only they are in batches.

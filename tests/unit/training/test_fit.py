@@ -13,8 +13,7 @@ import torch
 
 from feature_repo.encode import UNKNOWN
 from feature_repo.schema import ENTITY_TIME
-from tests.unit.training.click_log_world import shown_to
-from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, fitted, frames, retrieved
+from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, fitted, frames, retrieved, shown_frames
 from tests.worlds import group_of
 from training.artifacts.export import export
 from training.data.interactions import at
@@ -209,10 +208,10 @@ def test_items_as_they_are_today_are_refused_beside_items_as_they_were(changed: 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_named_recipe_can_start(name: str) -> None:
-    tables, queries, items, _ = frames()
+    tables, queries, items, _ = shown_frames() if recipe(name).impressions else frames()
     events = tables.events if "value" in tables.events.columns else tables.events.with_columns(value=pl.lit(1.0))
-    shown = shown_to(tables) if recipe(name).impressions else None
-    start_trial(tables.schema, queries, items, events, VALIDATION, CUT, recipe(name), seed=0, impressions=shown)
+    given = tables.schema, queries, items, events, VALIDATION, CUT, recipe(name)
+    start_trial(*given, seed=0, impressions=tables.impressions)
 
 
 def test_the_counts_of_a_history_leave_out_the_event_that_is_to_be_found() -> None:

@@ -14,6 +14,7 @@ import torch
 from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
 from tests.benchmarks.bias.public.logs import PublicLog
 from tests.benchmarks.recovery.planted import recipe
+from training.data.click_labels import impression_weights
 from training.data.slates import NO_ITEM, Slates
 from training.data.training_set import Arrays, TrainingSet
 from training.recipes import (
@@ -29,7 +30,7 @@ from training.recipes import (
 )
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
-from training.trainer.click_objective import clicks_of, weights_of
+from training.trainer.click_objective import clicks_of
 from training.trainer.click_start import add_clicks
 from training.trainer.embedding import embedding_of
 from training.trainer.state import SCORE
@@ -186,7 +187,9 @@ def _loss(model: TwoTower, data: TrainingSet, held: Slates, config: TrainConfig)
     """Negative log-likelihood of held-out impressions, weighted as in training; a mixture by its shares."""
     assert config.impressions is not None
     clicks = clicks_of(model, data, held, embedding_of(config, model.device))
-    click_SL, weight_SL = (torch.from_numpy(each) for each in (held.click_SL, weights_of(held, config.impressions)))
+    click_SL, weight_SL = (
+        torch.from_numpy(each) for each in (held.click_SL, impression_weights(held, config.impressions))
+    )
     each_KSL = click_SL * clicks.log_click_KSL + (1 - click_SL) * clicks.log_none_KSL
     each_SL = torch.logsumexp(each_KSL + clicks.log_share_K[:, None, None], 0)
     return -float((weight_SL * torch.where(weight_SL > 0, each_SL, 0.0)).sum() / weight_SL.sum())

@@ -64,8 +64,10 @@ def test_an_answer_meets_what_was_known_before_its_day_or_its_moment(granularity
     for user, time in before_end.select("user_id", "timestamp").iter_rows():
         at = time.replace(hour=0, minute=0, second=0, microsecond=0) if granularity == DAY else time
         before = seen(events, "user_id", user, at)
-        assert moment[user, at]["events_all"] == len(before)
-        assert moment[user, at]["last_event"] == max((microseconds(e["timestamp"]) for e in before), default=None)
+        row = moment.get((user, at))
+        assert row is not None
+        assert row["events_all"] == len(before)
+        assert row["last_event"] == max((microseconds(e["timestamp"]) for e in before), default=None)
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)

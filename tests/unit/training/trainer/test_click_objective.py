@@ -105,20 +105,23 @@ def test_the_bias_does_not_decay() -> None:
     assert 0.1 in decay.values()
 
 
-def test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers() -> None:
     model, data = world(config := recipe(weight=1.0, slates=7))
     assert data.slates is not None
     run = TrainState(data, model, config, seed=0, epochs=1)
-    read: list[np.ndarray] = []
-    built: list[object] = []
     assert run.clicks is not None
-    next_rows = run.clicks._next
-    monkeypatch.setattr(run.clicks, "_next", lambda: read.append(next_rows()) or read[-1])  # type: ignore[func-returns-value]
-    monkeypatch.setattr(type(data), "batch", lambda *args, **kwargs: built.append(args))
-    run.epoch()
+    read: list[np.ndarray] = []
+    taken = run.clicks._next
+
+    def noted() -> np.ndarray:
+        read.append(taken())
+        return read[-1]
+
+    with patch.object(run.clicks, "_next", noted), patch.object(TrainingSet, "batch", Mock(wraps=data.batch)) as built:
+        run.epoch()
+    assert not built.called
     assert sorted(np.concatenate(read)[: len(data.slates)]) == list(range(len(data.slates)))
-    assert len(read) == -(-len(data.slates) // 7) and not built
-    assert run.optimisers.steps == len(read)
+    assert len(read) == run.optimisers.steps == -(-len(data.slates) // 7)
 
 
 def test_a_step_is_the_same_on_any_number_of_threads() -> None:
