@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from feature_repo.encode import RESERVED, UNKNOWN, Input, InputKind
+from tests.benchmarks.bias import measures
 from tests.benchmarks.bias.simulators import Log, World
 from tests.benchmarks.recovery.planted import recipe
 from training.data.slates import Slates
 from training.data.training_set import TrainingSet
 from training.recipes import Cosine, ImpressionTask, TrainConfig
-from training.retrieval.ranking import top_k
 from training.towers import TwoTower, embed, new_model
 from training.trainer import train
 from training.trainer.click_objective import clicks_of
@@ -78,35 +78,14 @@ def training_set(log: Log) -> TrainingSet:
     )  # fmt: skip
 
 
-def ndcg(trained: Trained, world: World, *, seed: int, length: int = 10, k: int = 5) -> float:
-    """NDCG@k of random answers by the true relevance, one answer for each user.
-
-    Args:
-        trained: the towers.
-        world: their world.
-        seed: draws the answers.
-        length: items of an answer.
-        k: ranks that count.
-    """
-    score_UN = scores(trained, world)
-    item_UL = np.argsort(np.random.default_rng(seed).random(score_UN.shape), axis=1)[:, :length]
-    gain_UL, score_UL = (np.take_along_axis(each, item_UL, axis=1) for each in (world.relevance_UN, score_UN))
-    discount_K = 1 / np.log2(np.arange(2, k + 2))
-    found, best = (
-        np.take_along_axis(gain_UL, np.argsort(-by_UL, axis=1, kind="stable")[:, :k], axis=1) @ discount_K
-        for by_UL in (score_UL, gain_UL)
-    )
-    return float((found / best).mean())
+def ndcg(trained: Trained, world: World, *, seed: int) -> float:
+    """NDCG@5 of random answers of ten items by the true relevance."""
+    return measures.ndcg(scores(trained, world), world.relevance_UN, seed=seed)
 
 
-def recall(trained: Trained, world: World, k: int = 20) -> float:
-    """Relevance of the k best of the corpus, as a share of the most that k items have."""
-    relevance_UN = world.relevance_UN
-    found, best = (
-        np.take_along_axis(relevance_UN, top_k(by_UN, k), axis=1).sum(axis=1)
-        for by_UN in (scores(trained, world), relevance_UN)
-    )
-    return float((found / best).mean())
+def recall(trained: Trained, world: World) -> float:
+    """Relevance of the 20 best of the corpus, as a share of the most that 20 items have."""
+    return measures.recall(scores(trained, world), world.relevance_UN)
 
 
 def scores(trained: Trained, world: World) -> np.ndarray:

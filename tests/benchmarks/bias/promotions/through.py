@@ -14,11 +14,12 @@ from feature_repo.datasets.stored import read_tables
 from serving.gate.verdict import RuleKind
 from serving.registry.sqlite import open_registry
 from serving.release.manifest import read
+from tests.benchmarks.bias.measures import ndcg, recall
 from tests.benchmarks.bias.promotions.answers import Order, draw_answers
 from tests.benchmarks.bias.promotions.home import Home, Posted, events_of
 from tests.benchmarks.bias.promotions.market import DATASET, Market
-from tests.benchmarks.bias.promotions.measures import ndcg, recall, scores
 from tests.benchmarks.bias.promotions.outcome import Outcome, outcome_of
+from tests.benchmarks.bias.promotions.scores import scores
 from training.artifacts.bias import read_bias
 
 

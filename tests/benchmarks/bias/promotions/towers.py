@@ -18,10 +18,10 @@ from feature_repo.events.frames import TYPES
 from feature_repo.events.history import with_log
 from orchestration.api.dataset import Dataset
 from orchestration.api.model import fit
+from tests.benchmarks.bias.measures import ndcg, recall
 from tests.benchmarks.bias.promotions.answers import Order, draw_answers
 from tests.benchmarks.bias.promotions.home import events_of
 from tests.benchmarks.bias.promotions.market import Market
-from tests.benchmarks.bias.promotions.measures import ndcg, recall
 from tests.benchmarks.bias.promotions.outcome import Outcome, outcome_of
 from training.recipes import Additive, ImpressionTask, Product, clicks
 
