@@ -5,6 +5,7 @@ Legend: U users, N items, F features, S answers, L items of an answer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,9 @@ from tests.benchmarks.bias.clicks import ClickModel, sigmoid
 from tests.benchmarks.bias.loggers import Logger, Scene
 from training.data.slates import NO_ITEM, Slates
 from training.recipes.impressions import POSITION
+
+CELLS = 100_000_000
+"""Most numbers that are drawn at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,8 +146,10 @@ def _candidates(
     users, items = len(world.user_UF), len(world.item_NF)
     owner_X = np.arange(users) if fixed else user_S
     width = max(length, round(spread * items))
-    draw_XW = rng.random((len(owner_X), width), dtype=np.float32)
-    place_XL = np.argpartition(draw_XW, length - 1, axis=1)[:, :length]
+    # In blocks: a million answers' draws from ten thousand items would take 40 GB.
+    blocks = np.array_split(owner_X, math.ceil(len(owner_X) * width / CELLS))
+    draws = (rng.random((len(each), width), dtype=np.float32) for each in blocks)
+    place_XL = np.concatenate([np.argpartition(draw_XW, length - 1, axis=1)[:, :length].copy() for draw_XW in draws])
     if width == items:
         item_XL = place_XL
     else:
