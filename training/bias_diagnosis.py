@@ -18,7 +18,8 @@ from training.diagnostics.convergence import convergence
 from training.diagnostics.diagnosis import Outcome, diagnose
 from training.diagnostics.weighting import weighting_effect
 from training.recipes import TrainConfig
-from training.recipes.impressions import POSITION, features_of
+from training.recipes.bias_models import POSITION
+from training.recipes.impressions import features_of
 from training.towers import TwoTower
 from training.towers.clicks.biased import BiasedClicks
 from training.trainer.bias_refit import refit_gain

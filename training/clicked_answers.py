@@ -15,7 +15,8 @@ from training.data.interactions import answered
 from training.data.snapshots import Frame, Snapshots
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
-from training.recipes.impressions import POSITION, check_impressions, features_of
+from training.recipes.bias_models import POSITION
+from training.recipes.impressions import check_impressions, features_of
 from training.towers import TwoTower
 from training.trainer.click_start import add_clicks
 

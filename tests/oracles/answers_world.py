@@ -12,7 +12,7 @@ import torch
 
 from training.losses.clicks import click_loss
 from training.recipes import Cosine
-from training.recipes.impressions import BiasModel
+from training.recipes.bias_models import BiasModel
 from training.towers.clicks import ClickModel, Clicks, Shown, click_model
 from training.towers.score import Score
 

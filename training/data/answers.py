@@ -5,8 +5,8 @@ Legend: S answers, L items of the longest answer, C features of the surroundings
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -15,6 +15,7 @@ import polars as pl
 from feature_repo.datasets.impressions import PLACES, RANDOMISED, answer_key
 from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID
 from feature_repo.tables.outcomes import shown_before
+from training.data.account import Account, Left
 from training.data.clicks import WITHIN, with_clicks
 from training.data.slates import NO_GROUP, NO_ITEM, UNKNOWN, Slates
 from training.data.snapshots import Frame
@@ -27,44 +28,6 @@ LEAST = 1e-30
 # Names with spaces, which no column of the surroundings can have.
 _ANSWER, _ASKED, _RANK = "its answer", "time of the answer", "rank in the answer"
 _QUERY, _SNAPSHOT, _ITEM, _SAID = "row of the snapshot", "time of the snapshot", "row of the item", "click is said"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """Account of the impressions: each is kept, or left out for one reason."""
-
-    impressions: int
-    """Impressions of the data."""
-    kept: int
-    """Impressions to learn from."""
-    answers: int
-    """Answers that they are of."""
-    left_out: Mapping[str, int]
-    """Other impressions by reason."""
-    clicks: int
-    """Clicked impressions."""
-    clicks_unknown: int
-    """Impressions whose click the data do not say, so that interactions decide."""
-    without_position: int
-    """Impressions whose position is unknown."""
-    without_propensity: int
-    """Impressions whose propensity is unknown."""
-    randomised: int | None
-    """Answers with items in random order; None if the data do not tell them."""
-    age_days: float
-    """Median age of the user snapshot at the answer, in days."""
-
-    def lines(self) -> Iterator[str]:
-        """Lines for a report."""
-        yield f"{self.kept:,} of {self.impressions:,} impressions in {self.answers:,} answers, {self.clicks:,} clicked"
-        yield from (f"left out: {count:,} impressions {reason}" for reason, count in self.left_out.items() if count)
-        if self.clicks_unknown:
-            hours = WITHIN.total_seconds() / 3600
-            yield f"{self.clicks_unknown:,} without a click in the data: an interaction within {hours:g} hours is one"
-        yield f"{self.without_position:,} without a position, {self.without_propensity:,} without a propensity"
-        if self.randomised is not None:
-            yield f"{self.randomised:,} answers with items in random order"
-        yield f"half of the answers meet user features older than {self.age_days:.1f} days"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +75,7 @@ def answers(
         ValueError: a feature that the impressions lack, or no impression left.
     """
     chosen = _chosen(impressions, features)
-    left = _Left(shown_before(impressions, until))
+    left = Left(shown_before(impressions, until))
     left.count = {f"not known before {until}": impressions.height - left.rows.height}
     numbers = pl.DataFrame({ITEM_ID: corpus, _ITEM: np.arange(len(corpus))})
     snapshots = queries.lazy().select(USER_ID, pl.col(ENTITY_TIME).alias(_SNAPSHOT)).with_row_index(_QUERY).collect()
@@ -143,20 +106,6 @@ def answers(
         surroundings=surroundings,
         account=_account(impressions, left),
     )
-
-
-@dataclass
-class _Left:
-    """Impressions that are left, and the number of the others by reason."""
-
-    rows: pl.DataFrame
-    count: dict[str, int] = field(default_factory=dict)
-
-    def keep(self, which: pl.Expr, reason: str) -> None:
-        """Leave out the other rows, for a reason."""
-        kept = self.rows.filter(which)
-        self.count[reason] = self.rows.height - kept.height
-        self.rows = kept
 
 
 def _chosen(impressions: pl.DataFrame, features: Sequence[str] | None) -> tuple[str, ...]:
@@ -252,7 +201,7 @@ def _groups(rows: pl.DataFrame) -> np.ndarray:
     return rows[RANDOMISED].rank("dense").fill_null(NO_GROUP).to_numpy().astype(np.int64)
 
 
-def _account(impressions: pl.DataFrame, left: _Left) -> Account:
+def _account(impressions: pl.DataFrame, left: Left) -> Account:
     """Count what was kept.
 
     Args:

@@ -16,7 +16,8 @@ import numpy as np
 
 from training.data.interventions import Examination
 from training.data.slates import Slates
-from training.recipes.impressions import POSITION, InversePropensity
+from training.recipes.bias_models import POSITION
+from training.recipes.impressions import InversePropensity
 
 
 def effective_size(weight: np.ndarray) -> float:

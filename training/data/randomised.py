@@ -17,7 +17,7 @@ import numpy as np
 from training.data.interventions import Examination, harvest_examination
 from training.data.shown import BLOCKS, Shown, count_shown
 from training.data.slates import NO_GROUP, NO_ITEM, Slates
-from training.recipes.impressions import POSITION
+from training.recipes.bias_models import POSITION
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.data.slates import UNKNOWN, Slates
-from training.recipes.impressions import POSITION
+from training.recipes.bias_models import POSITION
 
 MOST_CODES = 50
 """Codes that are compared at most."""

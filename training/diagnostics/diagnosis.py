@@ -15,7 +15,8 @@ from training.data.randomised import randomised, randomised_alone
 from training.data.slates import Slates
 from training.diagnostics.evidence import Basis, Evidence, gather, gather_randomised
 from training.diagnostics.thresholds import Thresholds
-from training.recipes.impressions import POSITION, Source
+from training.recipes.bias_models import POSITION
+from training.recipes.impressions import Source
 
 REMEDY = "randomise the order of a small share of the answers"
 

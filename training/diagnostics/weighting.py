@@ -11,7 +11,7 @@ import numpy as np
 
 from training.data.propensities import effective_size
 from training.data.slates import UNKNOWN, Slates
-from training.recipes.impressions import POSITION
+from training.recipes.bias_models import POSITION
 
 MOST_TOLD = 20
 """Codes whose click rates a sentence tells."""

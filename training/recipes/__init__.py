@@ -5,18 +5,20 @@ A recipe is a function, so that a variant is `replace(base(), ...)`.
 
 from __future__ import annotations
 
-from training.recipes.config import TrainConfig
-from training.recipes.impressions import (
+from training.recipes.bias_models import (
     Additive,
     CrossPositional,
     DotProduct,
+    Mixture,
+    PositionFeature,
+    Product,
+)
+from training.recipes.config import TrainConfig
+from training.recipes.impressions import (
     DoublyRobustExamination,
     ImpressionTask,
     InverseExamination,
     InversePropensity,
-    Mixture,
-    PositionFeature,
-    Product,
 )
 from training.recipes.named import (
     RECIPES,

@@ -8,19 +8,17 @@ from functools import partial
 
 from feature_repo.errors import unknown_name
 from feature_repo.standard_views import item_statistics_view
-from training.recipes.config import TrainConfig
-from training.recipes.impressions import (
+from training.recipes.bias_models import (
     Additive,
     BiasModel,
     CrossPositional,
     DotProduct,
-    DoublyRobustExamination,
-    ImpressionTask,
-    InverseExamination,
     Mixture,
     PositionFeature,
     Product,
 )
+from training.recipes.config import TrainConfig
+from training.recipes.impressions import DoublyRobustExamination, ImpressionTask, InverseExamination
 from training.recipes.objective import RepeatTerm
 from training.recipes.optimisation import Optimisation
 from training.recipes.sampling import InBatch, Mixed, Negatives

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from training.recipes import impressions, objective, optimisation, policy, sampling, towers, weighting
+from training.recipes import bias_models, impressions, objective, optimisation, policy, sampling, towers, weighting
 from training.recipes.config import TrainConfig
 
 TYPE = "type"
@@ -87,7 +87,7 @@ def _present(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _types() -> dict[str, type]:
     """All declarations by their names."""
-    modules = (impressions, objective, optimisation, policy, sampling, towers, weighting)
+    modules = (bias_models, impressions, objective, optimisation, policy, sampling, towers, weighting)
     found = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
     return {each.__name__: each for each in [TrainConfig, *found] if is_dataclass(each)}
 

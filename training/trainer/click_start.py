@@ -8,7 +8,7 @@ import torch
 from training.data.answer_types import answer_types
 from training.data.slates import Slates
 from training.recipes import TrainConfig
-from training.recipes.impressions import POSITION, Mixture
+from training.recipes.bias_models import POSITION, Mixture
 from training.towers import TwoTower
 from training.towers.clicks import click_model
 from training.towers.clicks.mixture import MixtureClicks

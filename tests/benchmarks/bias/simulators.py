@@ -14,7 +14,7 @@ import numpy as np
 from tests.benchmarks.bias.clicks import ClickModel, sigmoid
 from tests.benchmarks.bias.loggers import Logger, Scene
 from training.data.slates import NO_ITEM, Slates
-from training.recipes.impressions import POSITION
+from training.recipes.bias_models import POSITION
 
 CELLS = 100_000_000
 """Most numbers that are drawn at once."""

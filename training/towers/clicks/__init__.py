@@ -1,6 +1,6 @@
 """Click models: relevance of the towers, and what else makes a click.
 
-A new model is a file here, its declaration in `recipes.impressions`, and a case below.
+A new model is a file here, its declaration in `recipes.bias_models`, and a case below.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from training.recipes.impressions import (
+from training.recipes.bias_models import (
     Additive,
     BiasModel,
     BiasTower,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from training.recipes.impressions import POSITION, PositionFeature
+from training.recipes.bias_models import POSITION, PositionFeature
 from training.towers.clicks.base import ClickModel, Clicks, Shown, of_logits
 from training.towers.clicks.surroundings import UNKNOWN
 from training.towers.score import Score

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from training.recipes.impressions import BiasTower
+from training.recipes.bias_models import BiasTower
 
 HIDDEN = 8
 """Width of a feature's vector below hidden layers."""

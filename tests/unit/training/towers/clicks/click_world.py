@@ -13,7 +13,7 @@ from training.recipes import (
     PositionFeature,
     Product,
 )
-from training.recipes.impressions import BiasModel
+from training.recipes.bias_models import BiasModel
 from training.towers.clicks import ClickModel, Shown, click_model
 from training.towers.score import Score
 
