@@ -23,6 +23,8 @@ from training.towers import TwoTower
 from training.towers.clicks import Clicks, Shown
 from training.trainer.embedding import Embedding
 
+MOST = 16_384
+"""Most answers of a step, unless the recipe asks for more: what a step holds has a bound."""
 BIAS_MOVED = "bias/moved"
 """Metric of an epoch: change of the bias in it, see `diagnostics.convergence.moved`."""
 
@@ -30,25 +32,30 @@ BIAS_MOVED = "bias/moved"
 class ClickObjective:
     """Loss of some answers' clicks in each step.
 
-    Answers come in random order, each once before any comes again. A checkpoint holds
-    the state.
+    Answers come in random order, each once before any comes again. Beside retrieval a
+    step takes as many as let an epoch read each one. A checkpoint holds the state.
 
     Args:
         data: training set with slates.
         config: declaration of the task.
         seed: random seed.
+        retrieval_steps: steps of retrieval in an epoch; None where it is left out.
 
     Raises:
         ValueError: a training set without slates, or too few effective impressions.
     """
 
-    def __init__(self, data: TrainingSet, config: ImpressionTask, seed: int) -> None:
+    def __init__(
+        self, data: TrainingSet, config: ImpressionTask, seed: int, retrieval_steps: int | None = None
+    ) -> None:
         if data.slates is None:
             raise ValueError("the recipe learns from impressions, and the training set has none")
         self.data, self.slates, self.config = data, data.slates, config
         self.labels = click_labels(data.slates, config, data.user_Q[data.slates.query_S])
         # An answer that says nothing would leave a step of its like without any weight.
         self.told = np.flatnonzero(self.labels.weight_SL.any(axis=1))
+        share = math.ceil(len(self.told) / retrieval_steps) if retrieval_steps and not self.alone else 0
+        self.number = min(len(self.told), max(config.slates, min(share, MOST)))
         self.rng = torch.Generator().manual_seed(seed)
         self.left = torch.empty(0, dtype=torch.int64)
         self.before_V = np.empty(0)
@@ -71,7 +78,7 @@ class ClickObjective:
     @property
     def steps(self) -> int:
         """Number of steps of one pass over the answers that tell something."""
-        return math.ceil(len(self.told) / self.config.slates)
+        return math.ceil(len(self.told) / self.number)
 
     def begin(self, model: TwoTower) -> None:
         """Keep the bias at the start of an epoch."""
@@ -84,10 +91,9 @@ class ClickObjective:
 
     def _next(self) -> np.ndarray:
         """Rows of the next answers: int64 [S]."""
-        number = min(self.config.slates, len(self.told))
-        if len(self.left) < number:
+        if len(self.left) < self.number:
             self.left = torch.cat([self.left, torch.randperm(len(self.told), generator=self.rng)])
-        taken, self.left = self.left[:number], self.left[number:]
+        taken, self.left = self.left[: self.number], self.left[self.number :]
         return self.told[taken.numpy()]
 
     def state(self) -> dict[str, Tensor]:

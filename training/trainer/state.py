@@ -41,10 +41,11 @@ class TrainState:
         self.builder = CandidateBuilder(data, config, model, seed)
         views = config.self_supervised
         self.views = SelfSupervision(data, views, model, seed) if views else None
-        self.clicks = ClickObjective(data, config.impressions, seed) if config.impressions else None
         self.policy = PolicyObjective(data, config, model.device) if config.policy else None
-        settings = config.optimisation
-        steps = epochs * len(self._steps(data.batches(settings.batch_size, self.rng)))
+        settings, task = config.optimisation, config.impressions
+        batches = data.batches(settings.batch_size, self.rng)
+        self.clicks = ClickObjective(data, task, seed, len(batches)) if task else None
+        steps = epochs * len(self._steps(batches))
         self.optimisers = Optimisers.of_towers(model, config, steps, self.policy.behaviour if self.policy else None)
         self.average = averaged(model, settings.averaged_share) if settings.averaged_share else None
         self.history: list[dict[str, float]] = []

@@ -41,6 +41,21 @@ IN_CLICKS = [
         test=objective.test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers,
     ),
     Mistake(
+        name="few answers beside few steps of retrieval",
+        module="training.trainer.click_objective",
+        right="max(config.slates, min(share, MOST))",
+        wrong="config.slates",
+        test=objective.test_an_epoch_beside_retrieval_reads_each_answer,
+        arguments=(1,),
+    ),
+    Mistake(
+        name="answers of a step without a bound",
+        module="training.trainer.click_objective",
+        right="max(config.slates, min(share, MOST))",
+        wrong="max(config.slates, share)",
+        test=objective.test_a_step_holds_no_more_answers_than_its_bound,
+    ),
+    Mistake(
         name="a bias that decays",
         module="training.trainer.optimisers",
         right="frozenset(map(id, bias))",

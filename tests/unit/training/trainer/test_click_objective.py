@@ -106,8 +106,32 @@ def test_the_bias_does_not_decay() -> None:
 
 
 def test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers() -> None:
-    model, data = world(config := recipe(weight=1.0, slates=7))
-    assert data.slates is not None
+    steps, read, _, built = read_in_an_epoch(recipe(weight=1.0, slates=7))
+    assert not built.called
+    assert len(read) == steps == -(-40 // 7)
+    assert sorted(np.concatenate(read)[:40]) == list(range(40))
+
+
+@pytest.mark.parametrize("slates", [1, 30])
+def test_an_epoch_beside_retrieval_reads_each_answer(slates: int) -> None:
+    """Few steps of retrieval take more answers each; many of them read all answers again."""
+    steps, read, batches, _ = read_in_an_epoch(recipe(weight=0.5, slates=slates))
+    assert len(read) == steps == batches
+    assert {len(each) for each in read} == {max(slates, -(-40 // batches))}
+    assert sorted(np.concatenate(read)[:40]) == list(range(40))
+
+
+def test_a_step_holds_no_more_answers_than_its_bound() -> None:
+    with patch.object(click_objective, "MOST", 3):
+        _, read, batches, _ = read_in_an_epoch(recipe(weight=0.5, slates=1))
+    assert batches * 3 < 40
+    assert {len(each) for each in read} == {3}
+
+
+def read_in_an_epoch(config: TrainConfig) -> tuple[int, list[np.ndarray], int, Mock]:
+    """Steps that were planned, answers of each step, batches of retrieval, and calls for interactions."""
+    model, data = world(config)
+    assert data.slates is not None and len(data.slates) == 40
     run = TrainState(data, model, config, seed=0, epochs=1)
     assert run.clicks is not None
     read: list[np.ndarray] = []
@@ -119,9 +143,8 @@ def test_an_epoch_of_clicks_alone_is_one_pass_over_the_answers() -> None:
 
     with patch.object(run.clicks, "_next", noted), patch.object(TrainingSet, "batch", Mock(wraps=data.batch)) as built:
         run.epoch()
-    assert not built.called
-    assert sorted(np.concatenate(read)[: len(data.slates)]) == list(range(len(data.slates)))
-    assert len(read) == run.optimisers.steps == -(-len(data.slates) // 7)
+    batches = len(data.batches(config.optimisation.batch_size, np.random.default_rng(0)))
+    return run.optimisers.steps, read, batches, built
 
 
 def test_a_step_is_the_same_on_any_number_of_threads() -> None:
