@@ -23,12 +23,13 @@ from torch.nn import functional as F
 
 from feature_repo.encode import RESERVED, Input, InputKind
 from tests.benchmarks.bias.clicks import PositionBased
-from tests.benchmarks.bias.experiments import EXAMINATION, LENGTH
+from tests.benchmarks.bias.experiments import EXAMINATION
 from tests.benchmarks.bias.fitted import BASE, training_set
 from tests.benchmarks.bias.loggers import ByIrrelevant
+from tests.benchmarks.bias.measured import LENGTH
 from tests.benchmarks.bias.simulators import Log, planted, simulate
 from training.recipes import MLP, Additive, CrossPositional, ImpressionTask, TowerConfig
-from training.recipes.impressions import BiasModel
+from training.recipes.bias_models import BiasModel
 from training.towers import new_model
 from training.trainer.click_start import add_clicks
 from training.trainer.state import TrainState
