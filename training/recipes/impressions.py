@@ -87,8 +87,10 @@ class ImpressionTask:
     loss = (1 − weight) · retrieval + weight · impressions
     """
 
-    weight: float = 0.5
-    """Share of the impressions in the loss; 1 leaves retrieval out."""
+    weight: float = 0.9
+    """Share of the impressions in the loss; 1 leaves retrieval out. A click or none costs a
+    tenth of what a choice among hundreds does, 0.3 to 0.5 nats beside 4 to 6: with 0.9 the
+    two tasks have about equal parts."""
     calibration_rate: float = 0.02
     """Learning rate of gain and level, which make log-odds of a click from the towers'
     logit."""

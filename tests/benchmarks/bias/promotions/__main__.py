@@ -28,10 +28,10 @@ from tests.benchmarks.bias.promotions.market import HOLDOUT_DAYS, START, VALIDAT
 from tests.benchmarks.bias.promotions.outcome import Outcome
 from tests.benchmarks.bias.promotions.table import print_table
 from tests.benchmarks.bias.promotions.through import first_release, through
-from tests.benchmarks.bias.promotions.towers import STRONG, towers_alone
+from tests.benchmarks.bias.promotions.towers import towers_alone
 
-RECIPES = ("clicks", "clicks_additive", "clicks_product")
-"""Recipes of the runs, in their order."""
+RECIPES = ("clicks", "clicks_additive", "clicks_product", "clicks_by_examination", "clicks_doubly_robust")
+"""Recipes of the runs, in their order; of a log in which all is looked at, the first."""
 Found = dict[tuple[str, str], list[Outcome]]
 
 
@@ -69,9 +69,9 @@ def measure(arguments: argparse.Namespace, folder: Path, now: datetime) -> tuple
         write_market(market, home.data, now)
         found["none", "base"] = [first_release(home, market, until=now, seed=0)]
     write_market(market, home.data, end)
-    for seed in range(arguments.seeds):
+    for seed in range(1, arguments.seeds + 1):
         for order in [Order(arguments.only)] if arguments.only else list(Order):
-            recipes = arguments.recipes or (("base", *RECIPES, *STRONG) if arguments.towers_alone else RECIPES)
+            recipes = arguments.recipes or _recipes(order, arguments.towers_alone)
             options = {"answers": arguments.answers, "share": arguments.share, "now": now, "seed": seed}
             if arguments.towers_alone:
                 outcomes = towers_alone(market, home.data, order, recipes, end=end, **options)
@@ -84,6 +84,12 @@ def measure(arguments: argparse.Namespace, folder: Path, now: datetime) -> tuple
     return found, costs
 
 
+def _recipes(order: Order, towers_alone: bool) -> tuple[str, ...]:
+    """Recipes of a log; towers alone have no first release to be compared with."""
+    recipes = RECIPES[:1] if order is Order.SEEN else RECIPES
+    return ("base", *recipes) if towers_alone else recipes
+
+
 def midnight_after(now: datetime) -> datetime:
     """First midnight that leaves at least six hours for the posting."""
     later = now + timedelta(hours=6)
@@ -93,7 +99,7 @@ def midnight_after(now: datetime) -> datetime:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the Parquet files of completejourney")
-    parser.add_argument("--seeds", type=int, default=3, help="logs of each order")
+    parser.add_argument("--seeds", type=int, default=3, help="logs of each order, from seed 1 on")
     parser.add_argument("--answers", type=int, default=12_000, help="answers of a log")
     parser.add_argument("--share", type=float, default=0.2, help="share of the answers in a random order")
     parser.add_argument("--households", type=int, default=300)

@@ -28,6 +28,8 @@ class Order(StrEnum):
     """In the slots of the promotions."""
     RANKED = "ranked"
     """The same products in each answer to a household, the most relevant first."""
+    SEEN = "seen"
+    """As promoted, and every slot is looked at: what a log without bias teaches."""
 
 
 def draw_answers(
@@ -57,13 +59,18 @@ def draw_answers(
     if order is Order.RANDOMISED:
         shown = _shuffled(shown, share, rng)
     logit_E = market.logit_UN[shown["user"].to_numpy(), shown["item"].to_numpy()]
-    look_E = np.array(EXAMINATION)[shown["position"].to_numpy() - 1]
+    look_E = np.array(looks(order))[shown["position"].to_numpy() - 1]
     start = until - timedelta(days=DAYS)
     return shown.select(
         "answer", "user", "item", "position", "propensity", "randomised",
         timestamp=pl.lit(start) + pl.duration(seconds="second"),
         click=pl.Series(rng.random(len(look_E)) < look_E / (1 + np.exp(-logit_E))),
     )  # fmt: skip
+
+
+def looks(order: Order) -> tuple[float, ...]:
+    """Probability of a look at each slot."""
+    return (1.0,) * len(EXAMINATION) if order is Order.SEEN else EXAMINATION
 
 
 def _drawn(offers: pl.DataFrame, asked: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.benchmarks.bias.promotions.answers import EXAMINATION, Order, draw_answers
+from tests.benchmarks.bias.promotions.answers import Order, draw_answers, looks
 from tests.benchmarks.bias.promotions.home import events_of
 from tests.benchmarks.bias.promotions.market import Market
 
@@ -45,8 +45,8 @@ def test_a_click_is_a_look_at_what_is_relevant(market: Market, order: Order) -> 
         shown.with_columns(relevance=pl.Series(relevance)).group_by("position").agg(pl.col("click", "relevance").mean())
     )
     by_slot = by_slot.sort("position")
-    looks = (by_slot["click"] / by_slot["relevance"]).to_numpy()
-    assert looks == pytest.approx(EXAMINATION[: len(looks)], abs=0.02)
+    found = (by_slot["click"] / by_slot["relevance"]).to_numpy()
+    assert found == pytest.approx(looks(order)[: len(found)], abs=0.02)
 
 
 def test_an_item_is_shown_as_often_as_its_propensity_says(market: Market) -> None:
@@ -65,8 +65,9 @@ def test_an_item_is_shown_as_often_as_its_propensity_says(market: Market) -> Non
 
 
 def test_promotions_keep_their_slots_and_a_fixed_ranker_its_order(market: Market) -> None:
-    promoted = drawn(market, Order.PROMOTED)
-    assert (promoted["item"] // 3 + 1 == promoted["position"]).all()
+    for order in (Order.PROMOTED, Order.SEEN):
+        promoted = drawn(market, order)
+        assert (promoted["item"] // 3 + 1 == promoted["position"]).all()
     ranked = drawn(market, Order.RANKED)
     assert ranked.group_by("user", "item").agg(pl.col("position").n_unique())["position"].max() == 1
     logit = market.logit_UN[ranked["user"].to_numpy(), ranked["item"].to_numpy()]

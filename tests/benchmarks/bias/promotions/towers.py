@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -23,17 +22,6 @@ from tests.benchmarks.bias.promotions.answers import Order, draw_answers
 from tests.benchmarks.bias.promotions.home import events_of
 from tests.benchmarks.bias.promotions.market import Market
 from tests.benchmarks.bias.promotions.outcome import Outcome, outcome_of
-from training.recipes import Additive, ImpressionTask, Product, clicks
-
-TASK = ImpressionTask(weight=0.95, slates=1024)
-"""Nearly all of the loss, and each answer read about once an epoch: the named recipes leave
-half of the loss to retrieval, and read a fifth of 12,000 answers."""
-STRONG = {
-    "strong clicks": replace(clicks(), impressions=TASK),
-    "strong additive": replace(clicks(), impressions=replace(TASK, bias=Additive())),
-    "strong product": replace(clicks(), impressions=replace(TASK, bias=Product())),
-}
-"""Recipes beside the named ones."""
 
 
 def towers_alone(
@@ -54,7 +42,7 @@ def towers_alone(
         market: households, products and relevance.
         data: folder of its dataset.
         order: order of the answers' products.
-        recipes: names of the recipes, of `STRONG` or named ones.
+        recipes: names of the recipes.
         answers: number of answers.
         share: share of the answers in a random order.
         now: time of the posting.
@@ -69,7 +57,7 @@ def towers_alone(
     dataset, found = Dataset.of(tables), {}
     for recipe in recipes:
         before = time.process_time()
-        model = fit(dataset, STRONG.get(recipe, recipe), seed=seed, choice_seconds=0.0)
+        model = fit(dataset, recipe, seed=seed, choice_seconds=0.0)
         seconds = time.process_time() - before
         score_UN = model.embed_users(market.users) @ model.embed_items(market.products["item_id"].to_list()).T
         found[recipe] = outcome_of(
