@@ -13,9 +13,11 @@ from training.clicked_answers import ImpressionLog
 from training.data.answers import Answers
 from training.data.click_labels import click_labels, impression_weights
 from training.data.slates import Slates
+from training.data.surroundings import Surroundings
 from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import convergence
 from training.diagnostics.diagnosis import Outcome, diagnose
+from training.diagnostics.evidence import Evidence
 from training.diagnostics.weighting import weighting_effect
 from training.recipes import TrainConfig
 from training.recipes.bias_models import POSITION
@@ -55,8 +57,8 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
     if missing := [name for name in names if name not in answers.slates.names]:
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
         return replace(found, reasons=(reason,))
-    examination = config.impressions.examination if config.impressions else None
-    source = examination.source if examination else None
+    labels = config.impressions.examination if config.impressions else None
+    source = labels.source if labels else None
     each = [
         diagnose(
             answers.slates, seed=seed, user_S=answers.user_S, name=name, within=[own for own in names if own != name],
@@ -71,8 +73,41 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
         for name, value in diagnosis.evidence.numbers.items()
     }
     reasons = tuple(reason for diagnosis in each for reason in diagnosis.reasons)
-    found = replace(found, outcome=each[0].outcome.value, reasons=reasons, numbers=numbers)
+    unasked = answers.account.randomised if source == "harvested" else None
+    if unasked and each[0].outcome is Outcome.NOT_IDENTIFIABLE:
+        reasons += (f"{unasked:,} answers stand in random order: source='randomised' asks them, and only them",)
+    examination = {
+        place: looks
+        for diagnosis in each
+        for place, looks in examined(diagnosis.evidence, answers.surroundings).items()
+    }
+    outcome = each[0].outcome.value
+    found = replace(found, outcome=outcome, reasons=reasons, numbers=numbers, examination=examination)
     return _with_weighting(found, answers.slates, answers.user_S, config, names[0])
+
+
+def examined(evidence: Evidence, surroundings: Surroundings) -> dict[str, tuple[float, float, float]]:
+    """Looks at each place beside the first one, and the ends of a 95 % interval; only what is known.
+
+    Args:
+        evidence: what a log says of one surrounding.
+        surroundings: what its codes stand for.
+
+    Returns:
+        Estimates by the place's name, behind that of the surrounding unless it is the position.
+    """
+    if evidence.examination is None:
+        return {}
+    found = evidence.examination
+    labels = [surroundings.of(evidence.name)[code] for code in found.code_K]
+    names = labels if evidence.name == POSITION else [f"{evidence.name} {label}" for label in labels]
+    looks_K3 = np.column_stack([found.relative_K, found.interval_K2()])
+    known = np.isfinite(looks_K3).all(axis=1)
+    return {
+        name: (float(look), float(low), float(high))
+        for name, (look, low, high), is_known in zip(names, looks_K3, known, strict=True)
+        if is_known
+    }
 
 
 def _with_weighting(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from training.artifacts.bias import BiasReport
     from training.evaluation.result import Evaluation
 
 SLICES = {
@@ -44,12 +45,34 @@ def training_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def evaluation_figures(measured: Evaluated) -> dict[str, Figure]:
-    """Plot recall@k by view, and recall@20 by slice; figures by file name."""
-    return {
+    """Plot recall@k by view, recall@20 by slice, and who looks where; figures by file name."""
+    found = {
         "plots/recall_at_k.png": recall_figure(measured),
         "plots/recall_curve.png": _curves(measured),
         "plots/slices.png": _slices(measured),
     }
+    if measured.bias and measured.bias.examination:
+        found["plots/examination.png"] = examination_figure(measured.bias)
+    return found
+
+
+def examination_figure(bias: BiasReport) -> Figure:
+    """Plot looks by position with 95 % intervals, and what a bias model has learned."""
+    figure, (axis,) = _axes(1, width=9.0)
+    names = list(bias.examination)
+    look_K, low_K, high_K = np.array(list(bias.examination.values())).T
+    # An interval of resamples need not hold the estimate.
+    error_2K = np.maximum([look_K - low_K, high_K - look_K], 0)
+    axis.errorbar(names, look_K, yerr=error_2K, marker="o", capsize=3, color=COLOURS[1], label="looks, 95 % over users")
+    if learned := [name for name in names if name in bias.values]:
+        odds = np.exp([bias.values[name] for name in learned])
+        axis.plot(learned, odds, marker="s", color="#c1121f", label="learned odds of a click")
+    axis.set(xlabel="position", ylabel="beside the first", ylim=(0, None))
+    axis.set_title(f"bias model: {bias.outcome}", fontsize="medium")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False)
+    return figure
 
 
 def recall_figure(measured: Evaluated) -> Figure:

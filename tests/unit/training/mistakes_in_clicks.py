@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mistakes.mistake import Mistake
+from tests.unit.training import test_bias_diagnosis as reports
 from tests.unit.training import test_clicked_answers as trained
 from tests.unit.training.data import test_answer_types as types
 from tests.unit.training.data import test_no_leaks as leaks
@@ -54,6 +55,13 @@ IN_CLICKS = [
         right="max(config.slates, min(share, MOST))",
         wrong="max(config.slates, share)",
         test=objective.test_a_step_holds_no_more_answers_than_its_bound,
+    ),
+    Mistake(
+        name="looks that no resample connects told as known",
+        module="training.bias_diagnosis",
+        right="known = np.isfinite(looks_K3).all(axis=1)",
+        wrong="known = np.ones(len(looks_K3), bool)",
+        test=reports.test_looks_by_another_surrounding_carry_its_name_and_unknown_ones_are_left_out,
     ),
     Mistake(
         name="a bias that decays",

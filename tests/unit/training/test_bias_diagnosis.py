@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -13,10 +14,14 @@ from tests.benchmarks.bias.clicks import PositionBased
 from tests.benchmarks.bias.loggers import ByRelevance, Logger, Random
 from tests.benchmarks.bias.simulators import planted, simulate
 from tests.unit.training.fit_world import CONFIG
-from training.bias_diagnosis import diagnosed
-from training.data.answers import Account, Answers
+from training.artifacts.bias import BiasReport, read_bias, write_bias
+from training.bias_diagnosis import diagnosed, examined
+from training.data.account import Account
+from training.data.answers import Answers
+from training.data.interventions import Examination
 from training.data.slates import NO_GROUP, Slates
 from training.data.surroundings import Surroundings
+from training.diagnostics.evidence import Evidence
 from training.recipes import ImpressionTask, InverseExamination
 from training.recipes.impressions import Source
 
@@ -40,15 +45,20 @@ def both(one: Slates, other: Slates) -> Slates:
     return replace(one, **given)
 
 
-def outcome(slates: Slates, source: Source | None) -> tuple[str | None, str]:
-    """Outcome of the report on a log, for labels from a source, and its first reason."""
+def report(slates: Slates, source: Source | None = None, randomised: int | None = None) -> BiasReport:
+    """Report on a log, for labels from a source."""
     task = ImpressionTask(examination=InverseExamination(source=source, least_effective=0)) if source else None
     values = (("unknown", *map(str, range(1, LENGTH + 1))),)
     answers = Answers(
         slates=slates, user_S=slates.query_S, surroundings=Surroundings(names=("position",), values=values),
-        account=Mock(spec=Account, lines=lambda: ()),
+        account=Mock(spec=Account, lines=lambda: (), randomised=randomised),
     )  # fmt: skip
-    found = diagnosed(Mock(), answers, replace(CONFIG, impressions=task), seed=0)
+    return diagnosed(Mock(), answers, replace(CONFIG, impressions=task), seed=0)
+
+
+def outcome(slates: Slates, source: Source | None) -> tuple[str | None, str]:
+    """Outcome of the report, and its first reason."""
+    found = report(slates, source)
     return found.outcome, found.reasons[0]
 
 
@@ -70,6 +80,42 @@ def test_randomised_labels_are_not_judged_by_the_whole_log() -> None:
     found, reason = outcome(slates, "randomised")
     assert found == "not identifiable"
     assert reason.startswith("answers in random order tell too little")
+
+
+def test_what_cannot_be_harvested_but_was_randomised_is_said() -> None:
+    slates = part(Random(), users=25, answers=200, group=1)
+    assert "200 answers stand in random order: source='randomised'" in report(slates, "harvested", 200).reasons[-1]
+    assert "random order" not in "".join(report(slates, "harvested").reasons)
+
+
+def test_the_report_has_the_looks_at_each_position_and_keeps_them(tmp_path: Path) -> None:
+    found = report(part(Random(), users=200, answers=8_000, group=NO_GROUP))
+    assert list(found.examination) == ["1", "2", "3", "4", "5"]
+    assert found.examination["1"] == (1, 1, 1)
+    for place, (look, low, high) in found.examination.items():
+        assert low <= look <= high
+        assert low - 0.05 < 1 / int(place) < high + 0.05
+    write_bias(tmp_path, found)
+    assert read_bias(tmp_path) == found
+
+
+def test_a_log_that_tells_nothing_has_no_looks() -> None:
+    slates = part(Random(), users=200, answers=2_000, group=NO_GROUP)
+    places_SLC = np.where(slates.item_SL < 20, 1, 2)[:, :, None]
+    found = report(replace(slates, context_SLC=places_SLC))
+    assert (found.outcome, found.examination) == ("not identifiable", {})
+
+
+def test_looks_by_another_surrounding_carry_its_name_and_unknown_ones_are_left_out() -> None:
+    surroundings = Surroundings(names=("position", "device"), values=(("unknown", "1"), ("unknown", "tv", "pc", "tab")))
+    resampled_BK = np.array([[1.0, 0.4, np.nan], [1.0, 0.6, 0.1]])
+    relative_K = np.array([1.0, 0.5, 0.2])
+    looks = Examination(code_K=np.array([1, 2, 3]), relative_K=relative_K, resampled_BK=resampled_BK)
+    evidence = Mock(spec=Evidence, examination=looks)
+    evidence.name = "device"
+    found = examined(evidence, surroundings)
+    assert list(found) == ["device tv", "device pc"]
+    assert found["device pc"] == pytest.approx((0.5, 0.405, 0.595))
 
 
 @pytest.mark.parametrize("group", [NO_GROUP, 1])

@@ -30,8 +30,14 @@ from tests.benchmarks.bias.promotions.table import print_table
 from tests.benchmarks.bias.promotions.through import first_release, through
 from tests.benchmarks.bias.promotions.towers import towers_alone
 
-RECIPES = ("clicks", "clicks_additive", "clicks_product", "clicks_by_examination", "clicks_doubly_robust")
-"""Recipes of the runs, in their order; of a log in which all is looked at, the first."""
+FITTED = ("clicks", "clicks_additive", "clicks_product")
+RECIPES = {
+    Order.RANDOMISED: (*FITTED, "clicks_by_examination", "clicks_doubly_robust"),
+    Order.PROMOTED: FITTED,
+    Order.RANKED: FITTED,
+    Order.SEEN: FITTED[:1],
+}
+"""Recipes of the runs, in their order. Labels by examination are refused where no product changes its slot."""
 Found = dict[tuple[str, str], list[Outcome]]
 
 
@@ -71,7 +77,8 @@ def measure(arguments: argparse.Namespace, folder: Path, now: datetime) -> tuple
     write_market(market, home.data, end)
     for seed in range(1, arguments.seeds + 1):
         for order in [Order(arguments.only)] if arguments.only else list(Order):
-            recipes = arguments.recipes or _recipes(order, arguments.towers_alone)
+            # Towers alone have no first release to be compared with.
+            recipes = arguments.recipes or (*(["base"] if arguments.towers_alone else []), *RECIPES[order])
             options = {"answers": arguments.answers, "share": arguments.share, "now": now, "seed": seed}
             if arguments.towers_alone:
                 outcomes = towers_alone(market, home.data, order, recipes, end=end, **options)
@@ -82,12 +89,6 @@ def measure(arguments: argparse.Namespace, folder: Path, now: datetime) -> tuple
                 found.setdefault((str(order), recipe), []).append(outcome)
                 print(f"{order}, seed {seed}, {recipe}: {outcome}", file=sys.stderr)
     return found, costs
-
-
-def _recipes(order: Order, towers_alone: bool) -> tuple[str, ...]:
-    """Recipes of a log; towers alone have no first release to be compared with."""
-    recipes = RECIPES[:1] if order is Order.SEEN else RECIPES
-    return ("base", *recipes) if towers_alone else recipes
 
 
 def midnight_after(now: datetime) -> datetime:

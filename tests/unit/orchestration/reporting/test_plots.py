@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from orchestration.evaluated import TWO_TOWER, Evaluated
-from orchestration.reporting.plots import recall_figure, training_figure
+from orchestration.reporting.plots import evaluation_figures, recall_figure, training_figure
 from tests.benchmarks.figures import arranged, read_graph
+from training.artifacts.bias import BiasReport
 from training.evaluation.result import Evaluation
 
 
@@ -50,6 +53,22 @@ def test_bands_hold_95_per_cent() -> None:
     at_two = corners[corners[:, 0] == 2, 1]
     assert (at_two.min(), at_two.max()) == pytest.approx((0.1 - 1.96 * 0.02, 0.1 + 1.96 * 0.02))
     np.testing.assert_allclose(axis.lines[0].get_ydata(), [0.05, 0.1])
+
+
+def test_looks_stand_with_their_intervals_beside_what_was_learned() -> None:
+    looks = {"1": (1.0, 1.0, 1.0), "2": (0.5, 0.4, 0.7), "3": (0.3, 0.31, 0.5)}
+    bias = BiasReport(model="Additive()", outcome="advised", reasons=(), examination=looks, values={"1": 0, "2": -1})
+    figure = evaluation_figures(replace(measured(TWO_TOWER), bias=bias))["plots/examination.png"]
+    (axis,) = figure.axes
+    (bars,) = axis.containers
+    line, _, (segments,) = bars
+    np.testing.assert_allclose(line.get_ydata(), [1, 0.5, 0.3])
+    ends = [segment[:, 1].tolist() for segment in segments.get_segments()]
+    np.testing.assert_allclose(ends, [[1, 1], [0.4, 0.7], [0.3, 0.5]])
+    np.testing.assert_allclose(axis.lines[-1].get_ydata(), np.exp([0, -1]))
+    assert "plots/examination.png" not in evaluation_figures(
+        replace(measured(TWO_TOWER), bias=replace(bias, examination={}))
+    )
 
 
 def test_each_asset_stands_right_of_its_inputs() -> None:
