@@ -23,7 +23,8 @@ from serving.index.lite_files import open_index
 from serving.index.milvus import MilvusIndex
 from serving.ranking import NOTHING
 from serving.search import GuardedSearcher, IndexSearcher, ItemFields, MemorySearcher, Searcher
-from serving.settings import MILVUS, Settings
+from serving.settings import Settings
+from serving.variables import MILVUS
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.whole_file import write_text
+from serving import variables
 from serving.alert_settings import AlertSettings
-from serving.clients import check_client, check_dagster_storage
 from serving.folder_store import FolderStore
 from serving.running import running
 
@@ -43,11 +42,6 @@ most 1,800 items.
 """
 GRAPH = IndexParams(index_type="HNSW", build={"M": 16, "efConstruction": 200}, search={"ef": 256})
 """Default for a Milvus server."""
-KEEP, NO_CLEANING = 10, "off"
-"""Default number of newest versions that a cleaning keeps, and the value for no cleaning by itself."""
-MEMORY, MILVUS = "memory", "milvus"
-DAGSTER_STORAGE = "GATEHOUSE_DAGSTER_STORAGE"
-"""Variable that the home's dagster.yaml reads too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +75,10 @@ class Settings:
     """File of the gate's policy; None for the shipped policy."""
     features_behind_days: float = 7.0
     """Longest time by which a version's online features may be older than the newest ones, to be promoted."""
-    keep: int | None = KEEP
+    keep: int | None = variables.KEEP
     """Number of newest versions that a cleaning keeps; None for no cleaning by itself."""
-    search: str = MEMORY
-    """Searcher of the service and the gate: MEMORY, or MILVUS, which is the store of record in any case."""
+    search: str = variables.MEMORY
+    """Searcher of the service and the gate: memory, or milvus, which is the store of record in any case."""
     search_seconds: float | None = None
     """Longest search of Milvus, where it searches; None for no limit."""
     lite_wait_seconds: float = 60.0
@@ -123,20 +117,20 @@ class Settings:
         index, behind = environ.get("GATEHOUSE_MILVUS_INDEX"), environ.get("GATEHOUSE_FEATURES_BEHIND_DAYS")
         settings = cls(
             home=home,
-            mlflow_uri=_address(environ, "GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
-            artifacts=_address(environ, "GATEHOUSE_ARTIFACTS"),
-            data=_bucket(environ, "GATEHOUSE_DATA"),
-            feature_registry=_address(environ, "GATEHOUSE_FEATURE_REGISTRY"),
-            dagster_storage=_dagster_storage(environ.get(DAGSTER_STORAGE)),
-            dagster_yaml=_file(environ, "GATEHOUSE_DAGSTER_YAML"),
+            mlflow_uri=variables.address(environ, "GATEHOUSE_MLFLOW_URI") or f"sqlite:///{home}/mlflow/mlflow.db",
+            artifacts=variables.address(environ, "GATEHOUSE_ARTIFACTS"),
+            data=variables.bucket(environ, "GATEHOUSE_DATA"),
+            feature_registry=variables.address(environ, "GATEHOUSE_FEATURE_REGISTRY"),
+            dagster_storage=variables.dagster_storage(environ.get(variables.DAGSTER_STORAGE)),
+            dagster_yaml=variables.file(environ, "GATEHOUSE_DAGSTER_YAML"),
             milvus_server=milvus,
             index=_index_params(index) if index else GRAPH if milvus else EXACT,
-            online_store=_configured("GATEHOUSE_ONLINE_STORE", store, "a Feast online_store configuration"),
-            kafka=_event_log(environ.get("GATEHOUSE_EVENT_LOG")),
+            online_store=variables.configured("GATEHOUSE_ONLINE_STORE", store, "a Feast online_store configuration"),
+            kafka=variables.event_log(environ.get("GATEHOUSE_EVENT_LOG")),
             gate_policy=Path(policy) if policy else None,
-            features_behind_days=_days(behind) if behind else 7.0,
-            keep=_keep(environ.get("GATEHOUSE_KEEP") or str(KEEP)),
-            search=_search(environ.get("GATEHOUSE_SEARCH") or MEMORY),
+            features_behind_days=variables.days(behind) if behind else 7.0,
+            keep=variables.keep(environ.get("GATEHOUSE_KEEP") or str(variables.KEEP)),
+            search=variables.search(environ.get("GATEHOUSE_SEARCH") or variables.MEMORY),
             alerts=AlertSettings.from_environment(environ),
         )
         settings.check_format()
@@ -234,29 +228,6 @@ class Settings:
             write_text(note, FORMAT + "\n")  # another command may be reading it
 
 
-def _address(environ: Mapping[str, str], name: str) -> str | None:
-    uri = environ.get(name)
-    return check_client(name, uri) if uri else None
-
-
-def _bucket(environ: Mapping[str, str], name: str) -> str | None:
-    uri = _address(environ, name)
-    if uri and not re.fullmatch(r"s3://[^/]+(/.*)?", uri):
-        raise ValueError(f"{name}={uri!r}: wanted s3://bucket or s3://bucket/folder")
-    return uri
-
-
-def _dagster_storage(uri: str | None) -> str | None:
-    return check_dagster_storage(DAGSTER_STORAGE, uri) if uri else None
-
-
-def _file(environ: Mapping[str, str], name: str) -> Path | None:
-    path = environ.get(name)
-    if path and not Path(path).is_file():
-        raise ValueError(f"{name}={path!r}: no such file")
-    return Path(path) if path else None
-
-
 def _index_params(text: str) -> IndexParams:
     try:
         return IndexParams(**json.loads(text))
@@ -265,55 +236,3 @@ def _index_params(text: str) -> IndexParams:
             f'GATEHOUSE_MILVUS_INDEX={text!r}: wanted JSON such as {{"index_type": "HNSW", "build": {{"M": 16}},'
             f' "search": {{"ef": 256}}}} ({error})'
         ) from error
-
-
-def _days(text: str) -> float:
-    days = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-    if days is None:
-        raise ValueError(f"GATEHOUSE_FEATURES_BEHIND_DAYS={text!r}: wanted a number of days, such as 7 or 0.5")
-    return days
-
-
-def _keep(text: str) -> int | None:
-    if text == NO_CLEANING:
-        return None
-    if not re.fullmatch(r"[1-9]\d*", text):
-        raise ValueError(f"GATEHOUSE_KEEP={text!r}: wanted a number of versions, such as {KEEP}, or {NO_CLEANING}")
-    return int(text)
-
-
-def _search(text: str) -> str:
-    if text not in (MEMORY, MILVUS):
-        raise ValueError(f"GATEHOUSE_SEARCH={text!r}: wanted {MEMORY} or {MILVUS}")
-    return text
-
-
-def _event_log(text: str | None) -> Mapping[str, Any] | None:
-    found = _configured("GATEHOUSE_EVENT_LOG", text, "an event log")
-    if found is not None and (found["type"] != "kafka" or "bootstrap.servers" not in found):
-        raise ValueError(
-            f"GATEHOUSE_EVENT_LOG: the type is {found['type']!r}; wanted kafka with bootstrap.servers, or nothing for "
-            "SQLite in the home"
-        )
-    return found
-
-
-def _configured(name: str, text: str | None, what: str) -> Mapping[str, Any] | None:
-    """Read a variable that holds JSON, or the path of a YAML file.
-
-    Args:
-        name: the variable.
-        text: its content.
-        what: what it configures, for messages.
-    """
-    import yaml
-
-    if not text:
-        return None
-    source = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
-    config = yaml.safe_load(source)  # JSON is YAML
-    if not isinstance(config, dict) or "type" not in config:
-        raise ValueError(
-            f"{name}={text!r}: wanted {what} with a type, as JSON or as the path of a YAML file; got {config!r}"
-        )
-    return config

@@ -75,7 +75,7 @@ def clean_home(
     name = released_dataset(settings, dataset)
     from orchestration.cleaning import clean, plan_cleaning
     from orchestration.cleaning_text import cleaning_text
-    from serving.settings import KEEP
+    from serving.variables import KEEP
 
     plan = plan_cleaning(settings, name, keep or settings.keep or KEEP)
     if not dry_run:

@@ -14,7 +14,8 @@ from orchestration.defs.new_data import at_work
 from orchestration.defs.switch import schedule_status
 from orchestration.local.datasets import dataset_names
 from orchestration.local.leftovers import is_at_work
-from serving.settings import KEEP, NO_CLEANING, Settings
+from serving.settings import Settings
+from serving.variables import KEEP, NO_CLEANING
 
 
 class Keeping(dg.Config):

@@ -16,7 +16,8 @@ from orchestration.local.leftovers import leftovers
 from serving.gate.policy_file import read_policy
 from serving.probe import listens
 from serving.running import entries
-from serving.settings import DAGSTER_STORAGE, Settings
+from serving.settings import Settings
+from serving.variables import DAGSTER_STORAGE
 
 LOW_BYTES = 1_000_000_000
 """Free space below which a run may not end: a release of the default dataset takes a fifth of it."""

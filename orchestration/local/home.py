@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo.whole_file import write_text
-from serving.settings import DAGSTER_STORAGE, Settings
+from serving.settings import Settings
+from serving.variables import DAGSTER_STORAGE
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance

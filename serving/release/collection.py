@@ -21,7 +21,8 @@ from serving.registry.sqlite import open_registry
 from serving.release.index_proof import vectors_hash
 from serving.release.manifest import Manifest, ReleaseError
 from serving.search.memory import default_graph
-from serving.settings import MILVUS, Settings
+from serving.settings import Settings
+from serving.variables import MILVUS
 
 
 def store_collection(registry: Registry, version: int, index: ItemIndex, info: CollectionInfo) -> str:

@@ -17,7 +17,8 @@ from serving.release.collection import check_stored, load_collection
 from serving.release.freshness import FeatureRule, check_fresh
 from serving.release.load import check_contents
 from serving.release.manifest import Manifest, ReleaseError, verified_files
-from serving.settings import MILVUS, Settings
+from serving.settings import Settings
+from serving.variables import MILVUS
 
 logger = logging.getLogger(__name__)
 

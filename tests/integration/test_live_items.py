@@ -28,7 +28,8 @@ from serving.open import open_retriever
 from serving.release.load import Release
 from serving.release.promotion import promote
 from serving.search import IndexSearcher
-from serving.settings import MILVUS, Settings
+from serving.settings import Settings
+from serving.variables import MILVUS
 from tests.integration.release_world import (
     DATASET,
     ITEMS,

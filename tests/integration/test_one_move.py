@@ -21,7 +21,8 @@ from serving.release.load import Release
 from serving.release.manifest import ReleaseError, alias_name, collection_name
 from serving.release.mirror import mirror_alias
 from serving.release.promotion import PROMOTED, promote, rollback
-from serving.settings import MILVUS, Settings
+from serving.settings import Settings
+from serving.variables import MILVUS
 from tests.integration.release_world import (
     DATASET,
     empty_database,

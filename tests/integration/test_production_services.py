@@ -27,7 +27,8 @@ from serving.registry.sqlite import open_registry
 from serving.release.load import Release
 from serving.release.promotion import promote
 from serving.release.retention import remove
-from serving.settings import DAGSTER_STORAGE, Settings
+from serving.settings import Settings
+from serving.variables import DAGSTER_STORAGE
 from tests.integration.online_servers import free_port, redis_binary, redis_server
 from tests.integration.production_servers import postgres_databases, s3_bucket
 from tests.integration.release_world import DATASET, register, schema, seal_as, write_artifacts

@@ -20,7 +20,8 @@ from serving.release.load import check_collection
 from serving.release.manifest import Manifest, ReleaseError
 from serving.release.promotion import promote
 from serving.search import IndexSearcher, MemorySearcher
-from serving.settings import MILVUS, Settings
+from serving.settings import Settings
+from serving.variables import MILVUS
 from tests.integration.release_world import (
     DATASET,
     empty_database,

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from orchestration.local.home import DAGSTER_YAML, prepare_home
-from serving.settings import DAGSTER_STORAGE, Settings
+from serving.settings import Settings
+from serving.variables import DAGSTER_STORAGE
 from tests.unit.infra.test_kubernetes import FOLDER, KUSTOMIZATION, VERSION, by_name, check_container
 
 INSTANCE = FOLDER / "instance" / "dagster.yaml"

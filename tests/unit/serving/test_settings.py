@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.settings import EXACT, GRAPH, MEMORY, MILVUS, Settings
+from serving.settings import EXACT, GRAPH, Settings
+from serving.variables import MEMORY, MILVUS
 
 
 def read(home: Path, **variables: str) -> Settings:

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from orchestration.local.home import log_to_file, prepare_home
-from serving.settings import DAGSTER_STORAGE, Settings
+from serving.settings import Settings
+from serving.variables import DAGSTER_STORAGE
 
 
 @pytest.fixture(autouse=True)
