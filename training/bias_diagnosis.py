@@ -75,11 +75,11 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
     reasons = tuple(reason for diagnosis in each for reason in diagnosis.reasons)
     unasked = answers.account.randomised if source == "harvested" else None
     if unasked and each[0].outcome is Outcome.NOT_IDENTIFIABLE:
-        reasons += (f"{unasked:,} answers stand in random order: source='randomised' asks them, and only them",)
+        reasons += (f"{unasked:,} answers stand in random order, which source='randomised' asks alone",)
     examination = {
-        place: looks
+        diagnosis.evidence.name: examined(diagnosis.evidence, answers.surroundings)
         for diagnosis in each
-        for place, looks in examined(diagnosis.evidence, answers.surroundings).items()
+        if diagnosis.evidence.examination
     }
     outcome = each[0].outcome.value
     found = replace(found, outcome=outcome, reasons=reasons, numbers=numbers, examination=examination)
@@ -94,13 +94,11 @@ def examined(evidence: Evidence, surroundings: Surroundings) -> dict[str, tuple[
         surroundings: what its codes stand for.
 
     Returns:
-        Estimates by the place's name, behind that of the surrounding unless it is the position.
+        Estimates by the place's name.
     """
-    if evidence.examination is None:
-        return {}
     found = evidence.examination
-    labels = [surroundings.of(evidence.name)[code] for code in found.code_K]
-    names = labels if evidence.name == POSITION else [f"{evidence.name} {label}" for label in labels]
+    assert found is not None
+    names = [surroundings.of(evidence.name)[code] for code in found.code_K]
     looks_K3 = np.column_stack([found.relative_K, found.interval_K2()])
     known = np.isfinite(looks_K3).all(axis=1)
     return {

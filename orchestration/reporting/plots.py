@@ -1,4 +1,4 @@
-"""Figures for the MLflow run of a version."""
+"""Figures of a version, for its MLflow run and for Dagster."""
 
 from __future__ import annotations
 
@@ -57,21 +57,26 @@ def evaluation_figures(measured: Evaluated) -> dict[str, Figure]:
 
 
 def examination_figure(bias: BiasReport) -> Figure:
-    """Plot looks by position with 95 % intervals, and what a bias model has learned."""
-    figure, (axis,) = _axes(1, width=9.0)
-    names = list(bias.examination)
-    look_K, low_K, high_K = np.array(list(bias.examination.values())).T
-    # An interval of resamples need not hold the estimate.
-    error_2K = np.maximum([look_K - low_K, high_K - look_K], 0)
-    axis.errorbar(names, look_K, yerr=error_2K, marker="o", capsize=3, color=COLOURS[1], label="looks, 95 % over users")
-    if learned := [name for name in names if name in bias.values]:
-        odds = np.exp([bias.values[name] for name in learned])
-        axis.plot(learned, odds, marker="s", color="#c1121f", label="learned odds of a click")
-    axis.set(xlabel="position", ylabel="beside the first", ylim=(0, None))
-    axis.set_title(f"bias model: {bias.outcome}", fontsize="medium")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.25)
-    axis.legend(frameon=False)
+    """Plot looks by place with 95 % intervals, a panel for each feature, and what a bias model has learned."""
+    figure, axes = _axes(len(bias.examination), width=9.0 if len(bias.examination) == 1 else 5.5)
+    learned_of = "a look" if (bias.model or "").startswith("Product") else "a click"
+    for axis, (feature, places) in zip(axes, bias.examination.items(), strict=True):
+        look_K, low_K, high_K = np.array(list(places.values())).T
+        # An interval of resamples need not hold the estimate.
+        error_2K = np.maximum([look_K - low_K, high_K - look_K], 0)
+        place_K = np.arange(len(places))
+        axis.errorbar(
+            place_K, look_K, error_2K, marker="o", capsize=3, color=COLOURS[1], label="looks, 95 % over users"
+        )
+        if feature == "position" and bias.values:
+            odds_K = np.exp([bias.values.get(place, np.nan) for place in places])
+            axis.plot(place_K, odds_K, marker="s", color="#c1121f", label=f"learned odds of {learned_of}")
+        axis.set_xticks(place_K, list(places))
+        axis.set(xlabel=feature, ylabel="beside the first", ylim=(0, None))
+        axis.set_title(f"bias model: {bias.outcome}", fontsize="medium")
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25)
+        axis.legend(frameon=False)
     return figure
 
 

@@ -39,8 +39,8 @@ IN_BIAS = [
     Mistake(
         name="labels over examination judged by comparisons that they are not made of",
         module="training.bias_diagnosis",
-        right="examination.source if examination else None",
-        wrong="None if examination else None",
+        right="labels.source if labels else None",
+        wrong="None if labels else None",
         test="tests/unit/training/test_bias_diagnosis.py::test_harvested_labels_are_not_judged_by_the_randomised_answers",
     ),
     Mistake(

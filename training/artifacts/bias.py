@@ -23,9 +23,9 @@ class BiasReport:
     """Sentences for a person, the deciding one first."""
     numbers: Mapping[str, float] = field(default_factory=dict)
     """Numbers behind the outcome."""
-    examination: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
-    """Looks at each position beside the first one, with the ends of a 95 % interval, by the
-    position's name; those of other features begin with the feature's. Only what is known."""
+    examination: Mapping[str, Mapping[str, tuple[float, float, float]]] = field(default_factory=dict)
+    """Looks at each place beside the first one, and the ends of a 95 % interval, by feature
+    (such as the position) and place. Only what is known."""
     weighting: tuple[str, ...] = ()
     """What the recipe's weights make of the log, in sentences; empty without weights."""
     impressions: tuple[str, ...] = ()
@@ -42,7 +42,10 @@ class BiasReport:
     def from_dict(cls, raw: Mapping[str, Any]) -> BiasReport:
         """Read the fields that JSON kept."""
         sentences = {name: tuple(raw.get(name, ())) for name in ("reasons", "weighting", "impressions")}
-        examination = {name: tuple(each) for name, each in raw.get("examination", {}).items()}
+        examination = {
+            feature: {place: tuple(looks) for place, looks in places.items()}
+            for feature, places in raw.get("examination", {}).items()
+        }
         return cls(**{**raw, **sentences, "examination": examination})
 
     @property

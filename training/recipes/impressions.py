@@ -84,13 +84,13 @@ class DoublyRobustExamination(InverseExamination):
 class ImpressionTask:
     """Clicks of impressions, learned beside retrieval by the same towers.
 
-    loss = (1 − weight) · retrieval + weight · impressions
+    loss = (1 − weight) · (retrieval + its views of items) + weight · impressions
     """
 
     weight: float = 0.9
     """Share of the impressions in the loss; 1 leaves retrieval out. A click or none costs a
-    tenth of what a choice among hundreds does, 0.3 to 0.5 nats beside 4 to 6: with 0.9 the
-    two tasks have about equal parts."""
+    tenth of what the softmax's choice among hundreds does, 0.3 to 0.5 nats beside 4 to 6:
+    with 0.9 the two tasks have about equal parts. Beside a pairwise loss take less."""
     calibration_rate: float = 0.02
     """Learning rate of gain and level, which make log-odds of a click from the towers'
     logit."""
@@ -102,7 +102,8 @@ class ImpressionTask:
     """Labels against who looks where, in place of a bias model; None for clicks as labels."""
     slates: int = 128
     """Answers of a step, at least. Beside retrieval a step takes as many as let an epoch
-    read each answer, up to 16,384."""
+    read about all answers, up to 400,000 places of items (5,000,000 pairs of them for
+    `CrossPositional`)."""
 
     def __post_init__(self) -> None:
         if not 0 < self.weight <= 1:

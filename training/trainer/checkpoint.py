@@ -110,4 +110,5 @@ def _identity(run: TrainState) -> dict[str, Any]:
         "device": run.model.device.type,
         "training set": [len(run.data.query_I), len(run.data.user_Q), run.data.size],
         "answers": len(run.data.slates) if run.data.slates else 0,
+        "answers of a step": run.clicks.number if run.clicks else 0,
     }

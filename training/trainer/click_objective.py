@@ -18,13 +18,15 @@ from training.data.slates import Slates
 from training.data.training_set import TrainingSet
 from training.diagnostics.convergence import moved
 from training.losses.clicks import click_loss
+from training.recipes.bias_models import CrossPositional
 from training.recipes.impressions import ImpressionTask
 from training.towers import TwoTower
 from training.towers.clicks import Clicks, Shown
 from training.trainer.embedding import Embedding
 
-MOST = 16_384
-"""Most answers of a step, unless the recipe asks for more: what a step holds has a bound."""
+PLACES, PAIRS = 400_000, 5_000_000
+"""Most places of items, and pairs of them, in the answers of a step, unless the recipe asks for more answers: 620 bytes
+a place and 15 a pair, measured with 64 dimensions."""
 BIAS_MOVED = "bias/moved"
 """Metric of an epoch: change of the bias in it, see `diagnostics.convergence.moved`."""
 
@@ -33,13 +35,13 @@ class ClickObjective:
     """Loss of some answers' clicks in each step.
 
     Answers come in random order, each once before any comes again. Beside retrieval a
-    step takes as many as let an epoch read each one. A checkpoint holds the state.
+    step takes as many as let an epoch read about all of them. A checkpoint holds the state.
 
     Args:
         data: training set with slates.
         config: declaration of the task.
         seed: random seed.
-        retrieval_steps: steps of retrieval in an epoch; None where it is left out.
+        retrieval_steps: steps of retrieval in an epoch; None for `slates` answers a step.
 
     Raises:
         ValueError: a training set without slates, or too few effective impressions.
@@ -55,10 +57,18 @@ class ClickObjective:
         # An answer that says nothing would leave a step of its like without any weight.
         self.told = np.flatnonzero(self.labels.weight_SL.any(axis=1))
         share = math.ceil(len(self.told) / retrieval_steps) if retrieval_steps and not self.alone else 0
-        self.number = min(len(self.told), max(config.slates, min(share, MOST)))
+        self.number = min(len(self.told), max(config.slates, min(share, self._most())))
+        """Answers of a step."""
         self.rng = torch.Generator().manual_seed(seed)
         self.left = torch.empty(0, dtype=torch.int64)
         self.before_V = np.empty(0)
+
+    def _most(self) -> int:
+        """Most answers of a step, by what they hold."""
+        longest = self.slates.item_SL.shape[1]
+        # Every item of an answer looks at every other one there.
+        pairs = PAIRS if isinstance(self.config.bias, CrossPositional) else math.inf
+        return int(min(PLACES // longest, pairs // longest**2))
 
     def loss(self, model: TwoTower, embedding: Embedding) -> Tensor:
         """Loss of the next answers."""

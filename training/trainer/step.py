@@ -49,8 +49,10 @@ def backpropagate(
         FloatingPointError: a loss is not finite; there are no gradients then.
     """
     embedding = embedding_of(config, model.device)
-    losses = [finite(views.loss(partial(embedding.whole, model.item)))] if views else []
     share = config.impressions.weight if config.impressions and clicks else 0.0
+    # The weight of the views is beside retrieval, where there is some.
+    of_retrieval = 1.0 if batch is None else 1 - share
+    losses = [of_retrieval * finite(views.loss(partial(embedding.whole, model.item)))] if views else []
     if clicks:
         losses.append(share * finite(clicks.loss(model, embedding)))
     apart = []
@@ -61,7 +63,7 @@ def backpropagate(
             apart.append(finite(of_behaviour))
         else:
             of_towers = loss_of(config, candidates)
-        losses.append((1 - share) * finite(of_towers) if share else finite(of_towers))
+        losses.append(of_retrieval * finite(of_towers))
         if builder.reranker and model.reranker:
             apart.append(finite(builder.reranker.loss(model.reranker, candidates)))
     torch.stack([*losses, *apart]).sum().backward()

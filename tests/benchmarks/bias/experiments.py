@@ -147,9 +147,10 @@ EXPERIMENTS = (
         measures=(
             Measure(name="corpus retrieval alone"),
             Measure(name="corpus weight 0.5"),
+            Measure(name="corpus weight 0.9"),
             Measure(name="corpus weight 0.95"),
             Measure(name="corpus impressions alone"),
-            Measure(name="corpus: weight 0.95 - retrieval alone", low=0),
+            Measure(name="corpus: weight 0.9 - retrieval alone", low=0),
         ),
     ),
 )

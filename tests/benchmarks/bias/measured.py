@@ -89,9 +89,10 @@ def tasks(seed: int) -> dict[str, float]:
     found = {
         "retrieval alone": fit(log, None, seed=seed),
         "weight 0.5": fit(log, ImpressionTask(weight=0.5, bias=Additive()), seed=seed),
+        "weight 0.9": fit(log, ImpressionTask(weight=0.9, bias=Additive()), seed=seed),
         "weight 0.95": fit(log, ImpressionTask(weight=0.95, bias=Additive()), seed=seed),
         "impressions alone": fit(log, ImpressionTask(weight=1, bias=Additive()), seed=seed),
     }
     values = {f"corpus {name}": recall(trained, log.world) for name, trained in found.items()}
-    gain = values["corpus weight 0.95"] - values["corpus retrieval alone"]
-    return values | {"corpus: weight 0.95 - retrieval alone": gain}
+    gain = values["corpus weight 0.9"] - values["corpus retrieval alone"]
+    return values | {"corpus: weight 0.9 - retrieval alone": gain}

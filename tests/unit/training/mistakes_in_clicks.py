@@ -10,6 +10,7 @@ from tests.unit.training.data import test_no_leaks as leaks
 from tests.unit.training.losses import test_clicks as loss
 from tests.unit.training.towers.clicks import test_click_models as models
 from tests.unit.training.trainer import test_click_objective as objective
+from training.recipes import Additive
 
 IN_CLICKS = [
     Mistake(
@@ -44,7 +45,7 @@ IN_CLICKS = [
     Mistake(
         name="few answers beside few steps of retrieval",
         module="training.trainer.click_objective",
-        right="max(config.slates, min(share, MOST))",
+        right="max(config.slates, min(share, self._most()))",
         wrong="config.slates",
         test=objective.test_an_epoch_beside_retrieval_reads_each_answer,
         arguments=(1,),
@@ -52,16 +53,17 @@ IN_CLICKS = [
     Mistake(
         name="answers of a step without a bound",
         module="training.trainer.click_objective",
-        right="max(config.slates, min(share, MOST))",
+        right="max(config.slates, min(share, self._most()))",
         wrong="max(config.slates, share)",
-        test=objective.test_a_step_holds_no_more_answers_than_its_bound,
+        test=objective.test_a_step_holds_no_more_than_its_bound,
+        arguments=(Additive(), 9, 10**9),
     ),
     Mistake(
         name="looks that no resample connects told as known",
         module="training.bias_diagnosis",
         right="known = np.isfinite(looks_K3).all(axis=1)",
         wrong="known = np.ones(len(looks_K3), bool)",
-        test=reports.test_looks_by_another_surrounding_carry_its_name_and_unknown_ones_are_left_out,
+        test=reports.test_looks_that_no_resample_connects_are_left_out,
     ),
     Mistake(
         name="a bias that decays",

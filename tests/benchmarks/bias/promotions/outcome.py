@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.bias.promotions.answers import EXAMINATION
 from training.artifacts.bias import BiasReport
 
 
@@ -21,6 +20,8 @@ class Outcome:
     """True relevance of the 20 best of the corpus, as a share of the most."""
     seconds: float
     """CPU of the training, or of the run."""
+    looks: tuple[float, ...] = ()
+    """Planted probability of a look at each slot."""
     examination: tuple[float, ...] = ()
     """Learned odds of a click at each slot beside the first; empty without a bias model."""
     diagnosis: str = ""
@@ -37,9 +38,9 @@ class Outcome:
     @property
     def error(self) -> float | None:
         """Largest error of the examination of a slot; None where it was not learned."""
-        if len(self.examination) != len(EXAMINATION):
+        if not self.looks or len(self.examination) != len(self.looks):
             return None
-        return float(np.abs(np.array(self.examination) - EXAMINATION).max())
+        return float(np.abs(np.array(self.examination) - self.looks).max())
 
 
 def outcome_of(bias: BiasReport | None, **measured: Any) -> Outcome:

@@ -29,7 +29,9 @@ def print_table(found: Mapping[tuple[str, str], Sequence[Outcome]], posted: Sequ
         print(f"| {' | '.join(cells)} |")
     print(f"\n| odds of a click, slot | {' | '.join(map(str, range(1, len(EXAMINATION) + 1)))} | largest error |")
     print(f"|---|{'---:|' * (len(EXAMINATION) + 1)}")
-    print(f"| planted look | {' | '.join(f'{look:.2f}' for look in EXAMINATION)} | |")
+    planted = {run.looks: None for runs in found.values() for run in runs if run.error is not None}
+    for looks in planted:
+        print(f"| planted look | {' | '.join(f'{look:.2f}' for look in looks)} | |")
     for names, runs in found.items():
         learned = [run.examination for run in runs if run.error is not None]
         if learned:

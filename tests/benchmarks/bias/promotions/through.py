@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from serving.gate.verdict import RuleKind
 from serving.registry.sqlite import open_registry
 from serving.release.manifest import read
 from tests.benchmarks.bias.measures import ndcg, recall
-from tests.benchmarks.bias.promotions.answers import Order, draw_answers
+from tests.benchmarks.bias.promotions.answers import Order, draw_answers, looks
 from tests.benchmarks.bias.promotions.home import Home, Posted, events_of
 from tests.benchmarks.bias.promotions.market import DATASET, Market
 from tests.benchmarks.bias.promotions.outcome import Outcome, outcome_of
@@ -76,7 +77,7 @@ def through(
     for recipe in recipes:
         summary = home.run(recipe, seed=seed)
         _check_kept(summary, shown)
-        found[recipe] = measured(home, market, summary, at=cut, seed=seed)
+        found[recipe] = replace(measured(home, market, summary, at=cut, seed=seed), looks=looks(order))
     return found, posted
 
 

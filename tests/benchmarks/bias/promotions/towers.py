@@ -18,7 +18,7 @@ from feature_repo.events.history import with_log
 from orchestration.api.dataset import Dataset
 from orchestration.api.model import fit
 from tests.benchmarks.bias.measures import ndcg, recall
-from tests.benchmarks.bias.promotions.answers import Order, draw_answers
+from tests.benchmarks.bias.promotions.answers import Order, draw_answers, looks
 from tests.benchmarks.bias.promotions.home import events_of
 from tests.benchmarks.bias.promotions.market import Market
 from tests.benchmarks.bias.promotions.outcome import Outcome, outcome_of
@@ -62,6 +62,7 @@ def towers_alone(
         score_UN = model.embed_users(market.users) @ model.embed_items(market.products["item_id"].to_list()).T
         found[recipe] = outcome_of(
             model.fitted.bias,
+            looks=looks(order),
             ndcg=ndcg(score_UN, market.relevance_UN, seed=seed),
             recall=recall(score_UN, market.relevance_UN),
             seconds=seconds,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestration.evaluated import TWO_TOWER, Evaluated
-from orchestration.reporting.plots import evaluation_figures, recall_figure, training_figure
+from orchestration.reporting.plots import evaluation_figures, examination_figure, recall_figure, training_figure
 from tests.benchmarks.figures import arranged, read_graph
 from training.artifacts.bias import BiasReport
 from training.evaluation.result import Evaluation
@@ -56,7 +56,7 @@ def test_bands_hold_95_per_cent() -> None:
 
 
 def test_looks_stand_with_their_intervals_beside_what_was_learned() -> None:
-    looks = {"1": (1.0, 1.0, 1.0), "2": (0.5, 0.4, 0.7), "3": (0.3, 0.31, 0.5)}
+    looks = {"position": {"1": (1.0, 1.0, 1.0), "2": (0.5, 0.4, 0.7), "3": (0.3, 0.31, 0.5)}}
     bias = BiasReport(model="Additive()", outcome="advised", reasons=(), examination=looks, values={"1": 0, "2": -1})
     figure = evaluation_figures(replace(measured(TWO_TOWER), bias=bias))["plots/examination.png"]
     (axis,) = figure.axes
@@ -65,10 +65,21 @@ def test_looks_stand_with_their_intervals_beside_what_was_learned() -> None:
     np.testing.assert_allclose(line.get_ydata(), [1, 0.5, 0.3])
     ends = [segment[:, 1].tolist() for segment in segments.get_segments()]
     np.testing.assert_allclose(ends, [[1, 1], [0.4, 0.7], [0.3, 0.5]])
-    np.testing.assert_allclose(axis.lines[-1].get_ydata(), np.exp([0, -1]))
+    np.testing.assert_allclose(axis.lines[-1].get_ydata(), [1, np.exp(-1), np.nan])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "2", "3"]
+    assert axis.lines[-1].get_label() == "learned odds of a click"
     assert "plots/examination.png" not in evaluation_figures(
         replace(measured(TWO_TOWER), bias=replace(bias, examination={}))
     )
+
+
+def test_looks_by_each_feature_have_a_panel() -> None:
+    looks = {"device": {"tv": (1.0, 1.0, 1.0), "pc": (0.5, 0.4, 0.7)}, "position": {"1": (1.0, 1.0, 1.0)}}
+    bias = BiasReport(model="Product()", outcome="advised", reasons=(), examination=looks, values={"1": 0})
+    device, position = examination_figure(bias).axes
+    assert [axis.get_xlabel() for axis in (device, position)] == ["device", "position"]
+    assert "learned odds of a look" in [line.get_label() for line in position.lines]
+    assert not any(str(line.get_label()).startswith("learned") for line in device.lines)
 
 
 def test_each_asset_stands_right_of_its_inputs() -> None:

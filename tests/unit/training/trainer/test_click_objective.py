@@ -14,7 +14,8 @@ from tests.unit.training.trainer.trainer_world import CONFIG, small_data, small_
 from training.data.click_labels import ClickLabels
 from training.data.slates import NO_ITEM
 from training.data.training_set import TrainingSet
-from training.recipes import Additive, ImpressionTask, InversePropensity, RepeatTerm, TrainConfig
+from training.recipes import Additive, CrossPositional, ImpressionTask, InversePropensity, RepeatTerm, TrainConfig
+from training.recipes.bias_models import BiasModel
 from training.towers import TwoTower
 from training.trainer import click_objective, train
 from training.trainer.click_objective import ClickObjective, clicks_of
@@ -121,9 +122,11 @@ def test_an_epoch_beside_retrieval_reads_each_answer(slates: int) -> None:
     assert sorted(np.concatenate(read)[:40]) == list(range(40))
 
 
-def test_a_step_holds_no_more_answers_than_its_bound() -> None:
-    with patch.object(click_objective, "MOST", 3):
-        _, read, batches, _ = read_in_an_epoch(recipe(weight=0.5, slates=1))
+@pytest.mark.parametrize(("bias", "places", "pairs"), [(Additive(), 9, 10**9), (CrossPositional(), 10**9, 27)])
+def test_a_step_holds_no_more_than_its_bound(bias: BiasModel, places: int, pairs: int) -> None:
+    """Answers have three places."""
+    with patch.object(click_objective, "PLACES", places), patch.object(click_objective, "PAIRS", pairs):
+        _, read, batches, _ = read_in_an_epoch(recipe(weight=0.5, slates=1, bias=bias))
     assert batches * 3 < 40
     assert {len(each) for each in read} == {3}
 
