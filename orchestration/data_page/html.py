@@ -127,9 +127,10 @@ def _shown(profile: Profile) -> Iterator[str]:
     if shown is None:
         return
     yield "<h2>Answers</h2>"
+    randomised = "" if shown.randomised is None else f" In {shown.randomised:,} answers items stand in random order."
     yield (
         f"<p>{shown.rows:,} impressions in {shown.answers:,} answers; {shown.without_position:.1%} without a position, "
-        f"{shown.with_propensity:.1%} with a propensity.</p>"
+        f"{shown.with_propensity:.1%} with a propensity.{randomised}</p>"
     )
     if shown.clicks:
         rates = [(f"{place}", f"{rows:,}", "" if rate is None else f"{rate:.2%}") for place, rows, rate in shown.clicks]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.datasets.impressions import answer_key
+from feature_repo.datasets.impressions import RANDOMISED, answer_key
 
 POSITIONS = 10
 """First positions whose clicks are counted."""
@@ -26,6 +26,8 @@ class Shown:
     """Share of impressions without a position."""
     with_propensity: float
     """Share of impressions with a propensity."""
+    randomised: int | None = None
+    """Answers with items in random order; None if the data do not tell them."""
     clicks: tuple[tuple[int, int, float | None], ...]
     """Position, impressions there, and the share of them that was clicked, of those where
     that is known; None where it never is."""
@@ -42,11 +44,18 @@ def count_shown(impressions: pl.DataFrame) -> Shown:
     known = {name: impressions[name].count() if name in columns else 0 for name in ("position", "propensity")}
     return Shown(
         rows=impressions.height,
-        answers=impressions.select(pl.struct(answer_key(columns)).n_unique()).item() if impressions.height else 0,
+        answers=_answers(impressions),
+        randomised=_answers(impressions.filter(pl.col(RANDOMISED).is_not_null())) if RANDOMISED in columns else None,
         without_position=1 - known["position"] / rows,
         with_propensity=known["propensity"] / rows,
         clicks=_clicks(impressions) if known["position"] else (),
     )
+
+
+def _answers(impressions: pl.DataFrame) -> int:
+    if impressions.is_empty():
+        return 0
+    return int(impressions.select(pl.struct(answer_key(impressions.columns)).n_unique()).item())
 
 
 def _clicks(impressions: pl.DataFrame) -> tuple[tuple[int, int, float | None], ...]:

@@ -176,6 +176,7 @@ def test_answers_are_counted_by_position_and_known_again() -> None:
         click=pl.when(place != 3).then(place == 2),
         propensity=pl.when(place < 4).then(0.5),
         device=pl.lit("<b>phone</b>"),
+        randomised=pl.when(pl.int_range(pl.len()) < 30).then(pl.lit("all")),
     )
     profiled = profile_tables(replace(made, impressions=shown), NOW)
     counts = profiled.shown
@@ -190,6 +191,11 @@ def test_answers_are_counted_by_position_and_known_again() -> None:
     text = as_html(page_of(profiled))
     assert "100.00%" in text
     assert "<b>phone" not in text
+    assert counts.randomised == 3
+    assert "In 3 answers items stand in random order." in text
+    untold = profile_tables(replace(made, impressions=shown.drop("randomised")), NOW)
+    assert untold.shown is not None and untold.shown.randomised is None
+    assert "random order" not in as_html(page_of(untold))
 
 
 def test_the_profile_of_a_former_version_has_no_counts_of_answers() -> None:
