@@ -102,7 +102,8 @@ def harvest_examination(shown: Shown, *, seed: int, resamples: int = 200) -> Exa
         groups = "; ".join(", ".join(str(shown.code_K[place]) for place in part) for part in parts)
         raise ValueError(
             f"no item with a click was shown to the same user in two of these groups of {shown.name}: {groups}; wanted "
-            "swaps that connect all of them: randomise the order of a small share of the answers, or log two rankers"
+            "swaps that connect all of them: randomise the order of a small share of the answers, log two rankers, or "
+            "leave examination out of the recipe"
         )
     draw_BG = np.random.default_rng(seed).multinomial(
         shown.blocks, np.full(shown.blocks, 1 / shown.blocks), size=resamples
