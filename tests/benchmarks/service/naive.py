@@ -159,7 +159,7 @@ def _copied_items(settings: Settings, release: Release, folder: Path) -> tuple[s
     if described is None:
         raise SystemExit(f"{release.manifest.collection} is not in Milvus: the naive chain needs it there")
     shutil.copytree(settings.milvus_folder, folder, ignore=shutil.ignore_patterns("LOCK"))
-    return release.manifest.collection, [ITEM_ID, *(described[1][name] for name in fields.types)]
+    return release.manifest.collection, [ITEM_ID, *(described[1].names[name] for name in fields.types)]
 
 
 @contextmanager
