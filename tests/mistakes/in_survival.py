@@ -154,8 +154,8 @@ IN_SURVIVAL = [
     Mistake(
         name="offsets of former data taken for those of the newest",
         module="feature_repo.events.log_state",
-        right=" WHERE substr(consumer, -length(?1)) = ?1",
-        wrong=" WHERE length(?1) > 0",
+        right="connection.execute(OFFSET, (f\"from {base['key']}\",))",
+        wrong='connection.execute("SELECT max(sequence) FROM offsets")',
         test=f"{DOCTOR}::test_a_consumer_that_is_far_behind_is_named",
     ),
 ]

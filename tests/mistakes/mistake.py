@@ -49,9 +49,12 @@ def put_in(mistake: Mistake) -> Iterator[None]:
         exec(code, mistaken.__dict__)
     finally:
         sys.modules[mistake.module] = module
-    wrong = dict(functions(mistaken))
+    wrong, sound = dict(functions(mistaken)), dict(functions(module))
+    assert any(wrong[name].__code__ != function.__code__ for name, function in sound.items()), (
+        f"{mistake.name!r} changes no function of {mistake.module}: constants stay as they were imported"
+    )
     kept: list[tuple[FunctionType, CodeType]] = []
-    for name, function in functions(module):
+    for name, function in sound.items():
         kept.append((function, function.__code__))
         function.__code__ = wrong[name].__code__
     try:

@@ -25,8 +25,8 @@ from training.towers.clicks import Clicks, Shown
 from training.trainer.embedding import Embedding
 
 PLACES, PAIRS = 400_000, 5_000_000
-"""Most places of items, and pairs of them, in the answers of a step, unless the recipe asks for more answers: 620 bytes
-a place and 15 a pair, measured with 64 dimensions."""
+"""Most places of items, and pairs of them, in the answers of a step, unless the recipe asks for more answers: a place
+holds vectors and their gradients, a pair a few numbers."""
 BIAS_MOVED = "bias/moved"
 """Metric of an epoch: change of the bias in it, see `diagnostics.convergence.moved`."""
 
