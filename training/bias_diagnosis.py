@@ -12,6 +12,7 @@ from training.artifacts.bias import BiasReport
 from training.clicked_answers import ImpressionLog
 from training.data.answers import Answers
 from training.data.click_labels import click_labels, impression_weights
+from training.data.retrieved import account
 from training.data.slates import Slates
 from training.data.surroundings import Surroundings
 from training.data.training_set import TrainingSet
@@ -53,7 +54,8 @@ def diagnosed(log: ImpressionLog, answers: Answers | None, config: TrainConfig, 
         except ValueError as error:  # no impression of the training part can be read, and nothing is learned from one
             return BiasReport(model=None, outcome=None, reasons=(str(error),))
     names = (features_of(config.impressions) if config.impressions else ()) or (POSITION,)
-    found = BiasReport(model=None, outcome=None, reasons=(), impressions=tuple(answers.account.lines()))
+    lines = [*answers.account.lines(), *([account(log.positives, config.impressions)] if config.impressions else [])]
+    found = BiasReport(model=None, outcome=None, reasons=(), impressions=tuple(lines))
     if missing := [name for name in names if name not in answers.slates.names]:
         reason = f"the impressions have no {', '.join(missing)}, so that its effect on clicks cannot be seen"
         return replace(found, reasons=(reason,))

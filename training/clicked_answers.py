@@ -58,7 +58,8 @@ class ImpressionLog:
         """
         if read is None and POSITION in self.impressions.columns:
             read = (POSITION,)  # nothing else is asked of a recipe without a bias model
-        snapshots = Snapshots.used(self.queries, self.positives, USER_ID, "query_time", self.keys).keys
+        retrieved = self.positives.drop_nulls("weight")
+        snapshots = Snapshots.used(self.queries, retrieved, USER_ID, "query_time", self.keys).keys
         return answers(self.impressions, snapshots, self.corpus[ITEM_ID], self.events, self.until, read)
 
 

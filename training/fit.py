@@ -20,6 +20,7 @@ from training.clicked_answers import ImpressionLog, with_answers
 from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
+from training.data.retrieved import retrieved
 from training.data.returns import with_returns
 from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
@@ -111,6 +112,7 @@ def fit(
         facts = item_facts(events, items[ITEM_ID], validation_start)[0]
         chosen = _chosen(config, trials, facts, seconds=choice_seconds, seed=seed, clock=clock)
     config = chosen.config
+    positives = retrieved(positives, events, impressions, cut, config.impressions, schema.snapshots)
     returned = with_returns(positives, config.policy, cut)
     log = None
     if impressions is not None:

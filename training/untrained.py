@@ -20,6 +20,7 @@ from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
 from training.data.interactions import at, interactions
 from training.data.repeat import repeat_facts
+from training.data.retrieved import retrieved
 from training.data.returns import with_returns
 from training.data.sample_weights import weighted
 from training.data.snapshots import Frame
@@ -95,6 +96,7 @@ def start_trial(
     )
     check_recipe(schema, config)
     positives = interactions(events, validation_start, schema.snapshots)
+    positives = retrieved(positives, events, impressions, validation_start, config.impressions, schema.snapshots)
     positives = with_returns(positives, config.policy, validation_start)
     log = None
     if impressions is not None:

@@ -31,8 +31,8 @@ IN_IMPRESSIONS = [
     Mistake(
         name="clicks of interactions that nobody knew of at the end of the training part",
         module="training.data.clicks",
-        right="known_before(events, until)",
-        wrong="events",
+        right="taken = known_before(events, until)",
+        wrong="taken = events",
         test=f"{ANSWERS}::test_a_click_is_an_interaction_within_a_day_that_was_known",
     ),
     Mistake(

@@ -92,7 +92,7 @@ def assemble(
         queries: joined user snapshots, sorted by user and time; those without positives
             and answers are left out.
         items: joined item snapshots, likewise.
-        positives: weighted interactions; those with a null return are left out.
+        positives: weighted interactions; those with a null weight or return are left out.
         user_encoder: encoder of queries.
         item_encoder: encoder of items.
         corpus: joined snapshots of all items at the end of the training part.
@@ -106,7 +106,7 @@ def assemble(
         ValueError: a positive has no snapshot.
     """
     returned = RETURN in positives.columns
-    positives = positives.drop_nulls(RETURN) if returned else positives
+    positives = positives.drop_nulls(["weight", *([RETURN] if returned else [])])
     asked = Snapshots.used(queries, positives, USER_ID, "query_time", answered)
     sold = Snapshots.used(items, positives, ITEM_ID, "item_time")
     rows = (

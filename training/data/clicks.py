@@ -1,4 +1,4 @@
-"""Clicks of impressions: those of the data, and else the interactions that followed."""
+"""Clicks of impressions: those of the data, and else the interactions that followed; and the other interactions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from feature_repo.schema import ITEM_ID, USER_ID
+from feature_repo.tables.outcomes import shown_before
 from feature_repo.tables.snapshots import known_before
 
 WITHIN = timedelta(hours=24)
 """Longest time from an impression to the interaction that counts as its click, where the
 data have no clicks."""
-_ROW, _TAKEN = "row of the impression", "time of the interaction"
+# Names with spaces, which no column of the data can have.
+_ROW, _TAKEN, _EVENT = "row of the impression", "time of the interaction", "row of the interaction"
 
 
 def with_clicks(impressions: pl.DataFrame, events: pl.DataFrame, until: datetime) -> pl.DataFrame:
@@ -33,15 +35,47 @@ def with_clicks(impressions: pl.DataFrame, events: pl.DataFrame, until: datetime
     if not impressions["click"].null_count():
         return impressions
     numbered = impressions.with_row_index(_ROW)
-    unknown = numbered.filter(pl.col("click").is_null()).select(_ROW, USER_ID, ITEM_ID, "timestamp")
-    taken = known_before(events, until).select(USER_ID, ITEM_ID, "timestamp").sort("timestamp")
-    if (taken["timestamp"] == taken["timestamp"].dt.truncate("1d")).all():
-        unknown = unknown.with_columns(pl.col("timestamp").dt.truncate("1d"))
-    clicked = (
-        unknown.join(taken, on=[USER_ID, ITEM_ID], how="semi")
+    taken = known_before(events, until)
+    unknown = _on_days_of(taken, numbered.filter(pl.col("click").is_null()).select(_ROW, USER_ID, ITEM_ID, "timestamp"))
+    clicked = _followed(unknown, taken)
+    over = unknown.filter(pl.col("timestamp") + WITHIN < until)
+    taken_or_not = pl.col(_ROW).is_in(clicked[_ROW].implode())
+    found = pl.when(pl.col(_ROW).is_in(over[_ROW].implode())).then(taken_or_not)
+    return numbered.with_columns(pl.col("click").fill_null(found)).drop(_ROW)
+
+
+def beside_clicks(events: pl.DataFrame, impressions: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Interactions known before `until` that are no click of an impression.
+
+    The click of a clicked impression is the first interaction of the same user and item at
+    its time or within a day after it. An interaction with a value, such as a purchase, is
+    never one.
+
+    Args:
+        events: canonical events.
+        impressions: canonical impressions.
+        until: time before which both must have happened and be known.
+    """
+    known = known_before(events, until).with_row_index(_EVENT)
+    clicks = known.filter(pl.col("value").is_null()) if "value" in known.columns else known
+    clicked = with_clicks(shown_before(impressions, until), events, until).filter("click")
+    found = _followed(_on_days_of(known, clicked.select(USER_ID, ITEM_ID, "timestamp")), clicks)
+    return known.join(found, on=_EVENT, how="anti", maintain_order="left").drop(_EVENT)
+
+
+def _on_days_of(taken: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """Impressions with the start of their day for a time, if the interactions have dates only."""
+    dates = (taken["timestamp"] == taken["timestamp"].dt.truncate("1d")).all()
+    return shown.with_columns(pl.col("timestamp").dt.truncate("1d")) if dates else shown
+
+
+def _followed(shown: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
+    """Impressions whose user took the item in time, with the other columns of the first such interaction."""
+    return (
+        shown.join(taken, on=[USER_ID, ITEM_ID], how="semi")
         .sort("timestamp")
         .join_asof(
-            taken.with_columns(pl.col("timestamp").alias(_TAKEN)),
+            taken.sort("timestamp").with_columns(pl.col("timestamp").alias(_TAKEN)),
             on="timestamp",
             by=[USER_ID, ITEM_ID],
             strategy="forward",
@@ -50,7 +84,3 @@ def with_clicks(impressions: pl.DataFrame, events: pl.DataFrame, until: datetime
         )
         .filter(pl.col(_TAKEN).is_not_null())
     )
-    over = unknown.filter(pl.col("timestamp") + WITHIN < until)
-    taken_or_not = pl.col(_ROW).is_in(clicked[_ROW].implode())
-    found = pl.when(pl.col(_ROW).is_in(over[_ROW].implode())).then(taken_or_not)
-    return numbered.with_columns(pl.col("click").fill_null(found)).drop(_ROW)

@@ -67,12 +67,13 @@ def impressions_not_taken(
         config: number of impressions to keep.
 
     Returns:
-        Rows of `corpus` for every user of the positives, sorted by user id.
+        Rows of `corpus` for every user of the positives that retrieval learns, sorted by
+            user id.
 
     Raises:
         ValueError: no user has any, because training would silently go on without them.
     """
-    users = positives[USER_ID].unique().sort()
+    users = positives.drop_nulls("weight")[USER_ID].unique().sort()
     left = (
         known_before(impressions, until)
         .filter(pl.col(USER_ID).is_in(users.implode()))

@@ -100,6 +100,10 @@ class ImpressionTask:
     """Weights against what was chosen to be shown; None for equal weights."""
     examination: InverseExamination | None = None
     """Labels against who looks where, in place of a bias model; None for clicks as labels."""
+    clicks_once: bool = True
+    """Whether interactions that are clicks of impressions are no positives of retrieval. Else
+    they are learned twice, and what the bias model or the labels take out of them comes back
+    by retrieval. Where hardly any other interaction would be left, they stay."""
     slates: int = 128
     """Answers of a step, at least. Beside retrieval a step takes as many as let an epoch
     read about all answers, up to 400,000 places of items (5,000,000 pairs of them for

@@ -6,7 +6,9 @@ from tests.mistakes.mistake import Mistake
 from tests.unit.training import test_bias_diagnosis as reports
 from tests.unit.training import test_clicked_answers as trained
 from tests.unit.training.data import test_answer_types as types
+from tests.unit.training.data import test_exposures as exposures
 from tests.unit.training.data import test_no_leaks as leaks
+from tests.unit.training.data import test_retrieved as retrieval
 from tests.unit.training.losses import test_clicks as loss
 from tests.unit.training.towers.clicks import test_click_models as models
 from tests.unit.training.trainer import test_click_objective as objective
@@ -151,5 +153,43 @@ IN_CLICKS = [
         right="(1 - click_SL[rows]) * shown_SL[rows]",
         wrong="(1 - click_SL[rows])",
         test=types.test_hidden_columns_count_for_nothing,
+    ),
+    Mistake(
+        name="clicks of impressions learned by retrieval again",
+        module="training.data.assemble",
+        right='positives.drop_nulls(["weight", *([RETURN] if returned else [])])',
+        wrong="positives.drop_nulls([RETURN]) if returned else positives",
+        test=trained.test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_retrieval,
+    ),
+    Mistake(
+        name="answers numbered beside positives that retrieval does not learn",
+        module="training.clicked_answers",
+        right='self.positives.drop_nulls("weight")',
+        wrong="self.positives",
+        test=trained.test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_retrieval,
+    ),
+    Mistake(
+        name="negatives of users whose every positive is a click",
+        module="training.data.exposures",
+        right='positives.drop_nulls("weight")[USER_ID]',
+        wrong="positives[USER_ID]",
+        test=exposures.test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part,
+        arguments=(0,),
+    ),
+    Mistake(
+        name="a purchase taken for the click before it",
+        module="training.data.clicks",
+        right='known.filter(pl.col("value").is_null()) if "value" in known.columns else known',
+        wrong="known",
+        test=retrieval.test_what_is_no_click_is_found_as_by_hand,
+        arguments=(0,),
+    ),
+    Mistake(
+        name="retrieval left with hardly any positive",
+        module="training.data.retrieved",
+        right='left if left["weight"].count() >= LEAST_LEFT * left.height else positives',
+        wrong="left",
+        test=retrieval.test_clicks_stay_positives_where_hardly_anything_else_is_one,
+        arguments=(3,),
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
@@ -19,7 +20,8 @@ from training import clicked_answers
 from training.artifacts.bias import FILE, BiasReport, read_bias, write_bias
 from training.clicked_answers import ImpressionLog, with_answers
 from training.data.answers import answers
-from training.data.interactions import answered, at, query_rows
+from training.data.interactions import answered, at, interactions, item_rows, query_rows
+from training.data.retrieved import retrieved
 from training.fit import fit
 from training.recipes import (
     SALES,
@@ -53,11 +55,43 @@ def test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_
         result = trained(DEBIASED, shown_to(frames()[0]))
     assert [call.args[4] for call in asked.call_args_list] == [VALIDATION, CUT]
     assert result.bias is not None
-    assert "half of the answers meet user features older than 0." in result.bias.impressions[-1]
+    assert "half of the answers meet user features older than 0." in result.bias.impressions[-2]
     assert result.bias.model == repr(Additive())
     assert result.bias.converged is not None
     assert list(result.bias.values) == ["1", "2", "3", "4", "5", "6"]
     assert result.bias.values["6"] < result.bias.values["3"] < result.bias.values["1"] == 0
+
+
+def test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_retrieval() -> None:
+    tables, _, _, taken = shown_frames()
+    shown, granularity = tables.impressions, tables.schema.snapshots
+    assert shown is not None
+    next_day = (pl.col("timestamp", "created") + timedelta(hours=24)).name.keep()
+    clicks = shown.filter("click").select("user_id", "item_id", next_day)
+    events = pl.concat([tables.events, clicks], how="diagonal").sort("timestamp")
+    tables = replace(tables, events=events)
+    positives = interactions(events, CUT, granularity)
+    keys = query_rows(positives, tables.users["user_id"], (VALIDATION, CUT), answered(shown, CUT))
+    queries = joined(tables, Entity.USER, keys)
+    items = joined(tables, Entity.ITEM, item_rows(positives, tables.items["item_id"], (VALIDATION, CUT)))
+    config = replace(DEBIASED, weighting=replace(DEBIASED.weighting, min_count=60))
+    marked = retrieved(positives, events, shown, CUT, config.impressions, granularity)
+    log = ImpressionLog(shown, queries, marked, events, at(items, CUT, week=True), CUT, granularity)
+    given = tables.schema, queries, items, log.corpus
+    start, data = untrained(*given, marked, config, 0, answered=log.keys)
+    assert len(data.item_I) == marked["weight"].count() == taken.height
+    data, found = with_answers(data, start.model, log, config, seed=0)
+    assert found is not None and found.slates.click_SL.sum() == clicks.height
+    often = [each["item_id"].value_counts().filter(pl.col("count") >= 60).height for each in (taken, positives)]
+    assert often[0] < often[1] == start.item_encoder.own_ids
+    # Each answer names the snapshot of its own day, though clicks of other days have left the set.
+    asked = shown.group_by("user_id", "request_id").agg(pl.col("timestamp").min()).sort("user_id", "timestamp")
+    asked = asked.with_columns(event_timestamp=pl.col("timestamp").dt.truncate("1d"))
+    rows = asked.join(queries.lazy().collect(), on=["user_id", "event_timestamp"], how="left", maintain_order="left")
+    encoder = start.user_encoder.without_histories()
+    wanted = encoder.encode(rows.select(encoder.columns))
+    assert data.slates is not None and data.slates.query_S.max() < len(data.user_Q)
+    assert all(np.array_equal(data.queries[name][data.slates.query_S], array) for name, array in wanted.items())
 
 
 def test_a_user_who_takes_nothing_is_learned_from() -> None:

@@ -49,17 +49,20 @@ def by_hand(impressions: pl.DataFrame, positives: pl.DataFrame, newest: int) -> 
     for user, item, timestamp, created in impressions.rows():
         if timestamp < UNTIL and created < UNTIL and (user, item) not in taken:
             last[user][item] = max(timestamp, last[user].get(item, timestamp))
-    users = sorted(set(positives["user_id"]))
+    users = sorted(set(positives.drop_nulls("weight")["user_id"]))
     return [sorted(last[user], key=lambda item: (-last[user][item].timestamp(), item))[:newest] for user in users]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_each_user_has_the_newest_items_shown_and_never_taken_in_the_training_part(seed: int) -> None:
+    """Positives without a weight are none of retrieval, whose users count; but they were taken."""
     positives = interactions(log(60, users=12, seed=seed), UNTIL)
+    out = np.random.default_rng(seed).random(positives.height) < 0.7
+    positives = positives.with_columns(weight=pl.when(~pl.Series(out)).then("weight"))
     impressions = log(300, users=20, seed=100 + seed)
     corpus = pl.Series("item_id", [f"i{n:02}" for n in range(15)])
     found_UM = impressions_not_taken(impressions, positives, corpus, UNTIL, SHOWN)
-    assert found_UM.shape == (positives["user_id"].n_unique(), 5)
+    assert found_UM.shape == (positives.drop_nulls("weight")["user_id"].n_unique(), 5)
     assert [corpus[row[row >= 0]].to_list() for row in found_UM] == by_hand(impressions, positives, newest=5)
     assert ((found_UM >= 0)[:, :-1] >= (found_UM >= 0)[:, 1:]).all()
 
