@@ -16,12 +16,8 @@ from feature_repo.schema import ITEM_ID, Schema
 from training.artifacts.load import read_release
 from training.bias_diagnosis import diagnosed, with_model
 from training.calibration import set_prior, with_prior
-from training.clicked_answers import ImpressionLog, with_answers
-from training.data.exposures import with_impressions
 from training.data.interactions import at
 from training.data.item_facts import item_facts
-from training.data.retrieved import retrieved
-from training.data.returns import with_returns
 from training.data.snapshots import Frame
 from training.data.training_set import TrainingSet
 from training.recipes import TrainConfig
@@ -31,7 +27,7 @@ from training.towers import TwoTower
 from training.trainer import SCORE, OnEpoch, fit_repeat_head, train
 from training.trainer.click_objective import BIAS_MOVED
 from training.trials import Trials
-from training.untrained import Fitted, check_recipe, start_trial, untrained
+from training.untrained import Fitted, check_recipe, start_trial, start_until
 from training.validation_window import ValidationWindow
 
 
@@ -112,16 +108,10 @@ def fit(
         facts = item_facts(events, items[ITEM_ID], validation_start)[0]
         chosen = _chosen(config, trials, facts, seconds=choice_seconds, seed=seed, clock=clock)
     config = chosen.config
-    positives = retrieved(positives, events, impressions, cut, config.impressions, schema.snapshots)
-    returned = with_returns(positives, config.policy, cut)
-    log = None
-    if impressions is not None:
-        log = ImpressionLog(impressions, queries, positives, events, items, cut, schema.snapshots)
-    given = schema, queries, item_snapshots, items, returned, config, seed, released
-    final, data = untrained(*given, answered=log.keys if log and config.impressions else None)
-    data = with_impressions(data, impressions, positives, items[ITEM_ID], cut, config)
-    data, answers = with_answers(data, final.model, log, config, seed=seed)
-    found = diagnosed(log, answers, config, seed=seed) if log else None
+    given = schema, queries, item_snapshots, items, positives, events, impressions, cut, config
+    begun = start_until(*given, seed=seed, released=released)
+    final, data, answers = begun.towers, begun.data, begun.answers
+    found = diagnosed(begun.log, answers, config, seed=seed) if begun.log else None
 
     def on_refit(epoch: int, metrics: dict[str, float]) -> None:
         parts = {name: value for name, value in metrics.items() if name.startswith(("policy/", BIAS_MOVED))}

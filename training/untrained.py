@@ -16,6 +16,7 @@ from training.artifacts.load import Released
 from training.artifacts.warm_start import carry_over
 from training.clicked_answers import ImpressionLog, with_answers
 from training.data.als_factors import behaviour
+from training.data.answers import Answers
 from training.data.assemble import assemble, fit_encoders, tower_features
 from training.data.exposures import with_impressions
 from training.data.interactions import at, interactions
@@ -96,23 +97,74 @@ def start_trial(
     )
     check_recipe(schema, config)
     positives = interactions(events, validation_start, schema.snapshots)
-    positives = retrieved(positives, events, impressions, validation_start, config.impressions, schema.snapshots)
-    positives = with_returns(positives, config.policy, validation_start)
-    log = None
-    if impressions is not None:
-        log = ImpressionLog(impressions, queries, positives, events, items, validation_start, schema.snapshots)
-    given = schema, queries, item_snapshots, items, positives, config, seed, released
-    trial, data = untrained(*given, answered=log.keys if log and config.impressions else None)
-    data = with_impressions(data, impressions, positives, items[ITEM_ID], validation_start, config)
-    data, _ = with_answers(data, trial.model, log, config, seed=seed)
+    given = schema, queries, item_snapshots, items, positives, events, impressions, validation_start, config
+    start = start_until(*given, seed=seed, released=released)
     window = ValidationWindow(
         holdout=holdout,
-        users=trial.user_encoder.encode(users[holdout.users_Q], validation_start),
-        items=trial.item_encoder.encode(items),
+        users=start.towers.user_encoder.encode(users[holdout.users_Q], validation_start),
+        items=start.towers.item_encoder.encode(items),
         config=config,
         seed=seed,
     )
-    return trial, data, window
+    return start.towers, start.data, window
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Start:
+    """What a training starts from."""
+
+    towers: Fitted
+    """Untrained towers, with a click model if the recipe learns from impressions."""
+    data: TrainingSet
+    """Their training set."""
+    log: ImpressionLog | None
+    """Impressions of the training part; None if the data have none."""
+    answers: Answers | None
+    """Answers that are learned from; None without impressions in the recipe."""
+
+
+def start_until(
+    schema: Schema,
+    queries: Frame,
+    item_snapshots: Frame,
+    corpus: pl.DataFrame,
+    positives: pl.DataFrame,
+    events: pl.DataFrame,
+    impressions: pl.DataFrame | None,
+    until: datetime,
+    config: TrainConfig,
+    *,
+    seed: int,
+    released: Released | None = None,
+) -> Start:
+    """Untrained towers and their training set of what was known before a time.
+
+    Args:
+        schema: declared features.
+        queries: as for `fit`.
+        item_snapshots: as for `fit`.
+        corpus: one row of every item, sorted by item.
+        positives: `interactions` until then.
+        events: canonical events; read only up to then.
+        impressions: canonical impressions; None if the data have none.
+        until: end of what is learned from.
+        config: the recipe.
+        seed: random seed.
+        released: release whose weights the towers start from; None for none.
+
+    Raises:
+        ValueError: a recipe that cannot be trained on these data.
+    """
+    positives = retrieved(positives, events, impressions, until, config.impressions, schema.snapshots)
+    log = None
+    if impressions is not None:
+        log = ImpressionLog(impressions, queries, positives, events, corpus, until, schema.snapshots)
+    returned = with_returns(positives, config.policy, until)
+    given = schema, queries, item_snapshots, corpus, returned, config, seed, released
+    towers, data = untrained(*given, answered=log.keys if log and config.impressions else None)
+    data = with_impressions(data, impressions, positives, corpus[ITEM_ID], until, config)
+    data, answers = with_answers(data, towers.model, log, config, seed=seed)
+    return Start(towers=towers, data=data, log=log, answers=answers)
 
 
 def untrained(

@@ -23,6 +23,8 @@ FORMER_FIELDS = {
     },
 }
 """Paths of the fields of `TrainConfig` by their names in stored recipes."""
+FORMER_VALUES = {"ImpressionTask": {"clicks_once": False}}
+"""What the fields that earlier versions did not store stood for, where the default is another one."""
 GROUPS = {"negatives": sampling.Negatives, "weighting": weighting.Weighting}
 """Objects that hold several former fields."""
 
@@ -72,7 +74,7 @@ def _object(value: Any) -> Any:
         raise ValueError(f"a recipe holds a {name!r}, which is none of {', '.join(sorted(types))}")
     if types[name] is TrainConfig:
         parts = _present(parts)
-    return types[name](**parts)
+    return types[name](**FORMER_VALUES.get(name, {}) | parts)
 
 
 def _present(parts: Mapping[str, Any]) -> dict[str, Any]:

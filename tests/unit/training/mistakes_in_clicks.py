@@ -143,8 +143,8 @@ IN_CLICKS = [
     Mistake(
         name="a trial that reads answers of its own window",
         module="training.untrained",
-        right="ImpressionLog(impressions, queries, positives, events, items, validation_start, schema.snapshots)",
-        wrong="ImpressionLog(impressions, queries, positives, events, items, cut, schema.snapshots)",
+        right="items, positives, events, impressions, validation_start, config",
+        wrong="items, positives, events, impressions, cut, config",
         test=trained.test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_cut,
     ),
     Mistake(

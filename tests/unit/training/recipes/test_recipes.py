@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -199,6 +200,13 @@ def test_a_recipe_survives_as_text(config: TrainConfig) -> None:
     assert from_json(to_json(config)) == config
     assert to_flat(config)["optimisation.batch_size"] == config.optimisation.batch_size
     assert to_flat(config)["loss.name"] == config.loss.name
+
+
+def test_a_stored_recipe_goes_on_learning_clicks_twice_if_it_did() -> None:
+    stored = json.loads(to_json(TrainConfig(impressions=ImpressionTask())))
+    assert from_json(json.dumps(stored)).impressions == ImpressionTask(clicks_once=True)
+    del stored["impressions"]["clicks_once"]
+    assert from_json(json.dumps(stored)).impressions == ImpressionTask(clicks_once=False)
 
 
 def test_a_stored_recipe_of_a_former_layout_is_read() -> None:
