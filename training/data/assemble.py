@@ -13,7 +13,7 @@ from feature_repo.schema import ENTITY_TIME, ITEM_ID, USER_ID, Entity, Feature, 
 from training.data.histories import Histories, HistoriesBuilder
 from training.data.returns import RETURN
 from training.data.snapshots import Frame, Snapshots
-from training.data.training_set import Arrays, TrainingSet
+from training.data.training_set import Arrays, Clicked, TrainingSet
 from training.recipes import TrainConfig
 
 
@@ -92,7 +92,8 @@ def assemble(
         queries: joined user snapshots, sorted by user and time; those without positives
             and answers are left out.
         items: joined item snapshots, likewise.
-        positives: weighted interactions; those with a null weight or return are left out.
+        positives: weighted interactions; those with a null return are left out, and those
+            with a null weight are no positives, but taken.
         user_encoder: encoder of queries.
         item_encoder: encoder of items.
         corpus: joined snapshots of all items at the end of the training part.
@@ -106,6 +107,7 @@ def assemble(
         ValueError: a positive has no snapshot.
     """
     returned = RETURN in positives.columns
+    clicks = positives.filter(pl.col("weight").is_null())
     positives = positives.drop_nulls(["weight", *([RETURN] if returned else [])])
     asked = Snapshots.used(queries, positives, USER_ID, "query_time", answered)
     sold = Snapshots.used(items, positives, ITEM_ID, "item_time")
@@ -129,9 +131,26 @@ def assemble(
         item_I=rows["item_time_row"].to_numpy().astype(np.int64),
         weight_I=rows["weight"].to_numpy().astype(np.float32),
         return_I=rows[RETURN].to_numpy().astype(np.float32) if returned else None,
+        clicked=_clicked(clicks, users, corpus) if clicks.height else None,
     )
     time_Q = asked.keys[ENTITY_TIME].dt.epoch("us").to_numpy()
     return data.with_labels(time_Q, label_days * MICROSECONDS_PER_DAY) if label_days else data
+
+
+def _clicked(clicks: pl.DataFrame, users: pl.Series, corpus: pl.DataFrame) -> Clicked:
+    """Interactions without a weight by the numbers of their users and items.
+
+    Args:
+        clicks: the interactions.
+        users: users of the training set in their order; those of others are left out.
+        corpus: items in their order.
+    """
+    found = clicks.filter(pl.col(USER_ID).is_in(users.implode()))
+    numbers = [
+        found[name].replace_strict(order, np.arange(len(order)), return_dtype=pl.Int64).to_numpy()
+        for name, order in ((USER_ID, users), (ITEM_ID, corpus[ITEM_ID]))
+    ]
+    return Clicked(user_T=numbers[0], item_T=numbers[1], time_T=found["query_time"].dt.epoch("us").to_numpy())
 
 
 def encoded(encoder: Encoder, snapshots: Snapshots) -> Arrays:

@@ -49,7 +49,8 @@ def beside_clicks(events: pl.DataFrame, impressions: pl.DataFrame, until: dateti
 
     The click of a clicked impression is the first interaction of the same user and item at
     its time or within a day after it. An interaction with a value, such as a purchase, is
-    never one.
+    never one; a value of 0 is none. Where the data do not say what was clicked, the clicks
+    of the last day are not known yet, see `with_clicks`.
 
     Args:
         events: canonical events.
@@ -57,8 +58,8 @@ def beside_clicks(events: pl.DataFrame, impressions: pl.DataFrame, until: dateti
         until: time before which both must have happened and be known.
     """
     known = known_before(events, until).with_row_index(_EVENT)
-    clicks = known.filter(pl.col("value").is_null()) if "value" in known.columns else known
-    clicked = with_clicks(shown_before(impressions, until), events, until).filter("click")
+    clicks = known.filter(pl.col("value").fill_null(0) == 0) if "value" in known.columns else known
+    clicked = with_clicks(shown_before(impressions, until), clicks, until).filter("click")
     found = _followed(_on_days_of(known, clicked.select(USER_ID, ITEM_ID, "timestamp")), clicks)
     return known.join(found, on=_EVENT, how="anti", maintain_order="left").drop(_EVENT)
 

@@ -70,6 +70,18 @@ class Batch:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clicked:
+    """Interactions that are no positives, because impressions learn them; taken all the same."""
+
+    user_T: np.ndarray
+    """User of each, as in `TrainingSet.user_Q`."""
+    item_T: np.ndarray
+    """Item of each, as a row of the corpus."""
+    time_T: np.ndarray
+    """Time of its user snapshot in microseconds."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
     """Interactions between encoded snapshots."""
@@ -77,7 +89,7 @@ class TrainingSet:
     queries: Arrays
     """Encoded user snapshots, Q rows; without what `histories` holds."""
     user_Q: np.ndarray
-    """Users of the snapshots, from 0; those with interactions come first."""
+    """Users of the snapshots, from 0; those with positives come first."""
     items: Arrays
     """Encoded item snapshots, S rows."""
     item_S: np.ndarray
@@ -97,6 +109,8 @@ class TrainingSet:
     impression_UM: np.ndarray | None = None
     """Impressions without interaction, see `impressions_not_taken`; None if no recipe asks
     for them."""
+    clicked: Clicked | None = None
+    """Interactions that are left to the impressions; None for none."""
     slates: Slates | None = None
     """Impressions by answer; None unless the recipe learns their clicks."""
     return_I: np.ndarray | None = None
@@ -132,7 +146,9 @@ class TrainingSet:
         from scipy.sparse import csr_array
 
         rows = (self.user_Q[self.query_I], self.item_S[self.item_I])
-        found = csr_array((np.ones(len(self.query_I), np.int8), rows), shape=(int(self.user_Q.max()) + 1, self.size))
+        if self.clicked:
+            rows = (np.append(rows[0], self.clicked.user_T), np.append(rows[1], self.clicked.item_T))
+        found = csr_array((np.ones(len(rows[0]), np.int8), rows), shape=(int(self.user_Q.max()) + 1, self.size))
         found.sum_duplicates()
         return found
 
@@ -150,6 +166,9 @@ class TrainingSet:
         if len(names) != 1:
             raise ValueError(f"repeat labels are of one history, got {names or 'none'}: name the others in leave_out")
         taken = (self.user_Q[self.query_I], self.items[ITEM_ID][self.item_I], time_Q[self.query_I])
+        if self.clicked:
+            clicks = (self.clicked.user_T, self.corpus[ITEM_ID][self.clicked.item_T], self.clicked.time_T)
+            taken = (np.append(taken[0], clicks[0]), np.append(taken[1], clicks[1]), np.append(taken[2], clicks[2]))
         code_QL = self.histories[0].items()
         item_QL = np.where(code_QL >= RESERVED, code_QL, -1)
         return replace(self, label_QL=repeat_labels(item_QL, self.user_Q, time_Q, taken, window))

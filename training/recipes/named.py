@@ -102,7 +102,8 @@ def recipe(name: str, *, seen_items_may_return: bool = True, interactions: int =
         seen_items_may_return: whether seen items can be relevant; without them there is
             no repeat head.
         interactions: rough size of the log; from LARGE on, batches and rates are larger,
-            and two epochs are trained without a trial.
+            and two epochs are trained without a trial, unless the recipe may leave most
+            interactions to impressions.
 
     Returns:
         The configuration.
@@ -115,7 +116,8 @@ def recipe(name: str, *, seen_items_may_return: bool = True, interactions: int =
     config = RECIPES[name]()
     # Larger batches share distinct items and uniform negatives. An epoch has hundreds of
     # steps, so two are enough; a trial would double the time to find their number.
-    if interactions >= LARGE and config.optimisation == Optimisation():
+    few = config.impressions is not None and config.impressions.clicks_once
+    if interactions >= LARGE and not few and config.optimisation == Optimisation():
         large = Optimisation(batch_size=2048, learning_rate=2.5e-3, embedding_rate=2.6e-3, epochs=2, patience=None)
         config = replace(config, optimisation=large)
     return config if seen_items_may_return else replace(config, repeat=None)

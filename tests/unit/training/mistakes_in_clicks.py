@@ -10,6 +10,7 @@ from tests.unit.training.data import test_exposures as exposures
 from tests.unit.training.data import test_no_leaks as leaks
 from tests.unit.training.data import test_retrieved as retrieval
 from tests.unit.training.losses import test_clicks as loss
+from tests.unit.training.recipes import test_recipes as recipes
 from tests.unit.training.towers.clicks import test_click_models as models
 from tests.unit.training.trainer import test_click_objective as objective
 from training.recipes import Additive
@@ -179,7 +180,7 @@ IN_CLICKS = [
     Mistake(
         name="a purchase taken for the click before it",
         module="training.data.clicks",
-        right='known.filter(pl.col("value").is_null()) if "value" in known.columns else known',
+        right='known.filter(pl.col("value").fill_null(0) == 0) if "value" in known.columns else known',
         wrong="known",
         test=retrieval.test_what_is_no_click_is_found_as_by_hand,
         arguments=(0,),
@@ -191,5 +192,26 @@ IN_CLICKS = [
         wrong="left",
         test=retrieval.test_clicks_stay_positives_where_hardly_anything_else_is_one,
         arguments=(3,),
+    ),
+    Mistake(
+        name="history items that are clicked again, negatives of the repeat head",
+        module="training.data.training_set",
+        right="clicks = (self.clicked.user_T, self.corpus[ITEM_ID][self.clicked.item_T], self.clicked.time_T)",
+        wrong="clicks = taken",
+        test=trained.test_an_item_that_is_clicked_again_is_no_negative_of_the_repeat_head,
+    ),
+    Mistake(
+        name="clicked items that the user does not know",
+        module="training.data.training_set",
+        right="rows = (np.append(rows[0], self.clicked.user_T), np.append(rows[1], self.clicked.item_T))",
+        wrong="rows = rows",
+        test=trained.test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_retrieval,
+    ),
+    Mistake(
+        name="two epochs of what little impressions leave of a large log",
+        module="training.recipes.named",
+        right="interactions >= LARGE and not few and",
+        wrong="interactions >= LARGE and",
+        test=recipes.test_a_large_log_is_trained_in_two_epochs_unless_impressions_take_most_of_it,
     ),
 ]

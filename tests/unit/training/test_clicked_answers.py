@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.datasets.canonical import Tables
 from feature_repo.schema import Entity
 from tests.unit.training.click_log_world import shown_to
 from tests.unit.training.fit_world import CONFIG, CUT, VALIDATION, frames, joined, shown_frames
@@ -20,8 +21,10 @@ from training import clicked_answers
 from training.artifacts.bias import FILE, BiasReport, read_bias, write_bias
 from training.clicked_answers import ImpressionLog, with_answers
 from training.data.answers import answers
+from training.data.assemble import assemble, fit_encoders
 from training.data.interactions import answered, at, interactions, item_rows, query_rows
 from training.data.retrieved import retrieved
+from training.data.snapshots import Snapshots
 from training.fit import fit
 from training.recipes import (
     SALES,
@@ -62,24 +65,32 @@ def test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_
     assert result.bias.values["6"] < result.bias.values["3"] < result.bias.values["1"] == 0
 
 
-def test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_retrieval() -> None:
-    tables, _, _, taken = shown_frames()
-    shown, granularity = tables.impressions, tables.schema.snapshots
-    assert shown is not None
+def clicked_a_day_later() -> tuple[Tables, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """World whose events hold each click of its impressions, a day later: tables, users, items, positives, clicks."""
+    tables = shown_frames()[0]
+    assert tables.impressions is not None
     next_day = (pl.col("timestamp", "created") + timedelta(hours=24)).name.keep()
-    clicks = shown.filter("click").select("user_id", "item_id", next_day)
-    events = pl.concat([tables.events, clicks], how="diagonal").sort("timestamp")
-    tables = replace(tables, events=events)
-    positives = interactions(events, CUT, granularity)
-    keys = query_rows(positives, tables.users["user_id"], (VALIDATION, CUT), answered(shown, CUT))
+    clicks = tables.impressions.filter("click").select("user_id", "item_id", next_day)
+    tables = replace(tables, events=pl.concat([tables.events, clicks], how="diagonal").sort("timestamp"))
+    positives = interactions(tables.events, CUT, tables.schema.snapshots)
+    keys = query_rows(positives, tables.users["user_id"], (VALIDATION, CUT), answered(tables.impressions, CUT))
     queries = joined(tables, Entity.USER, keys)
     items = joined(tables, Entity.ITEM, item_rows(positives, tables.items["item_id"], (VALIDATION, CUT)))
+    return tables, queries, items, positives, clicks
+
+
+def test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_retrieval() -> None:
+    tables, queries, items, positives, clicks = clicked_a_day_later()
+    taken, shown, granularity = shown_frames()[3], tables.impressions, tables.schema.snapshots
+    assert shown is not None
     config = replace(DEBIASED, weighting=replace(DEBIASED.weighting, min_count=60))
-    marked = retrieved(positives, events, shown, CUT, config.impressions, granularity)
-    log = ImpressionLog(shown, queries, marked, events, at(items, CUT, week=True), CUT, granularity)
+    marked = retrieved(positives, tables.events, shown, CUT, config.impressions, granularity)
+    log = ImpressionLog(shown, queries, marked, tables.events, at(items, CUT, week=True), CUT, granularity)
     given = tables.schema, queries, items, log.corpus
     start, data = untrained(*given, marked, config, 0, answered=log.keys)
     assert len(data.item_I) == marked["weight"].count() == taken.height
+    taken_UN = {(user, item) for user, item in zip(*data.known.nonzero(), strict=True)}
+    assert len(taken_UN) == positives.select("user_id", "item_id").n_unique()
     data, found = with_answers(data, start.model, log, config, seed=0)
     assert found is not None and found.slates.click_SL.sum() == clicks.height
     often = [each["item_id"].value_counts().filter(pl.col("count") >= 60).height for each in (taken, positives)]
@@ -92,6 +103,22 @@ def test_a_click_of_an_impression_is_learned_by_its_answer_and_no_positive_of_re
     wanted = encoder.encode(rows.select(encoder.columns))
     assert data.slates is not None and data.slates.query_S.max() < len(data.user_Q)
     assert all(np.array_equal(data.queries[name][data.slates.query_S], array) for name, array in wanted.items())
+
+
+def test_an_item_that_is_clicked_again_is_no_negative_of_the_repeat_head() -> None:
+    tables, queries, items, positives, _ = clicked_a_day_later()
+    assert tables.impressions is not None
+    keys, corpus = answered(tables.impressions, CUT), at(items, CUT, week=True)
+    marked = retrieved(positives, tables.events, tables.impressions, CUT, ImpressionTask(), tables.schema.snapshots)
+    encoders = fit_encoders(tables.schema, queries, items, positives, CONFIG)
+    labels = {}
+    for name, each in {"some": marked, "all": positives}.items():
+        data = assemble(queries, items, each, *encoders, corpus, label_days=28, answered=keys)
+        found = Snapshots.used(queries, each.drop_nulls("weight"), "user_id", "query_time", keys).keys
+        assert data.label_QL is not None
+        labels[name] = dict(zip(found.rows(), data.label_QL, strict=True))
+    assert 0 < len(labels["some"]) < len(labels["all"])
+    assert all(np.array_equal(label_L, labels["all"][key]) for key, label_L in labels["some"].items())
 
 
 def test_a_user_who_takes_nothing_is_learned_from() -> None:

@@ -300,3 +300,8 @@ def test_a_large_log_is_trained_in_larger_batches_and_without_a_trial() -> None:
     assert large.batch_size > small.batch_size
     assert large.learning_rate > small.learning_rate
     assert (small.patience is None, large.patience is None) == (False, True)
+
+
+def test_a_large_log_is_trained_in_two_epochs_unless_impressions_take_most_of_it() -> None:
+    assert recipe("base", interactions=10_000_000).optimisation.epochs == 2
+    assert recipe("clicks", interactions=10_000_000).optimisation == Optimisation()
