@@ -15,7 +15,7 @@ from serving.registry import Registry
 from serving.release.manifest import read
 from tests.pipeline.planted import Home, shown, world, write_world
 from tests.unit.training.click_log_world import shown_to
-from training import fit, untrained
+from training import untrained
 from training.artifacts.bias import read_bias
 from training.data.exposures import with_impressions
 from training.recipes import Additive
@@ -31,7 +31,7 @@ def test_what_a_file_says_was_shown_reaches_both_trainings(home: Home) -> None:
     with (folder / "gatehouse.yaml").open("a") as file:
         file.write(yaml.safe_dump({"impressions": section}))
     asked = Mock(side_effect=with_impressions)
-    with patch.object(untrained, "with_impressions", asked), patch.object(fit, "with_impressions", asked):
+    with patch.object(untrained, "with_impressions", asked):
         judged = home.light().run(folder, recipe="shown")
     kept = read_tables(judged.version.source).impressions
     assert kept is not None

@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.benchmarks.bias.clicks import PositionBased
@@ -16,6 +17,7 @@ from tests.benchmarks.bias.simulators import planted, simulate
 from tests.unit.training.fit_world import CONFIG
 from training.artifacts.bias import BiasReport, read_bias, write_bias
 from training.bias_diagnosis import diagnosed, examined
+from training.clicked_answers import ImpressionLog
 from training.data.account import Account
 from training.data.answers import Answers
 from training.data.interventions import Examination
@@ -53,7 +55,8 @@ def report(slates: Slates, source: Source | None = None, randomised: int | None 
         slates=slates, user_S=slates.query_S, surroundings=Surroundings(names=("position",), values=values),
         account=Mock(spec=Account, lines=lambda: (), randomised=randomised),
     )  # fmt: skip
-    return diagnosed(Mock(), answers, replace(CONFIG, impressions=task), seed=0)
+    log = Mock(spec=ImpressionLog, positives=pl.DataFrame({"weight": [1.0, None, 1.0]}))
+    return diagnosed(log, answers, replace(CONFIG, impressions=task), seed=0)
 
 
 def outcome(slates: Slates, source: Source | None) -> tuple[str | None, str]:

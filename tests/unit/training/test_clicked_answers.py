@@ -59,6 +59,7 @@ def test_the_trial_reads_answers_before_its_window_and_the_refit_all_before_the_
     assert [call.args[4] for call in asked.call_args_list] == [VALIDATION, CUT]
     assert result.bias is not None
     assert "half of the answers meet user features older than 0." in result.bias.impressions[-2]
+    assert result.bias.impressions[-1].startswith("retrieval learns all 4,505 positives")
     assert result.bias.model == repr(Additive())
     assert result.bias.converged is not None
     assert list(result.bias.values) == ["1", "2", "3", "4", "5", "6"]
