@@ -111,7 +111,7 @@ def start_trial(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Start:
-    """What a training starts from."""
+    """Untrained towers with their training set, and the impressions behind it."""
 
     towers: Fitted
     """Untrained towers, with a click model if the recipe learns from impressions."""

@@ -27,8 +27,8 @@ def retrieved(
     """Positives, without a weight where they are clicks alone and the task learns clicks once.
 
     Without a weight it is no positive of the training set, but taken: its item has an id, which
-    the impressions train, and is no negative of the user that was mined or hidden as known. A
-    positive with a further interaction, such as a purchase on the day of the click, keeps its weight.
+    the impressions train, and is never mined as a negative for its user. A positive with a
+    further interaction, such as a purchase on the day of the click, keeps its weight.
 
     Args:
         positives: `interactions` until `until`.
@@ -62,5 +62,5 @@ def account(positives: pl.DataFrame, task: ImpressionTask) -> str:
     all_of, left_out = positives.height, positives["weight"].null_count()
     if left_out:
         return f"{left_out:,} of {all_of:,} positives are clicks of impressions, which retrieval does not learn again"
-    why = f": none of them is a click of an impression without a value, or fewer than {LEAST_LEFT:.0%} would be left"
+    why = f": none is the click of an impression, or fewer than {LEAST_LEFT:.0%} would be left"
     return f"retrieval learns all {all_of:,} positives{why if task.clicks_once and task.weight < 1 else ''}"

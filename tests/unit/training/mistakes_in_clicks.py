@@ -212,6 +212,6 @@ IN_CLICKS = [
         module="training.recipes.named",
         right="interactions >= LARGE and not few and",
         wrong="interactions >= LARGE and",
-        test=recipes.test_a_large_log_is_trained_in_two_epochs_unless_impressions_take_most_of_it,
+        test=recipes.test_a_large_log_has_large_batches_and_no_trial_unless_impressions_may_take_most_of_it,
     ),
 ]
