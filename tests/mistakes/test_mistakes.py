@@ -1,6 +1,6 @@
 """Mistakes in the release and in the glue between packages: each is noticed by its named test.
 
-Those whose tests have real services take minutes in all: `pytest -m slow tests/mistakes`.
+Those whose tests have real services or wait take minutes in all: `pytest -m slow tests/mistakes`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,16 @@ MISTAKES = [
     *IN_SURVIVAL,
     *IN_VARIANTS,
 ]
-CHEAP = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
+WAITING = (
+    "tests/unit/feature_repo/events/test_kafka_log.py",
+    "tests/unit/serving/http/test_batcher.py",
+    "tests/unit/serving/http/test_consumer_watch.py",
+    "tests/unit/serving/http/test_events.py",
+    "tests/unit/serving/http/test_supervisor.py",
+)
+"""Unit tests that start a broker, a service or a process, or wait for one: seconds for each mistake."""
+UNIT = [each for each in MISTAKES if str(each.test).startswith("tests/unit/")]
+CHEAP = [each for each in UNIT if not str(each.test).startswith(WAITING)]
 COSTLY = [each for each in MISTAKES if each not in CHEAP]
 
 
