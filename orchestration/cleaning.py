@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from feature_repo.events.base_note import loaded_folder
 from feature_repo.schema import Schema, stored_name
 from feature_repo.store.retention import drop_other_schemas, other_schemas
 from orchestration.day_notes import day_folders
@@ -28,7 +29,8 @@ from serving.experiments.read import YAML_NAME, experiments_of
 from serving.folder_store import StoredFolder
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import Registry
+from serving.registry import Registry, VersionSummary
+from serving.registry.lock import RegistryLock
 from serving.registry.sqlite import open_registry
 from serving.registry.tags import DATA
 from serving.release.mirror import mirror_alias
@@ -127,7 +129,7 @@ def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> No
         # No version becomes champion meanwhile.
         with promotion_lock(settings, plan.dataset) as lock:
             due = _due(plan, plan_cleaning(settings, plan.dataset, plan.keep, now))
-            _remove_versions(settings, due)
+            _remove_versions(settings, due, lock)
             check_held(lock, plan.dataset)
             drop_other_schemas(
                 due.dataset,
@@ -143,15 +145,21 @@ def clean(settings: Settings, plan: Cleaning, now: datetime | None = None) -> No
             settings.folder_store.remove(folder)
 
 
-def _remove_versions(settings: Settings, plan: Cleaning) -> None:
-    """Remove versions with what is theirs, trainings that came to none, and folders of the home."""
+def _remove_versions(settings: Settings, plan: Cleaning, lock: RegistryLock) -> None:
+    """Remove versions with what is theirs, trainings that came to none, and folders of the home.
+
+    Many versions on a slow server take longer than a lock counts: once another home has taken it over, any of them may
+    have been promoted there.
+    """
     if plan.collections:
         mirror_alias(settings, plan.dataset)  # it may lag, and no collection goes that an alias points at
     registry = Registry(settings, plan.dataset)
     with MilvusIndex(settings, Fields(types={})) as index:
         for name in plan.collections:
+            check_held(lock, plan.dataset)
             index.drop(name)
     for version in plan.versions:
+        check_held(lock, plan.dataset)
         remove(registry, version)
     end_trainings(registry, plan)
     for folder in plan.folders:
@@ -161,7 +169,7 @@ def _remove_versions(settings: Settings, plan: Cleaning) -> None:
 
 def _kept(settings: Settings, registry: Registry, keep: int) -> dict[int, str]:
     """Reason by kept version, newest first: those that the release rule keeps, and those of experiments."""
-    stored = {each.version for each in registry.versions()}
+    stored = {each.version for each in _registered(registry)}
     experiments = experiments_of(settings.home / YAML_NAME, registry.dataset)
     named = {version: f"experiment {each.name} names it" for each in experiments for version in each.versions}
     kept = {version: reason for version, reason in named.items() if version in stored}
@@ -207,7 +215,7 @@ def _stored(settings: Settings, dataset: str, registry: Registry, kept: set[int]
     """
     if settings.folder_store is None:
         return []
-    needed = {each.tags.get(DATA) for each in registry.versions() if each.version in kept}
+    needed = {each.tags.get(DATA) for each in _registered(registry) if each.version in kept}
     named = {path: VERSION_FOLDER.fullmatch(path.name) for path in (settings.data_folder / dataset).glob("*/v*")}
     needed |= {path.parent.name for path, match in named.items() if match and int(match.group(1)) in kept}
     needed |= {folder.name for folder in _current(settings, dataset)}
@@ -221,8 +229,16 @@ def _stored(settings: Settings, dataset: str, registry: Registry, kept: set[int]
     ]
 
 
+def _registered(registry: Registry) -> tuple[VersionSummary, ...]:
+    """Complete versions, and those that are no use as they are now."""
+    listing = registry.listing()
+    return (*listing.versions, *listing.aside)
+
+
 def _current(settings: Settings, dataset: str) -> Iterator[Path]:
-    """Folders of the newest runs, of which one may be at work."""
+    """Folders of the newest runs, of which one may be at work, and of the data that online features stand on."""
+    if loaded := loaded_folder(settings.feast_home, dataset):  # the consumer's, and a rollback's
+        yield loaded.parent
     for events in (settings.home / "values").glob("*/events.json"):
         value = json.loads(events.read_text(encoding="utf-8"))
         if value["dataset"] == dataset:
@@ -237,7 +253,14 @@ def _digests(settings: Settings, registry: Registry, kept: dict[int, str]) -> se
     """Digests of the schemas of the kept versions and of the newest runs."""
     schemas = [folder / "source" / "schema.json" for folder in _current(settings, registry.dataset)]
     texts = [path.read_text() for path in schemas if path.exists()]  # a run that has just begun has none
-    return {Schema.from_json(text).digest for text in (*texts, *(registry.read_file(v, "schema.json") for v in kept))}
+    usable = {each.version for each in registry.versions()}
+    for version in kept:
+        try:
+            texts.append(registry.read_file(version, "schema.json"))
+        except FileNotFoundError:
+            if version in usable:  # of another, which people registered or damaged, there may be none
+                raise
+    return {Schema.from_json(text).digest for text in texts}
 
 
 def _size(folder: Path) -> int:

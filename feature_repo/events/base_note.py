@@ -15,6 +15,12 @@ def note_path(home: Path, dataset: str) -> Path:
     return home / "bases" / f"{dataset}.json"
 
 
+def loaded_folder(home: Path, dataset: str) -> Path | None:
+    """Folder of the tables that online features were loaded from; None before a run has loaded any."""
+    path = note_path(home, dataset)
+    return Path(json.loads(path.read_text(encoding="utf-8"))["folder"]) if path.is_file() else None
+
+
 def kinds_reader(home: Path, dataset: str) -> Callable[[], Kinds]:
     """Make the reader of the kinds that the newest run knows.
 

@@ -75,6 +75,8 @@ class Listing:
     """Complete versions, newest first."""
     skipped: tuple[str, ...]
     """A line for each version that Gatehouse cannot use, with the reason."""
+    aside: tuple[VersionSummary, ...]
+    """The skipped versions as they are registered: nobody but who registered them knows what still needs them."""
     interrupted: Mapping[int, datetime]
     """Registered versions whose run has not finished, of a training that was killed or is at work: their times."""
 
@@ -87,17 +89,18 @@ def listing_of(versions: Iterable[Version], runs: Mapping[str, RunState], aliase
         runs: their runs by id; one that is gone is absent.
         aliases: versions by alias.
     """
-    found, skipped, interrupted = [], [], {}
+    found, skipped, aside, interrupted = [], [], [], {}
     for each in sorted(versions, key=lambda version: -version.number):
         run = runs.get(each.run_id) if each.run_id else None
         reason = _reason(each, run)
         if reason:
             skipped.append(f"version {each.number} {reason}")
+            aside.append(_summary(each, run, aliases))
         elif run and run.finished and each.ready:
             found.append(_summary(each, run, aliases))
         else:
             interrupted[each.number] = each.created
-    return Listing(versions=tuple(found), skipped=tuple(skipped), interrupted=interrupted)
+    return Listing(versions=tuple(found), skipped=tuple(skipped), aside=tuple(aside), interrupted=interrupted)
 
 
 def _reason(version: Version, run: RunState | None) -> str | None:
@@ -109,13 +112,13 @@ def _reason(version: Version, run: RunState | None) -> str | None:
     return "has a run that was deleted in MLflow: restore the run there to use it" if run.deleted else None
 
 
-def _summary(version: Version, run: RunState, aliases: Mapping[str, int]) -> VersionSummary:
+def _summary(version: Version, run: RunState | None, aliases: Mapping[str, int]) -> VersionSummary:
     own = tuple(sorted(alias for alias, number in aliases.items() if number == version.number))
     return VersionSummary(
         version=version.number,
         created=version.created,
         outcome=version.tags.get(OUTCOME),
-        metrics={name.replace("_at_", "@"): value for name, value in run.metrics.items()},
+        metrics={name.replace("_at_", "@"): value for name, value in run.metrics.items()} if run else {},
         champion=CHAMPION in own,
         aliases=own,
         tags=dict(version.tags),

@@ -43,7 +43,8 @@ class RegistryLock(Connection):
         holder = tags.get(HOLDER, "another home")
         # Of a process that was killed: its own home lets one in at a time.
         is_left = bool(tags) and (holder == self.holder or datetime.fromisoformat(tags[UNTIL]) < datetime.now(UTC))
-        if is_left:
+        # Another home may have replaced it since: only what was found to be left is deleted.
+        if is_left and self._tags().get(TOKEN) == tags[TOKEN]:
             self._delete()
         return None if is_left and self._create() else holder
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from serving.registry.runs import FOLDER, Run, Runs
-from serving.registry.versions import Versions, run_id
+from serving.registry.versions import MISSING, Versions, run_id
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MODEL = "models:/"
+"""Address of a logged model before its id; that of a version of a registered model ends with name/number."""
 UI = "http://127.0.0.1:5000"
 """Default address of `mlflow server`."""
 
@@ -119,9 +121,31 @@ class Registry(Runs, Versions):
                 where their files are deleted already, and MLflow is a database: gc could not find the files any more.
         """
         stored = self._version(version)
+        source = stored.source or ""
+        model = source.removeprefix(MODEL)
+        if model != source and "/" not in model:  # what people registered by hand may lie elsewhere
+            self._delete_model(model, for_good=for_good)
         self._client.delete_model_version(self.dataset, str(version))
         if stored.run_id and self._run(stored.run_id):
             self.delete_training(stored.run_id, for_good=for_good)
+
+    def _delete_model(self, model: str, *, for_good: bool) -> None:
+        """Delete the logged model of a version, unless it is gone: its files are not its run's, and gc asks for both.
+
+        Args:
+            model: its id.
+            for_good: as of `delete`.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.delete_logged_model(model)
+        except MlflowException as error:
+            if error.error_code != MISSING:
+                raise
+            return
+        if for_good:
+            self._client._tracking_client.store._hard_delete_logged_model(model)
 
     def delete_training(self, run: str, *, for_good: bool = False) -> None:
         """Delete the run of a training that has no version any more.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from serving.registry import PARENT, Registry, TrainingRun, VersionSummary
+from serving.registry import PARENT, Listing, Registry, TrainingRun, VersionSummary
 from serving.registry.holder import holder
 from serving.registry.tags import BASE
 from serving.release.history import may_serve, predecessors
@@ -23,31 +23,39 @@ PINNED = "gatehouse.pinned"
 
 
 def kept_versions(registry: Registry, keep: int) -> dict[int, str]:
-    """Decide which complete versions are kept, with the reason, newest first.
+    """Decide which versions are kept, with the reason, newest first: complete ones, and those that are no use now.
 
     Args:
         registry: registry of the dataset.
         keep: number of newest versions to keep, and of newest updates: there are many between two releases.
     """
-    found = registry.versions()
-    # Somewhere to go back to, however long the champion has served.
-    able = {each.version for each in found if may_serve(each.tags)}
-    target = next((version for version in predecessors(registry) if version in able), None)
-    newer: Counter[bool] = Counter()
-    reasons = {}
-    for each in found:
-        reasons[each.version] = _reason(each, newer[_is_update(each)], keep, target)
-        newer[_is_update(each)] += 1
+    listing = registry.listing()
+    # One may serve, or be mended: a run that was deleted in MLflow is restored there.
+    reasons = {each.version: "set aside: `gatehouse releases` says why" for each in listing.aside}
+    reasons |= _own_reasons(registry, listing, keep)
+    there = {each.version: each.tags for each in (*listing.versions, *listing.aside)}
     # The half-hourly update starts from the base of the champion.
-    bases = {int(each.tags[BASE]): each.version for each in found if BASE in each.tags and reasons[each.version]}
+    bases = {int(tags[BASE]): version for version, tags in there.items() if BASE in tags and reasons[version]}
     for base, version in bases.items():
         reasons[base] = reasons.get(base) or f"base of version {version}"
     # The next challenger is compared with the twin, and `--update champion` starts from it.
-    twins = {int(each.tags[PARENT]): each.version for each in found if is_refit(each.tags) and reasons[each.version]}
+    twins = {int(tags[PARENT]): version for version, tags in there.items() if is_refit(tags) and reasons[version]}
     for twin, version in twins.items():
         reasons[twin] = reasons.get(twin) or f"judged twin of version {version}"
-    there = [each.version for each in found]
-    return {version: reasons[version] for version in there if reasons[version]}
+    return {version: reasons[version] for version in sorted(there, reverse=True) if reasons[version]}
+
+
+def _own_reasons(registry: Registry, listing: Listing, keep: int) -> dict[int, str]:
+    """Reason by complete version, apart from what others need of it; empty for none."""
+    # Somewhere to go back to, however long the champion has served.
+    able = {each.version for each in listing.versions if may_serve(each.tags)}
+    target = next((version for version in predecessors(registry) if version in able), None)
+    newer: Counter[bool] = Counter()
+    reasons = {}
+    for each in listing.versions:
+        reasons[each.version] = _reason(each, newer[_is_update(each)], keep, target)
+        newer[_is_update(each)] += 1
+    return reasons
 
 
 def pin(registry: Registry, version: int, reason: str) -> None:
@@ -93,7 +101,7 @@ def remove(registry: Registry, version: int) -> None:
     # The files first: while the version is registered, another cleaning knows what is left of it.
     folders = list(map(_local, registry.addresses(version)))
     for folder in filter(None, folders):
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
     registry.delete(version, for_good=registry.is_database and None not in folders)
 
 
@@ -132,8 +140,20 @@ def remove_training(registry: Registry, training: TrainingRun) -> None:
     """Delete the run of a training that came to no version, as `remove` does."""
     folders = folders_of_training(training)
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
     registry.delete_training(training.id, for_good=registry.is_database and bool(folders))
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, unless another cleaning has. OSError if it cannot be: then what names it stays, too."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be deleted, and stays registered: {error}. Give this user the right to; `gatehouse clean`"
+            " then goes on"
+        ) from error
 
 
 def folders_of_training(training: TrainingRun) -> list[Path]:

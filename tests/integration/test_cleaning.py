@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from feature_repo.events.base import write_base
 from feature_repo.schema import stored_name
 from feature_repo.store.retention import other_schemas
 from orchestration import old_runs
@@ -17,8 +20,12 @@ from orchestration.workspace import Workspace
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.registry import Registry
+from serving.registry.lock import RegistryLock
+from serving.release import retention
+from serving.release.load import Release
 from serving.release.manifest import collection_name
 from serving.release.promotion import promote
+from serving.release.promotion_lock import LostLockError
 from serving.release.retention import pin, unpin
 from tests.integration.release_world import (
     DATASET,
@@ -83,6 +90,61 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     before = bytes_below(settings.home)
     clean(settings, after)
     assert before - bytes_below(settings.home) == pytest.approx(after.bytes, rel=0.1)
+
+
+def test_what_a_version_needs_whose_run_was_deleted_by_hand_stays(tmp_path: Path) -> None:
+    """It serves on, and MLflow deletes the alias with a version."""
+    settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
+    artifacts = write_artifacts(tmp_path / "artifacts", schema())
+    for _ in range(3):
+        seal_as(settings, register(settings, artifacts))
+    promote(settings, DATASET, 1)
+    registry = Registry(settings, DATASET)
+    registry._client.delete_run(registry._version(1).run_id)
+    own, loaded, other = (settings.home / "data" / DATASET / name for name in ("own", "loaded", "other"))
+    (own / "v1").mkdir(parents=True)
+    for folder in (loaded, other):
+        (folder / "source").mkdir(parents=True)
+    as_of = datetime(2024, 3, 1)
+    write_base(settings.feast_home, DATASET, key="key", folder=loaded / "source", as_of=as_of)
+    plan = plan_cleaning(settings, DATASET, 1)
+    assert (plan.versions, plan.collections) == ((2,), (collection_name(DATASET, 2),))
+    assert plan.folders == (other,)  # the consumer goes on from `loaded`
+    assert "set aside" in plan.kept[1]
+    clean(settings, plan)
+    assert Release.load(settings, DATASET).manifest.version == 1
+
+
+def test_a_cleaning_whose_lock_is_another_homes_removes_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other home may have promoted any of them."""
+    settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
+    artifacts = write_artifacts(tmp_path / "artifacts", schema())
+    for _ in range(3):
+        seal_as(settings, register(settings, artifacts))
+    answers = [True] * 3  # both collections and the first version
+    monkeypatch.setattr(RegistryLock, "is_held", lambda _: bool(answers and answers.pop()))
+    with pytest.raises(LostLockError):
+        clean(settings, plan_cleaning(settings, DATASET, 1))
+    assert [each.version for each in Registry(settings, DATASET).versions()] == [3, 1]
+
+
+def test_a_version_whose_files_cannot_be_deleted_stays_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = fresh_home(tmp_path / "home", empty_database(tmp_path / "empty"))
+    artifacts = write_artifacts(tmp_path / "artifacts", schema())
+    for _ in range(2):
+        seal_as(settings, register(settings, artifacts))
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(retention, "shutil", SimpleNamespace(rmtree=refuse))
+    with pytest.raises(OSError, match="cannot be deleted, and stays registered"):
+        retention.remove(Registry(settings, DATASET), 1)
+    assert [each.version for each in Registry(settings, DATASET).versions()] == [2, 1]
 
 
 def test_the_folders_of_noted_days_stay_until_a_day_is_computed_from_others(

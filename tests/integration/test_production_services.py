@@ -14,6 +14,8 @@ from unittest.mock import patch
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
+from mlflow.cli import gc
 from polars.testing import assert_frame_equal
 
 from feature_repo.errors import OnlineStoreError
@@ -30,7 +32,7 @@ from serving.release.retention import remove
 from serving.settings import Settings
 from serving.variables import DAGSTER_STORAGE
 from tests.integration.online_servers import free_port, redis_binary, redis_server
-from tests.integration.production_servers import postgres_databases, s3_bucket
+from tests.integration.production_servers import BUCKET, postgres_databases, s3_bucket
 from tests.integration.release_world import DATASET, register, schema, seal_as, write_artifacts
 from tests.integration.store_world import HOURS, SCHEMA, USERS, hour, write
 
@@ -69,8 +71,21 @@ def test_a_release_lives_in_postgres_and_s3(settings: Settings, tmp_path: Path) 
     assert not list((settings.home / "mlflow").iterdir())
     with pytest.raises(FileNotFoundError, match=r"version 2 has no missing.txt"):
         registry.read_text(2, "missing.txt")
+    removed = tuple(registry.addresses(1))
+    assert len(below(removed)) > 5
     remove(registry, 1)
     assert [each.version for each in registry.versions()] == [2]
+    collected = CliRunner().invoke(gc, ["--backend-store-uri", settings.mlflow_uri])
+    assert (collected.exit_code, below(removed)) == (0, []), collected.output
+    assert Release.load(settings, DATASET).manifest.version == 2
+
+
+def below(addresses: tuple[str, ...]) -> list[str]:
+    """Objects of the bucket below some addresses."""
+    import boto3
+
+    found = boto3.resource("s3").Bucket(BUCKET).objects.all()
+    return [each.key for each in found if f"s3://{BUCKET}/{each.key}".startswith(addresses)]
 
 
 def test_the_state_shows_no_password(settings: Settings) -> None:

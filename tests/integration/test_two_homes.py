@@ -91,6 +91,26 @@ def test_a_lock_that_a_killed_process_left_ends(homes: tuple[Settings, Settings]
     promote(homes[1], DATASET, 1)
 
 
+def test_a_left_lock_that_another_has_replaced_meanwhile_is_left_to_it(
+    homes: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, ours, theirs = (RegistryLock(homes[number], DATASET) for number in (0, 1, 1))
+    assert left.take() is None
+    left._client.set_registered_model_tag(left.name, UNTIL, (datetime.now(UTC) - timedelta(seconds=1)).isoformat())
+    real = RegistryLock._tags
+
+    def late(lock: RegistryLock) -> dict[str, str]:
+        found = real(lock)
+        monkeypatch.undo()
+        assert theirs.take() is None
+        return found
+
+    monkeypatch.setattr(RegistryLock, "_tags", late)
+    assert ours.take() == left.holder
+    assert theirs.is_held()
+    theirs.give_back()
+
+
 def test_who_lost_the_lock_moves_nothing(
     homes: tuple[Settings, Settings], impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

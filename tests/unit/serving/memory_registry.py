@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from serving.registry import CHAMPION, OUTCOME, VersionSummary
+from serving.registry import CHAMPION, OUTCOME, Listing, VersionSummary
 
 
 @dataclass(kw_only=True)
@@ -19,6 +19,8 @@ class MemoryRegistry:
     alias: dict[str, int] = field(default_factory=dict)
     model: dict[str, str] = field(default_factory=dict)
     """Tags of the model."""
+    aside: set[int] = field(default_factory=set)
+    """Versions whose run was deleted in MLflow."""
 
     def add(self, *outcomes: str | None, **tags: str) -> None:
         """Versions with these outcomes, None for those that are not judged."""
@@ -43,7 +45,20 @@ class MemoryRegistry:
     def set_champion(self, version: int) -> None:
         self.alias[CHAMPION] = version
 
+    def listing(self) -> Listing:
+        found = self._summaries()
+        aside = tuple(each for each in found if each.version in self.aside)
+        return Listing(
+            versions=tuple(each for each in found if each not in aside),
+            skipped=tuple(f"version {each.version} has a run that was deleted in MLflow" for each in aside),
+            aside=aside,
+            interrupted={},
+        )
+
     def versions(self) -> list[VersionSummary]:
+        return list(self.listing().versions)
+
+    def _summaries(self) -> list[VersionSummary]:
         return [
             VersionSummary(
                 version=version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.registry import OUTCOME, OVERRIDE
+from serving.registry import OUTCOME, OVERRIDE, PARENT, TRAINING
 from serving.release.history import SERVED, may_serve, predecessors, record, served
 from serving.release.retention import PINNED, kept_versions
 from tests.unit.serving.memory_registry import MemoryRegistry
@@ -87,3 +87,19 @@ def test_a_way_back_that_may_not_serve_is_none(registry: MemoryRegistry) -> None
     serve(registry, 1, 2, 3)
     registry.stored[2][OUTCOME] = "failed"
     assert set(kept_versions(registry, 1)) == {6, 3, 1}  # type: ignore[arg-type]
+
+
+def test_a_version_whose_run_was_deleted_by_hand_stays_with_what_it_needs(registry: MemoryRegistry) -> None:
+    """3 is pinned and not usable now, nor is 5, the champion, which is a refit of 1; a rollback goes to 2."""
+    registry.add("passed")
+    registry.stored[5] |= {TRAINING: "refit", PARENT: "1"}
+    serve(registry, 2, 5)
+    registry.set_tags(3, {PINNED: ""})
+    registry.aside = {3, 5}
+    assert kept_versions(registry, 1) == {  # type: ignore[arg-type]
+        7: "one of the newest 1",
+        5: "set aside: `gatehouse releases` says why",
+        3: "set aside: `gatehouse releases` says why",
+        2: "a rollback goes to it",
+        1: "judged twin of version 5",
+    }
