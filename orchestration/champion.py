@@ -21,6 +21,7 @@ from feature_repo.tables.parts import feature_parts, latest_parts
 from orchestration.served_search import served_search
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
+from serving.release.history import last_champion
 from serving.release.judged_twin import judged_twin
 from serving.release.load import Release, check_may_serve
 from serving.release.manifest import ReleaseError, read
@@ -72,7 +73,7 @@ def load_champion(
         corpus: features of the items by its schema.
     """
     registry = Registry(settings, dataset)
-    number = registry.champion()
+    number = last_champion(registry)  # else a challenger would pass by the deletion of an alias
     # A refit has seen what this version is judged on. Its twin has not, and passed without it.
     measured = None if number is None else judged_twin(registry, number)
     if number is None or version in (number, measured):

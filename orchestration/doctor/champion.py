@@ -52,7 +52,11 @@ def _alias(registry: Registry) -> Iterator[tuple[str, str]]:
     elif not may_serve(registry.tags(champion)):
         yield f"version {champion} has the alias and may not serve: no passed verdict, no override", SETTLED
     elif has_moved(registry):
-        yield f"version {champion} has the alias, the history ends with {history[-1]}", SETTLED
+        yield (
+            f"version {champion} has the alias, the history ends with {history[-1]}",
+            "the sensor `champion_moved` follows it where Dagster's daemon runs, and so does"
+            f" `gatehouse promote {champion}`; `gatehouse promote {history[-1]}` puts it back",
+        )
 
 
 def _mirror(registry: Registry, stored: StoredNames | None) -> Iterator[tuple[str, str]]:

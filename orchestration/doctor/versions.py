@@ -8,6 +8,7 @@ from datetime import datetime
 
 from feature_repo.schema import stored_name
 from orchestration.doctor.finding import Finding
+from serving.gate.verdict import Outcome
 from serving.index.stored_names import StoredNames
 from serving.registry import Listing, Registry, VersionSummary
 from serving.release.history import may_serve
@@ -34,8 +35,9 @@ def version_findings(
     def found(problem: str, way_out: str) -> Finding:
         return Finding(about=registry.dataset, problem=problem, way_out=way_out)
 
-    for line in listing.skipped:
-        yield found(line, "delete the version in MLflow, or restore its run there")
+    for line, each in zip(listing.skipped, listing.aside, strict=True):
+        # With a version MLflow deletes its aliases.
+        yield found(line, f"{'' if each.aliases else 'delete the version in MLflow, or '}restore its run there")
     champion = registry.champion()
     for version in () if is_at_work else listing.interrupted:
         yield found(
@@ -58,11 +60,8 @@ def version_findings(
                 problem,
                 "`gatehouse verify` names all of it; another version serves, `gatehouse clean` removes old ones",
             )
-        if _is_waiting(each, champion) and not is_at_work:
-            yield found(
-                f"version {each.version} passed and was never promoted",
-                f"{AGAIN}, or `gatehouse promote {each.version}`",
-            )
+        if not is_at_work and (promotion := _half_promoted(each, champion)):
+            yield found(*promotion)
     if stored:
         for name in sorted(stored.collections - _expected(listing, registry.dataset)):
             if re.fullmatch(rf"{re.escape(stored_name(registry.dataset))}_items_v\d+", name):
@@ -82,13 +81,22 @@ def _broken(registry: Registry, version: VersionSummary, stored: StoredNames | N
     return None
 
 
-def _is_waiting(version: VersionSummary, champion: int | None) -> bool:
-    """Whether the run of a version ended between its verdict and its promotion."""
-    return may_serve(version.tags) and PROMOTED not in version.tags and version.version > (champion or 0)
+def _half_promoted(version: VersionSummary, champion: int | None) -> tuple[str, str] | None:
+    """Say that a promotion ended before the champion moved, with the way out; None if it did not."""
+    if not may_serve(version.tags) or PROMOTED in version.tags or version.version == champion:
+        return None
+    again = f"`gatehouse promote {version.version}"
+    if version.outcome != Outcome.PASSED:
+        return (
+            f"version {version.version} did not pass, and its promotion by an override was interrupted",
+            f"{again} --override REASON` completes it; as it is, a move of the alias to it by hand would be followed",
+        )
+    if version.version < (champion or 0):
+        return None  # a newer one serves
+    return f"version {version.version} passed and was never promoted", f"{AGAIN}, or {again}`"
 
 
 def _expected(listing: Listing, dataset: str) -> frozenset[str]:
     """Names of the collections of all registered versions."""
-    skipped = (int(match.group(1)) for line in listing.skipped if (match := re.match(r"version (\d+) ", line)))
-    numbers = (*(each.version for each in listing.versions), *listing.interrupted, *skipped)
+    numbers = (*(each.version for each in (*listing.versions, *listing.aside)), *listing.interrupted)
     return frozenset(collection_name(dataset, number) for number in numbers)

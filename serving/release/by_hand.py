@@ -17,7 +17,7 @@ from serving.release.history import has_moved, record, served
 from serving.release.manifest import ReleaseError
 from serving.release.mirror import try_to_mirror
 from serving.release.promotion import PROMOTED, check_version, move_to_first_whole
-from serving.release.promotion_lock import promotion_lock
+from serving.release.promotion_lock import check_held, promotion_lock
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ def _settled(settings: Settings, registry: Registry, lock: RegistryLock) -> Hand
     before = history[-1] if history and history[-1] != found else None
     problem = _problem(settings, registry, found)
     if found is not None and problem is None:
+        check_held(lock, registry.dataset)  # the history is another home's by then
         record(registry, found)
         registry.set_tags(found, {PROMOTED: "true"})
         try_to_mirror(settings, registry.dataset)

@@ -60,6 +60,11 @@ def predecessors(registry: Registry) -> tuple[int, ...]:
     return before[::-1]
 
 
+def last_champion(registry: Registry) -> int | None:
+    """Return the champion; where its alias was deleted, the version that served last; None if none has served."""
+    return registry.champion() or next(iter(predecessors(registry)), None)
+
+
 def may_serve(tags: Mapping[str, str]) -> bool:
     """Whether the tags of a version let it serve: a passed verdict, or an override."""
     return tags.get(OUTCOME) == Outcome.PASSED or OVERRIDE in tags

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from serving.gate.verdict import Outcome
+from serving.index.milvus_connection import IndexBusyError
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
+from serving.registry.connection import MlflowAwayError
 from serving.registry.lock import RegistryLock
 from serving.release.freshness import FeatureRule, FeaturesBehindError, check_fresh, check_up_to_date
 from serving.release.history import may_serve, predecessors, record, served
@@ -164,17 +166,21 @@ def move_to_first_whole(
     Raises:
         FeaturesBehindError: by that rule those of the first whole one are to be loaded. The champion is untouched.
         LostLockError: another home has taken the lock over. The champion is untouched.
+        IndexBusyError, MlflowAwayError, ConnectionError, TimeoutError: a service does not answer. The champion is
+            untouched, and the same call can be tried again.
     """
     from mlflow.exceptions import MlflowException
 
+    # Faults of the way to a version, not of the version: to go further back would take this one back for good.
+    passing = (LostLockError, FeaturesBehindError, IndexBusyError, MlflowAwayError, ConnectionError, TimeoutError)
     skipped: list[str] = []
     for version in versions:
         try:
             manifest = check_version(settings, registry, version, features)
             move(settings, registry, manifest, lock)
-        except (LostLockError, FeaturesBehindError):
+        except passing:
             raise
-        # A RuntimeError is a ReleaseError as well, and what an index raises that is busy.
+        # A RuntimeError is a ReleaseError as well, and of a program that cannot be read.
         except (RuntimeError, MlflowException, UnsafeArchiveError, LookupError, OSError) as error:
             skipped.append(f"version {version} is skipped: {error}")
             warn(skipped[-1])
@@ -218,6 +224,7 @@ def _promote(
     override = _override(manifest, override_reason)
     check_whole(settings, registry, manifest, features)
     if override:
+        check_held(lock, registry.dataset)  # else a version that did not pass could be moved to by hand from now on
         registry.set_tags(version, override)
     move(settings, registry, manifest, lock)
     _note_promoted(registry, version)

@@ -23,7 +23,7 @@ from orchestration.cleaning import clean, plan_cleaning
 from orchestration.doctor import Finding, examine, findings_text, home
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import DAGSTER_RUN, INPUT_KEY, Registry
+from serving.registry import DAGSTER_RUN, INPUT_KEY, OVERRIDE, Registry
 from serving.registry.holder import HOLDER, holder
 from serving.registry.lock import RegistryLock
 from serving.registry.sqlite import open_registry
@@ -134,12 +134,17 @@ def not_promoted(settings: Settings, artifacts: Path) -> None:
     seal_as(settings, register(settings, artifacts))
 
 
+def killed_override(settings: Settings, artifacts: Path) -> None:
+    Registry(settings, DATASET).set_tags(3, {OVERRIDE: "on purpose"})
+
+
 @pytest.mark.parametrize(
     ("plant", "wanted"),
     [
         (interrupted, ["version 4 was registered by a training that was interrupted"]),
         (register, ["version 4 is trained but not judged"]),
         (not_promoted, ["version 4 passed and was never promoted"]),
+        (killed_override, ["version 3 did not pass, and its promotion by an override was interrupted"]),
         (collection_of_nobody, ["the collection shop_items_v99 belongs to no version"]),
         (collection_gone, ["version 1 has lost its collection shop_items_v1"]),
         (lagging_mirror, ["the Milvus alias shop_items points at shop_items_v1"]),

@@ -10,6 +10,7 @@ import pytest
 from tests.mistakes.in_automation import IN_AUTOMATION
 from tests.mistakes.in_bias import IN_BIAS
 from tests.mistakes.in_buckets import IN_BUCKETS
+from tests.mistakes.in_cleaning import IN_CLEANING
 from tests.mistakes.in_consumer import IN_CONSUMER
 from tests.mistakes.in_data import IN_DATA
 from tests.mistakes.in_encoding import IN_ENCODING
@@ -42,6 +43,7 @@ MISTAKES = [
     *IN_AUTOMATION,
     *IN_BIAS,
     *IN_BUCKETS,
+    *IN_CLEANING,
     *IN_DATA,
     *IN_ENCODING,
     *IN_CONSUMER,

@@ -19,6 +19,7 @@ from feature_repo.tables.join import join_as_of
 from orchestration import champion as champion_module
 from orchestration.champion import load_champion, own_frames
 from serving.registry import CHAMPION, PARENT, TRAINING
+from serving.release.history import record
 from tests.unit.serving.memory_registry import MemoryRegistry
 from tests.worlds import taste_groups
 from training.data.interactions import at
@@ -78,17 +79,19 @@ def test_what_cannot_be_computed_any_more_is_named(tables: Tables) -> None:
         own_frames(replace(tables.schema, features_version=0), tables, asked, corpus)
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
 @pytest.mark.parametrize(("champion", "loaded"), [(1, 1), (2, 1), (3, None), (4, None)])
 def test_in_place_of_a_refit_its_judged_twin_is_measured(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, champion: int, loaded: int | None
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, champion: int, loaded: int | None, is_deleted: bool
 ) -> None:
-    """Version 3 is evaluated: neither it nor its refit is its own champion."""
+    """Version 3 is evaluated: neither it nor its refit is its own champion. A deleted alias changes nothing."""
     registry = MemoryRegistry()
     registry.add("passed")
     registry.add("passed", **{TRAINING: "refit", PARENT: "1"})
     registry.add("passed")
     registry.add("passed", **{TRAINING: "refit", PARENT: "3"})
-    registry.alias[CHAMPION] = champion
+    record(registry, champion)  # type: ignore[arg-type]
+    registry.alias = {} if is_deleted else {CHAMPION: champion}
     manifests = {number: SimpleNamespace(version=number, cut=CUT.replace(day=number)) for number in range(1, 5)}
     monkeypatch.setattr(champion_module, "Registry", lambda *_: registry)
     monkeypatch.setattr(champion_module, "check_may_serve", lambda *_: None)

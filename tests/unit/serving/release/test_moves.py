@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
+from feature_repo.errors import OnlineStoreError
 from serving.gate.verdict import Outcome, Verdict
 from serving.index.milvus_connection import IndexBusyError
-from serving.registry import PARENT, TRAINING
+from serving.registry import OVERRIDE, PARENT, TRAINING
+from serving.registry.connection import MlflowAwayError
 from serving.release import promotion
 from serving.release.history import record, served
 from serving.release.manifest import ReleaseError
@@ -110,12 +112,36 @@ def test_a_lost_lock_is_no_broken_version(registry: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "error", [IndexBusyError("another process writes"), MlflowAwayError("no answer"), OnlineStoreError("no answer")]
+)
+def test_a_service_that_does_not_answer_is_no_broken_version(
+    registry: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A step further back would take back what only could not be reached."""
+
+    def check(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(promotion, "check_version", check)
+    with pytest.raises(type(error)):
+        move_to_first_whole(SETTINGS, registry, (2, 1), lock(True), warn=lambda _: None)
+    assert (registry.champion(), served(registry)) == (3, (1, 2, 3))
+
+
+def test_who_lost_the_lock_records_no_override(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.add("failed")
+    failed = SimpleNamespace(version=4, dataset="shop", verdict=Verdict(Outcome.FAILED, ()))
+    monkeypatch.setattr(promotion, "read", lambda *_: failed)
+    monkeypatch.setattr(promotion, "check_whole", lambda *_: None)
+    with pytest.raises(LostLockError):
+        promotion._promote(SETTINGS, registry, 4, "on purpose", lock(False))
+    assert OVERRIDE not in registry.tags(4)
+
+
+@pytest.mark.parametrize(
     "error",
-    [
-        ReleaseError("lost"), IndexBusyError("another process writes"), MlflowException("no answer"), KeyError("gone"),
-        OSError("disk"), RuntimeError("no program"),
-    ],
-)  # fmt: skip
+    [ReleaseError("lost"), MlflowException("not there"), KeyError("gone"), OSError("disk"), RuntimeError("no program")],
+)
 def test_whatever_is_wrong_with_a_version_the_next_is_tried(
     registry: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
