@@ -60,6 +60,7 @@ class Scenario:
 SMALL, BEHIND, NIGHT = "tests.crashes.small", "tests.crashes.behind", "tests.crashes.night"
 SCENARIOS = (
     Scenario(name="promote", module=SMALL, prepare="prepare", act="act_promote", again="again_promote"),
+    Scenario(name="override", module=SMALL, prepare="prepare", act="act_override", again="again_override"),
     Scenario(
         name="rollback", module=SMALL, prepare="prepare", arrange="third", act="act_rollback", again="again_rollback"
     ),

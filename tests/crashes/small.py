@@ -75,6 +75,15 @@ def again_promote(folder: Path, moved: bool) -> None:
     act_promote(folder)
 
 
+def act_override(folder: Path) -> None:
+    """The last version, which failed."""
+    promote(settings_of(folder), DATASET, 4, override_reason="on purpose")
+
+
+def again_override(folder: Path, moved: bool) -> None:
+    act_override(folder)
+
+
 def act_rollback(folder: Path) -> None:
     rollback(settings_of(folder), DATASET)
 

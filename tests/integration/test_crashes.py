@@ -35,7 +35,7 @@ def test_a_promotion_survives_a_kill_before_each_of_its_writes() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("scenario", ["rollback", "rollback-load", "by-hand", "clean", "release"])
+@pytest.mark.parametrize("scenario", ["override", "rollback", "rollback-load", "by-hand", "clean", "release"])
 def test_every_command_survives_a_kill_before_each_of_its_writes(scenario: str) -> None:
     tried = trials(scenario, seconds=3_600)
     assert faults(tried) == []
