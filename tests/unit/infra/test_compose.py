@@ -16,7 +16,7 @@ from serving.settings import Settings
 
 INFRA = Path(__file__).parents[3] / "infra"
 COMPOSE = INFRA / "compose.yaml"
-ENDS = {"bucket", "home", "run"}
+ENDS = {"bucket", "home", "run", "backup"}
 """Services that do their work and end."""
 
 
@@ -90,3 +90,19 @@ def test_nothing_is_open_to_the_network(services: dict[str, dict[str, Any]]) -> 
     ports = [port for service in services.values() for port in service.get("ports", ())]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_a_backup_is_one_command_and_a_restore_finds_an_empty_home(services: dict[str, dict[str, Any]]) -> None:
+    backup = services["backup"]
+    assert backup["entrypoint"] == ["python", "-m", "infra.backup"]
+    assert backup["volumes"] == [*services["serve"]["volumes"], "backups:/backups"]
+    assert backup["env_file"] == services["serve"]["env_file"]
+    assert backup["profiles"] and backup["restart"] == "no"  # `up` starts none
+    # What fills the home would be in the way of a restore.
+    fills = {name for name, each in services.items() if each.get("entrypoint", [])[-1:] == ["orchestration.local.home"]}
+    assert fills == {"home"}
+    needed, found = set(backup["depends_on"]), set[str]()
+    while needed - found:
+        found |= needed
+        needed |= {other for name in found for other in services[name].get("depends_on", {})}
+    assert found == {"postgres", "objects"}

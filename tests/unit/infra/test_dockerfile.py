@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra import backup, bucket
 from orchestration.local.home import QUIET
 
 ROOT = Path(__file__).parents[3]
@@ -62,3 +63,13 @@ def test_all_that_is_copied_is_in_the_context(parsed: Any) -> None:
             for source in value.split()[:-1]:
                 assert f"!{source}" in lines, source
                 assert (ROOT / source).exists()
+
+
+def test_a_backup_can_be_taken_from_it(parsed: Any) -> None:
+    (copied,) = (each.split() for each in values(parsed, "COPY") if each.startswith("infra/"))
+    assert {ROOT / source for source in copied[:-1]} == {Path(module.__file__) for module in (backup, bucket)}
+    # What the image finds as `infra.backup`, `python -m infra.backup` finds anywhere.
+    assert copied[-1] == f"{parsed.envs['PYTHONPATH']}/infra/"
+    assert any("postgresql-client" in each for each in values(parsed, "RUN"))
+    owned = next(each for each in values(parsed, "RUN") if "install --directory" in each)
+    assert owned.split()[-2:] == [parsed.envs["GATEHOUSE_HOME"], "/backups"]

@@ -72,6 +72,27 @@ def check_container(container: dict[str, Any]) -> None:
     assert "memory" in container["resources"]["limits"], container["name"]
 
 
+def test_a_backup_lies_in_a_folder_of_its_own_and_returns_from_there() -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="requirements-dev.lock")
+    restore = yaml.safe_load((FOLDER / "once" / "restore.yaml").read_text(encoding="utf-8"))
+    kubernetes.validate(restore, VERSION, strict=True)
+    saving = by_name()["CronJob/backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod = restore["spec"]["template"]["spec"]
+    assert pod["volumes"] == saving["volumes"] and pod["securityContext"] == saving["securityContext"]
+    assert "PersistentVolumeClaim/backups" in by_name()
+    (saves,), (restores,) = saving["containers"], pod["containers"]
+    check_container(restores)
+    assert saves["command"] == ["python", "-m", "infra.backup", "save", "/backups/$(JOB_NAME)"]
+    assert [each["name"] for each in saves["env"]] == ["JOB_NAME"]
+    assert restores["command"][:-1] == ["python", "-m", "infra.backup", "restore"]
+    assert restores["command"][-1].startswith("/backups/backup-")
+    (image,) = KUSTOMIZATION["images"]
+    assert restores["image"] == f"{image['newName']}:{image['newTag']}"
+    settings = {source["configMapRef"]["name"] for source in restores["envFrom"] if "configMapRef" in source}
+    fixed = {each["name"] for each in KUSTOMIZATION["configMapGenerator"] if "options" in each}
+    assert settings <= fixed  # the names of the others end with a hash
+
+
 def test_settings_and_secrets_come_from_outside() -> None:
     generated = KUSTOMIZATION["configMapGenerator"][0]
     for name, _, spec in pods():
