@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ def loaded_folder(home: Path, dataset: str) -> Path | None:
     """Folder of the tables that online features were loaded from; None before a run has loaded any."""
     path = note_path(home, dataset)
     return Path(json.loads(path.read_text(encoding="utf-8"))["folder"]) if path.is_file() else None
+
+
+def loaded_at(home: Path, dataset: str) -> datetime | None:
+    """Time at which a run last brought the online features to its data; None before the first.
+
+    Each such run writes the note, also where it finds nothing to change.
+    """
+    try:
+        written = note_path(home, dataset).stat().st_mtime
+    except FileNotFoundError:
+        return None
+    return datetime.fromtimestamp(written, UTC).replace(tzinfo=None)
 
 
 def kinds_reader(home: Path, dataset: str) -> Callable[[], Kinds]:

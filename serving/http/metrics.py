@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from feature_repo.utc import present_time
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -34,7 +38,13 @@ class Metrics:
         self.ready = gauge("gatehouse_ready", "1 if an engine answers.")
         self.version = gauge("gatehouse_release_version", "Version that serves; 0 before the first.")
         self.champion = gauge("gatehouse_champion_version", "Version of the champion alias; 0 without one.")
-        self.feature_age = gauge("gatehouse_feature_age_seconds", "Age of the online features of the newest answer.")
+        self.feature_age = gauge(
+            "gatehouse_feature_age_seconds",
+            "Time since the end of the data that the newest answer is from.",
+        )
+        self.load_age = gauge(
+            "gatehouse_feature_load_age_seconds", "Time since a run last loaded the online features; NaN before it."
+        )
         self.events = counter("gatehouse_events", "Events by outcome: accepted, known, invalid, refused.", ["outcome"])
         self.event_seconds = seconds("gatehouse_event_seconds", "Time until the events of a request are on the disk.")
         self.items = counter(
@@ -89,3 +99,8 @@ class Metrics:
     def exposition(self) -> bytes:
         """Metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+def age_of(moment: datetime | None) -> float:
+    """Seconds since a moment, naive UTC; NaN without one, which no alert is below or above."""
+    return (present_time() - moment).total_seconds() if moment else math.nan

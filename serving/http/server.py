@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from feature_repo.events.base_note import kinds_reader
+from feature_repo.events.base_note import kinds_reader, loaded_at
 from feature_repo.items.reader import ItemReader
 from feature_repo.items.store import ItemStore
 from serving.experiments.exposure_log import ExposureLog
@@ -31,7 +31,7 @@ from serving.http.experiments.exposures import ExposureWriter
 from serving.http.item_intake import ItemIntake
 from serving.http.lanes import Lanes
 from serving.http.logs import log_to
-from serving.http.metrics import Metrics
+from serving.http.metrics import Metrics, age_of
 from serving.http.mover import ChampionMover, rollback_command
 from serving.http.page.versions import VersionsReader, versions_read
 from serving.http.second_engine import SecondEngine
@@ -115,6 +115,7 @@ def _application(
         echo: told what begins to serve.
     """
     metrics, logs = Metrics(), settings.home / "logs"
+    metrics.load_age.set_function(lambda: age_of(loaded_at(settings.feast_home, dataset)))
 
     async def start(version: int, *, is_preview: bool = False) -> EngineProcess:
         is_beside = service.supervisor.lane is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from serving.http.engine_process import EngineGoneError
 from serving.http.errors import LOADING_SECONDS, ApiError
 from serving.http.event_intake import EventIntake
 from serving.http.item_intake import ItemIntake
-from serving.http.metrics import Metrics
+from serving.http.metrics import Metrics, age_of
 from serving.http.supervisor import Supervisor
 from serving.service_settings import ServiceSettings
 
@@ -48,6 +48,9 @@ class Service:
     ) -> None:
         self.supervisor, self.settings, self.metrics = supervisor, settings, metrics
         self.events, self.items, self.consumer = events, items, consumer
+        self._as_of: datetime | None = None
+        # Computed when it is read: without traffic it would stand still.
+        metrics.feature_age.set_function(lambda: age_of(self._as_of))
 
     @property
     def problems(self) -> dict[str, str]:
@@ -80,13 +83,9 @@ class Service:
         for answer in answered.answers:
             if "source" in answer:
                 self.metrics.count_answer(answer)
-        self._note_age(answered.answers[-1].get("features_as_of"))
+        if as_of := answered.answers[-1].get("features_as_of"):
+            self._as_of = datetime.fromisoformat(as_of)
         return answered
-
-    def _note_age(self, as_of: str | None) -> None:
-        if as_of:
-            age = datetime.now(UTC).replace(tzinfo=None) - datetime.fromisoformat(as_of)
-            self.metrics.feature_age.set(age.total_seconds())
 
 
 async def ask(request: Request, questions: Sequence[Question]) -> Answered:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,19 @@ def test_the_service_describes_itself() -> None:
         body = described["components"]["schemas"]["ManyUsers"]["examples"][0]
         assert (await ask(MANY, body)).status == 200
         assert (await ask("/docs")).status == 404  # its scripts would come from another site
+
+    asked(story)
+
+
+def test_the_data_of_the_features_grow_older_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(world: World, ask: Ask) -> None:
+        def age(day: int) -> float:
+            monkeypatch.setattr("serving.http.metrics.present_time", lambda: datetime(2024, 3, day))
+            return float(world.metrics.registry.get_sample_value("gatehouse_feature_age_seconds") or 0)
+
+        assert not age(2) > 0  # nobody was answered
+        await ask(USER)
+        assert (age(2), age(4)) == (86_400, 3 * 86_400)
 
     asked(story)
 
