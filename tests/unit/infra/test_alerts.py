@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from serving.alert_settings import WEBHOOK
 from tests.unit.serving.http.exported_metrics import NAME, exported
 
 ROOT = Path(__file__).parents[3]
@@ -56,3 +57,29 @@ def test_prometheus_reads_the_rules() -> None:
     assert config["rule_files"] == [RULES.name]
     (job,) = config["scrape_configs"]
     assert f'job="{job["job_name"]}"' in rules()[0]["expr"]
+
+
+def test_a_service_that_prometheus_does_not_know_is_down_too() -> None:
+    (down,) = (rule for rule in rules() if rule["alert"] == "GatehouseDown")
+    assert 'absent(up{job="gatehouse"})' in down["expr"]
+
+
+def test_alerts_reach_the_channel_whose_address_is_a_secret() -> None:
+    prometheus = yaml.safe_load((RULES.parent / "prometheus.yml").read_text(encoding="utf-8"))
+    compose = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text(encoding="utf-8"))
+    manager = compose["services"]["alertmanager"]
+    (asked,) = prometheus["alerting"]["alertmanagers"]
+    assert asked["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert manager["ports"] == ["127.0.0.1:9093:9093"]
+
+    folder, mounted, _ = manager["volumes"][0].split(":")
+    path = ROOT / "infra" / folder / "alertmanager.yml"
+    assert f"--config.file={mounted}/{path.name}" in manager["command"]
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (receiver,) = config["receivers"]
+    assert config["route"]["receiver"] == receiver["name"]
+    (slack,) = receiver["slack_configs"]
+    (secret,) = manager["secrets"]
+    assert slack["api_url_file"] == f"/run/secrets/{secret}"
+    # The variable that Dagster's alerts have their address from.
+    assert compose["secrets"][secret] == {"environment": WEBHOOK}

@@ -77,6 +77,7 @@ def test_no_secret_stands_in_a_file(services: dict[str, dict[str, Any]]) -> None
         "AWS_SECRET_ACCESS_KEY",
         "GATEHOUSE_TOKEN",
         "GRAFANA_PASSWORD",
+        "GATEHOUSE_ALERT_WEBHOOK",
     }
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():
