@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -27,9 +27,11 @@ class Metrics:
         self.request_seconds = seconds("gatehouse_request_seconds", "Time of a request in the front.", ["route"])
         self.stage_seconds = seconds("gatehouse_stage_seconds", "Time of a batch by stage.", ["stage"])
         self.answers = counter("gatehouse_answers", "Answers to users by source.", ["source"])
-        self.flagged = counter("gatehouse_flagged_answers", "Answers by flag: unknown, stale, degraded.", ["flag"])
-        self.refused = counter(
-            "gatehouse_refused_requests", "Requests refused for overload, without a token, and others.", ["reason"]
+        self.flagged = self._counter_of(
+            "gatehouse_flagged_answers", "Answers by flag", "flag", ("unknown", "stale", "degraded")
+        )
+        self.refused = self._counter_of(
+            "gatehouse_refused_requests", "Requests refused by reason", "reason", ("overload", "access", "body")
         )
         self.batch_users = Histogram(
             "gatehouse_batch_users", "Users of a batch of the engine.", buckets=SIZES, registry=own
@@ -45,10 +47,12 @@ class Metrics:
         self.load_age = gauge(
             "gatehouse_feature_load_age_seconds", "Time since a run last loaded the online features; NaN before it."
         )
-        self.events = counter("gatehouse_events", "Events by outcome: accepted, known, invalid, refused.", ["outcome"])
+        self.events = self._counter_of(
+            "gatehouse_events", "Events by outcome", "outcome", ("accepted", "known", "invalid", "refused")
+        )
         self.event_seconds = seconds("gatehouse_event_seconds", "Time until the events of a request are on the disk.")
-        self.items = counter(
-            "gatehouse_new_items", "New items by outcome: new, replaced, known, invalid, refused.", ["outcome"]
+        self.items = self._counter_of(
+            "gatehouse_new_items", "New items by outcome", "outcome", ("new", "replaced", "known", "invalid", "refused")
         )
         self.item_seconds = seconds("gatehouse_new_item_seconds", "Time until the new items of a request can be found.")
         self.lag_events = gauge("gatehouse_consumer_lag_events", "Events of the log that are not online yet.")
@@ -70,7 +74,9 @@ class Metrics:
             ["experiment", "variant"],
         )
         self.randomised = counter("gatehouse_randomised_answers", "Answers in a randomised order by kind.", ["kind"])
-        self.exposures = counter("gatehouse_exposures", "Exposures by outcome: kept, known, lost.", ["outcome"])
+        self.exposures = self._counter_of(
+            "gatehouse_exposures", "Exposures by outcome", "outcome", ("kept", "known", "lost")
+        )
         self.shadow_answers = counter(
             "gatehouse_shadow_answers",
             "Answers of shadows by outcome: compared, failed, dropped.",
@@ -84,6 +90,21 @@ class Metrics:
             buckets=SHARES,
             registry=own,
         )
+
+    def _counter_of(self, name: str, what: str, label: str, values: Sequence[str]) -> Counter:
+        """Counter of one label, all of whose values are exported from the start.
+
+        Args:
+            name: name of the metric.
+            what: what it counts.
+            label: the label.
+            values: values of the label.
+        """
+        counter = Counter(name, f"{what}: {', '.join(values)}.", [label], registry=self.registry)
+        # Prometheus sees an increase between two values only: that of a first loss needs a zero before it.
+        for value in values:
+            counter.labels(value)
+        return counter
 
     def count_answer(self, answer: Mapping[str, object]) -> None:
         """Count an answer to a user by its source and its flags."""

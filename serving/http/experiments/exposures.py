@@ -71,6 +71,7 @@ class ExposureWriter:
             if self._waiting:
                 self._written(list(self._waiting), self._write(self._waiting))
         except (ExposureLogError, OSError):
+            self._metrics.exposures.labels("lost").inc(len(self._waiting))
             logger.exception("%d exposures are lost", len(self._waiting))
         if self._log:
             self._log.close()

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from serving.alert_settings import WEBHOOK
+from serving.http.metrics import Metrics
 from tests.unit.serving.http.exported_metrics import NAME, exported
 
 ROOT = Path(__file__).parents[3]
@@ -37,6 +38,14 @@ def test_an_alert_asks_for_what_is_exported(rule: dict[str, Any]) -> None:
         for label in "".join(groups).split(",")
     }
     assert asked - OF_PROMETHEUS <= set().union(*(series[name] for name in names))
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_the_first_event_that_an_alert_asks_for_is_an_increase(rule: dict[str, Any]) -> None:
+    """A series that begins with its first event has none: it is there, at zero, before that."""
+    registry = Metrics().registry
+    for name, label, value in re.findall(r"(gatehouse_\w+)\{(\w+)=\"(\w+)\"\}", rule["expr"]):
+        assert registry.get_sample_value(name, {label: value}) == 0
 
 
 def test_each_alert_has_a_severity_and_a_summary() -> None:

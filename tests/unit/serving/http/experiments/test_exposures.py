@@ -80,3 +80,18 @@ def test_a_log_that_cannot_be_written_is_tried_again_within_the_bound(
 
     asyncio.run(asyncio.wait_for(run(), 10))
     assert kept(tmp_path / "log.db") == [*MANY[:10], MANY[20]]
+
+
+def test_what_cannot_be_kept_at_the_end_is_counted() -> None:
+    def open_log() -> ExposureLog:
+        raise ExposureLogError("the disk is full")
+
+    async def run() -> None:
+        metrics = Metrics()
+        writer = ExposureWriter(open_log, metrics)
+        for each in MANY[:7]:
+            writer.put(each)
+        writer.close()
+        assert count(metrics, "lost") == 7
+
+    asyncio.run(run())
