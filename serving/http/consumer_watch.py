@@ -55,6 +55,8 @@ class ConsumerWatch:
         self._told: str | None = None
         self._late: str | None = None
         self._position: int | None = None
+        # Without a position there is no lag: 0 would look as if all were well.
+        metrics.consumer_stuck.set_function(lambda: float(self._position is None or self.problem is not None))
 
     @property
     def problem(self) -> str | None:

@@ -57,6 +57,9 @@ class Metrics:
         self.item_seconds = seconds("gatehouse_new_item_seconds", "Time until the new items of a request can be found.")
         self.lag_events = gauge("gatehouse_consumer_lag_events", "Events of the log that are not online yet.")
         self.lag_seconds = gauge("gatehouse_consumer_lag_seconds", "Age of the oldest event that is not online yet.")
+        self.consumer_stuck = gauge(
+            "gatehouse_consumer_stuck", "1 while the consumer begins, or new events do not reach the answers."
+        )
         self.consumer_deaths = counter("gatehouse_consumer_deaths", "Consumers of events that ended by themselves.")
         self.swaps = counter("gatehouse_swaps", "Releases that began to serve.")
         self.refusals = counter("gatehouse_release_refusals", "Releases that an engine refused.")

@@ -19,6 +19,8 @@ from tests.unit.serving.http.service_world import World, in_world
 
 LIVE = "import sys; print('{\"position\": 1}', flush=True); sys.stdin.read()"
 TROUBLED = f'print(\'{{"problem": "no run has loaded"}}\\nno JSON\', flush=True); {LIVE}'
+SILENT = "import sys; sys.stdin.read()"
+FAILING = f'print(\'{{"problem": "the log is away"}}\', flush=True); {SILENT}'
 RESTARTED = """
 import pathlib, sys
 starts = pathlib.Path(sys.argv[1])
@@ -77,10 +79,11 @@ def test_the_lag_is_measured_behind_the_position_that_is_told(tmp_path: Path) ->
     async def story(world: World, watch: ConsumerWatch) -> None:
         await world.until(lambda: value(world, "lag_events") == 2)
         assert value(world, "lag_seconds") == 2  # the second event came a second after NOW
-        assert watch.problem is None
+        assert (watch.problem, value(world, "stuck")) == (None, 0)
         world.time = NOW + timedelta(seconds=20)
         await world.until(lambda: watch.problem)
         assert world.service.problems["consumer"] == "2 events are not online yet, the first since 19 s"
+        assert value(world, "stuck") == 1
 
     watched(tmp_path, LIVE, story)
 
@@ -103,6 +106,18 @@ def test_what_a_consumer_cannot_do_is_a_problem_until_it_can(tmp_path: Path) -> 
         await world.until(lambda: watch.problem is None)
 
     watched(tmp_path, TROUBLED, story)
+
+
+@pytest.mark.parametrize("code", [FAILING, SILENT])
+def test_a_consumer_without_a_position_is_stuck_whatever_its_lag_says(tmp_path: Path, code: str) -> None:
+    """It could not open its log and says so, or hangs and says nothing."""
+
+    async def story(world: World, watch: ConsumerWatch) -> None:
+        if code == FAILING:
+            await world.until(lambda: watch.problem)
+        assert (value(world, "lag_seconds"), value(world, "stuck")) == (0, 1)
+
+    watched(tmp_path, code, story)
 
 
 def test_a_program_that_is_missing_is_tried_again(tmp_path: Path) -> None:
