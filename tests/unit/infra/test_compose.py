@@ -31,6 +31,11 @@ def secrets() -> set[str]:
     return {line.removesuffix("=") for line in lines if line.endswith("=")}
 
 
+def defaults(text: str) -> str:
+    """Text with the defaults of its variables."""
+    return re.sub(r"\$\{\w+:-(\w+)\}", r"\1", text)
+
+
 def test_it_follows_the_specification(tmp_path: Path) -> None:
     pytest.importorskip("check_jsonschema", reason="requirements-dev.lock")
     path = tmp_path / "compose.json"
@@ -49,7 +54,7 @@ def test_dependencies_and_volumes_are_declared(services: dict[str, dict[str, Any
     volumes = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["volumes"].keys()
     for name, service in services.items():
         assert service.get("depends_on", {}).keys() <= services.keys() - {name}
-        for source, *_ in (volume.split(":") for volume in service.get("volumes", ())):
+        for source, *_ in (defaults(volume).split(":") for volume in service.get("volumes", ())):
             assert (COMPOSE.parent / source).exists() if source.startswith(".") else source in volumes, source
         for other, how in service.get("depends_on", {}).items():
             assert how["condition"] == ("service_completed_successfully" if other in ENDS else "service_healthy")
@@ -93,10 +98,16 @@ def test_nothing_is_open_to_the_network(services: dict[str, dict[str, Any]]) -> 
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+def test_files_of_the_user_can_be_read_where_runs_are(services: dict[str, dict[str, Any]]) -> None:
+    """And where Dagster's sensors look whether new ones have come."""
+    for name in ("run", "dagster-daemon", "dagster-webserver"):
+        assert "${GATEHOUSE_LANDING:-landing}:/data:ro" in services[name]["volumes"], name
+
+
 def test_a_backup_is_one_command_and_a_restore_finds_an_empty_home(services: dict[str, dict[str, Any]]) -> None:
     backup = services["backup"]
     assert backup["entrypoint"] == ["python", "-m", "infra.backup"]
-    assert backup["volumes"] == [*services["serve"]["volumes"], "backups:/backups"]
+    assert backup["volumes"] == [services["serve"]["volumes"][0], "backups:/backups"]
     assert backup["env_file"] == services["serve"]["env_file"]
     assert backup["profiles"] and backup["restart"] == "no"  # `up` starts none
     # What fills the home would be in the way of a restore.

@@ -107,6 +107,19 @@ def test_settings_and_secrets_come_from_outside() -> None:
             assert {mount["name"] for mount in container["volumeMounts"]} <= claims.keys(), name
 
 
+def test_files_of_the_user_can_be_read_where_runs_are() -> None:
+    """And where Dagster's sensors look whether new ones have come."""
+    assert "PersistentVolumeClaim/landing" in by_name()
+    found = set()
+    for name, _, spec in pods():
+        claims = {each["name"]: each.get("persistentVolumeClaim", {}).get("claimName") for each in spec["volumes"]}
+        mounts = [mount for container in spec["containers"] for mount in container["volumeMounts"]]
+        if {"name": "landing", "mountPath": "/data", "readOnly": True} in mounts:
+            assert claims["landing"] == "landing", name
+            found.add(name)
+    assert found == {"CronJob/release", "Deployment/dagster-daemon", "Deployment/dagster-webserver"}
+
+
 def test_the_settings_are_read(tmp_path: Path) -> None:
     for package in ("psycopg", "dagster_postgres", "boto3"):
         pytest.importorskip(package, reason="requirements-dev.lock")

@@ -80,7 +80,7 @@ def test_it_has_the_home_and_the_settings_of_the_other_pods(job: dict[str, Any])
     spec = job["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     others = by_name()["CronJob/release"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    assert [each for each in spec["volumes"] if each["name"] in ("home", "scratch")] == others["volumes"]
+    assert [each for each in spec["volumes"] if each["name"] in ("home", "landing", "scratch")] == others["volumes"]
     assert container["volumeMounts"] == others["containers"][0]["volumeMounts"]
     assert container["resources"] == others["containers"][0]["resources"]
     generated = {each["name"]: each for each in KUSTOMIZATION["configMapGenerator"]}
