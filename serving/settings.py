@@ -17,6 +17,7 @@ from serving.running import running
 
 if TYPE_CHECKING:
     from feature_repo.events.log import EventLog
+    from feature_repo.items.store import ItemStore
 
 FORMAT = "2"
 """Layout of the home folder. Raised when an older Gatehouse can no longer read what this one writes."""
@@ -81,6 +82,8 @@ class Settings:
     """Searcher of the service and the gate: memory, or milvus, which is the store of record in any case."""
     search_seconds: float | None = None
     """Longest search of Milvus, where it searches; None for no limit."""
+    shared_home: bool = False
+    """Whether processes on several hosts share the home."""
     lite_wait_seconds: float = 60.0
     """Longest wait for a Milvus Lite folder that another process holds."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -105,6 +108,7 @@ class Settings:
         GATEHOUSE_FEATURES_BEHIND_DAYS: a number of days; default 7.
         GATEHOUSE_KEEP: a number of versions, or off; default 10.
         GATEHOUSE_SEARCH: memory or milvus; default memory.
+        GATEHOUSE_SHARED_HOME: on or off; default off.
         GATEHOUSE_ALERT_WEBHOOK, GATEHOUSE_ALERT_MAIL: channels of alerts, see `AlertSettings`.
 
         Raises:
@@ -131,6 +135,7 @@ class Settings:
             features_behind_days=variables.days(behind) if behind else 7.0,
             keep=variables.keep(environ.get("GATEHOUSE_KEEP") or str(variables.KEEP)),
             search=variables.search(environ.get("GATEHOUSE_SEARCH") or variables.MEMORY),
+            shared_home=variables.switch(environ, "GATEHOUSE_SHARED_HOME"),
             alerts=AlertSettings.from_environment(environ),
         )
         settings.check_format()
@@ -193,6 +198,12 @@ class Settings:
     def item_store(self, dataset: str) -> Path:
         """Return the file of a dataset's new and hidden items."""
         return self.home / "items" / f"{dataset}.db"
+
+    def open_item_store(self, dataset: str) -> ItemStore:
+        """Open the file of a dataset's new and hidden items; made if missing."""
+        from feature_repo.items.store import ItemStore
+
+        return ItemStore(self.item_store(dataset), is_shared=self.shared_home)
 
     def exposure_log(self, dataset: str) -> Path:
         """Return the file of a dataset's log of exposures."""

@@ -59,6 +59,14 @@ def keep(text: str) -> int | None:
     return int(text)
 
 
+def switch(environ: Mapping[str, str], name: str) -> bool:
+    """Whether a variable is on; without it, it is off."""
+    found = environ.get(name) or "off"
+    if found not in ("on", "off"):
+        raise ValueError(f"{name}={found!r}: wanted on or off")
+    return found == "on"
+
+
 def search(text: str) -> str:
     """Way of searching: memory or milvus."""
     if text not in (MEMORY, MILVUS):

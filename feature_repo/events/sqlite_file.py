@@ -1,7 +1,11 @@
 """SQLite files that are durable, and whose errors say what to do.
 
-Commits are durable: WAL with `synchronous = FULL`, one fsync of the WAL each. With
-NORMAL a loss of power would take acknowledged rows away.
+Commits are durable: WAL with `synchronous = EXTRA`, which is FULL there: one fsync of the
+WAL each. With NORMAL a loss of power would take acknowledged rows away.
+
+WAL needs memory that all processes share, so that they have to be on one host. A file that
+several hosts share has a rollback journal: readers and writers wait for one another, and a
+commit is durable by EXTRA alone, which flushes the folder after the journal is deleted.
 """
 
 from __future__ import annotations
@@ -40,13 +44,19 @@ def connect(path: Path) -> sqlite3.Connection:
     """Connect to a file. Transactions are begun by hand."""
     # Else sqlite3 would begin them where it sees fit.
     connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = EXTRA")
     connection.execute("PRAGMA fullfsync = ON")  # on macOS, fsync alone does not reach the disk
     return connection
 
 
-def prepare(path: Path, kind: FileKind) -> None:
-    """Make a file with its tables; refuse one of another layout."""
+def prepare(path: Path, kind: FileKind, *, is_shared: bool = False) -> None:
+    """Make a file with its tables; refuse one of another layout.
+
+    Args:
+        path: the file.
+        kind: its layout and its errors.
+        is_shared: whether several hosts share the file: it leaves WAL then, for all of them.
+    """
     from filelock import FileLock
 
     # SQLite does not wait for the lock that a change to WAL needs.
@@ -59,6 +69,8 @@ def prepare(path: Path, kind: FileKind) -> None:
             partial.replace(path)
             _flush(path.parent)
         _check(path, kind)
+        if is_shared:
+            _leave_wal(path)
 
 
 def _make(path: Path, kind: FileKind) -> None:
@@ -66,6 +78,13 @@ def _make(path: Path, kind: FileKind) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         tables = f"{kind.tables}PRAGMA user_version = {kind.format};"
         connection.executescript(f"BEGIN IMMEDIATE;{tables}COMMIT;")
+
+
+def _leave_wal(path: Path) -> None:
+    with closing(connect(path)) as connection:
+        # A change needs the file for itself; that of a file without WAL would be none.
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _check(path: Path, kind: FileKind) -> None:

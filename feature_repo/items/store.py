@@ -91,16 +91,17 @@ class ItemStore:
     Args:
         path: the file; made if missing.
         max_items: most items.
+        is_shared: whether several hosts share the file.
 
     Raises:
         ItemStoreError: the file cannot be opened, or is no item store.
     """
 
-    def __init__(self, path: Path, *, max_items: int = MAX_ITEMS) -> None:
+    def __init__(self, path: Path, *, max_items: int = MAX_ITEMS, is_shared: bool = False) -> None:
         self.path, self._most = path, max_items
         path.parent.mkdir(parents=True, exist_ok=True)
         with explained(path, KIND):
-            prepare(path, KIND)
+            prepare(path, KIND, is_shared=is_shared)
 
     def put(self, items: Sequence[NewItem], now: datetime, room: Room | None = None) -> tuple[list[Outcome], int]:
         """Keep items: all, or none. They are on the disk when this returns.

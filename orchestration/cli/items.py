@@ -37,7 +37,7 @@ def add(
     settings = prepare()
     name = released_dataset(settings, dataset)
     from feature_repo.items.files import read_items
-    from feature_repo.items.store import ItemStore, Outcome
+    from feature_repo.items.store import Outcome
     from feature_repo.schema import Schema
     from feature_repo.utc import present_time
     from serving.registry.sqlite import open_registry
@@ -46,7 +46,7 @@ def add(
     registry = open_registry(settings, name)
     schema = Schema.from_json(registry.read_file(champion_of(registry), "schema.json"))
     found, unused = read_items(file, schema)
-    outcomes, _ = ItemStore(settings.item_store(name)).put(found, present_time())
+    outcomes, _ = settings.open_item_store(name).put(found, present_time())
     counts = Counter(outcomes)
     told = {outcome.value: counts[outcome] for outcome in Outcome}
     if unused:
@@ -60,11 +60,10 @@ def hide(ids: Ids, dataset: Dataset = None, as_json: Json = False) -> None:
     """Keep items out of all answers, from the next one on, until they are shown again."""
     settings = prepare()
     name = released_dataset(settings, dataset)
-    from feature_repo.items.store import ItemStore
     from feature_repo.utc import present_time
 
     _check_known(settings, name, ids)
-    store = ItemStore(settings.item_store(name))
+    store = settings.open_item_store(name)
     store.hide(ids, present_time())
     _tell(name, len(store.hidden()), as_json)
 
@@ -74,9 +73,7 @@ def show(ids: Ids, dataset: Dataset = None, as_json: Json = False) -> None:
     """Answer hidden items again, from the next answer on."""
     settings = prepare()
     name = released_dataset(settings, dataset)
-    from feature_repo.items.store import ItemStore
-
-    store = ItemStore(settings.item_store(name))
+    store = settings.open_item_store(name)
     hidden = store.hidden()
     _check_known(settings, name, [id_ for id_ in ids if id_ not in hidden])
     store.show(ids)
@@ -88,9 +85,7 @@ def show_list(dataset: Dataset = None, as_json: Json = False) -> None:
     """List new and hidden items, with the time of each."""
     settings = prepare()
     name = released_dataset(settings, dataset)
-    from feature_repo.items.store import ItemStore
-
-    store = ItemStore(settings.item_store(name))
+    store = settings.open_item_store(name)
     new = {each.item.item_id: each.arrived for each in store.read()}
     lists = {"new": new, "hidden": store.hidden()}
     told = {kind: {id_: time.isoformat() for id_, time in found.items()} for kind, found in lists.items()}

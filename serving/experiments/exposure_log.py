@@ -39,16 +39,17 @@ class ExposureLog:
 
     Args:
         path: the file; made if missing.
+        is_shared: whether several hosts share the file.
 
     Raises:
         ExposureLogError: the file cannot be opened, or is no log of exposures.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with _explained(path):
-            prepare(path, KIND)
+            prepare(path, KIND, is_shared=is_shared)
             self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False)
 
     def keep(self, exposures: Sequence[Exposure]) -> int:

@@ -16,7 +16,6 @@ from starlette.types import ASGIApp
 
 from feature_repo.events.base_note import kinds_reader, loaded_at
 from feature_repo.items.reader import ItemReader
-from feature_repo.items.store import ItemStore
 from serving.experiments.exposure_log import ExposureLog
 from serving.experiments.read import YAML_NAME
 from serving.http.access import Access, is_loopback
@@ -127,14 +126,15 @@ def _application(
     kinds = kinds_reader(settings.feast_home, dataset)
     events = EventIntake(lambda: settings.open_event_log(dataset), limits, metrics, kinds=kinds)
     store = settings.item_store(dataset)
-    items = ItemIntake(lambda: ItemStore(store), ItemReader(store), limits, metrics)
+    items = ItemIntake(lambda: settings.open_item_store(dataset), ItemReader(store), limits, metrics)
     watch = None
     if consumer:
         watch = ConsumerWatch(consumer_command(dataset), logs / "consumer.log", events, metrics, echo)
     service = Service(Supervisor(reader, start, limits, metrics, echo), limits, metrics, events, items, watch)
     second = SecondEngine(partial(start, is_preview=True), limits)
     lanes = Lanes(start, limits, metrics, echo)
-    exposures = ExposureWriter(lambda: ExposureLog(settings.exposure_log(dataset)), metrics)
+    open_log = partial(ExposureLog, settings.exposure_log(dataset), is_shared=settings.shared_home)
+    exposures = ExposureWriter(open_log, metrics)
     experiments = Experiments(service, definitions, lanes, exposures)
     versions = VersionsReader(versions_read(settings, dataset))
     mover = ChampionMover(partial(rollback_command, dataset), logs / "moves.log")

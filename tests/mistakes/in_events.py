@@ -49,7 +49,7 @@ IN_EVENTS = [
     Mistake(
         name="a commit that a loss of power takes back",
         module="feature_repo.events.sqlite_file",
-        right="PRAGMA synchronous = FULL",
+        right="PRAGMA synchronous = EXTRA",
         wrong="PRAGMA synchronous = NORMAL",
         test=f"{LOG}::test_a_commit_is_on_the_disk",
     ),

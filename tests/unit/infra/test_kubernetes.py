@@ -128,6 +128,7 @@ def test_the_settings_are_read(tmp_path: Path) -> None:
         {"GATEHOUSE_HOME": str(tmp_path), **dict(line.split("=", 1) for line in lines)}
     )
     assert settings.kafka and settings.online_store and settings.milvus_server
+    assert settings.shared_home  # its pods are on several nodes
     assert settings.dagster_storage and settings.feature_registry and settings.artifacts and settings.data
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,12 @@ def test_a_home_of_the_former_format_is_read_and_raised(tmp_path: Path) -> None:
     assert note.read_text() == "1\n"  # reading changes nothing
     settings.create_home()  # what it writes from here on an older Gatehouse cannot read, and refuses
     assert note.read_text() == "2\n"
+
+
+def test_files_of_a_home_that_hosts_share_are_not_in_wal(tmp_path: Path) -> None:
+    for text, mode in (("", "wal"), ("off", "wal"), ("on", "delete")):
+        path = read(tmp_path / text, GATEHOUSE_SHARED_HOME=text).open_item_store("shop").path
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+    with pytest.raises(ValueError, match="GATEHOUSE_SHARED_HOME='yes': wanted on or off"):
+        read(tmp_path, GATEHOUSE_SHARED_HOME="yes")

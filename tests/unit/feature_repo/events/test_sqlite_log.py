@@ -59,11 +59,11 @@ def test_many_callers_share_a_commit_and_each_gets_its_own_numbers(
 
 
 def test_a_commit_is_on_the_disk(log: SqliteEventLog) -> None:
-    """A loss of power cannot be tested here; what decides it can: 2 is FULL."""
+    """A loss of power cannot be tested here; what decides it can: 3 is EXTRA."""
     log.append([click(1)])
     assert log._writer is not None
     pragmas = {name: log._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 3}
 
 
 def test_a_forgotten_user_leaves_no_byte_and_no_number_is_given_again(log: SqliteEventLog) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -16,7 +17,7 @@ import pytest
 
 from feature_repo.events import sqlite_file
 from feature_repo.items.reader import ItemReader
-from feature_repo.items.store import ItemStore, ItemStoreError, ItemStoreFullError, Outcome, Room
+from feature_repo.items.store import ItemStore, ItemStoreBusyError, ItemStoreError, ItemStoreFullError, Outcome, Room
 from tests.unit.feature_repo.events.events_world import NOW
 from tests.unit.feature_repo.items.items_world import item
 
@@ -160,3 +161,25 @@ def test_a_reader_never_finds_half_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     ItemStore(path)
     monkeypatch.undo()
     assert ItemReader(path).hidden() == frozenset()
+
+
+def test_a_store_that_hosts_share_leaves_wal_for_all_of_them(store: ItemStore) -> None:
+    """WAL lies beside the file, and two hosts would not see the same of it."""
+    store.put([item("n1")], NOW)
+    shared = ItemStore(store.path, is_shared=True)
+    with closing(ItemReader(store.path)) as reader:
+        assert reader.has_changed()
+        for number, each in enumerate((shared, ItemStore(store.path))):  # whoever opens it later follows
+            each.put([item(f"m{number}")], NOW)
+            assert {path.name for path in store.path.parent.iterdir()} == {"shop.db", "shop.db.lock"}
+            assert reader.has_changed() and not reader.has_changed()
+        assert [found.item.item_id for found in reader.read(0, 10)] == ["n1", "m0", "m1"]
+
+
+def test_a_file_in_use_does_not_leave_wal_unnoticed(store: ItemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "WAIT_SECONDS", 0.1)
+    store.put([item("n1")], NOW)
+    with closing(ItemReader(store.path)) as reader:
+        assert reader.has_changed()
+        with pytest.raises(ItemStoreBusyError, match="another process has held it"):
+            ItemStore(store.path, is_shared=True)

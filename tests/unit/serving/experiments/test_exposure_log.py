@@ -32,11 +32,14 @@ def test_an_answer_to_a_user_counts_once(tmp_path: Path) -> None:
     assert not (tmp_path / "absent.db").exists()
 
 
-def test_a_user_is_forgotten_for_good(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_user_is_forgotten_for_good(tmp_path: Path, is_shared: bool) -> None:
     path = tmp_path / "log.db"
     secret = replace(EXPOSURE, user_id="somebody-secret")
-    log = ExposureLog(path)
+    log = ExposureLog(path, is_shared=is_shared)
     log.keep([secret, *OTHERS])
+    # Memory that processes share belongs to the write-ahead log, which is of no use between hosts.
+    assert path.with_name("log.db-shm").exists() is not is_shared
     assert log.forget("somebody-secret") == 1
     assert kept(path) == OTHERS[:2]
     assert not any(b"somebody-secret" in file.read_bytes() for file in tmp_path.iterdir())
