@@ -55,6 +55,8 @@ class Evaluated:
     """Noise of the seed; None where no training has had two."""
     notes: tuple[str, ...] = ()
     """What was left out of this evaluation, and why."""
+    left_out: tuple[str, ...] = ()
+    """Reasons of the baselines that were asked for and are too large, each with its name first."""
     champion: int | None
     champion_cut: datetime | None
     champion_note: str | None
@@ -76,7 +78,8 @@ class Evaluated:
             raw[part] = {name: Evaluation.from_json(json.dumps(each)) for name, each in raw[part].items()}
         cut = raw["champion_cut"]
         raw |= {name: read(raw[name]) for name, read in _READ.items() if raw.get(name) is not None}
-        return cls(**{**raw, "notes": tuple(raw["notes"]), "champion_cut": cut and datetime.fromisoformat(cut)})
+        raw |= {name: tuple(raw.get(name, ())) for name in ("notes", "left_out")}
+        return cls(**{**raw, "champion_cut": cut and datetime.fromisoformat(cut)})
 
 
 _READ: dict[str, Callable[[Any], Any]] = {

@@ -123,6 +123,7 @@ def evaluate_version(
         ),
         bias=read_bias(release),
         notes=_notes(baselines, large),
+        left_out=tuple(large.values()),
         champion=champion.version,
         champion_cut=champion.cut,
         champion_note=champion.note,

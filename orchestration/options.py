@@ -28,7 +28,7 @@ def check_options(
     Args:
         recipe: name of the recipe.
         device: device of the training.
-        baselines: `plain`, `all`, or names with commas.
+        baselines: `plain`, `all`, or names with commas, which are added to the cheap ones.
         update: base of an incremental update: `champion` or a version's number.
         warm_start: base of a warm start, likewise.
         choice_seconds: seconds for the choice of the recipe; 0 for none.
@@ -60,7 +60,7 @@ def chosen_baselines(named: str, policy: Path | None) -> tuple[str, ...]:
     """Names of the baselines that an evaluation measures.
 
     Args:
-        named: `plain` (those that only count), `all`, or names with commas.
+        named: `plain` for those that only count, `all`, or names with commas, which are added to these.
         policy: file of the gate's policy; None for the shipped one.
 
     Raises:
@@ -68,10 +68,10 @@ def chosen_baselines(named: str, policy: Path | None) -> tuple[str, ...]:
     """
     from training.baselines import BASELINES, CHEAP_BASELINES, check_baselines
 
-    # The gate's own are always measured: without them it could not decide.
-    wanted = read_policy(policy).baselines
+    # The gate's own and the cheap ones are always measured: an option must not choose what a version is not beaten by.
+    wanted = read_policy(policy).baselines.union(CHEAP_BASELINES)
     if named == ALL:
         return BASELINES
-    asked = wanted.union(CHEAP_BASELINES if named == PLAIN else map(str.strip, named.split(",")))
+    asked = wanted if named == PLAIN else wanted.union(map(str.strip, named.split(",")))
     check_baselines(sorted(asked))
     return tuple(name for name in BASELINES if name in asked)

@@ -125,6 +125,7 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         # Empty where the champion could not be measured, which leaves its rules
         # undecided; None, no champion, would pass them.
         champion=compared.get(CHAMPION, {}) if measured.champion else None,
+        left_out=measured.left_out,
         index_recall=measured.index_recall,
         latency=measured.latency,
         cut=cut,

@@ -60,7 +60,7 @@ class Workspace(dg.ConfigurableResource):
     choice_seconds: float = CHOICE_SECONDS
     """Budget of the trials that choose between switches of the default recipe; 0 for none."""
     baselines: str = PLAIN
-    """Baselines beside the gate's: `plain` (those that only count), `all`, or names with commas."""
+    """Baselines beside the gate's and those that only count: `plain` (no other), `all`, or names with commas."""
 
     @property
     def settings(self) -> Settings:

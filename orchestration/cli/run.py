@@ -56,7 +56,8 @@ def run(
         ),
     ] = None,
     baselines: Annotated[
-        str, typer.Option(help="Baselines to measure beside the gate's: plain (the cheap ones), all, or names.")
+        str,
+        typer.Option(help="Baselines beside the gate's and the cheap ones: plain (no other), all, or names to add."),
     ] = "plain",
     same_dataset: Annotated[
         bool,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -45,6 +45,8 @@ class Measured:
     """Drift by feature; None if it was not measured."""
     drift_against: str = ""
     """Words for the reference of the drift."""
+    left_out: Sequence[str] = ()
+    """Reasons of the baselines that are too large to be measured, each with its name first."""
     bias: Bias | None = None
     """Bias of the impressions that it learned from; None for data without impressions."""
     sanity: Mapping[str, float | None] | None = None

@@ -91,11 +91,11 @@ def _not_beaten(measured: Measured, metric: str, level: float) -> Judged:
         return Judged(kind, Outcome.UNDECIDED, text)
     bounds = {name: each.interval(level) for name, each in found.items()}
     better = [f"{name}, at {low:+.1%} to {high:+.1%}" for name, (low, high) in bounds.items() if high < 0]
-    shown = f"(paired {100 * level:.3g} % interval"
+    shown, rest = f"(paired {100 * level:.3g} % interval", "".join(f"; left out: {each}" for each in measured.left_out)
     numbers = {f"{metric} high against {name}": high for name, (_, high) in bounds.items()}
     if better:
-        return Judged(kind, Outcome.FAILED, f"{metric} is beaten by {'; '.join(better)} {shown})", numbers)
-    return Judged(kind, Outcome.PASSED, f"{metric} is beaten by none of {', '.join(found)} {shown}s)", numbers)
+        return Judged(kind, Outcome.FAILED, f"{metric} is beaten by {'; '.join(better)} {shown}){rest}", numbers)
+    return Judged(kind, Outcome.PASSED, f"{metric} is beaten by none of {', '.join(found)} {shown}s){rest}", numbers)
 
 
 def _beside_champion(measured: Measured, policy: Policy) -> Iterator[Judged]:

@@ -98,6 +98,7 @@ def test_an_evaluation_survives_its_json() -> None:
         champion_cut=CUT,
         champion_note="a note",
         notes=("left out",),
+        left_out=("ease is too large",),
         latency=LATENCY,
         parity=PARITY,
         sanity={TWO_TOWER: {"coverage": 0.5, "list_similarity": None}},
@@ -108,7 +109,7 @@ def test_an_evaluation_survives_its_json() -> None:
     again = Evaluated.from_json(text)
     assert again.to_json() == text
     assert (again.champion, again.champion_cut, again.champion_note) == (3, CUT, "a note")
-    assert again.notes == ("left out",)
+    assert (again.notes, again.left_out) == (("left out",), ("ease is too large",))
     assert again.latency == LATENCY
     assert again.parity == PARITY
     assert again.drift == DRIFT
@@ -242,6 +243,12 @@ def test_the_champion_is_no_baseline() -> None:
     assert verdict_on(found, CUT, policy).outcome is Outcome.PASSED
     beaten = measured(own | {CHAMPION: 0.52, "recent": 0.52}, champion=1, champion_cut=CUT)
     assert verdict_on(beaten, CUT, policy).outcome is Outcome.FAILED
+
+
+def test_a_baseline_that_is_too_large_is_named_by_the_rule() -> None:
+    found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, left_out=("ease is too large",))
+    verdict = verdict_on(found, CUT, replace(POLICY, not_beaten=(RECALL,)))
+    assert any(reason.endswith("; left out: ease is too large") for reason in verdict.reasons)
 
 
 def test_the_core_corpus_is_what_ten_users_had() -> None:

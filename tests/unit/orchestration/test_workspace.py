@@ -15,7 +15,7 @@ import yaml
 import serving
 from feature_repo.errors import InputError
 from orchestration.workspace import Workspace, code_digest, fill
-from training.baselines import BASELINES
+from training.baselines import BASELINES, CHEAP_BASELINES
 
 
 def write(folder: Path) -> None:
@@ -153,7 +153,13 @@ class TestBaselines:
 
     def test_all_and_names_beside_those_of_the_gate(self) -> None:
         assert Workspace(baselines="all").baseline_names == BASELINES
-        assert Workspace(baselines="ease, item_knn").baseline_names == ("popularity", "item_knn", "als", "ease")
+        named = Workspace(baselines="ease, item_knn").baseline_names
+        assert set(named) == {*CHEAP_BASELINES, "als", "item_knn", "ease"}
+
+    def test_no_names_take_away_what_a_version_must_not_be_beaten_by(self) -> None:
+        """The nights repeat the option."""
+        for name in BASELINES:
+            assert set(Workspace().baseline_names) <= set(Workspace(baselines=name).baseline_names)
 
     def test_an_unknown_name_is_refused_before_the_run(self) -> None:
         with pytest.raises(ValueError, match="got the baselines eas; wanted some of popularity"):

@@ -198,6 +198,14 @@ def test_an_undecided_rule_says_how_many_users_would_decide() -> None:
     assert more.visible_loss(0.95) == pytest.approx(0.05, rel=0.001)
 
 
+@pytest.mark.parametrize("recent", [compared(-0.4, 0.001), compared(-0.08, -0.02)])
+def test_a_baseline_too_large_to_be_compared_is_named(recent: Comparison) -> None:
+    baselines = {"popularity": {RECALL: compared(0.2, 0.3)}, "recent": {RECALL: recent}}
+    verdict = judge(baselines=baselines, left_out=("ease would invert a matrix",))
+    (reason,) = [each for each in verdict.reasons if "is beaten by" in each]
+    assert reason.endswith("; left out: ease would invert a matrix")
+
+
 def test_a_failure_outweighs_an_undecided_rule() -> None:
     assert judge(users={"all": 1}, index_recall=0.1).outcome is Outcome.FAILED
 
