@@ -31,6 +31,9 @@ class Source(Value):
     """Start of the validation window."""
     cut: datetime
     """End of the training part and start of the hold-out."""
+    end: datetime | None = None
+    """End of the hold-out; None in values from before it was kept. The data may end later: an event may become known
+    long after it happened."""
     notes: tuple[str, ...] = ()
     """What was found in the raw files, such as dropped rows."""
     data: str | None = None
@@ -39,6 +42,11 @@ class Source(Value):
     """Samples of the data as `feature_repo.datasets.identity` writes them."""
     since: datetime | None = None
     """Cut of the base of an update, which learns from no user snapshot before it; None for all snapshots."""
+
+    @property
+    def holdout_end(self) -> datetime:
+        """End of the hold-out; that of the data where no other is kept."""
+        return self.end or self.as_of
 
 
 class Features(Value):

@@ -54,7 +54,8 @@ class Window:
             windows: number of windows.
         """
         source, ids = value.version.source, (self.asked[USER_ID], self.corpus[ITEM_ID])
-        parts = windows_of(tables.events, *ids, source.cut, source.as_of, windows)
+        # To the newest event: to the end of the data, which may be much later, the last windows would be empty.
+        parts = windows_of(tables.events, *ids, source.cut, source.holdout_end, windows)
         return replace(slices_of(fields, tables.schema, self.asked, self.corpus, self.holdout), windows=parts)
 
     @classmethod
@@ -68,7 +69,7 @@ class Window:
         corpus = at(pl.scan_parquet(frames / "item_snapshots.parquet"), source.cut, week=True)
         ids = users[USER_ID], corpus[ITEM_ID]
         holdout = temporal_holdout(
-            tables.events, *ids, source.cut, source.as_of, tables.schema.seen_items_may_return
+            tables.events, *ids, source.cut, source.holdout_end, tables.schema.seen_items_may_return
         ).sampled(max_users, seed=SAMPLE_SEED)
         before = Log.before(tables.events, *ids, source.cut)
         asked = asked_at(users[holdout.users_Q], source.cut)

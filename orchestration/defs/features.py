@@ -68,6 +68,7 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         as_of=as_of,
         validation_start=split.validation_start,
         cut=split.cut,
+        end=min(split.end, as_of),
         notes=(*tables.notes, *few_users(workspace, tables, split)),
         data=str(Path(workspace.data).absolute()) if workspace.data else None,
         identity=Identity.of(tables).to_text(),
@@ -97,14 +98,14 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
         }
         if name == "events":
             metadata |= {"fingerprint": facts, "notes": list(value.notes)}
-            metadata["windows"] = windows_line(tables.schema, split.validation_start, split.cut, as_of)
+            metadata["windows"] = windows_line(tables.schema, split.validation_start, split.cut, value.holdout_end)
             metadata |= {"page on the data": dg.MetadataValue.path(written), "warnings": len(page.findings)}
         yield dg.Output(value, output_name=name, metadata=metadata)
 
 
 def source_line(tables: Tables, source: Source) -> str:
     """Say how much there is, and what each part of the time is for."""
-    windows = windows_line(tables.schema, source.validation_start, source.cut, source.as_of)
+    windows = windows_line(tables.schema, source.validation_start, source.cut, source.holdout_end)
     return f"{tables.events.height:,} events, {tables.users.height:,} users, {tables.items.height:,} items: {windows}"
 
 

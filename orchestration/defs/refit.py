@@ -88,7 +88,7 @@ def refit(
 
 def until_now(source: Source) -> Source:
     """The source of a refit, whose training part ends with the data."""
-    return source.model_copy(update={"validation_start": source.cut, "cut": source.as_of})
+    return source.model_copy(update={"validation_start": source.cut, "cut": source.as_of, "end": source.as_of})
 
 
 def refit_version(

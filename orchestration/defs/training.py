@@ -186,7 +186,7 @@ def _train(
     tags |= {HOLDOUT: tables.schema.holdout, VALIDATION: tables.schema.validation}
     with registry.run(f"{source.dataset} seed {workspace.seed}", {DAGSTER_RUN: context.run.run_id, **tags}) as run:
         run.log_params({"recipe": workspace.recipe, "seed": workspace.seed, "as_of": source.as_of, "cut": source.cut})
-        times = tables.schema, source.validation_start, source.cut, source.as_of
+        times = tables.schema, source.validation_start, source.cut, source.holdout_end
         run.log_params(windows(*times))
         run.log_params({f"config.{name}": value for name, value in to_flat(config).items()})
         for name in (DATA_PAGE, DATA_JSON):

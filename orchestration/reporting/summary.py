@@ -31,6 +31,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
     from serving.release.manifest import read
 
     version = judged.version
+    times = version.source.validation_start, version.source.cut, version.source.holdout_end
     registry = Registry(settings, version.source.dataset)
     tried, schema = read_choice(registry.download(version.version)), read_schema(version.source)
     manifest, measured = read(registry, version.version), read_evaluation(judged)
@@ -48,8 +49,8 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "validation_start": version.source.validation_start.isoformat(),
         "cut": version.source.cut.isoformat(),
         "as_of": version.source.as_of.isoformat(),
-        **windows(schema, version.source.validation_start, version.source.cut, version.source.as_of),
-        "windows": windows_line(schema, version.source.validation_start, version.source.cut, version.source.as_of),
+        **windows(schema, *times),
+        "windows": windows_line(schema, *times),
         "notes": list(version.source.notes),
         "choice": choice_lines(tried),
         "warnings": _warnings(version.source),

@@ -2,7 +2,8 @@
 
 A whole hold-out may be carried by a few days. A rule with windows fails at a loss that is
 proven in any of them, at a level corrected for their number, and passes if the challenger
-is above the bound in more than half of them.
+is above the bound in more than half of them. Where fewer than two have enough users, it
+has no majority to look at, and leaves that to a rule on the whole hold-out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from serving.gate.policy import Kind, Policy, Rule, Undecided
 from serving.gate.verdict import Judged, Outcome, RuleKind
 
 LEAST_WINDOWS = 2
-"""Windows that must be judged: one is the hold-out again."""
+"""Windows of a majority: one is the hold-out again."""
 
 
 def judge_windows(rule: Rule, metric: str, compared: Comparisons, measured: Measured, policy: Policy) -> Judged:
@@ -35,29 +36,28 @@ def judge_windows(rule: Rule, metric: str, compared: Comparisons, measured: Meas
     if any(name not in measured.users for name in names.values()):
         return Judged(RuleKind.WINDOWS, Outcome.UNDECIDED, f"{head}: not measured")
     enough = [n for n, name in names.items() if measured.users[name] >= policy.min_slice_users]
-    if len(enough) < LEAST_WINDOWS:
-        text = f"{head}: {len(enough)} of them with at least {policy.min_slice_users:,} users, too few to judge"
-        # The rule on the whole hold-out decides then, as it does by the estimate.
-        outcome = Outcome.PASSED if rule.undecided is Undecided.ESTIMATE else UNJUDGED[rule.undecided]
-        return Judged(RuleKind.WINDOWS, outcome, text)
     found = {n: each for n in enough if (each := compared.get(f"{names[n]}/{plain}")) and each.is_measured}
     if len(found) < len(enough):
         return Judged(RuleKind.WINDOWS, Outcome.UNDECIDED, f"{head}: not measured")
     level = corrected_level(policy.level, len(found))
-    outcome, why = _decided(rule, list(found.values()), level)
-    shown = "; ".join(f"window {n} at {shown_effect(each, level)}" for n, each in found.items())
+    parts = [f"window {n} at {shown_effect(each, level)}" for n, each in found.items()]
+    worse = sum(each.interval(level)[1] < rule.bound for each in found.values())
+    if worse:
+        outcome, why = Outcome.FAILED, f"proven worse in {worse}"
+    elif len(found) < LEAST_WINDOWS:
+        outcome, why = _without_majority(rule, metric, len(found), policy)
+    else:
+        outcome, why = _majority(rule, list(found.values()))
+    parts += [why, *([_odds(rule, list(found.values()))] if len(found) >= LEAST_WINDOWS else [])]
     few = f", {rule.windows - len(found)} with too few users" if len(found) < rule.windows else ""
     numbers: dict[str, float] = {}
     for n, each in found.items():
         numbers |= numbers_of(f"{metric} in window {n} against {rule.against}", each, level)
-    text = f"{head}{few}: {shown}; {why}; {_odds(rule, list(found.values()))}"
-    return Judged(RuleKind.WINDOWS, outcome, text, numbers)
+    return Judged(RuleKind.WINDOWS, outcome, f"{head}{few}: {'; '.join(parts)}", numbers)
 
 
-def _decided(rule: Rule, found: list[Comparison], level: float) -> tuple[Outcome, str]:
-    worse = sum(each.interval(level)[1] < rule.bound for each in found)
-    if worse:
-        return Outcome.FAILED, f"proven worse in {worse}"
+def _majority(rule: Rule, found: list[Comparison]) -> tuple[Outcome, str]:
+    """Decide by the number of windows within the bound."""
     # As on the whole hold-out, superiority is strict: no lead is none, also in each window.
     strict = rule.kind is Kind.SUPERIORITY
     above = sum(each.effect > rule.bound or (each.effect == rule.bound and not strict) for each in found)
@@ -65,6 +65,24 @@ def _decided(rule: Rule, found: list[Comparison], level: float) -> tuple[Outcome
     if 2 * above > len(found):
         return Outcome.PASSED, text
     return UNJUDGED[rule.undecided], f"{text}, more than half wanted"
+
+
+def _without_majority(rule: Rule, metric: str, judged: int, policy: Policy) -> tuple[Outcome, str]:
+    """Decide where too few windows have enough users for a majority, and no loss is proven.
+
+    Args:
+        rule: the rule.
+        metric: the metric of a view.
+        judged: windows with enough users.
+        policy: has the rule on the whole hold-out, if there is one.
+    """
+    few = f"not judged: {judged} of them with at least {policy.min_slice_users:,} users, {LEAST_WINDOWS} wanted"
+    if rule.undecided is not Undecided.ESTIMATE:
+        return UNJUDGED[rule.undecided], few
+    # Few users are no fault of a version, but a version that no other rule judges has shown nothing.
+    if any(each.is_whole and each.against == rule.against and metric in each.metrics for each in policy.rules):
+        return Outcome.PASSED, f"{few}; left to the rule on the whole hold-out"
+    return Outcome.UNDECIDED, f"{few}; no rule compares {metric} with {rule.against} on the whole hold-out"
 
 
 def _odds(rule: Rule, found: list[Comparison]) -> str:

@@ -205,9 +205,15 @@ def test_baselines_learn_only_from_what_was_known_before_the_cut() -> None:
     assert (log.user_rows.tolist(), log.item_rows.tolist(), log.days.tolist()) == ([0], [0], [2.0])
 
 
-def test_a_window_stands_at_the_cut(tmp_path: Path) -> None:
-    """Users as of the cut, items as of its Monday, histories before it, relevant items until the newest data."""
-    cut, day = datetime(2024, 3, 6), timedelta(days=1)  # a Wednesday
+def two_users(folder: Path, cut: datetime, **times: datetime) -> tuple[Index, Any]:
+    """A version whose two users take two items before and after the cut, and its tables.
+
+    Args:
+        folder: folder of its training set.
+        cut: start of the hold-out.
+        times: further times of its source.
+    """
+    day = timedelta(days=1)
     events = pl.DataFrame(
         {
             "user_id": ["a", "a", "b", "b"],
@@ -218,13 +224,18 @@ def test_a_window_stands_at_the_cut(tmp_path: Path) -> None:
     )
     users = pl.DataFrame({"user_id": ["b", "a", "a"], "event_timestamp": [cut, cut, cut - day], "value": [1, 2, 3]})
     items = pl.DataFrame({"item_id": ["x", "y", "x"], "event_timestamp": [cut - 2 * day, cut - 2 * day, cut]})
-    users.write_parquet(tmp_path / "queries.parquet")
-    items.write_parquet(tmp_path / "item_snapshots.parquet")
-    times = {"as_of": cut + 2 * day, "validation_start": cut - 9 * day, "cut": cut}
-    source = Source(dataset="shop", folder=tmp_path, sha256="", **times)
-    version = Version(source=source, frames=tmp_path, version=1, reused=False)
-    index = Index(version=version, embeddings=tmp_path, collection="")
-    tables: Any = SimpleNamespace(events=events, schema=SimpleNamespace(seen_items_may_return=True))
+    users.write_parquet(folder / "queries.parquet")
+    items.write_parquet(folder / "item_snapshots.parquet")
+    source = Source(dataset="shop", folder=folder, sha256="", validation_start=cut - 9 * day, cut=cut, **times)
+    version = Version(source=source, frames=folder, version=1, reused=False)
+    schema = SimpleNamespace(seen_items_may_return=True, features_of=lambda _: ())
+    return Index(version=version, embeddings=folder, collection=""), SimpleNamespace(events=events, schema=schema)
+
+
+def test_a_window_stands_at_the_cut(tmp_path: Path) -> None:
+    """Users as of the cut, items as of its Monday, histories before it, relevant items until the newest data."""
+    cut, day = datetime(2024, 3, 6), timedelta(days=1)  # a Wednesday
+    index, tables = two_users(tmp_path, cut, as_of=cut + 2 * day)
     window = Window.of(index, tables, max_users=10)
     assert window.asked["value"].to_list() == [2, 1]
     assert window.corpus["item_id"].to_list() == ["x", "y"]
@@ -233,6 +244,15 @@ def test_a_window_stands_at_the_cut(tmp_path: Path) -> None:
     assert (window.before.user_rows.tolist(), window.before.item_rows.tolist()) == ([0], [0])
     drawn = [Window.of(index, tables, max_users=1).holdout.users_Q.tolist() for _ in range(2)]
     assert len(drawn[0]) == 1 and drawn[0] == drawn[1]  # by no seed of a run
+
+
+def test_windows_part_the_hold_out_and_not_what_became_known_after_it(tmp_path: Path) -> None:
+    cut, day = datetime(2024, 3, 6), timedelta(days=1)
+    index, tables = two_users(tmp_path, cut, end=cut + 2 * day, as_of=cut + 60 * day)
+    window = Window.of(index, tables, max_users=10)
+    assert window.holdout.relevant.toarray().tolist() == [[0, 1], [0, 1]]
+    first, second = (each.toarray().tolist() for each in window.slices(index, tables, (), 2).windows)
+    assert (first, second) == ([[0, 1], [0, 0]], [[0, 0], [0, 1]])
 
 
 def test_the_champion_is_no_baseline() -> None:

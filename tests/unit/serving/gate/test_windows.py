@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytest
 
 from serving.gate.comparison import Comparison
+from serving.gate.measured import Measured
 from serving.gate.policy import CHAMPION, Rule, Undecided
 from serving.gate.rules import decide
 from serving.gate.verdict import Outcome
 from serving.gate.windowed import majority_probability
-from tests.unit.serving.gate.test_gate import AHEAD, NOT_WORSE, POLICY, compared, measured
+from tests.unit.serving.gate.test_gate import AHEAD, NDCG, NOT_WORSE, POLICY, compared, measured
 
 RULE = replace(NOT_WORSE, windows=3)
 FINE, BELOW, LOST = compared(-0.06, 0.1), compared(-0.16, 0.02), compared(-0.5, -0.2)
@@ -27,7 +29,12 @@ def judged(*each: Comparison, users: int = 500, rule=RULE) -> tuple[Outcome, str
         users={"all": 1_000} | dict.fromkeys(names, users),
         champion={f"{name}/ndcg@20": comparison for name, comparison in zip(names, each, strict=True)},
     )
-    verdict = decide(found, replace(POLICY, rules=(rule,)))
+    return verdict_on(found, rule)
+
+
+def verdict_on(found: Measured, *rules: Rule) -> tuple[Outcome, str]:
+    """Outcome, and sentence on the windows."""
+    verdict = decide(found, replace(POLICY, rules=rules))
     return verdict.outcome, next(reason for reason in verdict.reasons if "windows" in reason)
 
 
@@ -61,13 +68,34 @@ def test_the_level_is_corrected_for_the_windows() -> None:
     assert judged(FINE, FINE, close)[0] is Outcome.PASSED
 
 
+def few(users: int, last: Comparison = FINE, **changes: Any) -> Measured:
+    """A challenger with few users in the first two windows, where it loses, and so many in the last one."""
+    names = [f"all/window_{n}_of_3" for n in (1, 2, 3)]
+    found = dict(zip([f"{name}/ndcg@20" for name in names], (LOST, LOST, last), strict=True))
+    by_window = dict(zip(names, (99, 99, users), strict=True))
+    return measured(users={"all": 1_000} | by_window, champion=found | {NDCG: FINE}, **changes)
+
+
+@pytest.mark.parametrize("users", [99, 500])
 @pytest.mark.parametrize("undecided", list(Undecided))
-def test_windows_with_few_users_are_not_judged(undecided: Undecided) -> None:
-    """The rule on the whole hold-out decides alone then, where the estimate may."""
-    outcome, reason = judged(LOST, LOST, LOST, users=99, rule=replace(RULE, undecided=undecided))
-    wanted = {Undecided.FAILED: Outcome.FAILED, Undecided.UNDECIDED: Outcome.UNDECIDED}
+def test_fewer_than_two_windows_with_enough_users_are_not_judged(undecided: Undecided, users: int) -> None:
+    """The rule on the whole hold-out decides alone then, where the estimate may; without one, nothing does."""
+    rule, whole = replace(RULE, undecided=undecided), replace(NOT_WORSE, undecided=Undecided.PASSED)
+    wanted = {each: Outcome(each) for each in (Undecided.PASSED, Undecided.FAILED, Undecided.UNDECIDED)}
+    outcome, reason = verdict_on(few(users), rule, whole)
     assert outcome is wanted.get(undecided, Outcome.PASSED)
-    assert "0 of them with at least 100 users, too few to judge" in reason
+    assert f"not judged: {int(users >= 100)} of them with at least 100 users, 2 wanted" in reason
+    assert ("left to the rule on the whole hold-out" in reason) == (undecided is Undecided.ESTIMATE)
+    alone, _ = verdict_on(few(users), rule)
+    assert alone is wanted.get(undecided, Outcome.UNDECIDED)
+
+
+@pytest.mark.parametrize("undecided", list(Undecided))
+def test_a_loss_that_is_proven_in_the_only_window_with_enough_users_fails(undecided: Undecided) -> None:
+    rule, whole = replace(RULE, undecided=undecided), replace(NOT_WORSE, undecided=Undecided.PASSED)
+    outcome, reason = verdict_on(few(500, LOST), rule, whole)
+    assert outcome is Outcome.FAILED
+    assert "window 3 at -35.0%" in reason and "proven worse in 1" in reason
 
 
 @pytest.mark.parametrize("undecided", list(Undecided))
