@@ -11,18 +11,11 @@ from typing import Any
 
 from serving.gate.drift import DriftLimits
 from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
+from serving.gate.metric_names import SLICES, VIEWS, check_measured, check_paired
 from serving.gate.sanity import Bounds
 
 CHAMPION = "champion"
 """Name of the champion in rules that compare."""
-VIEWS = ("all", "repeat", "discovery")
-SLICES = (
-    *VIEWS[1:], "cold_users", "warm_users", "light_users", "regular_users", "heavy_users",
-    "head_items", "torso_items", "tail_items",
-)  # fmt: skip
-"""Slices that every evaluation measures. The first two are views of their own."""
-PAIRED = re.compile(rf"({'|'.join(VIEWS)})/(recall|ndcg)@[1-9][0-9]*")
-"""Metrics that an evaluation keeps by user, so that they can be paired."""
 FIELD = re.compile(r"(users|items)\.[A-Za-z_]\w*")
 """Fields whose values are slices, of users and of relevant items."""
 LEAST_SLICE_USERS = 10
@@ -69,6 +62,9 @@ class Rule:
         name = f"{self.kind} against {self.against}"
         low, high = (-1.0, 100.0) if self.kind is Kind.SUPERIORITY else (0.0, 1.0)
         bounded(f"{name}: margin", self.margin, low, high)
+        if self.bound <= -1:
+            wanted = "more than -1" if self.kind is Kind.SUPERIORITY else "less than 1"
+            raise ValueError(f"{name}: margin is {self.margin}, which no challenger can miss; wanted {wanted}")
         check_paired(name, self.metrics)
         if self.windows:
             bounded(f"{name}: windows", self.windows, 2, MAX_WINDOWS)
@@ -135,6 +131,7 @@ class Policy:
         bounded("level", self.level, 0.5, 0.999)
         for metric, floor in self.floors.items():
             bounded(f"floor of {metric}", floor, 0.0, 1.0)
+        check_measured("floors", self.floors)
         check_paired("not_beaten", self.not_beaten)
         bounded("index_recall", self.index_recall, 0.0, 1.0)
         bounded("min_holdout_users", self.min_holdout_users, 1, 1_000_000_000)
@@ -180,17 +177,3 @@ def bounded(name: str, value: Any, low: float, high: float) -> None:
     # A bool is an int for Python; `yes` in YAML must not become a floor of 1.
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}, wanted a number from {low:g} to {high:g}")
-
-
-def check_paired(name: str, metrics: tuple[str, ...]) -> None:
-    """Refuse metrics that have no interval.
-
-    Raises:
-        ValueError: one has none.
-    """
-    wrong = [str(each) for each in metrics if not (isinstance(each, str) and PAIRED.fullmatch(each))]
-    if wrong:
-        raise ValueError(
-            f"{name}: {', '.join(wrong)} has no interval over users; wanted recall or ndcg of a view, like"
-            " all/recall@20 (any metric can have a floor)"
-        )

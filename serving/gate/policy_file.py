@@ -11,6 +11,7 @@ from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
 from serving.gate.latency import read_latency
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.sanity import read_bounds
+from serving.gate.unique_keys import read_yaml
 
 Guarding = TypeVar("Guarding", bound=GuardPolicy)
 SHIPPED = Path(__file__).parents[1] / "gate.yaml"
@@ -19,14 +20,14 @@ SHIPPED = Path(__file__).parents[1] / "gate.yaml"
 def read_policy(path: Path | None = None) -> Policy:
     """Read a policy file, by default the shipped one, which explains each part.
 
-    ValueError for unknown or absent keys, wild values, or no rule against the champion.
+    ValueError for unknown, absent or repeated keys, wild values, or no rule against the champion.
     """
     import yaml
 
     path = path or SHIPPED
     try:
         text = path.read_text(encoding="utf-8")
-        raw = yaml.safe_load(text)
+        raw = read_yaml(text)
         rules = tuple(_rules(raw))
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
         sanity = read_bounds(raw.pop("sanity", None) or {})

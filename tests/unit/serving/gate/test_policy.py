@@ -12,13 +12,16 @@ import pytest
 import serving
 from serving.gate.comparison import Comparison
 from serving.gate.measured import Measured
+from serving.gate.metric_names import MEASURED, SLICES
 from serving.gate.parity import Parity
-from serving.gate.policy import CHAMPION, SLICES, Kind, Policy, Rule, Undecided
+from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.policy_file import read_policy
 from serving.gate.rules import decide
 from serving.gate.sanity import MEASURES
 from serving.gate.verdict import Outcome
+from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import ITEM_GROUPS, Holdout, item_sets
+from training.retrieval.exact import score_search
 
 CUT = datetime(2024, 1, 1)
 SAME_ONLINE = Parity(users=100, features={"age": 0}, lists=0, k=20)
@@ -124,6 +127,16 @@ def test_the_slices_of_a_policy_are_those_that_are_measured() -> None:
     assert set(SLICES) == {*holdout.user_slices(), *ITEM_GROUPS, *holdout.views()} - {"all"}
 
 
+def test_the_metrics_of_a_policy_are_those_that_are_measured() -> None:
+    rng = np.random.default_rng(0)
+    before, after = ((rng.integers(0, 200, n), rng.integers(0, 120, n) ** 2 // 119) for n in (1_000, 2_000))
+    holdout = Holdout.from_interactions(before=before, after=after, items=120, seen_items_may_return=True)
+    scores = rng.random((len(holdout.users_Q), 120)).astype(np.float32)
+    search = score_search(lambda rows: scores[rows].copy())
+    measured = evaluate_systems([("own", search)], holdout, corpora={"whole": None}, seed=0)["whole"]["own"]
+    assert measured.metrics.keys() == set(MEASURED)
+
+
 def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
     policy = read(tmp_path, TEXT)
     ahead = Rule(kind=Kind.SUPERIORITY, against="als", metrics=("all/recall@20",), margin=0.5)
@@ -161,6 +174,18 @@ def test_the_keys_of_before_are_read_as_rules_that_the_estimate_may_decide(tmp_p
         ("min_holdout_users: 5", "min_holdout_users: 5\nmin_slice_users: 3", "min_slice_users is 3"),
         ("min_holdout_users: 5", "min_holdout_users: 5\nlevel: 95", "level is 95"),
         ("min_holdout_users: 5", "floors: {all/recall@20: 2}\nmin_holdout_users: 5", "floor of all/recall@20 is 2"),
+        ("min_holdout_users: 5", "floors: {all/hti@20: 0.1}\nmin_holdout_users: 5", "did you mean all/hit@20?"),
+        ("min_holdout_users: 5", "floors: {all/hit@15: 0.1}\nmin_holdout_users: 5", "has all/hit@15; wanted recall"),
+        ("min_holdout_users: 5", "floors: {all/tail_items/mrr@10: 0}\nmin_holdout_users: 5", "no evaluation has"),
+        ("[all/recall@20], margin: 0.5", "[all/recall@15]", "of a view at 10, 20 or 100, like all/recall@20"),
+        ("margin: 0.1", "margin: 1.0", "margin is 1.0, which no challenger can miss; wanted less than 1"),
+        ("margin: 0.5", "margin: -1", "margin is -1, which no challenger can miss; wanted more than -1"),
+        (
+            "min_holdout_users: 5",
+            "min_holdout_users: 5\nsanity: {gini: {at_most: 1}}\nsanity: {}",
+            "sanity in line 7 is there already, in line 6; wanted it once",
+        ),
+        ("margin: 0.1, ", "margin: 0.1, margin: 0.9, ", "margin in line 3 is there already, in line 3"),
         ("min_holdout_users: 5", "min_holdout_users: 5\nparity: 100", "parity is 100, wanted true or false"),
         ("min_holdout_users: 5", "min_holdout_users: 5\nsanity: {gini: 1}", "sanity: gini is 1, wanted at_least"),
         ("margin: 0.5", "margin: lots", "superiority against als: margin is 'lots'"),
