@@ -28,6 +28,13 @@ from serving.release.manifest import ReleaseError, read
 from serving.settings import Settings
 from training.retrieval.exact import MakeSearch
 
+LOST = "`gatehouse doctor` names what is broken, and `gatehouse rollback` restores the version that served before"
+LACKING = (
+    "bring back what its features are computed from, or let the new version serve without a comparison: `gatehouse "
+    "promote {version} --override REASON`"
+)
+"""Ways out where the champion cannot be loaded, and where its features cannot be computed."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Champion:
@@ -40,7 +47,7 @@ class Champion:
     release: Release | None = None
     """What is measured: the champion, or of a refit its judged twin; None if it cannot be loaded."""
     note: str | None = None
-    """Reason why it cannot be measured, if so."""
+    """Reason why it cannot be measured, and what to do, if so."""
     asked: pl.DataFrame | None = None
     """Features of the users by its own schema."""
     corpus: pl.DataFrame | None = None
@@ -82,13 +89,12 @@ def load_champion(
         check_may_serve(registry, read(registry, number))
         release = Release.load(settings, dataset, measured)
     except (ReleaseError, UnsafeArchiveError, LookupError, OSError) as error:
-        return Champion(version=number, judged=measured, note=f"champion {number} cannot be measured: {error}")
+        return Champion(version=number, judged=measured, note=f"champion {number} cannot be measured: {error}; {LOST}")
     try:
         frames = own_frames(release.schema, tables, asked, corpus)
     except InputError as error:
-        return Champion(
-            version=number, judged=measured, release=release, note=f"champion {number} cannot be measured: {error}"
-        )
+        note = f"champion {number} cannot be measured: {error}; {LACKING.format(version=version)}"
+        return Champion(version=number, judged=measured, release=release, note=note)
     return Champion(version=number, judged=measured, release=release, asked=frames[0], corpus=frames[1])
 
 

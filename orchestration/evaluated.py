@@ -60,7 +60,7 @@ class Evaluated:
     champion: int | None
     champion_cut: datetime | None
     champion_note: str | None
-    """Reason why the champion could not be compared, if so."""
+    """Reason why the champion could not be compared, and what to do, if so."""
 
     def to_json(self) -> str:
         """Everything but the per-user arrays."""

@@ -130,6 +130,7 @@ def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
         latency=measured.latency,
         cut=cut,
         champion_cut=measured.champion_cut,
+        champion_note=measured.champion_note,
         parity=measured.parity,
         slice_values=measured.slice_values,
         sanity=measured.sanity.get(TWO_TOWER),

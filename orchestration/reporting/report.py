@@ -41,7 +41,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
         console.print(note, style="dim", highlight=False, markup=False)
     for warning in summary["warnings"]:
         console.print(f"Warning: {warning}", highlight=False, markup=False)
-    title, *reasons = verdict_lines(summary, measured.champion_note)
+    title, *reasons = verdict_lines(summary)
     console.print(f"\n{title}", style="bold", highlight=False)
     console.print("\n".join([*reasons, *refit_lines(summary)]), highlight=False, markup=False)
     if summary["champion"]:
@@ -51,12 +51,11 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
     console.print(_next_steps(settings, summary), highlight=False, markup=False)
 
 
-def verdict_lines(summary: Mapping[str, Any], champion_note: str | None) -> list[str]:
+def verdict_lines(summary: Mapping[str, Any]) -> list[str]:
     """Word the verdict: outcome and champion first, then a line for each reason."""
     serves = "no champion: the alias was deleted in MLflow" if summary["served"] else "no champion yet"
     serves = f"champion: v{summary['champion']}" if summary["champion"] else serves
-    reasons = [*summary["reasons"], *([champion_note] if champion_note else [])]
-    return [f"Verdict: {summary['outcome']}  ({serves})", *(f"  - {reason}" for reason in reasons)]
+    return [f"Verdict: {summary['outcome']}  ({serves})", *(f"  - {reason}" for reason in summary["reasons"])]
 
 
 def refit_lines(summary: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,8 @@ class Measured:
     """Start of the challenger's hold-out."""
     champion_cut: datetime | None = None
     """End of the champion's training data; None without a champion, or if it cannot be loaded."""
+    champion_note: str | None = None
+    """Reason why the champion could not be compared, and what to do; None if it was, or without one."""
     latency: Latency | None = None
     """Time of searches by the searcher that serves; None if it was not measured."""
     parity: Parity | None = None

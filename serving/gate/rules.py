@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import datetime
 
 from serving.gate.bias import judge_bias
 from serving.gate.drift import judge_drift
@@ -102,16 +103,22 @@ def _beside_champion(measured: Measured, policy: Policy) -> Iterator[Judged]:
     kind, rules = RuleKind.NON_INFERIORITY, [rule for rule in policy.rules if rule.against == CHAMPION]
     if measured.champion is None:
         yield Judged(kind, Outcome.PASSED, "no champion to compare with")
-    elif measured.champion_cut is None:
-        yield Judged(kind, Outcome.UNDECIDED, "the champion could not be measured")
+    elif measured.champion_note or measured.champion_cut is None:
+        yield Judged(kind, Outcome.UNDECIDED, measured.champion_note or "the champion could not be measured")
     # A champion that learned from the hold-out would win on it: undecided, not
     # compared.
     elif measured.champion_cut > measured.cut:
-        text = f"the champion was trained until {measured.champion_cut}, past the hold-out's start {measured.cut}"
-        yield Judged(kind, Outcome.UNDECIDED, text)
+        yield Judged(kind, Outcome.UNDECIDED, _seen_holdout(measured.champion_cut, measured.cut))
     else:
         for rule in rules:
             yield from _judged(rule, measured, policy)
+
+
+def _seen_holdout(trained_until: datetime, start: datetime) -> str:
+    return (
+        f"the champion was trained until {trained_until}, past the hold-out's start {start}: wait until new data moves"
+        " that start to this time, or restore the former, shorter `holdout` in gatehouse.yaml"
+    )
 
 
 def _judged(rule: Rule, measured: Measured, policy: Policy) -> Iterator[Judged]:

@@ -42,8 +42,8 @@ IN_GATE = [
     Mistake(
         name="a champion that cannot be measured as good as none",
         module="serving.gate.rules",
-        right='yield Judged(kind, Outcome.UNDECIDED, "the champion could not be measured")',
-        wrong='yield Judged(kind, Outcome.PASSED, "the champion could not be measured")',
+        right="yield Judged(kind, Outcome.UNDECIDED, measured.champion_note or",
+        wrong="yield Judged(kind, Outcome.PASSED, measured.champion_note or",
         test=f"{GATE}::test_an_unmeasured_metric_never_passes",
     ),
     Mistake(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from orchestration import champion as champion_module
 from orchestration.champion import load_champion, own_frames
 from serving.registry import CHAMPION, PARENT, TRAINING
 from serving.release.history import record
+from serving.release.manifest import ReleaseError
 from tests.unit.serving.memory_registry import MemoryRegistry
 from tests.worlds import taste_groups
 from training.data.interactions import at
@@ -77,6 +79,36 @@ def test_what_cannot_be_computed_any_more_is_named(tables: Tables) -> None:
         own_frames(replace(tables.schema, views=tuple(views)), tables, asked, corpus)
     with pytest.raises(InputError, match="features of version 0, and this code computes version"):
         own_frames(replace(tables.schema, features_version=0), tables, asked, corpus)
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (True, "champion 1 cannot be measured: tower.pt2 is gone; `gatehouse doctor` names what is broken, and"),
+        (False, "of then can compute them.*; bring back what .* `gatehouse promote 2 --override REASON`"),
+    ],
+)
+def test_why_it_cannot_be_measured_is_noted_with_the_way_out(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, lost: bool, said: str
+) -> None:
+    registry = MemoryRegistry()
+    registry.add("passed")
+    registry.alias[CHAMPION] = 1
+    manifest = SimpleNamespace(version=1, cut=CUT)
+
+    def load(*_: object) -> Any:
+        if lost:
+            raise ReleaseError("tower.pt2 is gone")
+        return SimpleNamespace(schema=replace(tables.schema, features_version=0), manifest=manifest)
+
+    monkeypatch.setattr(champion_module, "Registry", lambda *_: registry)
+    monkeypatch.setattr(champion_module, "check_may_serve", lambda *_: None)
+    monkeypatch.setattr(champion_module, "read", lambda *_: manifest)
+    monkeypatch.setattr(champion_module.Release, "load", load)
+    settings: Any = None
+    found = load_champion(settings, "shop", 2, tables, *frames(tables))
+    assert (found.version, found.cut) == (1, None if lost else CUT)
+    assert re.search(said, str(found.note))
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])

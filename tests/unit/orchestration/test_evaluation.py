@@ -177,7 +177,8 @@ def test_a_champion_that_is_better_is_not_replaced() -> None:
 
 def test_a_champion_that_could_not_be_measured_leaves_it_undecided() -> None:
     found = measured({TWO_TOWER: 0.5, "popularity": 0.2}, champion=1, champion_cut=CUT, champion_note="old features")
-    assert verdict_on(found, CUT, POLICY).outcome is Outcome.UNDECIDED
+    assert "undecided: old features" in (verdict := verdict_on(found, CUT, POLICY)).reasons
+    assert verdict.outcome is Outcome.UNDECIDED
 
 
 def test_a_champion_that_has_seen_the_hold_out_leaves_it_undecided() -> None:

@@ -12,22 +12,12 @@ def test_a_failed_first_version_leaves_no_champion() -> None:
         "served": [],
         "reasons": ["failed: all/recall@20 0.1 against floor 0.2"],
     }
-    assert verdict_lines(summary, None) == [
+    assert verdict_lines(summary) == [
         "Verdict: failed  (no champion yet)",
         "  - failed: all/recall@20 0.1 against floor 0.2",
     ]
 
 
-def test_a_champion_that_could_not_be_measured_is_explained() -> None:
-    summary = {"outcome": "undecided", "champion": 7, "served": [7], "reasons": ["undecided: no numbers"]}
-    note = "champion 7 needs features that this schema no longer has: price"
-    assert verdict_lines(summary, note) == [
-        "Verdict: undecided  (champion: v7)",
-        "  - undecided: no numbers",
-        f"  - {note}",
-    ]
-
-
 def test_a_champion_whose_alias_was_deleted_is_called_that() -> None:
     summary = {"outcome": "failed", "champion": None, "served": [1, 2], "reasons": []}
-    assert verdict_lines(summary, None) == ["Verdict: failed  (no champion: the alias was deleted in MLflow)"]
+    assert verdict_lines(summary) == ["Verdict: failed  (no champion: the alias was deleted in MLflow)"]
