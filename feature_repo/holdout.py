@@ -8,7 +8,7 @@ from dataclasses import dataclass
 DEFAULT = "14d"
 """Length of both windows unless the dataset says otherwise: two weekends of each weekday."""
 MOST_SHARE = 0.1
-"""Largest share of the events that a duration takes away from the training."""
+"""Newest share of the events beyond whose first day no duration reaches."""
 MOST_DAYS, MOST_PERCENT = 3_650, 50
 _DAYS, _PERCENT = re.compile(r"([1-9][0-9]{0,3})d"), re.compile(r"([1-9][0-9]?)%")
 

@@ -80,8 +80,8 @@ class Dataset:
             seen_items_may_return: whether a user may take an item again; None asks the events.
             snapshots: granularity of the user snapshots: day, event, or such as "session 30m"; None
                 asks the events.
-            holdout: length of the hold-out: whole days such as "14d", at most about a tenth of the events, or a
-                share of them such as "10%"; None is 14 days, and longer where they have few users.
+            holdout: length of the hold-out: whole days such as "14d", no more than hold the newest tenth of
+                the events, or a share of them such as "10%"; None is 14 days, and longer where they have few users.
             name: name of the dataset.
 
         Raises:

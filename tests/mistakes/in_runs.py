@@ -45,7 +45,7 @@ IN_RUNS = [
         test="tests/unit/training/data/test_split.py::test_the_holdout_stays_two_weeks_however_long_the_log_is",
     ),
     Mistake(
-        name="a hold-out of more than a tenth of the log",
+        name="a hold-out of more days than hold the newest tenth of the log",
         module="training.data.split",
         right="cut = max(cut, _midnight(newest) - timedelta(days=asked.days - 1))",
         wrong="cut = _midnight(newest) - timedelta(days=asked.days - 1)",

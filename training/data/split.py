@@ -33,8 +33,8 @@ def temporal_split(timestamps: pl.Series, *, holdout: str = DEFAULT, validation:
     A hold-out of days is the last ones, that of the newest event included, where they have
     less than a tenth of the events. A hold-out of a share, and of days a tenth where they
     have more, starts with the day in which that quantile of the events falls, so it has at
-    least that share. Validation is at most a tenth of the time before the cut, in whole
-    days and at least one. `end` lies a microsecond after the newest event.
+    least that share: of a log of five days a fifth, its last one. Validation is at most a
+    tenth of the time before the cut, in whole days and at least one. `end` lies a microsecond after the newest event.
 
     Args:
         timestamps: times of all events, Datetime, any order.

@@ -26,7 +26,7 @@ def test_the_cut_of_a_share_is_the_midnight_of_the_day_with_the_quantile() -> No
     assert split.end == datetime(2024, 1, 1, 23, 30) + timedelta(days=204, microseconds=1)
 
 
-@pytest.mark.parametrize(("days", "expected"), [(60, 6), (139, 14), (400, 14), (1200, 14)])
+@pytest.mark.parametrize(("days", "expected"), [(5, 1), (25, 3), (60, 6), (139, 14), (400, 14), (1200, 14)])
 def test_the_holdout_stays_two_weeks_however_long_the_log_is(days: int, expected: int) -> None:
     split = temporal_split(hourly(days))
     assert split.cut == datetime(2024, 1, 1) + timedelta(days=days - expected)
