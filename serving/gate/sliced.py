@@ -8,6 +8,7 @@ from serving.gate.comparison import Comparison, corrected_level
 from serving.gate.measured import Comparisons, Measured
 from serving.gate.paired import UNJUDGED, claim, decide_interval, numbers_of, shown_effect
 from serving.gate.policy import Policy, Rule
+from serving.gate.power import sight
 from serving.gate.verdict import Judged, Outcome, RuleKind, worst
 
 
@@ -53,8 +54,8 @@ def _slice(rule: Rule, name: str, compared: Comparison | None, level: float) -> 
     if compared is None or not compared.is_measured:
         return Outcome.UNDECIDED, f"{name} not measured"
     outcome, why = decide_interval(rule, compared, level)
-    text = f"{name} {outcome} at {shown_effect(compared, level)}"
-    return outcome, f"{text}, {why}" if why else text
+    parts = (f"{name} {outcome} at {shown_effect(compared, level)}", why, sight(rule, compared, level, outcome))
+    return outcome, ", ".join(part for part in parts if part)
 
 
 def _field(

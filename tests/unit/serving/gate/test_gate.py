@@ -245,6 +245,7 @@ class TestSlices:
         outcome, reason = self.judged(fine, fine, lost)
         assert outcome is Outcome.FAILED
         assert "cold_users passed at +3.0%" in reason and "tail_items failed at -35.0%" in reason
+        assert f"1,000 users a loss below {fine.visible_loss(1 - 0.05 / 3):.1%} cannot be seen; tail_items" in reason
 
     def test_the_interval_widens_with_the_slices_that_are_judged(self) -> None:
         """Wholly below the margin alone, within it among three."""
