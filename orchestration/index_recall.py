@@ -27,6 +27,9 @@ USERS = QUERIES_AT_ONCE
 AT_ONCE = 4
 """Users of a call: as few as a request of the service has. Many at once are found by other ways, which miss nothing."""
 
+Filters = dict[str | None, np.ndarray | None]
+"""Items that match each filter expression, bool [N]; None for no filter."""
+
 
 def sampled_index_recall(
     corpus: Corpus,
@@ -41,8 +44,9 @@ def sampled_index_recall(
 ) -> tuple[float, int]:
     """Measure the searcher that serves on a seeded sample of users.
 
-    It is asked without a filter and with one for each field that serving may filter on,
-    by the most frequent value that a filter can name.
+    It is asked without a filter and with one for each field that serving may filter on: by
+    the most frequent text that a filter can name, or by the numbers from their upper
+    quartile on.
 
     Args:
         corpus: the items that are served, with the searcher.
@@ -71,18 +75,30 @@ def sampled_index_recall(
     return min((index_recall(best, got) for best, got in pairs), default=1.0), len(rows)
 
 
-def filters_of(schema: Schema, items: pl.DataFrame) -> dict[str | None, np.ndarray | None]:
-    """Items that match each filter expression, bool [N]; None for no filter."""
-    found: dict[str | None, np.ndarray | None] = {None: None}
+def filters_of(schema: Schema, items: pl.DataFrame) -> Filters:
+    """Filters of a measurement: none, and one for each field that serving may filter on."""
+    found: Filters = {None: None}
     for field in schema.features_of(Entity.ITEM):
-        if field.filterable and field.kind is Kind.CATEGORICAL:
-            values = items[field.name]
-            for value in values.drop_nulls().alias("value").value_counts(sort=True)["value"]:
-                where = f"{field.name} == {quoted(value)}"
-                if len(where) <= MAX_LENGTH:
-                    found[where] = (values == value).fill_null(False).to_numpy()
-                    break
+        if field.filterable:
+            filter_of = _upper_quarter if field.kind is Kind.NUMERIC else _most_frequent
+            found |= filter_of(field.name, items[field.name])
     return found
+
+
+def _most_frequent(name: str, values: pl.Series) -> Filters:
+    """Filter by the most frequent text that a filter can name; none where there is none."""
+    for value in values.drop_nulls().alias("value").value_counts(sort=True)["value"]:
+        where = f"{name} == {quoted(value)}"
+        if len(where) <= MAX_LENGTH:
+            return {where: (values == value).fill_null(False).to_numpy()}
+    return {}
+
+
+def _upper_quarter(name: str, values: pl.Series) -> Filters:
+    """Filter by the numbers from their upper quartile on; none where no item has a number."""
+    numbers = values.cast(pl.Float64).fill_nan(None)  # a filter takes NaN for a missing value, too
+    bound = numbers.filter(numbers.is_finite()).quantile(0.75, "nearest")
+    return {} if bound is None else {f"{name} >= {bound!r}": (numbers >= bound).fill_null(False).to_numpy()}
 
 
 def embedded_rows(served: Sequence[str], embedded: pl.Series) -> np.ndarray:

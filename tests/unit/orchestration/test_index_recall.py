@@ -126,6 +126,26 @@ def test_the_most_frequent_value_that_fits_a_filter_is_asked_for(values: list[st
     assert sum(users for users, _ in calls) == (2 * USERS if where else USERS)
 
 
+@pytest.mark.parametrize("numbers", [pl.Series(range(NUMBER)), pl.Series([None, float("nan"), *range(2, NUMBER)])])
+def test_numbers_are_asked_for_from_their_upper_quartile_on(numbers: pl.Series) -> None:
+    price = Feature(name="price", kind=Kind.NUMERIC, filterable=True)
+    schema = Schema(
+        dataset="shop", seen_items_may_return=True,
+        views=(View(name="item_profile", entity=Entity.ITEM, features=(price,)),),
+    )  # fmt: skip
+    numbers = numbers.cast(pl.Float64)
+    items, fields = ITEMS.with_columns(price=numbers), Fields.of(schema)
+    user_QD, item_ND = vectors_of(NUMBER)
+    searcher = LossySearcher.build(items, item_ND, fields)
+    corpus = Corpus(items=items, fields=fields, searcher=searcher, filterable=searcher.fields)
+    assert sampled_index_recall(corpus, schema, items, user_QD, item_ND, None, k=10, seed=0) == (0.5, USERS)
+    (asked,) = {tuple(mask) for _, mask in searcher.calls if mask is not None}
+    allowed, others = numbers.filter(pl.Series(asked)), numbers.filter(~pl.Series(asked)).fill_nan(None)
+    assert NUMBER // 5 < len(allowed) < NUMBER // 3
+    assert allowed.min() > others.max()  # type: ignore[operator]
+    assert index_recall.filters_of(schema, items.with_columns(price=pl.lit(None, pl.Float64))) == {None: None}
+
+
 def test_a_field_named_as_the_column_of_counts_is_asked_for() -> None:
     group = Feature(name="count", kind=Kind.CATEGORICAL, filterable=True)
     schema = Schema(
