@@ -105,6 +105,35 @@ IN_GATE_GROUPS = [
         test=f"{WINDOWS}::test_the_level_is_corrected_for_the_windows",
     ),
     Mistake(
+        name="one window judged as if it were several",
+        module="serving.gate.windowed",
+        right="elif len(found) < LEAST_WINDOWS:",
+        wrong="elif not found:",
+        test=f"{WINDOWS}::test_fewer_than_two_windows_with_enough_users_are_not_judged",
+    ),
+    Mistake(
+        name="windows left to a rule that is not there",
+        module="serving.gate.windowed",
+        right="if any(each.is_whole and",
+        wrong="if True or any(each.is_whole and",
+        test=f"{WINDOWS}::test_fewer_than_two_windows_with_enough_users_are_not_judged",
+    ),
+    Mistake(
+        name="a loss that is proven in the only window passed",
+        module="serving.gate.windowed",
+        right="    if worse:",
+        wrong="    if worse and len(found) > 1:",
+        test=f"{WINDOWS}::test_a_loss_that_is_proven_in_the_only_window_with_enough_users_fails",
+    ),
+    Mistake(
+        name="windows of the time after the hold-out",
+        module="orchestration.holdout_window",
+        right="source.cut, source.holdout_end, windows)",
+        wrong="source.cut, source.as_of, windows)",
+        test="tests/unit/orchestration/test_evaluation.py"
+        "::test_windows_part_the_hold_out_and_not_what_became_known_after_it",
+    ),
+    Mistake(
         name="a drift that was not measured passed",
         module="serving.gate.drift",
         right='Outcome.UNDECIDED, "drift of the features',

@@ -17,6 +17,13 @@ IN_JUDGEMENT = [
         test=f"{RECALL}::test_the_lowest_recall_of_the_filters_counts",
     ),
     Mistake(
+        name="index recall measured without filters by numbers",
+        module="orchestration.index_recall",
+        right="if field.filterable:",
+        wrong="if field.filterable and field.kind is not Kind.NUMERIC:",
+        test=f"{RECALL}::test_numbers_are_asked_for_from_their_upper_quartile_on",
+    ),
+    Mistake(
         name="the best index recall of the filters",
         module="orchestration.index_recall",
         right="return min((index_recall",
@@ -51,6 +58,14 @@ IN_JUDGEMENT = [
         wrong='before = coded.filter(pl.col("timestamp") < start)',
         test="tests/unit/training/evaluation/test_holdout.py::"
         "test_a_history_is_what_was_known_before_the_cut_and_relevant_what_happened_after_it",
+    ),
+    Mistake(
+        name="an option that takes away what a version must not be beaten by",
+        module="orchestration.options",
+        right="asked = wanted if named == PLAIN else wanted.union(",
+        wrong="asked = wanted if named == PLAIN else read_policy(policy).baselines.union(",
+        test=f"{ORCHESTRATION}/test_workspace.py"
+        "::TestBaselines::test_no_names_take_away_what_a_version_must_not_be_beaten_by",
     ),
     Mistake(
         name="baselines that learn from the hold-out",
