@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ TAKEN = "taken.json"
 """File beside the asset values that says what the newest release has read."""
 QUIET_SECONDS = 60.0
 """Time for which a folder must not have changed to be complete."""
+BETWEEN_LOOKS = 2.0
+"""Seconds between two looks at a folder, from one to the other of which nothing may change."""
 LATE = timedelta(minutes=1)
 """Longest time by which the event log may be behind the clock, see `EventLog.keep`."""
 
@@ -25,10 +28,8 @@ LATE = timedelta(minutes=1)
 class Landed:
     """Content of a folder, by names, sizes and times of its files."""
 
-    digest: str | None
-    """Hash of the listing; None for a folder that is away or empty."""
-    newest: float
-    """Time of the newest change, as a UNIX time."""
+    files: Mapping[str, tuple[int, int]]
+    """Size of each file, and time of its newest change in nanoseconds, by name."""
 
     @classmethod
     def of(cls, folder: Path | None) -> Landed:
@@ -37,18 +38,32 @@ class Landed:
         Raises:
             OSError: the folder cannot be read.
         """
-        lines, newest = [], 0.0
+        files: dict[str, tuple[int, int]] = {}
         for path in sorted(folder.rglob("*")) if folder and folder.is_dir() else ():
             name = path.relative_to(folder)  # type: ignore[arg-type]
             if any(part.startswith((".", "_")) for part in name.parts):
                 continue
             with suppress(FileNotFoundError):  # deleted since the folder was listed
                 stat = path.stat()
-                if not S_ISREG(stat.st_mode):
-                    continue
-                lines.append(f"{name.as_posix()} {stat.st_size} {stat.st_mtime_ns}")
-                newest = max(newest, stat.st_mtime)
-        return cls(digest=hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else None, newest=newest)
+                if S_ISREG(stat.st_mode):
+                    files[name.as_posix()] = (stat.st_size, stat.st_mtime_ns)
+        return cls(files=files)
+
+    @property
+    def digest(self) -> str | None:
+        """Hash of the listing; None for a folder that is away or empty."""
+        lines = [f"{name} {size} {time}" for name, (size, time) in self.files.items()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else None
+
+    @property
+    def newest(self) -> float:
+        """Time of the newest change, as a UNIX time."""
+        return max((time for _, time in self.files.values()), default=0) / 1e9
+
+    def last_written(self, former: Landed) -> str:
+        """Name the newest of the files that are other ones than at a former look, or of all where none is."""
+        changed = [name for name, file in self.files.items() if former.files.get(name) != file]
+        return max(changed or self.files, key=lambda name: self.files[name][1])
 
     def is_complete(self, former: str | None, now: float) -> bool:
         """Whether nobody is writing into the folder.

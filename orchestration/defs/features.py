@@ -28,6 +28,7 @@ from orchestration.parent_version import parent_of, since_of
 from orchestration.reporting.columns import COLUMNS, ROWS, column_schema
 from orchestration.reporting.markdown import preview
 from orchestration.run_tables import run_tables
+from orchestration.settled import read_settled, runs_by_itself
 from orchestration.split import checked_split, few_users, windows_line
 from orchestration.workspace import Workspace
 from serving.registry.sqlite import open_registry
@@ -50,9 +51,11 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     The content hash of the tables names everything that is derived from them.
     """
     workspace.check()
-    # Before the files are read: what lands meanwhile belongs to the next run.
-    landed = Landed.of(Path(workspace.data) if workspace.data else None)
-    tables = run_tables(workspace)
+    raw = Path(workspace.data) if workspace.data else None
+    if runs_by_itself(context.run.tags):
+        landed, tables = read_settled(raw, lambda: run_tables(workspace), context.log.info)
+    else:
+        landed, tables = Landed.of(raw), run_tables(workspace)  # what lands meanwhile belongs to the next run
     as_of = workspace.moment or default_as_of(tables)
     found = fingerprint(tables)
     split = checked_split(workspace, tables)

@@ -17,15 +17,13 @@ from orchestration.defs.apart import apart
 from orchestration.defs.automation import release_job
 from orchestration.defs.switch import schedule_status
 from orchestration.defs.updates import update_job
-from orchestration.landing import Landed
+from orchestration.landing import BETWEEN_LOOKS, Landed
 from orchestration.local.datasets import known
 from serving.registry.sqlite import open_registry
 from serving.settings import Settings
 
 DATASET, FILES = "gatehouse/dataset", "gatehouse/files"
 """Tags of a run: its dataset, and a hash of the names, sizes and times of its files."""
-BETWEEN_LOOKS = 2.0
-"""Seconds between the two looks of a tick at a folder, from one to the other of which nothing may change."""
 NEVER_RUN = "nothing was run in this home yet: `gatehouse run` comes first"
 AT_WORK = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 Asked = Iterator[dg.RunRequest | dg.SkipReason]

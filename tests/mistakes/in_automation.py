@@ -69,6 +69,14 @@ IN_AUTOMATION = [
         test="tests/unit/orchestration/test_schedules.py::test_no_update_while_a_file_is_being_written",
     ),
     Mistake(
+        name="a night that reads files which are being written",
+        module="orchestration.defs.features",
+        right="if runs_by_itself(context.run.tags):",
+        wrong="if False:",
+        test="tests/unit/orchestration/test_settled.py"
+        "::test_runs_of_schedules_and_sensors_wait_and_those_by_hand_do_not",
+    ),
+    Mistake(
         name="a champion that cannot be mended looked at twice a minute",
         module="orchestration.hand_looks",
         right="return former != state or not",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -102,13 +103,13 @@ def test_data_schema_and_moment_name_the_folder_of_what_is_derived(
     fewer = replace(tables, events=tables.events.head(-1))
     other = replace(tables, schema=replace(tables.schema, seen_items_may_return=False))
     monkeypatch.setattr(features, "write_tables", lambda *_: None)
-    folders, later = [], "2024-06-01"
+    folders, later, context = [], "2024-06-01", Mock(run=dg.DagsterRun(job_name="update_job"))
     longer = replace(tables, schema=replace(tables.schema, holdout="30%"))
     given_tables = ((tables, None), (fewer, None), (other, None), (longer, None), (tables, later), (tables, None))
     for given, as_of in given_tables:
         monkeypatch.setattr(features, "run_tables", lambda _, given=given: given)
         workspace = Workspace(dataset="tiny", as_of=as_of, same_dataset=True)
-        values = [each.value for each in undecorated(features.source)(Mock(), workspace)]
+        values = [each.value for each in undecorated(features.source)(context, workspace)]
         folders.append(values[0].folder)
         assert values[0].as_of == (datetime(2024, 6, 1) if as_of else values[0].as_of)
     assert folders[0] == folders[-1]
