@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.local.datasets import dataset_names
 from orchestration.local.leftovers import is_at_work
+from orchestration.run_locks import lock_files, was_killed
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,32 +73,50 @@ def silent_runs(settings: Settings, now: datetime) -> tuple[str, ...]:
     with _opened(settings) as instance:
         if instance is None:
             return ()
-        import dagster as dg
-
-        status = dg.DagsterRunStatus
-        at_work = dg.RunsFilter(statuses=[status.STARTING, status.STARTED, status.CANCELING])
         before = (now - SILENT_FOR).timestamp()
-        found = [each for each in instance.get_run_records(at_work) if each.dagster_run.job_name in JOBS]
-        old = [each.dagster_run.run_id for each in found if each.create_timestamp.timestamp() < before]
+        old = [each.dagster_run.run_id for each in _at_work(instance) if each.create_timestamp.timestamp() < before]
         return tuple(run for run in old if all(each.timestamp < before for each in instance.all_logs(run)))
 
 
-def end_runs(settings: Settings, runs: Sequence[str]) -> None:
-    """Note that runs have failed, which alerts as any failure does."""
+def gone_runs(settings: Settings) -> tuple[str, ...]:
+    """List the runs that say that they are at work, and whose process on this host is gone."""
+    with _opened(settings) as instance:
+        found = [each.dagster_run.run_id for each in _at_work(instance)] if instance else []
+        return tuple(run for run in found if was_killed(settings.home, run))
+
+
+def _at_work(instance: DagsterInstance) -> list[RunRecord]:
+    """Runs of our jobs that say that they are at work."""
+    import dagster as dg
+
+    status = dg.DagsterRunStatus
+    statuses = dg.RunsFilter(statuses=[status.STARTING, status.STARTED, status.CANCELING])
+    return [each for each in instance.get_run_records(statuses) if each.dagster_run.job_name in JOBS]
+
+
+def end_runs(settings: Settings, runs: Sequence[str], sign: str = f"no event for {SILENT_FOR}") -> None:
+    """Note that runs have failed, which alerts as any failure does.
+
+    Args:
+        settings: the home.
+        runs: their ids.
+        sign: by what it is known that they are over.
+    """
     if not runs:
         return
     with _opened(settings) as instance:
         for run in filter(None, map(instance.get_run_by_id, runs)) if instance else ():
             assert instance is not None
             if not run.is_finished:
-                instance.report_run_failed(run, f"no event for {SILENT_FOR}: its process was killed")
+                instance.report_run_failed(run, f"{sign}: its process was killed")
 
 
 def files_of_run(settings: Settings, run: str) -> tuple[Path, ...]:
-    """Files on this machine with the events of a run, and the folder of its logs."""
+    """Files on this machine with the events of a run and of its lock, and the folder of its logs."""
     home = settings.home / "dagster"
     events = home / "history" / "runs" / f"{run}.db"
-    return (*(events.with_name(f"{events.name}{end}") for end in ("", "-wal", "-shm")), home / "storage" / run)
+    stored = (events.with_name(f"{events.name}{end}") for end in ("", "-wal", "-shm"))
+    return (*stored, *lock_files(settings.home, run), home / "storage" / run)
 
 
 def delete_runs(settings: Settings, runs: Sequence[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from importlib import metadata
@@ -17,6 +18,7 @@ from feature_repo.errors import InputError
 from feature_repo.utc import present_time, utc_time
 from feature_repo.whole_file import write_text
 from orchestration.options import PLAIN, check_options, chosen_baselines
+from orchestration.run_locks import held
 from serving.folder_store import FolderStore
 from serving.gate.policy_file import read_policy
 from serving.settings import Settings
@@ -61,6 +63,13 @@ class Workspace(dg.ConfigurableResource):
     """Budget of the trials that choose between switches of the default recipe; 0 for none."""
     baselines: str = PLAIN
     """Baselines beside the gate's and those that only count: `plain` (no other), `all`, or names with commas."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
+        """Hold the lock of the run as long as its process lives, from the first asset to the last."""
+        assert context.run is not None  # Dagster makes resources for runs
+        with held(self.settings.home, context.run.run_id):
+            yield self
 
     @property
     def settings(self) -> Settings:

@@ -158,4 +158,18 @@ IN_SURVIVAL = [
         wrong='connection.execute("SELECT max(sequence) FROM offsets")',
         test=f"{DOCTOR}::test_a_consumer_that_is_far_behind_is_named",
     ),
+    Mistake(
+        name="a run at work ended as one that was killed",
+        module="orchestration.run_locks",
+        right=" and not is_locked(lock)",
+        wrong="",
+        test="tests/unit/orchestration/test_killed.py::test_a_run_is_ended_once_its_process_is_gone",
+    ),
+    Mistake(
+        name="a run of another host ended from here",
+        module="orchestration.run_locks",
+        right=" == platform.node()",
+        wrong=' != ""',
+        test="tests/unit/orchestration/test_run_locks.py::test_nothing_is_said_of_a_run_on_another_host",
+    ),
 ]

@@ -72,6 +72,8 @@ MISTAKES = [
 ]
 WAITING = (
     "tests/unit/feature_repo/events/test_kafka_log.py",
+    "tests/unit/orchestration/test_killed.py",
+    "tests/unit/orchestration/test_run_locks.py",
     "tests/unit/serving/http/test_batcher.py",
     "tests/unit/serving/http/test_consumer_watch.py",
     "tests/unit/serving/http/test_events.py",

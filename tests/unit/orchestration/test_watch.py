@@ -191,5 +191,5 @@ def test_an_update_that_fails_each_half_hour_is_told_once_for_each_reason(channe
 
 
 def test_nothing_looks_before_the_switch_is_on() -> None:
-    for name in ("new_files", "sealed_events", "verdicts", "failed_runs"):
+    for name in ("new_files", "sealed_events", "verdicts", "failed_runs", "killed_runs"):
         assert defs.resolve_sensor_def(name).default_status is dg.DefaultSensorStatus.STOPPED
