@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from stat import S_ISREG
@@ -84,12 +84,14 @@ class Taken:
     """Digest of its folder as the run began."""
     log: int = 0
     """Number of the last event of the event log."""
+    at: str = ""
+    """Time at which the run noted it, which no other run has; empty before the first."""
 
 
 def note_taken(values: Path, taken: Taken) -> None:
     """Note what a run has read. values: folder of its asset values."""
     values.mkdir(parents=True, exist_ok=True)
-    write_text(values / TAKEN, json.dumps({"files": taken.files, "log": taken.log}))
+    write_text(values / TAKEN, json.dumps(asdict(taken)))
 
 
 def read_taken(values: Path) -> Taken:

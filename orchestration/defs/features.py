@@ -15,6 +15,7 @@ from feature_repo.datasets.stored import TABLES, write_tables
 from feature_repo.schema import Entity
 from feature_repo.tables.parquet import TableWriter
 from feature_repo.tables.parts import feature_parts
+from feature_repo.utc import present_time
 from orchestration.asset_files import data_folder, features_folder, read_schema, read_tables
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import make_page, write_page
@@ -62,7 +63,8 @@ def source(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[
     folder = workspace.folder(tables.schema.dataset, found.sha256, tables.schema.to_json(), as_of.isoformat())
     workspace.note_begun(folder)
     if context.run.job_name == release_job.name:  # an update trains ids only: the release is still to come
-        note_taken(workspace.values_folder, Taken(files=landed.digest, log=tables.log_until))
+        at = present_time().isoformat()  # by this machine's clock: two runs may be told the same time
+        note_taken(workspace.values_folder, Taken(files=landed.digest, log=tables.log_until, at=at))
     workspace.fill(folder / "source", lambda partial: write_tables(tables, partial))
     value = Source(
         dataset=tables.schema.dataset,

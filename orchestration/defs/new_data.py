@@ -49,18 +49,18 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen[name] = former.get(name)
         with apart(name, context.log, said):
             landed = Landed.of(Path(options["data"]))
-            taken, seen[name] = read_taken(Workspace(**options).values_folder).files, landed.digest
+            taken, seen[name] = read_taken(Workspace(**options).values_folder), landed.digest
             if landed.digest is None:
                 said.append(f"{name}: no file in {options['data']}")
-            elif landed.digest == taken:
+            elif landed.digest == taken.files:
                 said.append(f"{name}: the last run has read what is there")
             elif not landed.is_complete(former.get(name), time.time()):
                 said.append(f"{name}: files are being written")
             elif at_work(context.instance, name):
                 said.append(f"{name}: a run is at work")
             else:
-                # By both, so that a content that comes back is asked for again.
-                asked.append(_request(name, options, f"files {taken} {landed.digest}"))
+                # With the time of the last taking, so that a content that comes back is asked for again.
+                asked.append(_request(name, options, f"files {taken.at} {landed.digest}"))
     return _result(asked, said or ["no dataset has a folder"], json.dumps(seen))
 
 

@@ -55,6 +55,13 @@ IN_AUTOMATION = [
         test=f"{NEW_DATA}::test_a_dataset_that_cannot_be_read_stops_no_other",
     ),
     Mistake(
+        name="a content that comes back never asked for again",
+        module="orchestration.defs.new_data",
+        right='f"files {taken.at} {landed.digest}"',
+        wrong='f"files {taken.files} {landed.digest}"',
+        test=f"{NEW_DATA}::test_a_content_that_comes_back_is_asked_for_each_time",
+    ),
+    Mistake(
         name="an update between two releases taken for the release",
         module="orchestration.defs.features",
         right="if context.run.job_name == release_job.name:",

@@ -15,9 +15,10 @@ import pytest
 
 from feature_repo.events.event import Event, EventKind
 from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.utc import present_time
 from orchestration.definitions import defs
 from orchestration.defs import new_data
-from orchestration.landing import TAKEN, Landed, Taken, end_of_sealed_day, note_taken, sealed_until
+from orchestration.landing import TAKEN, Landed, Taken, end_of_sealed_day, note_taken, read_taken, sealed_until
 from orchestration.local.datasets import remember
 from orchestration.workspace import Workspace
 from serving.settings import Settings
@@ -42,7 +43,8 @@ class Home:
         os.utime(self.folder / name, (time, time))
 
     def run(self, log: int = 0) -> None:
-        note_taken(Workspace(**self.options).values_folder, Taken(files=Landed.of(self.folder).digest, log=log))
+        taken = Taken(files=Landed.of(self.folder).digest, log=log, at=present_time().isoformat())
+        note_taken(Workspace(**self.options).values_folder, taken)
 
     def look(self, sensor: str) -> list[dg.RunRequest]:
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursors.get(sensor))
@@ -95,6 +97,16 @@ def test_each_content_is_asked_for_by_one_key_even_after_a_restart(home: Home) -
     home.land("events_3.csv")
     home.look("new_files")
     assert home.look("new_files")[0].run_key != first
+
+
+def test_a_content_that_comes_back_is_asked_for_each_time(home: Home) -> None:
+    keys = []
+    for text in ("bb", "a", "bb", "a"):
+        home.land("events.csv", text)
+        home.look("new_files")
+        keys += [request.run_key for request in home.look("new_files")]
+        home.run()
+    assert len(set(keys)) == 4
 
 
 def test_what_a_run_has_read_is_not_asked_for(home: Home) -> None:
@@ -156,7 +168,8 @@ def test_only_a_release_takes_the_data(home: Home, job: str, noted: bool) -> Non
     config = {"resources": {"workspace": {"config": options}}}
     source = [dg.AssetKey(name) for name in ("events", "users", "items")]
     assert defs.resolve_job_def(job).execute_in_process(config, instance=home.instance, asset_selection=source).success
-    assert (Workspace(**options).values_folder / TAKEN).exists() == noted
+    values = Workspace(**options).values_folder
+    assert (values / TAKEN).exists() == bool(read_taken(values).at) == noted
 
 
 def test_a_run_at_work_is_waited_for(home: Home) -> None:
