@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 
 from feature_repo.events.log import EventLog
 from feature_repo.whole_file import write_text
@@ -33,21 +34,13 @@ class Landed:
 
     @classmethod
     def of(cls, folder: Path | None) -> Landed:
-        """List a folder; hidden files and marks such as `_SUCCESS` do not count.
+        """List a folder, as its tables are read: also behind links, without hidden files and marks such as `_SUCCESS`.
 
         Raises:
             OSError: the folder cannot be read.
         """
-        files: dict[str, tuple[int, int]] = {}
-        for path in sorted(folder.rglob("*")) if folder and folder.is_dir() else ():
-            name = path.relative_to(folder)  # type: ignore[arg-type]
-            if any(part.startswith((".", "_")) for part in name.parts):
-                continue
-            with suppress(FileNotFoundError):  # deleted since the folder was listed
-                stat = path.stat()
-                if S_ISREG(stat.st_mode):
-                    files[name.as_posix()] = (stat.st_size, stat.st_mtime_ns)
-        return cls(files=files)
+        found = _files_in(folder, "", frozenset()) if folder and folder.is_dir() else ()
+        return cls(files={name: (stat.st_size, stat.st_mtime_ns) for name, stat in found})
 
     @property
     def digest(self) -> str | None:
@@ -74,6 +67,29 @@ class Landed:
         """
         # A time of the future is that of another clock, and says nothing.
         return self.digest == former and not 0 <= now - self.newest < QUIET_SECONDS
+
+
+def _files_in(folder: Path, above: str, entered: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
+    """List the files of a folder in the order of their names; a link back to a folder above is not entered.
+
+    Args:
+        folder: the folder.
+        above: beginning of the names of its files.
+        entered: device and inode of the folders above.
+    """
+    here = folder.stat()
+    if (here.st_dev, here.st_ino) in entered:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "_")):
+            continue
+        # Deleted since the folder was listed, or closed to this user, such as `lost+found`.
+        with suppress(FileNotFoundError, PermissionError):
+            stat = path.stat()
+            if S_ISREG(stat.st_mode):
+                yield f"{above}{path.name}", stat
+            elif S_ISDIR(stat.st_mode):
+                yield from _files_in(path, f"{above}{path.name}/", entered | {(here.st_dev, here.st_ino)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,8 +145,33 @@ def test_a_dataset_that_cannot_be_read_stops_no_other(home: Home, monkeypatch: p
 def test_a_file_that_is_deleted_meanwhile_is_not_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     before, gone = Landed.of(home.folder), home.folder / "gone.csv"
     listed = [home.folder / "events.csv", gone]
-    monkeypatch.setattr(Path, "rglob", lambda *_: listed)
-    monkeypatch.setattr(Path, "is_file", lambda _: True)  # as it was a moment ago
+    monkeypatch.setattr(Path, "iterdir", lambda _: listed)  # as it was a moment ago
+    assert Landed.of(home.folder) == before
+
+
+def test_a_folder_behind_a_link_is_part_of_the_folder(home: Home, tmp_path: Path) -> None:
+    (away := tmp_path / "disk" / "events").mkdir(parents=True)
+    (home.folder / "events").symlink_to(away)
+    (away / "back").symlink_to(home.folder)  # which leads round
+    (away / "day=2024-01-01").symlink_to(tmp_path / "disk")
+    home.land("events/part-1.parquet")
+    assert list(Landed.of(home.folder).files) == ["events/part-1.parquet", "events.csv"]
+    home.run()
+    home.land("events/part-2.parquet")
+    home.look("new_files")
+    assert len(home.look("new_files")) == 1
+
+
+def test_a_folder_that_is_closed_to_this_user_is_no_part(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, read = Landed.of(home.folder), Path.iterdir
+    (home.folder / "lost+found").mkdir()
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return read(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
     assert Landed.of(home.folder) == before
 
 
