@@ -7,6 +7,8 @@ dataset that the home has run, with the folder and options of its last run.
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,26 @@ from orchestration.local.datasets import known
 from serving.registry.sqlite import open_registry
 from serving.settings import Settings
 
-DATASET, FILES = "gatehouse/dataset", "gatehouse/files"
-"""Tags of a run: its dataset, and a hash of the names, sizes and times of its files."""
+DATASET, FILES, LOG = "gatehouse/dataset", "gatehouse/files", "gatehouse/log"
+"""Tags of a run: its dataset, a hash of the names, sizes and times of its files, and the newest event of its log."""
 NEVER_RUN = "nothing was run in this home yet: `gatehouse run` comes first"
 AT_WORK = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 Asked = Iterator[dg.RunRequest | dg.SkipReason]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Data of a dataset at a look."""
+
+    files: Landed
+    log: int
+    """Number of the newest event of its log; 0 where none was posted."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of an update from these data."""
+        tags = {FILES: self.files.digest[:32]} if self.files.digest else {}  # a tag has at most 63 characters
+        return tags | ({LOG: str(self.log)} if self.log else {})
 
 
 @dg.schedule(
@@ -57,18 +74,19 @@ def weekly(context: dg.ScheduleEvaluationContext) -> Asked:
     job=update_job,
     cron_schedule="*/30 * * * *",
     default_status=schedule_status(),
-    description="Every half hour: new ids of every dataset of the home whose files have changed since its last update.",
+    description="Every half hour: new ids of every dataset of the home whose files or event log have changed since its"
+    " last update.",
 )
 def half_hourly(context: dg.ScheduleEvaluationContext) -> Asked:
-    """Ask for an update of every dataset with new files."""
+    """Ask for an update of every dataset with new files or events."""
     settings = Settings.from_environment(os.environ)
     skipped: list[str] = []
     asked: list[dg.RunRequest] = []
-    for name, landed in _changed(context, settings, skipped).items():
+    for name, found in _changed(context, settings, skipped).items():
         with apart(name, context.log, skipped):
             options = known(settings)[name]
-            if _landed(options).is_complete(landed.digest, time.time()):
-                asked.append(_request(name, context.scheduled_execution_time, options, {FILES: _tag(landed)}))
+            if _landed(options).is_complete(found.files.digest, time.time()):
+                asked.append(_request(name, context.scheduled_execution_time, options, found.tags))
             else:
                 skipped.append(f"{name}: files are being written")
     # Beside requests, a reason is only a line of the tick's log.
@@ -80,38 +98,40 @@ def half_hourly(context: dg.ScheduleEvaluationContext) -> Asked:
         yield dg.SkipReason(why)
 
 
-def _changed(context: dg.ScheduleEvaluationContext, settings: Settings, skipped: list[str]) -> dict[str, Landed]:
-    """Folders of the datasets that need an update, by name, as they were BETWEEN_LOOKS ago.
+def _changed(context: dg.ScheduleEvaluationContext, settings: Settings, skipped: list[str]) -> dict[str, Found]:
+    """Data of the datasets that need an update, by name, as they were BETWEEN_LOOKS ago.
 
     Args:
         context: of the tick.
         settings: the home.
         skipped: why others need none, which is added to.
     """
-    found = {}
+    changed = {}
     for name, options in known(settings).items():
         with apart(name, context.log, skipped):
-            landed = _landed(options)
-            if reason := no_update(context.instance, settings, name, options, landed):
+            found = Found(files=_landed(options), log=_newest_event(settings, name))
+            if reason := no_update(context.instance, settings, name, options, found):
                 skipped.append(reason)
             else:
-                found[name] = landed
-    if found:
+                changed[name] = found
+    if changed:
         time.sleep(BETWEEN_LOOKS)
-    return found
+    return changed
 
 
 def _landed(options: Mapping[str, Any]) -> Landed:
     return Landed.of(Path(options["data"]) if options.get("data") else None)
 
 
-def _tag(landed: Landed) -> str:
-    """Value of FILES; a tag has at most 63 characters."""
-    return (landed.digest or "")[:32]
+def _newest_event(settings: Settings, name: str) -> int:
+    if not settings.has_event_log(name):
+        return 0
+    with closing(settings.open_event_log(name)) as log:
+        return log.newest()
 
 
 def no_update(
-    instance: dg.DagsterInstance, settings: Settings, name: str, options: Mapping[str, Any], landed: Landed
+    instance: dg.DagsterInstance, settings: Settings, name: str, options: Mapping[str, Any], found: Found
 ) -> str | None:
     """Say why a dataset needs no update; None if it does.
 
@@ -120,21 +140,27 @@ def no_update(
         settings: the home.
         name: name of the dataset.
         options: options of its last run.
-        landed: content of its folder.
+        found: its data.
     """
     folder = options.get("data")
-    if folder is None:
-        return f"{name}: its data ships with Gatehouse and never changes"
+    if not folder and not found.log:
+        return f"{name}: its data ships with Gatehouse and never changes, and no event was posted"
     if open_registry(settings, name).champion() is None:
         return f"{name}: no champion yet, which an update would start from"
     if instance.get_runs(dg.RunsFilter(tags={DATASET: name}, statuses=AT_WORK), limit=1):
         return f"{name}: a run is at work"
-    if landed.digest is None:
+    if folder and found.files.digest is None:
         return f"{name}: no file in {folder}"
-    done = dg.RunsFilter(job_name=update_job.name, tags={DATASET: name, FILES: _tag(landed)})
+    done = dg.RunsFilter(job_name=update_job.name, tags={DATASET: name, **found.tags})
     if any(run.is_success for run in instance.get_runs(done, limit=1)):
-        return f"{name}: no file in {folder} has changed since the last update"
+        return f"{name}: {_unchanged(folder, found)} since the last update"
     return None
+
+
+def _unchanged(folder: str | None, found: Found) -> str:
+    """Word what was looked at, and is as it was."""
+    files = [f"no file in {folder} has changed"] if folder else []
+    return " and ".join([*files, *(["no event was posted"] if found.log else [])])
 
 
 def _releases(moment: datetime, changed: Mapping[str, Any]) -> Asked:

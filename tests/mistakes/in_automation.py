@@ -71,7 +71,7 @@ IN_AUTOMATION = [
     Mistake(
         name="an update from files that are being written",
         module="orchestration.defs.schedules",
-        right="if _landed(options).is_complete(landed.digest, time.time()):",
+        right="if _landed(options).is_complete(found.files.digest, time.time()):",
         wrong="if True:",
         test="tests/unit/orchestration/test_schedules.py::test_no_update_while_a_file_is_being_written",
     ),

@@ -93,4 +93,11 @@ IN_REFITS = [
         wrong="statuses=[]",
         test=f"{SCHEDULES}::test_an_update_is_asked_for_where_files_have_changed_since_the_last_one",
     ),
+    Mistake(
+        name="events of the log that no update takes",
+        module="orchestration.defs.schedules",
+        right="tags | ({LOG: str(self.log)} if self.log else {})",
+        wrong="tags",
+        test=f"{SCHEDULES}::test_an_update_is_asked_for_where_events_were_posted_since_the_last_one",
+    ),
 ]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from feature_repo.events.event import Event, EventKind
+from feature_repo.events.sqlite_log import SqliteEventLog
 from orchestration.definitions import defs
 from orchestration.defs import schedules
 from orchestration.local.datasets import remember
@@ -137,7 +140,34 @@ def test_one_dataset_is_updated_while_another_one_has_nothing_new(world: World) 
     tick = world.tick("half_hourly")
     assert [each.tags["gatehouse/dataset"] for each in tick.run_requests] == ["shop"]
     (world.settings.home / "datasets.json").write_text(json.dumps({"tiny": {"dataset": "tiny"}}))
-    assert world.tick("half_hourly").skip_message == "tiny: its data ships with Gatehouse and never changes"
+    told = "tiny: its data ships with Gatehouse and never changes, and no event was posted"
+    assert world.tick("half_hourly").skip_message == told
+
+
+@pytest.mark.parametrize("options", [OPTIONS | {"data": "files"}, {"dataset": "tiny"}])
+def test_an_update_is_asked_for_where_events_were_posted_since_the_last_one(
+    world: World, options: dict[str, Any]
+) -> None:
+    """Whether the dataset has a folder or ships with Gatehouse."""
+    (world.settings.home / "datasets.json").unlink()
+    remember(world.settings, "shop", options | ({"data": str(world.folder)} if "data" in options else {}))
+    with closing(SqliteEventLog(world.settings.event_log("shop"))) as log:
+        assert bool(world.tick("half_hourly").run_requests) == ("data" in options)  # of the files alone
+        log.append([event(1)])
+        (request,) = world.tick("half_hourly").run_requests
+        world.ran(request, dg.DagsterRunStatus.SUCCESS)
+        tick = world.tick("half_hourly", 30)
+        assert not tick.run_requests
+        assert tick.skip_message.endswith("no event was posted since the last update")
+        log.append([event(1)])  # again, which the log has
+        assert not world.tick("half_hourly", 30).run_requests
+        log.append([event(2)])
+        assert len(world.tick("half_hourly", 30).run_requests) == 1
+
+
+def event(number: int) -> Event:
+    time = datetime(2024, 1, 1)
+    return Event(event_id=f"e{number}", kind=EventKind.CLICK, user_id="u", item_id="i", time=time, arrived=time)
 
 
 def test_a_dataset_whose_registry_cannot_be_read_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
