@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from feature_repo.events.event import Event, EventKind
+from feature_repo.events.sqlite_log import SqliteEventLog
+from feature_repo.utc import present_time
 from orchestration.definitions import defs
 from orchestration.drift import FEATURE_PROFILE
 from orchestration.landing import Landed, Taken, note_taken
@@ -67,6 +71,28 @@ def test_a_file_lands_and_a_run_is_launched_once(tmp_path: Path, monkeypatch: py
         assert len(instance.get_runs()) == 1
     (body,) = channel.bodies
     assert "gatehouse.yaml" in json.loads(body)["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 60)
+def test_a_day_of_the_log_is_over_and_a_run_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATEHOUSE_HOME", "DAGSTER_HOME"):
+        monkeypatch.setenv(name, "")
+    settings = Settings.from_environment({"GATEHOUSE_HOME": str(tmp_path / "home")})
+    prepare_home(settings)
+    (folder := tmp_path / "files").mkdir()
+    (folder / "events.csv").write_text("user_id,item_id,timestamp\n")
+    os.utime(folder / "events.csv", (LONG_AGO, LONG_AGO))
+    options, log = {"dataset": "own", "data": str(folder)}, tmp_path / "daemon.log"
+    note_taken(Workspace(**options).values_folder, Taken(files=Landed.of(folder).digest))
+    remember(settings, "shop", options)
+    with closing(SqliteEventLog(settings.event_log("shop"))) as posted:
+        day = present_time() - timedelta(days=1)
+        posted.append([Event(event_id="e", kind=EventKind.CLICK, user_id="u", item_id="i", time=day, arrived=day)])
+    with dg.DagsterInstance.get() as instance, daemon({"GATEHOUSE_SCHEDULES": "on"}, log):
+        wait_for(lambda: bool(instance.get_runs()), log)
+        (run,) = instance.get_runs()
+    assert (run.job_name, run.tags["dagster/sensor_name"]) == ("release_job", "sealed_events")
 
 
 @pytest.mark.slow
