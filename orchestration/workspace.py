@@ -67,7 +67,9 @@ class Workspace(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
         """Hold the lock of the run as long as its process lives, from the first asset to the last."""
-        assert context.run is not None  # Dagster makes resources for runs
+        if context.run is None:  # an asset that is called as a function belongs to no run
+            yield self
+            return
         with held(self.settings.home, context.run.run_id):
             yield self
 
