@@ -50,6 +50,7 @@ defs = dg.Definitions(
     schedules=[schedules.nightly, schedules.weekly, schedules.half_hourly, cleanings.cleaning],
     sensors=[
         moves.champion_moved,
+        moves.champion_overrides,
         moves.milvus_alias,
         new_data.new_files,
         new_data.sealed_events,

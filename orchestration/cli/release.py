@@ -44,6 +44,8 @@ def recommend(
     name = released_dataset(settings, dataset)
     from feature_repo.utc import utc_time
     from orchestration.reporting.text import recommendations_text
+    from serving.registry.override import override_of
+    from serving.registry.sqlite import open_registry
 
     moment = utc_time("--at", at) if at else None
     if out:
@@ -53,10 +55,11 @@ def recommend(
         typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows in {out}")
         return
     answer, by = _answer(settings, name, str(user), k, where, moment)
+    override = override_of(open_registry(settings, name), answer.version)
     if as_json:
-        typer.echo(json.dumps(as_data(answer) | {"answered_by": by}, indent=1))
+        typer.echo(json.dumps(as_data(answer) | {"override": override, "answered_by": by}, indent=1))
     else:
-        typer.echo(f"{recommendations_text(answer)}\nanswered by {by}")
+        typer.echo(f"{recommendations_text(answer, override)}\nanswered by {by}")
 
 
 def _answer(

@@ -7,7 +7,8 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration.champion_moves import promote_on_purpose, roll_back
-from orchestration.defs.moves import CHAMPION
+from orchestration.defs.moves import CHAMPION, override_fact
+from serving.registry.sqlite import open_registry
 from serving.release.manifest import Manifest
 from serving.settings import Settings
 
@@ -42,7 +43,7 @@ def promote_version(context: dg.OpExecutionContext, config: Promotion) -> None:
         old_features=config.old_features,
         tell=context.log.warning,
     )
-    _moved(context, manifest, config.override)
+    _moved(context, settings, manifest)
 
 
 @dg.op(description="Makes the version that served before the champion again, as `gatehouse rollback` does.")
@@ -50,10 +51,10 @@ def go_back(context: dg.OpExecutionContext, config: Rollback) -> None:
     """Go back to the last version that served well."""
     settings = Settings.from_environment(os.environ)
     manifest = roll_back(settings, config.dataset, old_features=config.old_features, tell=context.log.warning)
-    _moved(context, manifest, "")
+    _moved(context, settings, manifest)
 
 
-def _moved(context: dg.OpExecutionContext, manifest: Manifest, override: str) -> None:
+def _moved(context: dg.OpExecutionContext, settings: Settings, manifest: Manifest) -> None:
     """Show a move on the page of the champion."""
     context.log.info(f"champion: {manifest.dataset} v{manifest.version}")
     facts: dict[str, Any] = {
@@ -61,7 +62,8 @@ def _moved(context: dg.OpExecutionContext, manifest: Manifest, override: str) ->
         "champion": manifest.version,
         "outcome": manifest.verdict.outcome.value,
     }
-    context.log_event(dg.AssetObservation(CHAMPION, metadata={**facts, **({"override": override} if override else {})}))
+    facts |= override_fact(open_registry(settings, manifest.dataset), manifest.version)
+    context.log_event(dg.AssetObservation(CHAMPION, metadata=facts))
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Make a version the champion: name dataset and version.")

@@ -11,6 +11,7 @@ from feature_repo.whole_file import write_text
 from orchestration.asset_files import DIFFERENCE_PAGE, judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
 from orchestration.defs.checks import record_path, require_checked
+from orchestration.defs.moves import override_fact
 from orchestration.defs.staleness import FRESHNESS
 from orchestration.difference_page.keep import keep_difference
 from orchestration.drift import keep_profiles
@@ -171,5 +172,6 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, refit: Jud
             "before": before or 0,
             "challenger": version.version,
             "outcome": decided.outcome.value,
+            **override_fact(registry, after),
         }
     )

@@ -11,6 +11,7 @@ from orchestration.difference_page.page import difference_html
 from orchestration.reporting.summary import read_evaluation
 from serving.gate.verdict import Verdict
 from serving.registry import Registry
+from serving.registry.override import override_of
 
 
 def keep_difference(registry: Registry, evaluation: Judged, verdict: Verdict) -> Path | None:
@@ -24,8 +25,10 @@ def keep_difference(registry: Registry, evaluation: Judged, verdict: Verdict) ->
     Returns:
         Path of the page on this machine; None without a page.
     """
-    version = evaluation.version
-    page = difference_html(version.source.dataset, version.version, read_evaluation(evaluation), verdict)
+    version, measured = evaluation.version, read_evaluation(evaluation)
+    reasons = {number: override_of(registry, number) for number in (measured.champion, version.version) if number}
+    overrides = {number: reason for number, reason in reasons.items() if reason}
+    page = difference_html(version.source.dataset, version.version, measured, verdict, overrides)
     if page is None:
         return None
     path = version_folder(version) / DIFFERENCE_PAGE

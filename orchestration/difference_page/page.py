@@ -6,6 +6,7 @@ policy lets no script run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ class Slice:
     lost: int
 
 
-def difference_html(dataset: str, version: int, measured: Evaluated, verdict: Verdict) -> str | None:
+def difference_html(
+    dataset: str, version: int, measured: Evaluated, verdict: Verdict, overrides: Mapping[int, str]
+) -> str | None:
     """Write the page; None without a champion that was measured.
 
     Args:
@@ -45,6 +48,7 @@ def difference_html(dataset: str, version: int, measured: Evaluated, verdict: Ve
         version: number of the version.
         measured: its evaluation.
         verdict: the gate's decision on it.
+        overrides: reasons of the two versions, by number, that were promoted against the gate.
     """
     if measured.difference is None:
         return None
@@ -58,6 +62,7 @@ def difference_html(dataset: str, version: int, measured: Evaluated, verdict: Ve
         version=version,
         champion=measured.champion,
         verdict=verdict,
+        overrides=overrides,
         difference=measured.difference,
         metric=METRIC,
         users=measured.systems[TWO_TOWER].users["all"],

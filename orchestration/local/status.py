@@ -18,6 +18,7 @@ from orchestration.local.services import held, running
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
 from serving.probe import listens
+from serving.registry.override import override_of
 from serving.registry.sqlite import open_registry
 from serving.release.freshness import loaded_for, newest_load
 from serving.release.manifest import collection_name
@@ -35,8 +36,9 @@ def status(settings: Settings) -> dict[str, Any]:
         bytes: Size by folder and in total.
         services: Address by name of the services that run.
         datasets: By name, the champion and the number of complete versions (both None if the registry does not
-            answer), the moment that the champion's online features stand for and that of the newest ones (ISO, UTC;
-            None if unknown), and the end of the last run.
+            answer), the reason of an override by which the champion serves (None without one), the moment that its
+            online features stand for and that of the newest ones (ISO, UTC; None if unknown), and the end of the last
+            run.
         features: States of the feature registry and of the online store.
         registry: Address and state.
         index: Address, state, and the number of items in each champion's collection.
@@ -89,7 +91,8 @@ def _dataset(name: str, entry: dict[str, Any]) -> str:
     until, newest = entry["features_as_of"], entry["newest_features"]
     behind = f", the newest {newest}" if until and newest and until < newest else ""
     features = f", features as of {until or 'unknown'}{behind}" if entry["champion"] else ""
-    return f"{name}: champion {entry['champion'] or 'none'}, versions {entry['versions']}{features}, {last}"
+    override = f" (serves by an override: {entry['override']})" if entry["override"] else ""
+    return f"{name}: champion {entry['champion'] or 'none'}{override}, versions {entry['versions']}{features}, {last}"
 
 
 def _sizes(home: Path) -> dict[str, int]:
@@ -122,15 +125,16 @@ def _registry_state(settings: Settings) -> str:
     return THERE if listens(uri) else SILENT
 
 
-def _releases(settings: Settings, dataset: str, registry: str) -> dict[str, int | None]:
-    """Ask for champion and number of versions.
+def _releases(settings: Settings, dataset: str, registry: str) -> dict[str, Any]:
+    """Ask for champion, its override and number of versions.
 
     MLflow, which takes seconds, is imported only if there is a registry.
     """
     if registry != THERE:
-        return {"champion": None, "versions": 0 if registry == NOTHING else None}
+        return {"champion": None, "override": None, "versions": 0 if registry == NOTHING else None}
     asked = open_registry(settings, dataset)
-    return {"champion": asked.champion(), "versions": len(asked.versions())}
+    champion = asked.champion()
+    return {"champion": champion, "override": override_of(asked, champion), "versions": len(asked.versions())}
 
 
 def _ages(settings: Settings, dataset: str, champion: int | None) -> dict[str, str | None]:

@@ -42,7 +42,7 @@ def run_report(settings: Settings, judged: Judged, summary: Mapping[str, Any]) -
     for warning in summary["warnings"]:
         console.print(f"Warning: {warning}", highlight=False, markup=False)
     title, *reasons = verdict_lines(summary)
-    console.print(f"\n{title}", style="bold", highlight=False)
+    console.print(f"\n{title}", style="bold", highlight=False, markup=False)
     console.print("\n".join([*reasons, *refit_lines(summary)]), highlight=False, markup=False)
     if summary["champion"]:
         console.print("\n[bold]Sample recommendations[/bold]")
@@ -55,6 +55,7 @@ def verdict_lines(summary: Mapping[str, Any]) -> list[str]:
     """Word the verdict: outcome and champion first, then a line for each reason."""
     serves = "no champion: the alias was deleted in MLflow" if summary["served"] else "no champion yet"
     serves = f"champion: v{summary['champion']}" if summary["champion"] else serves
+    serves += f", which serves by an override: {summary['champion_override']}" if summary["champion_override"] else ""
     return [f"Verdict: {summary['outcome']}  ({serves})", *(f"  - {reason}" for reason in summary["reasons"])]
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
     """Summarise a run as data: version, verdict, champion, metrics by system."""
     from serving.registry import Registry
+    from serving.registry.override import override_of
     from serving.release.history import served
     from serving.release.manifest import read
 
@@ -35,6 +36,7 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
     registry = Registry(settings, version.source.dataset)
     tried, schema = read_choice(registry.download(version.version)), read_schema(version.source)
     manifest, measured = read(registry, version.version), read_evaluation(judged)
+    champion = registry.champion()
     return {
         "dataset": version.source.dataset,
         "version": version.version,
@@ -43,7 +45,8 @@ def run_summary(settings: Settings, judged: Judged) -> dict[str, Any]:
         "parent": manifest.parent,
         "outcome": manifest.verdict.outcome.value,
         "reasons": list(manifest.verdict.reasons),
-        "champion": registry.champion(),
+        "champion": champion,
+        "champion_override": override_of(registry, champion),
         "refit": _refit(registry, version.version),
         "served": list(served(registry)),
         "validation_start": version.source.validation_start.isoformat(),

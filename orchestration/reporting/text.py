@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from serving.registry import OVERRIDE, PARENT, TRAINING
+from serving.one_line import one_line
+from serving.registry import PARENT, TRAINING
 
 if TYPE_CHECKING:
     from serving.answer import Recommendations
@@ -20,14 +21,11 @@ def plain(value: object) -> str:
     """One line of a value: control characters are escaped, long texts cut."""
     # Features are stored as floats, and people read a year as 1997.
     whole = isinstance(value, float) and value.is_integer()
-    text = f"{value:.0f}" if whole else str(value)
-    cut = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-    # Joiners of emoji and of scripts are no letters and yet part of what is read.
-    return "".join(each if each.isprintable() or each in "\u200c\u200d" else repr(each)[1:-1] for each in cut)
+    return one_line(f"{value:.0f}" if whole else str(value), SHOWN)
 
 
-def recommendations_text(answer: Recommendations) -> str:
-    """Word an answer for people."""
+def recommendations_text(answer: Recommendations, override: str | None = None) -> str:
+    """Word an answer for people, with the reason of an override by which its version serves."""
     until = (
         f"features as of {answer.features_as_of:%Y-%m-%d %H:%M}"
         if answer.features_as_of
@@ -38,7 +36,8 @@ def recommendations_text(answer: Recommendations) -> str:
         shown = ", ".join(plain(value) for value in item.fields.values() if value is not None)
         new = "  (new)" if item.new else ""
         lines.append(f"{rank:>4}  {item.score:>8.4f}  {plain(item.item_id):>10}  {shown}{new}")
-    return "\n".join([*lines, *(f"note: {note}" for note in answer.notes)])
+    notes = [f"version {answer.version} serves by an override: {override}"] if override else []
+    return "\n".join([*lines, *(f"note: {note}" for note in [*notes, *answer.notes])])
 
 
 def releases_text(versions: Sequence[VersionSummary]) -> str:
@@ -46,6 +45,7 @@ def releases_text(versions: Sequence[VersionSummary]) -> str:
 
     A line shows the base of an update or a warm start, and the reason of an override.
     """
+    from serving.registry.override import shown_override
     from serving.release.history import may_serve
 
     lines = []
@@ -54,7 +54,8 @@ def releases_text(versions: Sequence[VersionSummary]) -> str:
         shown = "  ".join(
             f"{name} {each.metrics[name]:.4f}" for name in ("all/recall@20", "all/ndcg@20") if name in each.metrics
         )
-        reason = f"  promoted against the gate: {each.tags[OVERRIDE]}" if OVERRIDE in each.tags else ""
+        override = shown_override(each.tags)
+        reason = f"  promoted against the gate: {override}" if override else ""
         outcome = each.outcome or "not judged"
         origin = f"  {each.tags[TRAINING]} of v{each.tags[PARENT]}" if PARENT in each.tags else ""
         if each.champion and not may_serve(each.tags):

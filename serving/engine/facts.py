@@ -25,6 +25,7 @@ def facts(answerer: Answerer) -> dict[str, Any]:
         "items": manifest.item_count,
         "dimensions": manifest.dim,
         "verdict": manifest.verdict.outcome.value,
+        "override": answerer.release.override,
         "reasons": manifest.verdict.reasons,
         "metrics": manifest.metrics,
         "fields": _fields(answerer),

@@ -275,6 +275,7 @@ class ReleaseFacts(BaseModel):
     items: int
     dimensions: int
     verdict: str
+    override: str | None = Field(description="Reason by which it serves all the same, where it did not pass.")
     reasons: list[str] = Field(description="Reasons of the verdict.")
     metrics: dict[str, float | None]
     fields: list[StoredField]

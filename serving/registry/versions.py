@@ -7,6 +7,7 @@ delete) is skipped and named, and never stops a command.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
     from mlflow.entities.model_registry import ModelVersion
 
+logger = logging.getLogger(__name__)
 VERSIONS_AT_ONCE, RUNS_AT_ONCE = 10_000, 1_000
+DESCRIPTION_LENGTH = 5_000
+"""Characters that MLflow's database has room for."""
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -126,6 +130,20 @@ class Versions(Connection):
     def remove_tag(self, version: int, name: str) -> None:
         """Remove a tag that a version has."""
         self._client.delete_model_version_tag(self.dataset, str(version), name)
+
+    def describe(self, version: int, line: str) -> None:
+        """Append a line to the description of a version, unless it stands there.
+
+        What stands there is kept: a line that finds no room is left out, with a warning.
+        """
+        former = self._version(version).description or ""
+        if line in former.splitlines():
+            return
+        text = f"{former}\n\n{line}" if former else line
+        if len(text) > DESCRIPTION_LENGTH:
+            logger.warning("the description of %s version %d has no room for: %s", self.dataset, version, line)
+            return
+        self._client.update_model_version(self.dataset, str(version), text)
 
     def model_tags(self) -> dict[str, str]:
         """Return the tags of the dataset's model; none before its first version."""

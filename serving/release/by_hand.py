@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from serving.pt2 import UnsafeArchiveError
 from serving.registry import Registry
 from serving.registry.lock import RegistryLock
+from serving.registry.override import override_of
 from serving.registry.sqlite import open_registry
 from serving.release.history import has_moved, record, served
 from serving.release.manifest import ReleaseError
@@ -36,6 +37,8 @@ class HandMove:
     """Version that has the alias now."""
     problem: str | None = None
     """Why the found version may not serve; None if it was followed."""
+    override: str | None = None
+    """Reason by which the champion serves against the gate; None without one."""
 
     @property
     def is_mended(self) -> bool:
@@ -53,7 +56,8 @@ class HandMove:
         """Say why, and what to do."""
         before = f"Version {self.before} served before." if self.before else "No version is known to have served."
         if self.problem is None:
-            return f"{before} Version {self.found} may serve and is whole: it is recorded in the history."
+            by = f" by an override ({self.override})" if self.override else ""
+            return f"{before} Version {self.found} may serve{by} and is whole: it is recorded in the history."
         way = (
             "`gatehouse promote` moves the champion on purpose, `gatehouse rollback` goes back."
             if self.is_mended
@@ -100,15 +104,18 @@ def _settled(settings: Settings, registry: Registry, lock: RegistryLock) -> Hand
         record(registry, found)
         registry.set_tags(found, {PROMOTED: "true"})
         try_to_mirror(settings, registry.dataset)
-        return HandMove(dataset=registry.dataset, before=before, found=found, champion=found)
+        override = override_of(registry, found)
+        return HandMove(dataset=registry.dataset, before=before, found=found, champion=found, override=override)
     good = [version for version in history[::-1] if version != found]
     put_back, _ = move_to_first_whole(settings, registry, good, lock, warn=logger.warning)
+    champion = put_back.version if put_back else found
     return HandMove(
         dataset=registry.dataset,
         before=before,
         found=found,
-        champion=put_back.version if put_back else found,
+        champion=champion,
         problem=problem,
+        override=override_of(registry, champion),
     )
 
 

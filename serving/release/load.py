@@ -13,6 +13,7 @@ from serving.index.base import ItemIndex
 from serving.model.bundle import ModelBundle
 from serving.model.rescorer import Rescorer
 from serving.registry import OVERRIDE, Registry
+from serving.registry.override import override_of
 from serving.registry.sqlite import open_registry
 from serving.release.history import served
 from serving.release.index_proof import content_problems, probe_problems
@@ -26,6 +27,8 @@ class Release:
 
     manifest: Manifest
     towers: ModelBundle
+    override: str | None = None
+    """Reason by which it may serve against the gate, as shown; None without one."""
 
     @classmethod
     def load(
@@ -52,7 +55,11 @@ class Release:
         if serves:
             check_may_serve(registry, manifest)
         files = verified_files(registry.download(version), manifest)
-        return cls(manifest=manifest, towers=ModelBundle.from_files(files, quick_start=quick_start))
+        return cls(
+            manifest=manifest,
+            towers=ModelBundle.from_files(files, quick_start=quick_start),
+            override=override_of(registry, version),
+        )
 
     @property
     def schema(self) -> Schema:

@@ -18,6 +18,7 @@ from serving.pt2 import UnsafeArchiveError
 from serving.registry import OVERRIDE, Registry
 from serving.registry.connection import MlflowAwayError
 from serving.registry.lock import RegistryLock
+from serving.registry.override import describe_override
 from serving.release.freshness import FeatureRule, FeaturesBehindError, check_fresh, check_up_to_date
 from serving.release.history import may_serve, predecessors, record, served
 from serving.release.judged_twin import judged_twin, stands_beside
@@ -226,6 +227,7 @@ def _promote(
     if override:
         check_held(lock, registry.dataset)  # else a version that did not pass could be moved to by hand from now on
         registry.set_tags(version, override)
+        describe_override(registry, version)
     move(settings, registry, manifest, lock)
     _note_promoted(registry, version)
     return manifest

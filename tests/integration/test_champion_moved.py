@@ -18,7 +18,7 @@ from orchestration.definitions import defs
 from orchestration.defs import moves
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import Registry
+from serving.registry import OVERRIDE, Registry
 from serving.registry.sqlite import open_registry
 from serving.release import by_hand
 from serving.release.by_hand import settle
@@ -217,14 +217,14 @@ def test_a_look_makes_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     if content is not None:
         database.write_bytes(content)
     monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path))
-    for name in ("champion_moved", "milvus_alias"):
+    for name in ("champion_moved", "champion_overrides", "milvus_alias"):
         tick(name)
     assert database.exists() == (content is not None)
     assert content is None or database.read_bytes() == content
 
 
-def test_both_watch_without_being_switched_on() -> None:
-    for name in ("champion_moved", "milvus_alias"):
+def test_they_watch_without_being_switched_on() -> None:
+    for name in ("champion_moved", "champion_overrides", "milvus_alias"):
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert sensor.minimum_interval_seconds is not None and sensor.minimum_interval_seconds <= 60
@@ -244,6 +244,7 @@ def test_the_champion_is_moved_by_jobs_as_by_commands(settings: Settings) -> Non
     assert result.success and Release.load(settings, DATASET).manifest.version == 4
     (seen,) = [each for each in result.all_events if each.event_type_value == "ASSET_OBSERVATION"]
     assert seen.asset_key.to_user_string() == "champion"
+    assert "override" not in seen.asset_observation_data.asset_observation.metadata
     assert run_job("rollback_job").success
     assert Release.load(settings, DATASET).manifest.version == 2
 
@@ -254,6 +255,49 @@ def test_a_job_promotes_no_version_that_failed_without_a_reason(settings: Settin
     assert "its verdict is failed" in str(failure.step_failure_data.error)
     assert open_registry(settings, DATASET).champion() == 2
     assert run_job("promote_job", version=3, override="a test").success
-    assert Registry(settings, DATASET).tags(3)["gatehouse.override_reason"] == "a test"
+    registry = Registry(settings, DATASET)
+    assert registry.tags(3)[OVERRIDE] == "a test"
     assert run_job("rollback_job").success
-    Registry(settings, DATASET)._client.delete_model_version_tag(DATASET, "3", "gatehouse.override_reason")
+    registry.remove_tag(3, OVERRIDE)
+
+
+def facts_of(observation: object) -> dict[str, object]:
+    assert isinstance(observation, dg.AssetObservation)
+    return {name: each.value for name, each in observation.metadata.items()}
+
+
+def test_an_override_is_observed_whoever_promoted_the_version(settings: Settings) -> None:
+    registry, moved = Registry(settings, DATASET), {"dataset": DATASET, "champion": 3}
+    assert tick("champion_overrides").asset_events == []
+    promote(settings, DATASET, 3, override_reason="<b>why</b>\nnot?")
+    try:
+        first = tick("champion_overrides")
+        wanted = {**moved, "outcome": "failed", "override": "<b>why</b> not?"}
+        assert [facts_of(each) for each in first.asset_events] == [wanted]
+        again = tick("champion_overrides", first.cursor)
+        assert (again.asset_events, again.cursor) == ([], first.cursor)
+        promote(settings, DATASET, 4)
+        left = tick("champion_overrides", again.cursor)
+        assert (left.asset_events, left.cursor) == ([], "{}")
+        (back,) = [each for each in run_job("rollback_job").all_events if each.event_type_value == "ASSET_OBSERVATION"]
+        assert facts_of(back.asset_observation_data.asset_observation) == wanted
+        assert len(tick("champion_overrides", left.cursor).asset_events) == 1
+    finally:
+        promote(settings, DATASET, 2)
+        registry.remove_tag(3, OVERRIDE)
+
+
+def test_a_move_by_hand_to_an_overridden_version_says_so(
+    settings: Settings, client: mlflow.MlflowClient, alerts: list[tuple[str, str]]
+) -> None:
+    registry = Registry(settings, DATASET)
+    registry.set_tags(3, {OVERRIDE: "in a hurry"})
+    client.set_registered_model_alias(DATASET, "champion", "3")
+    try:
+        (event,) = tick("champion_moved").asset_events
+        assert facts_of(event)["override"] == "in a hurry"
+        ((_, text),) = alerts
+        assert "Version 3 may serve by an override (in a hurry)" in text
+    finally:
+        promote(settings, DATASET, 2)
+        registry.remove_tag(3, OVERRIDE)

@@ -258,8 +258,15 @@ def test_facts_hold_the_popular_items_that_may_be_answered(world: World) -> None
     told = facts(world.answerer)
     assert [(item["item_id"], item["score"]) for item in told["popular"]] == [("food01", 7.0), ("toys00", 1.0)]
     assert (told["version"], told["items"], told["verdict"]) == (1, 40, "passed")
+    assert told["override"] is None
     fields = [(field["name"], field["display"], field["filterable"]) for field in told["fields"]]
     assert fields == [("department", True, True), ("price", False, True)]
+
+
+def test_facts_have_the_reason_of_an_override(opened: tuple[Release, MilvusIndex]) -> None:
+    release, index = opened
+    overridden = World(replace(release, override="<b>why</b>"), index)
+    assert facts(overridden.answerer)["override"] == "<b>why</b>"
 
 
 def test_a_version_that_did_not_pass_is_refused(opened: tuple[Release, MilvusIndex]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from serving.registry import DAGSTER_RUN, INPUT_KEY, OUTCOME, Lineage, Registry
 from serving.registry.sqlite import REVISION, SqliteRegistry, open_registry
+from serving.registry.versions import DESCRIPTION_LENGTH
 from serving.settings import Settings
 from tests.integration.release_world import DATASET, ITEMS, schema, write_artifacts
 
@@ -125,6 +126,22 @@ def test_texts_of_a_version(settings: Settings, version: int) -> None:
     assert registry.read_text(version, "note.json") == '{"käse": 1}'
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):
         registry.read_text(version, "absent.json")
+
+
+def test_a_line_is_added_to_a_description_once_and_takes_nothing_away(
+    settings: Settings, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry(settings, DATASET)
+    with registry.run("towers") as run:
+        told, untold = (run.register(folder, {INPUT_KEY: "described"}, card=card) for card in ("Recipe\nbase.", ""))
+    for version in (told, untold):
+        for line in ("one", "two", "one"):
+            registry.describe(version, line)
+    descriptions = [registry._client.get_model_version(DATASET, str(each)).description for each in (told, untold)]
+    assert descriptions == ["Recipe\nbase.\n\none\n\ntwo", "one\n\ntwo"]
+    registry.describe(told, "x" * DESCRIPTION_LENGTH)
+    assert registry._client.get_model_version(DATASET, str(told)).description == descriptions[0]
+    assert "has no room" in caplog.text
 
 
 def test_an_unknown_version_is_named(settings: Settings, version: int) -> None:

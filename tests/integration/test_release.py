@@ -107,6 +107,21 @@ def test_an_override_is_recorded(settings: Settings, artifacts: tuple[Path, Path
     assert (summary.champion, summary.outcome) == (True, "failed")
 
 
+def test_an_override_is_shown_with_the_version(settings: Settings, artifacts: tuple[Path, Path]) -> None:
+    failed, passed = register(settings, artifacts[0]), register(settings, artifacts[1])
+    seal_as(settings, failed, "failed")
+    seal_as(settings, passed)
+    for reason in ("<b>why</b>\nnot?", "<b>why</b>\nnot?", "another"):
+        promote(settings, DATASET, failed, override_reason=reason)
+    promote(settings, DATASET, passed, override_reason="nobody asked")
+    client = Registry(settings, DATASET)._client
+    said = [client.get_model_version(DATASET, str(version)).description or "" for version in (failed, passed)]
+    line = "Promoted against the gate, by an override:"
+    assert said == [f"{line} &lt;b&gt;why&lt;/b&gt; not?\n\n{line} another", ""]
+    overrides = [Release.load(settings, DATASET, version).override for version in (failed, passed)]
+    assert overrides == ["another", None]
+
+
 @pytest.mark.parametrize(
     "tags",
     [{OUTCOME: "passed"}, {OUTCOME: "passed", MANIFEST_SHA256: "0" * 64}],

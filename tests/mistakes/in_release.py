@@ -68,6 +68,20 @@ IN_RELEASE = [
         test=f"{RELEASE}::test_an_override_is_recorded",
     ),
     Mistake(
+        name="an override that MLflow's page does not tell",
+        module="serving.release.promotion",
+        right="describe_override(registry, version)",
+        wrong="pass",
+        test=f"{RELEASE}::test_an_override_is_shown_with_the_version",
+    ),
+    Mistake(
+        name="an override that the service does not know",
+        module="serving.release.load",
+        right="override=override_of(registry, version),",
+        wrong="",
+        test=f"{RELEASE}::test_an_override_is_shown_with_the_version",
+    ),
+    Mistake(
         name="promoted without a look at the files",
         module="serving.release.wholeness",
         right="files = verified_files(registry.download(manifest.version), manifest)",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from serving.http.champion import RegistryReader
+from serving.registry.override import shown_override
 from serving.registry.sqlite import open_registry
 from serving.settings import Settings
 
 Stored = dict[str, Any]
-"""Stored facts of a version: version, created, verdict, reasons, metrics."""
+"""Stored facts of a version: version, created, verdict, override, reasons, metrics."""
 VersionsReader = RegistryReader[list[Stored]]
 MAIN = ("/recall@20", "/ndcg@20")
 """Ends of the metrics that stand for the others."""
@@ -26,15 +27,16 @@ def versions_read(settings: Settings, dataset: str) -> Callable[[], list[Stored]
 
     def read() -> list[Stored]:
         sealed = [each for each in registry.listing().versions if each.outcome is not None][:READ]
-        return [_stored(registry.read_text(each.version, "manifest.json")) for each in sealed]
+        return [_stored(registry.read_text(each.version, "manifest.json"), each.tags) for each in sealed]
 
     return read
 
 
-def _stored(manifest: str) -> Stored:
+def _stored(manifest: str, tags: Mapping[str, str]) -> Stored:
     raw = json.loads(manifest)
     told = {name: raw[name] for name in ("version", "created", "metrics")}
-    return told | {"verdict": raw["verdict"]["outcome"], "reasons": raw["verdict"]["reasons"]}
+    told |= {"verdict": raw["verdict"]["outcome"], "reasons": raw["verdict"]["reasons"]}
+    return told | {"override": shown_override(tags)}
 
 
 def pair(stored: Sequence[Stored], serves: int, wanted: str) -> tuple[Stored, Stored] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ from orchestration.difference_page.keep import keep_difference
 from orchestration.difference_page.page import difference_html, slices_of
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
 from serving.gate.verdict import Outcome, Verdict
+from serving.registry import OVERRIDE
 from training.evaluation.evaluate import evaluate_systems
 from training.evaluation.holdout import Holdout
 from training.evaluation.slices import FieldSlices, Partition
@@ -150,9 +152,9 @@ class _Elements(HTMLParser):
         self.texts.append(data)
 
 
-def page_of(measured: Evaluated) -> str:
+def page_of(measured: Evaluated, overrides: Mapping[int, str] | None = None) -> str:
     verdict = Verdict(Outcome.FAILED, (f"failed: {HOSTILE}", "passed: users"))
-    page = difference_html("shop", 7, Evaluated.from_json(measured.to_json()), verdict)
+    page = difference_html("shop", 7, Evaluated.from_json(measured.to_json()), verdict, overrides or {})
     assert page is not None
     return page
 
@@ -168,6 +170,14 @@ def test_the_page_holds_verdict_slices_and_users(measured: Evaluated) -> None:
     rows = [each.name for each in slices_of(measured, found(measured))]
     assert rows[0] == "all" and "users.half=<b>" in rows
     assert page.tags.count("circle") == len(rows)
+
+
+def test_overrides_are_shown_and_are_no_markup(measured: Evaluated) -> None:
+    assert "by an override" not in page_of(measured)
+    page = _Elements(page_of(measured, {3: "<script>why</script> & not"}))
+    text = " ".join(" ".join(page.texts).split())
+    assert "v3 was promoted against the gate, by an override: <script>why</script> & not" in text
+    assert "script" not in page.tags
 
 
 def test_values_of_the_data_are_no_markup_and_the_page_asks_for_nothing(measured: Evaluated) -> None:
@@ -190,16 +200,19 @@ def test_the_page_is_stored_with_the_version_once(measured: Evaluated, tmp_path:
     )
     (tmp_path / "v7").mkdir()
     judged.path.write_text(measured.to_json())
-    registry, verdict = Mock(), Verdict(Outcome.PASSED, ("passed: users",))
+    registry, verdict = Mock(tags=lambda _: {}), Verdict(Outcome.PASSED, ("passed: users",))
     path = keep_difference(registry, judged, verdict)
     assert path == tmp_path / "v7" / "difference.html"
-    assert path.read_text() == difference_html("shop", 7, measured, verdict)
+    assert path.read_text() == difference_html("shop", 7, measured, verdict, {})
     registry.write_text.assert_called_once_with(7, "difference.html", path.read_text())
     assert keep_difference(registry, judged, verdict) == path
     registry.write_text.assert_called_once()
+    registry.tags = {3: {OVERRIDE: "<b>hurry"}, 7: {}}.__getitem__
+    assert keep_difference(registry, judged, verdict) == path
+    assert path.read_text() == difference_html("shop", 7, measured, verdict, {3: "<b>hurry"})
     judged.path.write_text(replace(measured, difference=None).to_json())
     assert keep_difference(registry, judged, verdict) is None
 
 
 def test_there_is_no_page_without_a_champion(measured: Evaluated) -> None:
-    assert difference_html("shop", 7, replace(measured, difference=None), Verdict(Outcome.PASSED, ())) is None
+    assert difference_html("shop", 7, replace(measured, difference=None), Verdict(Outcome.PASSED, ()), {}) is None

@@ -20,7 +20,7 @@ from orchestration.evaluated import TWO_TOWER
 from orchestration.local.datasets import known
 from orchestration.workspace import Workspace
 from serving.gate.verdict import Outcome, Verdict
-from serving.registry import CHAMPION
+from serving.registry import CHAMPION, OVERRIDE
 from serving.release.manifest import MANIFEST_SHA256
 from serving.release.promotion import PROMOTED
 from serving.settings import Settings
@@ -60,11 +60,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     return made
 
 
-def end(made: Release, workspace: Workspace, tags: dict[str, str] | None = None) -> None:
-    """Materialise the last asset of a run with these tags."""
+def end(made: Release, workspace: Workspace, tags: dict[str, str] | None = None) -> Any:
+    """Materialise the last asset of a run with these tags; return its metadata."""
     context = SimpleNamespace(log=Mock(), run=SimpleNamespace(tags=tags or {}))
     judged = Judged(version=made.version, path=made.root / "evaluation.json")
-    undecorated(release.champion)(context, workspace, judged)
+    return undecorated(release.champion)(context, workspace, judged).metadata
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,16 @@ def test_only_a_passed_version_that_never_served_or_finds_no_champion_is_promote
         made.registry.stored[2][PROMOTED] = "true"
     end(made, Workspace())
     assert made.done == ["promoted"] * promotes
+
+
+def test_the_champion_is_shown_with_the_override_by_which_it_serves(made: Release) -> None:
+    made.outcome = Outcome.FAILED
+    made.registry.stored[1][OVERRIDE] = "<b>why</b>"
+    assert "override" not in end(made, Workspace())  # the one that has a reason is no champion
+    made.registry.alias[CHAMPION] = 1
+    assert end(made, Workspace())["override"] == "<b>why</b>"
+    made.registry.alias[CHAMPION] = 2
+    assert "override" not in end(made, Workspace())
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.FAILED])

@@ -16,12 +16,12 @@ import pytest
 from orchestration.local.status import status, status_text
 from serving.index.base import Fields
 from serving.index.milvus import MilvusIndex
-from serving.registry import INPUT_KEY, Registry
+from serving.registry import INPUT_KEY, OVERRIDE, Registry
 from serving.release.manifest import collection_name
 from serving.settings import Settings
 
 ROOT = Path(__file__).parents[4]
-UNKNOWN = {"features_as_of": None, "newest_features": None}
+UNKNOWN = {"override": None, "features_as_of": None, "newest_features": None}
 
 
 def settings_of(home: Path, **variables: str) -> Settings:
@@ -140,3 +140,13 @@ def test_the_text_agrees_with_the_data(released: Settings) -> None:
     assert "shop: champion 2, versions 2, features as of unknown, last run 1970-01-01T00:01:10" in text
     assert "shop_items_v2: 3 items" in text
     assert "services  none; `gatehouse up` starts them" in text
+
+
+def test_a_champion_that_serves_by_an_override_is_called_that(released: Settings) -> None:
+    assert "override" not in status_text(status(released))
+    registry = Registry(released, "shop")
+    registry.set_tags(2, {OVERRIDE: "<b>lost</b>\nindex"})
+    state = status(released)
+    registry.remove_tag(2, OVERRIDE)
+    assert state["datasets"]["shop"]["override"] == "<b>lost</b> index"
+    assert "shop: champion 2 (serves by an override: <b>lost</b> index), versions 2" in status_text(state)

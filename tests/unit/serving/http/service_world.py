@@ -34,6 +34,7 @@ FACTS = {
     "items": len(ITEMS),
     "dimensions": 4,
     "verdict": "passed",
+    "override": None,
     "reasons": ["recall@20 is higher"],
     "metrics": {"all/recall@20": 0.25, "coverage": None},
     "fields": [

@@ -14,9 +14,9 @@ import pytest
 
 from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
-from serving.http.bodies import Failure, Recommended, RecommendedToMany, Similar
+from serving.http.bodies import Failure, Recommended, RecommendedToMany, ReleaseFacts, Similar
 from serving.http.logs import LOGGERS, log_to
-from tests.unit.serving.http.service_world import Reply, World, call, in_world
+from tests.unit.serving.http.service_world import Reply, World, call, facts_of, in_world
 
 USER = "/v1/recommendations/anna"
 MANY = "/v1/recommendations"
@@ -178,6 +178,18 @@ def test_a_full_queue_is_503_with_the_time_to_ask_again() -> None:
         assert (await ask(USER)).status == 200
 
     asked(story, queue_users=2)
+
+
+@pytest.mark.parametrize("override", [None, "<b>why</b>"])
+def test_the_release_is_told_with_the_override_by_which_it_serves(override: str | None) -> None:
+    async def story(world: World, ask: Ask) -> None:
+        world.supervisor.facts = facts_of(1) | {"override": override}
+        told = (await ask("/v1/release")).data
+        assert ReleaseFacts.model_validate(told, extra="forbid").override == override
+        described = (await ask("/openapi.json")).data["components"]["schemas"]["ReleaseFacts"]
+        assert "override" in described["required"]
+
+    asked(story)
 
 
 def test_before_the_first_release_clients_are_asked_to_come_again() -> None:

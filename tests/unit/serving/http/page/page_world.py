@@ -79,7 +79,8 @@ async def start_other(version: int) -> FakeEngine:
 def stored(version: int, recall: float | None, **changed: Any) -> Stored:
     """A version as the registry has it."""
     metrics = {"all/recall@20": recall, f"only{version}": 1.0}
-    return {"version": version, "created": "", "verdict": "failed", "reasons": [NASTY], "metrics": metrics} | changed
+    told = {"version": version, "created": "", "verdict": "failed", "override": None, "reasons": [NASTY]}
+    return told | {"metrics": metrics} | changed
 
 
 def explaining(world: World) -> list[Mapping[str, Any]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from serving.http.engine_process import EngineRefusedError
-from serving.http.page.versions import moved, pair
-from tests.unit.serving.http.page.page_world import ITEMS, Ask, Page, asked, explaining, start_other, stored
+from serving.http.page import versions as versions_module
+from serving.http.page.versions import moved, pair, versions_read
+from serving.registry import OUTCOME, OVERRIDE
+from serving.settings import Settings
+from tests.unit.serving.http.page.page_world import ITEMS, NASTY, Ask, Page, asked, explaining, start_other, stored
 from tests.unit.serving.http.service_world import World
 
 VERSIONS = [stored(3, 0.3), stored(2, 0.1, verdict="passed"), stored(1, 0.25)]
@@ -56,6 +62,29 @@ def test_any_version_can_be_chosen_and_the_hold_out_is_compared() -> None:
     assert "all/recall@20 0.2500 0.3000 +0.0500" in newest.text
     assert "all/recall@20 0.2500 0.1000 -0.1500" in chosen.text
     assert "img" not in newest.tags()  # the reasons are escaped
+
+
+def test_an_override_of_either_version_is_shown_and_escaped() -> None:
+    assert "override" not in shown_beside({"beside": "newest"}).text
+    both = [stored(2, 0.3, override=NASTY), stored(1, 0.25, override="in a hurry")]
+    page = shown_beside({"beside": "newest"}, versions=lambda: both)
+    assert "Version 1 was promoted against the gate, by an override: in a hurry" in page.text
+    assert f"Version 2 was promoted against the gate, by an override: {NASTY}" in page.text
+    assert "2, failed, override" in page.text
+    assert "img" not in page.tags()
+
+
+def test_stored_versions_have_their_override(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = {"created": "", "metrics": {}, "verdict": {"outcome": "failed", "reasons": []}}
+    tags: dict[int, dict[str, str]] = {2: {OUTCOME: "failed", OVERRIDE: "in\na hurry"}, 1: {OUTCOME: "failed"}}
+    listed = [SimpleNamespace(version=version, outcome="failed", tags=each) for version, each in tags.items()]
+    registry = SimpleNamespace(
+        listing=lambda: SimpleNamespace(versions=listed),
+        read_text=lambda version, _: json.dumps(manifest | {"version": version}),
+    )
+    monkeypatch.setattr(versions_module, "open_registry", lambda *_: registry)
+    read = versions_read(Settings(home=tmp_path, mlflow_uri=""), "shop")
+    assert [(each["version"], each["override"]) for each in read()] == [(2, "in a hurry"), (1, None)]
 
 
 def test_without_another_version_or_the_registry_it_is_said() -> None:

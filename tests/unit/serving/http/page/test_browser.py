@@ -18,7 +18,7 @@ from serving.http.champion import RegistryReader
 from serving.http.page.versions import Stored
 from serving.http.second_engine import SecondEngine
 from tests.unit.serving.http.page.page_world import ITEMS, NASTY, explaining, start_other, stored, turning
-from tests.unit.serving.http.service_world import World
+from tests.unit.serving.http.service_world import FACTS, World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -212,6 +212,22 @@ def test_on_a_phone_nothing_is_cut_shifts_or_lacks_a_name(page: BrowserPage, add
     assert page.evaluate(NAMELESS) == 0
     heights = page.locator("button:visible").evaluate_all("all => all.map(each => each.offsetHeight)")
     assert min(heights) >= 32
+
+
+@pytest.mark.parametrize("reason", ["W" * 300, "a reason of words " * 17, NASTY])
+def test_an_override_of_any_form_fits_on_a_phone(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setitem(FACTS, "verdict", "failed")
+    monkeypatch.setitem(FACTS, "override", reason)
+    for address in served(None):
+        with browser.new_context(viewport={"width": 360, "height": 740}) as context:
+            page = context.new_page()
+            page.goto(f"{address}/?user=anna")
+            told = page.get_by_text(f"serves by an override: {reason.strip()}").count()
+            width, pictures = page.evaluate("() => document.documentElement.scrollWidth"), page.locator("img").count()
+    # After the loop, which ends the service: its thread would keep a test that fails from ending.
+    assert (told, width, pictures) == (2, 360, 0)
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])

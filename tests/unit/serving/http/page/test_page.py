@@ -13,7 +13,7 @@ from serving.http.access import Access
 from serving.http.app import make_app
 from serving.http.page.answers import SESSION
 from tests.unit.serving.http.page.page_world import ITEMS, NASTY, Ask, Page, answer, asked, explaining
-from tests.unit.serving.http.service_world import World, call, in_world
+from tests.unit.serving.http.service_world import World, call, facts_of, in_world
 
 IDS = [item["item_id"] for item in ITEMS]
 
@@ -90,6 +90,20 @@ def test_everything_is_escaped() -> None:
         assert "user has an id of" in page.text
         offered = Page((await ask("/page/users", {"user": "<"})).body)
         assert offered.elements == [("option", {"value": NASTY})]
+
+    asked(story)
+
+
+def test_an_override_is_shown_beside_the_verdict_and_escaped() -> None:
+    async def story(world: World, ask: Ask) -> None:
+        explaining(world)
+        assert "override" not in Page((await ask()).body).text
+        world.supervisor.facts = facts_of(1) | {"verdict": "failed", "override": NASTY}
+        page = Page((await ask()).body)
+        reason = re.sub(r"\s+", " ", NASTY)
+        assert f"version 1 failed serves by an override: {reason}" in page.text  # in the header
+        assert f"Release 1 failed Serves by an override: {reason}" in page.text  # on the card
+        assert "img" not in page.tags()
 
     asked(story)
 
