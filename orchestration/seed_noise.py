@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from serving.registry import Registry
 from serving.registry.tags import INPUT_KEY, SEEDLESS_KEY
@@ -12,6 +13,11 @@ from serving.registry.tags import INPUT_KEY, SEEDLESS_KEY
 SEED_NOISE = "gatehouse.seed_noise"
 """Tag of the model: the newest noise that was measured. Its versions may be gone by then."""
 METRICS = ("all/recall@20", "all/ndcg@20")
+UNKNOWN = (
+    "What another seed changes is not known here: run the same with two seeds in another home"
+    " (`GATEHOUSE_HOME=seeds gatehouse run --seed 1`, then `--seed 2`), and `gatehouse seeds seeds` takes it over."
+)
+"""Note of a report without a noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +28,20 @@ class SeedNoise:
     """Their numbers."""
     ranges: Mapping[str, Sequence[float]]
     """Least and largest value of each metric."""
+    home: str = ""
+    """Home that it was measured in; empty for this one."""
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Mapping[str, Sequence[float]] | Sequence[int]]) -> SeedNoise:
+    def from_dict(cls, raw: Mapping[str, Any]) -> SeedNoise:
         """Read what `asdict` made and JSON kept."""
-        return cls(**raw)  # type: ignore[arg-type]
+        return cls(**raw)
 
     def __str__(self) -> str:
         spreads = [
             f"{name} from {low:.4f} to {high:.4f} ({high / low - 1:.1%})" if low > 0 else f"{name} up to {high:.4f}"
             for name, (low, high) in self.ranges.items()
         ]
-        numbers = ", ".join(map(str, self.versions))
+        numbers = ", ".join(map(str, self.versions)) + (f" of {self.home}" if self.home else "")
         return (
             f"Another seed alone: {len(self.versions)} versions of one training ({numbers}) have {', '.join(spreads)};"
             " a smaller difference may be the seed."

@@ -37,6 +37,7 @@ ORDER = (
     "rollback",
     "pin",
     "verify",
+    "seeds",
     "serve",
     "status",
     "doctor",

@@ -1,4 +1,4 @@
-"""Commands on releases: `recommend`, `releases`, `promote`, `rollback`, `pin`, `verify`."""
+"""Commands on releases: `recommend`, `releases`, `promote`, `rollback`, `pin`, `verify`, `seeds`."""
 
 from __future__ import annotations
 
@@ -178,6 +178,27 @@ def verify(version: Version, dataset: Dataset = None, as_json: Json = False) -> 
     lines = (f"{check:<11} {result}" for check, result in found.items())
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines))
     raise typer.Exit(0 if set(found.values()) <= {HELD, NOT_HERE} else FAILED)
+
+
+@app.command("seeds", rich_help_panel=RELEASE)
+def take_over_seeds(
+    home: Annotated[Path, typer.Argument(help="Home folder in which the dataset was run with two seeds.")],
+    dataset: Dataset = None,
+    as_json: Json = False,
+) -> None:
+    """Take over what another seed changes, as another home has measured it, for later reports."""
+    settings = prepare()
+    name = released_dataset(settings, dataset)
+    from feature_repo.errors import InputError
+    from orchestration.other_seeds import take_over
+    from serving.registry.sqlite import is_made, open_registry
+    from serving.settings import Settings
+
+    other = Settings.from_environment({"GATEHOUSE_HOME": str(home)})
+    if not is_made(other):
+        raise InputError(f"{other.home}: no home with versions; wanted one in which {name} was run with two seeds")
+    noise = take_over(open_registry(other, name), open_registry(settings, name))
+    typer.echo(json.dumps(as_data(noise), indent=1) if as_json else str(noise))
 
 
 def as_data(value: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestration.evaluated import CHAMPION, TWO_TOWER, Evaluated
+from orchestration.seed_noise import UNKNOWN
 
 if TYPE_CHECKING:
     from serving.gate.latency import Latency
@@ -112,7 +113,7 @@ def notes(measured: Evaluated) -> list[str]:
     return [
         f"Index recall {recall:.4f}, measured on {users:,} users drawn at random.",
         *_latency(measured.latency),
-        *([str(measured.seeds)] if measured.seeds else []),
+        str(measured.seeds) if measured.seeds else UNKNOWN,
         *([f"Lists of 20: {lists}."] if lists else []),
         *(measured.bias.lines if measured.bias else []),
         *measured.notes,
