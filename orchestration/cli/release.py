@@ -44,8 +44,6 @@ def recommend(
     name = released_dataset(settings, dataset)
     from feature_repo.utc import utc_time
     from orchestration.reporting.text import recommendations_text
-    from serving.registry.override import override_of
-    from serving.registry.sqlite import open_registry
 
     moment = utc_time("--at", at) if at else None
     if out:
@@ -55,11 +53,27 @@ def recommend(
         typer.echo(json.dumps({"rows": rows, "file": str(out)}) if as_json else f"{rows:,} rows in {out}")
         return
     answer, by = _answer(settings, name, str(user), k, where, moment)
-    override = override_of(open_registry(settings, name), answer.version)
+    override = _override(settings, name, answer.version)
     if as_json:
         typer.echo(json.dumps(as_data(answer) | {"override": override, "answered_by": by}, indent=1))
     else:
         typer.echo(f"{recommendations_text(answer, override)}\nanswered by {by}")
+
+
+def _override(settings: Settings, dataset: str, version: int) -> str | None:
+    """Reason by which the version of an answer serves against the gate; None without one.
+
+    A service answers without MLflow: where that is away, this is said instead.
+    """
+    from serving.registry.connection import MlflowAwayError
+    from serving.registry.override import override_of
+    from serving.registry.sqlite import open_registry
+
+    try:
+        return override_of(open_registry(settings, dataset), version)
+    except MlflowAwayError as error:
+        typer.echo(f"note: whether it serves by an override is not known: {error}", err=True)
+        return None
 
 
 def _answer(
