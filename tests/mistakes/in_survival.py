@@ -111,8 +111,8 @@ IN_SURVIVAL = [
     Mistake(
         name="a version with old features skipped by the page",
         module="serving.release.promotion",
-        right="except (LostLockError, FeaturesBehindError):",
-        wrong="except LostLockError:",
+        right="passing = (LostLockError, FeaturesBehindError, ",
+        wrong="passing = (LostLockError, ",
         test=f"{FIRST}::test_the_page_loads_nothing_and_says_which_command_does",
     ),
     Mistake(

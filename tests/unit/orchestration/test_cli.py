@@ -15,7 +15,7 @@ import pytest
 
 from feature_repo.errors import InputError
 from orchestration import cli
-from orchestration.cli import application
+from orchestration.cli import application, release
 from orchestration.cli.home import guess_dataset, released_dataset
 from orchestration.cli.run import announcement, run
 from serving.release.manifest import ReleaseError
@@ -254,3 +254,9 @@ def test_a_run_says_first_what_it_will_do(settings: Settings) -> None:
     updated = announcement(settings, config | {"warm_start": None, "update": "champion", "retrain": True})
     assert "an incremental update of champion" in updated
     assert "a new version is trained" in updated
+
+
+def test_an_answer_of_a_service_waits_for_no_registry(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    away = replace(settings, mlflow_uri="http://127.0.0.1:1")
+    assert release._override(away, "shop", 1) is None
+    assert "not known: MLflow at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
