@@ -1,4 +1,4 @@
-"""What another seed changes, taken over from the home that has measured it into the one that serves."""
+"""Taking over the range of metrics over seeds from the home that has measured it into the one that serves."""
 
 from __future__ import annotations
 

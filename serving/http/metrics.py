@@ -20,9 +20,17 @@ class Metrics:
     """All metrics of one service, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = own = CollectorRegistry()
-        counter, gauge = partial(Counter, registry=own), partial(Gauge, registry=own)
-        seconds = partial(Histogram, buckets=SECONDS, registry=own)
+        self.registry = CollectorRegistry()
+        self._make_answers()
+        self._make_intake()
+        self._make_engines()
+        self._make_experiments()
+
+    def _make_answers(self) -> None:
+        """Metrics of requests and answers, and of the release and the features that they are from."""
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        seconds = partial(Histogram, buckets=SECONDS, registry=self.registry)
         self.requests = counter("gatehouse_requests", "Requests by route and HTTP status.", ["route", "status"])
         self.request_seconds = seconds("gatehouse_request_seconds", "Time of a request in the front.", ["route"])
         self.stage_seconds = seconds("gatehouse_stage_seconds", "Time of a batch by stage.", ["stage"])
@@ -34,7 +42,7 @@ class Metrics:
             "gatehouse_refused_requests", "Requests refused by reason", "reason", ("overload", "access", "body")
         )
         self.batch_users = Histogram(
-            "gatehouse_batch_users", "Users of a batch of the engine.", buckets=SIZES, registry=own
+            "gatehouse_batch_users", "Users of a batch of the engine.", buckets=SIZES, registry=self.registry
         )
         self.load = gauge("gatehouse_load_users", "Users that wait or are being answered.")
         self.ready = gauge("gatehouse_ready", "1 if an engine answers.")
@@ -47,6 +55,12 @@ class Metrics:
         self.load_age = gauge(
             "gatehouse_feature_load_age_seconds", "Time since a run last loaded the online features; NaN before it."
         )
+
+    def _make_intake(self) -> None:
+        """Metrics of what clients post, and of its way online."""
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        seconds = partial(Histogram, buckets=SECONDS, registry=self.registry)
         self.events = self._counter_of(
             "gatehouse_events", "Events by outcome", "outcome", ("accepted", "known", "invalid", "refused")
         )
@@ -61,10 +75,20 @@ class Metrics:
             "gatehouse_consumer_stuck", "1 while the consumer begins, or new events do not reach the answers."
         )
         self.consumer_deaths = counter("gatehouse_consumer_deaths", "Consumers of events that ended by themselves.")
+
+    def _make_engines(self) -> None:
+        """Metrics of releases that come and go."""
+        counter = partial(Counter, registry=self.registry)
         self.swaps = counter("gatehouse_swaps", "Releases that began to serve.")
         self.refusals = counter("gatehouse_release_refusals", "Releases that an engine refused.")
         self.deaths = counter("gatehouse_engine_deaths", "Engines that ended by themselves.")
         self.registry_failures = counter("gatehouse_registry_failures", "Looks for the champion that failed.")
+
+    def _make_experiments(self) -> None:
+        """Metrics of variants, randomised answers and shadows."""
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        seconds = partial(Histogram, buckets=SECONDS, registry=self.registry)
         self.variant_engines = gauge(
             "gatehouse_variant_engines", "Engines of variants and shadows beside the champion's."
         )
@@ -91,7 +115,7 @@ class Metrics:
             "Share of the shown items that the shadow has among as many.",
             ["shadow"],
             buckets=SHARES,
-            registry=own,
+            registry=self.registry,
         )
 
     def _counter_of(self, name: str, what: str, label: str, values: Sequence[str]) -> Counter:

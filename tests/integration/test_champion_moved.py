@@ -28,27 +28,13 @@ from serving.release.manifest import alias_name, collection_name
 from serving.release.promotion import PROMOTED, promote
 from serving.release.promotion_lock import promotion_lock
 from serving.settings import Settings
-from tests.integration.release_world import (
-    DATASET,
-    empty_database,
-    fresh_home,
-    register,
-    schema,
-    seal_as,
-    write_artifacts,
-)
+from tests.integration.moved_world import facts_of, judged_home, said, tick
+from tests.integration.release_world import DATASET
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Versions 1, 2 and 4 passed, 3 failed."""
-    root = tmp_path_factory.mktemp("moved")
-    settings = fresh_home(root / "home", empty_database(root / "empty"))
-    (settings.home / "data" / DATASET).mkdir(parents=True)  # as a run leaves it
-    artifacts = write_artifacts(root / "artifacts", schema())
-    for outcome in ("passed", "passed", "failed", "passed"):
-        seal_as(settings, register(settings, artifacts), outcome)
-    return settings
+    return judged_home(tmp_path_factory.mktemp("moved"))
 
 
 @pytest.fixture
@@ -70,20 +56,6 @@ def alerts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
     told: list[tuple[str, str]] = []
     monkeypatch.setattr(moves, "alert", lambda settings, subject, text: told.append((subject, text)))
     return told
-
-
-def tick(name: str, cursor: str | None = None) -> dg.SensorResult:
-    # An instance that Dagster makes itself stays current until it is collected.
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, sensor_name=name)
-        found = defs.resolve_sensor_def(name)(context)
-    assert isinstance(found, dg.SensorResult)
-    return found
-
-
-def said(result: dg.SensorResult) -> str:
-    assert isinstance(result.skip_reason, dg.SkipReason)
-    return str(result.skip_reason.skip_message)
 
 
 def test_where_nothing_moved_nothing_is_done(
@@ -228,63 +200,6 @@ def test_they_watch_without_being_switched_on() -> None:
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert sensor.minimum_interval_seconds is not None and sensor.minimum_interval_seconds <= 60
-
-
-def run_job(name: str, **config: object) -> dg.ExecuteInProcessResult:
-    (op,) = defs.resolve_job_def(name).nodes
-    with dg.DagsterInstance.ephemeral() as instance:
-        config_of_run = {"ops": {op.name: {"config": {"dataset": DATASET, **config}}}}
-        return defs.resolve_job_def(name).execute_in_process(
-            run_config=config_of_run, instance=instance, raise_on_error=False
-        )
-
-
-def test_the_champion_is_moved_by_jobs_as_by_commands(settings: Settings) -> None:
-    result = run_job("promote_job", version=4)
-    assert result.success and Release.load(settings, DATASET).manifest.version == 4
-    (seen,) = [each for each in result.all_events if each.event_type_value == "ASSET_OBSERVATION"]
-    assert seen.asset_key.to_user_string() == "champion"
-    assert "override" not in seen.asset_observation_data.asset_observation.metadata
-    assert run_job("rollback_job").success
-    assert Release.load(settings, DATASET).manifest.version == 2
-
-
-def test_a_job_promotes_no_version_that_failed_without_a_reason(settings: Settings) -> None:
-    result = run_job("promote_job", version=3)
-    (failure,) = [each for each in result.all_events if each.is_step_failure]
-    assert "its verdict is failed" in str(failure.step_failure_data.error)
-    assert open_registry(settings, DATASET).champion() == 2
-    assert run_job("promote_job", version=3, override="a test").success
-    registry = Registry(settings, DATASET)
-    assert registry.tags(3)[OVERRIDE] == "a test"
-    assert run_job("rollback_job").success
-    registry.remove_tag(3, OVERRIDE)
-
-
-def facts_of(observation: object) -> dict[str, object]:
-    assert isinstance(observation, dg.AssetObservation)
-    return {name: each.value for name, each in observation.metadata.items()}
-
-
-def test_an_override_is_observed_whoever_promoted_the_version(settings: Settings) -> None:
-    registry, moved = Registry(settings, DATASET), {"dataset": DATASET, "champion": 3}
-    assert tick("champion_overrides").asset_events == []
-    promote(settings, DATASET, 3, override_reason="<b>why</b>\nnot?")
-    try:
-        first = tick("champion_overrides")
-        wanted = {**moved, "outcome": "failed", "override": "<b>why</b> not?"}
-        assert [facts_of(each) for each in first.asset_events] == [wanted]
-        again = tick("champion_overrides", first.cursor)
-        assert (again.asset_events, again.cursor) == ([], first.cursor)
-        promote(settings, DATASET, 4)
-        left = tick("champion_overrides", again.cursor)
-        assert (left.asset_events, left.cursor) == ([], "{}")
-        (back,) = [each for each in run_job("rollback_job").all_events if each.event_type_value == "ASSET_OBSERVATION"]
-        assert facts_of(back.asset_observation_data.asset_observation) == wanted
-        assert len(tick("champion_overrides", left.cursor).asset_events) == 1
-    finally:
-        promote(settings, DATASET, 2)
-        registry.remove_tag(3, OVERRIDE)
 
 
 def test_a_move_by_hand_to_an_overridden_version_says_so(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from serving.http.access import Access, is_loopback
 from serving.http.app import make_app
 from serving.http.bodies import Failure, Recommended, RecommendedToMany, ReleaseFacts, Similar
 from serving.http.logs import LOGGERS, log_to
-from tests.unit.serving.http.service_world import Reply, World, call, facts_of, in_world
+from tests.unit.serving.http.requests_world import Ask, asked
+from tests.unit.serving.http.service_world import World, call, facts_of, in_world
 
 USER = "/v1/recommendations/anna"
 MANY = "/v1/recommendations"
 TOKEN = "0123456789abcdef"
 
-Ask = Callable[..., Awaitable[Reply]]
 Log = Callable[[], list[dict[str, Any]]]
 
 
@@ -39,22 +38,6 @@ def log(tmp_path: Path) -> Iterator[Log]:
             handler.close()
         logger.handlers, logger.propagate = handlers, propagate
         logger.setLevel(level)
-
-
-def asked(story: Callable[[World, Ask], Awaitable[None]], token: str | None = None, **settings: Any) -> None:
-    """Tell a story with requests to a service whose version 1 serves."""
-
-    async def inside(world: World) -> None:
-        app = make_app(world.service, Access(token))
-        await world.serves(1)
-
-        async def ask(path: str, data: Any = None, **options: Any) -> Reply:
-            body = options.pop("body", None) or (None if data is None else [json.dumps(data).encode()])
-            return await call(app, path, body=body, **options)
-
-        await story(world, ask)
-
-    in_world(inside, **settings)
 
 
 def test_answers_have_the_described_form() -> None:
@@ -280,37 +263,5 @@ def test_the_service_describes_itself() -> None:
         body = described["components"]["schemas"]["ManyUsers"]["examples"][0]
         assert (await ask(MANY, body)).status == 200
         assert (await ask("/docs")).status == 404  # its scripts would come from another site
-
-    asked(story)
-
-
-def test_the_data_of_the_features_grow_older_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story(world: World, ask: Ask) -> None:
-        def age(day: int) -> float:
-            monkeypatch.setattr("serving.http.metrics.present_time", lambda: datetime(2024, 3, day))
-            return float(world.metrics.registry.get_sample_value("gatehouse_feature_age_seconds") or 0)
-
-        assert not age(2) > 0  # nobody was answered
-        await ask(USER)
-        assert (age(2), age(4)) == (86_400, 3 * 86_400)
-
-    asked(story)
-
-
-def test_metrics_count_answers_by_source_and_flag() -> None:
-    async def story(world: World, ask: Ask) -> None:
-        await ask(MANY, {"user_ids": ["a", "b"]})
-        await ask(f"{USER}?k=0")
-        lines = (await ask("/metrics")).body.decode().splitlines()
-        for line in (
-            'gatehouse_answers_total{source="two_tower"} 2.0',
-            'gatehouse_requests_total{route="/v1/recommendations",status="200"} 1.0',
-            'gatehouse_requests_total{route="/v1/recommendations/{user_id:id}",status="422"} 1.0',
-            "gatehouse_release_version 1.0",
-            "gatehouse_ready 1.0",
-            "gatehouse_batch_users_sum 2.0",
-            'gatehouse_stage_seconds_count{stage="queue"} 1.0',
-        ):
-            assert line in lines
 
     asked(story)
