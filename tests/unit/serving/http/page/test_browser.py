@@ -37,6 +37,13 @@ SHIFTS = """() => new Promise(done => new PerformanceObserver(list => done(
 NAMELESS = """() => [...document.querySelectorAll('input:not([type=hidden]), select, button, meter')].filter(each =>
     !(each.labels?.length || each.textContent.trim() || each.getAttribute('aria-labelledby'))).length"""
 """Number of controls without a name."""
+AT_ONCE = """() => new MutationObserver((_, observer) => {
+    if (!document.querySelector('input[name=session]')) return;
+    observer.disconnect();
+    window.stayed = true;
+    document.querySelector('#item-3').click();
+}).observe(document.body, {childList: true, subtree: true})"""
+"""Choose the third item in the moment when the list of the first choice is there."""
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +130,15 @@ def test_by_keyboard_a_choice_changes_the_list_and_keeps_the_focus(page: Browser
     page.get_by_role("button", name="Forget the clicks").press("Enter")
     page.locator("input[name=session]").wait_for(state="detached")
     assert names(page) == turned(0)
+
+
+def test_a_choice_in_the_moment_when_the_list_changes_loads_no_new_page(page: BrowserPage, address: str) -> None:
+    page.goto(f"{address}/")
+    page.evaluate(AT_ONCE)
+    page.locator("#item-3").click()
+    page.locator("input[name=session]").nth(1).wait_for(state="attached")
+    assert page.evaluate("() => window.stayed")  # a new page knows nothing of it
+    assert names(page) == turned(2)
 
 
 def test_by_keyboard_a_known_user_clicks_and_the_event_changes_the_list(
