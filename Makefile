@@ -49,9 +49,9 @@ lint: setup
 unit: setup
 	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-# Mistakes noticed by tests with real services, and two hundred pairs of commands at once.
+# Mistakes noticed by tests with real services, every command killed, and two hundred pairs of commands at once.
 test-slow: setup
-	$(BIN)/python -m pytest -q -m slow -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -m slow -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Losses and click models beside independent code in JAX: 0.5 GB in a folder of its own, since nothing else needs it
 # and one of the packages asks for an older version of what the others pin.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import defaultdict
 from pathlib import Path
+
+import pytest
 
 gc.disable()  # while 300 modules are imported, of which nothing is garbage: until `pytest_collection_finish`
 
@@ -23,6 +26,17 @@ import tests.unflushed.sitecustomize  # noqa: E402, F401
 ROOT = Path(__file__).parents[1]
 PYTHONPATH = [str(ROOT), str(ROOT / "tests" / "unflushed"), *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.pathsep.join(PYTHONPATH).split(os.pathsep)))
+
+
+@pytest.hookimpl(trylast=True)  # of the tests that are left
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests that may take longest, so that the workers end together."""
+    seconds: defaultdict[Path, float] = defaultdict(float)
+    for each in items:
+        limit = each.get_closest_marker("timeout")
+        if limit and each.get_closest_marker("slow"):
+            seconds[each.path] = max(seconds[each.path], limit.args[0])
+    items.sort(key=lambda each: -seconds[each.path])
 
 
 def pytest_collection_finish() -> None:
