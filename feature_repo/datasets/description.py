@@ -16,6 +16,7 @@ from feature_repo.datasets.time_text import Dates
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import read_kinds
 from feature_repo.schema import RESERVED_COLUMNS, Kind
+from feature_repo.unique_keys import read_yaml
 
 YAML_NAME = "gatehouse.yaml"
 """Name of the description in the folder of the data."""
@@ -107,15 +108,15 @@ def read_config(path: Path) -> dict[str, Any]:
     """Checked content of a YAML: known keys with values of the right type.
 
     Raises:
-        InputError: no such file, not YAML, or a wrong key.
+        InputError: no such file, not YAML, a wrong key, or one that stands twice.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; `gatehouse init {path.parent}` writes one to correct")
     if path.stat().st_size > _MAX_YAML_BYTES:
         raise InputError(f"{path}: {path.stat().st_size:,} bytes; wanted at most {_MAX_YAML_BYTES:,}")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeError) as error:
+        raw = read_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from error
     return check_config(raw)
 

@@ -13,6 +13,7 @@ import yaml
 
 from feature_repo.errors import InputError, unknown_name
 from feature_repo.event_kinds import check_name
+from feature_repo.unique_keys import read_yaml
 from feature_repo.utc import utc_time
 from serving.experiments.definition import CHAMPION, CLICK, CONTROL, PURCHASE, Design, Experiment, Variant
 from serving.experiments.exploration import DEPTH, Exploration, Kind
@@ -89,8 +90,8 @@ def _sections(path: Path) -> dict[Any, Any]:
         raise InputError(f"{path}: no such file; docs/guide/experiments.md shows one")
     try:
         # An empty file, or one of comments, has no experiments.
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeError) as error:
+        raw = read_yaml(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from error
     return _mapping(raw, str(path))
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from feature_repo.unique_keys import read_yaml
 from serving.gate.drift import read_limits
 from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
 from serving.gate.latency import read_latency
 from serving.gate.policy import CHAMPION, Kind, Policy, Rule, Undecided
 from serving.gate.sanity import read_bounds
-from serving.gate.unique_keys import read_yaml
 
 Guarding = TypeVar("Guarding", bound=GuardPolicy)
 SHIPPED = Path(__file__).parents[1] / "gate.yaml"

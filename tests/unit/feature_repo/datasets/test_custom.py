@@ -211,6 +211,8 @@ class TestYaml:
             ("dataset: shop", "dataset: My Shop", "dataset name 'My Shop'"),
             ("dataset: shop", "dataset: [", "not readable as YAML"),
             ("dataset: shop", "dataset: !!python/name:os.system", "not readable as YAML"),
+            ("users:", "dataset: films\nusers:", "dataset in line 12 is there already, in line 2; wanted it once"),
+            ("title: {", "category: {", "category in line 25 is there already, in line 22"),
             (CONFIG, "- a list", "wanted keys with values, got list"),
         ],
     )

@@ -91,6 +91,7 @@ def test_an_experiment_runs_from_its_start_to_just_before_its_end(tmp_path: Path
         ("[rented, bought]", "{rented: 1}", r"popular: purchases is \{'rented': 1\}; wanted a kind of events"),
         ("start: 2026-07-01T06:00", "start: 2026-06-29T09:59", r"popular starts at .* before newer ends at"),
         ("newer:", "newer", r"not readable as YAML"),
+        ("popular:", "newer:", r"newer in line \d+ is there already, in line 2; wanted it once"),
     ],
 )
 def test_errors_name_file_key_got_and_wanted(tmp_path: Path, right: str, wrong: str, said: str) -> None:
