@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,7 @@ from serving.index.lite_files import open_index
 from serving.model.bundle import ModelBundle
 from serving.pt2 import UnsafeArchiveError, refuse_code
 from serving.registry import Registry, Training
+from serving.registry.override import shown_override
 from serving.release.collection import check_stored, load_collection
 from serving.release.history import may_serve
 from serving.release.index_proof import embeddings_problem
@@ -23,6 +24,7 @@ from serving.settings import Settings
 from training.data.interactions import at
 
 HELD, NOT_HERE = "holds", "not here to be recomputed"
+BY_OVERRIDE = "holds by an override: "
 REFUSALS = (ReleaseError, UnsafeArchiveError, LookupError, OSError, ValueError)
 
 
@@ -35,14 +37,15 @@ def verify_version(settings: Settings, dataset: str, version: int) -> dict[str, 
         version: number of the version.
 
     Returns:
-        By name of the check, `holds`, `not here to be recomputed`, or the mismatch.
+        By name of the check, `holds`, `not here to be recomputed`, or the mismatch. A verdict that a person has
+        overridden holds with the reason.
 
     Raises:
         LookupError: there is no such version.
     """
     registry = Registry(settings, dataset)
     tags = registry.tags(version)
-    found = {"verdict": HELD if may_serve(tags) else "neither passed nor overridden: it may not serve"}
+    found = {"verdict": _verdict(tags)}
     try:
         manifest = read(registry, version)
     except REFUSALS as error:
@@ -57,6 +60,18 @@ def verify_version(settings: Settings, dataset: str, version: int) -> dict[str, 
         "collection": _checked(lambda: _check_file(registry, manifest)),
         "embeddings": _embeddings(settings, manifest, folder),
     }
+
+
+def is_good(result: str) -> bool:
+    """Whether a result of a check names no mismatch."""
+    return result in (HELD, NOT_HERE) or result.startswith(BY_OVERRIDE)
+
+
+def _verdict(tags: Mapping[str, str]) -> str:
+    if not may_serve(tags):
+        return "neither passed nor overridden: it may not serve"
+    reason = shown_override(tags)
+    return HELD if reason is None else f"{BY_OVERRIDE}{reason}"
 
 
 def _checked(check: Callable[[], object]) -> str:

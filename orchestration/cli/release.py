@@ -15,6 +15,7 @@ from orchestration.cli.home import prepare, released_dataset
 
 if TYPE_CHECKING:
     from serving.answer import Recommendations
+    from serving.release.manifest import Manifest
     from serving.settings import Settings
 
 OldFeatures = Annotated[
@@ -141,7 +142,7 @@ def promote(
     manifest = promote_on_purpose(
         settings, name, version, override_reason=override, old_features=old_features, tell=_say
     )
-    _moved(manifest.dataset, manifest.version, as_json)
+    _moved(settings, manifest, as_json)
 
 
 @app.command(rich_help_panel=RELEASE)
@@ -155,7 +156,7 @@ def rollback(old_features: OldFeatures = False, dataset: Dataset = None, as_json
     from orchestration.champion_moves import roll_back
 
     manifest = roll_back(settings, name, old_features=old_features, tell=_say)
-    _moved(manifest.dataset, manifest.version, as_json)
+    _moved(settings, manifest, as_json)
 
 
 @app.command("pin", rich_help_panel=RELEASE)
@@ -186,12 +187,12 @@ def verify(version: Version, dataset: Dataset = None, as_json: Json = False) -> 
     """Recompute what a version's manifest says, and name each mismatch."""
     settings = prepare()
     name = released_dataset(settings, dataset)
-    from orchestration.verification import HELD, NOT_HERE, verify_version
+    from orchestration.verification import is_good, verify_version
 
     found = verify_version(settings, name, version)
     lines = (f"{check:<11} {result}" for check, result in found.items())
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines))
-    raise typer.Exit(0 if set(found.values()) <= {HELD, NOT_HERE} else FAILED)
+    raise typer.Exit(0 if all(map(is_good, found.values())) else FAILED)
 
 
 @app.command("seeds", rich_help_panel=RELEASE)
@@ -228,12 +229,15 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _moved(dataset: str, version: int, as_json: bool) -> None:
-    """Print the new champion.
+def _moved(settings: Settings, manifest: Manifest, as_json: bool) -> None:
+    """Print the new champion, and by which override it serves.
 
     Args:
-        dataset: its dataset.
-        version: its version.
+        settings: the home.
+        manifest: its manifest.
         as_json: whether to print JSON.
     """
-    typer.echo(json.dumps({"dataset": dataset, "champion": version}) if as_json else f"champion: {dataset} v{version}")
+    override = _override(settings, manifest.dataset, manifest.version)
+    facts = {"dataset": manifest.dataset, "champion": manifest.version, "override": override}
+    by = f", by an override: {override}" if override is not None else ""
+    typer.echo(json.dumps(facts) if as_json else f"champion: {manifest.dataset} v{manifest.version}{by}")

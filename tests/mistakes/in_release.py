@@ -68,6 +68,13 @@ IN_RELEASE = [
         test=f"{RELEASE}::test_an_override_is_recorded",
     ),
     Mistake(
+        name="a verification that hides an override",
+        module="orchestration.verification",
+        right="reason = shown_override(tags)",
+        wrong="reason = None",
+        test="tests/unit/orchestration/test_verification.py::test_a_verdict_says_by_whom_it_holds",
+    ),
+    Mistake(
         name="an override that MLflow's page does not tell",
         module="serving.release.promotion",
         right="describe_override(registry, version)",

@@ -96,7 +96,7 @@ def challenger(home: Home, folder: Path, again: Chapter) -> Chapter:
 def gone_back(home: Home, folder: Path, challenger: Chapter) -> Chapter:
     """The challenger was promoted; it is rolled back, and the same input runs again."""
     ended = home.command("rollback", "--dataset", DATASET, "--json")
-    assert ended.data == {"dataset": DATASET, "champion": 1}
+    assert ended.data == {"dataset": DATASET, "champion": 1, "override": None}
     lose_online_features(home)
     return chapter(home, home.run(folder))
 
@@ -189,7 +189,7 @@ def test_what_failed_is_not_promoted(shut: Chapter, overridden: dict[str, Ended]
 
 
 def test_an_override_needs_a_reason_that_stays(home: Home, overridden: dict[str, Ended]) -> None:
-    assert overridden["let through"].out == "champion: story v3\n"
+    assert overridden["let through"].out == "champion: story v3, by an override: the old index is lost\n"
     line = next(line for line in overridden["releases"].out.splitlines() if "v3" in line)
     assert line.startswith("*")
     assert line.endswith("promoted against the gate: the old index is lost")
