@@ -6,6 +6,7 @@ from tests.mistakes.mistake import Mistake
 
 OUTAGES = "tests/integration/test_outages.py"
 DOCTOR = "tests/integration/test_doctor.py"
+DOCTOR_TRAININGS = "tests/integration/test_doctor_trainings.py"
 FIRST = "tests/integration/test_champion_moves.py"
 
 IN_SURVIVAL = [
@@ -120,21 +121,21 @@ IN_SURVIVAL = [
         module="orchestration.old_runs",
         right="killed=() if work else",
         wrong="killed=",
-        test=f"{DOCTOR}::test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning",
+        test=f"{DOCTOR_TRAININGS}::test_a_training_that_was_killed_is_named_and_ended_by_a_cleaning",
     ),
     Mistake(
         name="a training that another home is at work on ended by a cleaning",
         module="serving.release.retention",
         right="(HALTED_FOR if each.home == here else ELSEWHERE_FOR)",
         wrong="HALTED_FOR",
-        test=f"{DOCTOR}::test_a_training_of_another_home_is_at_work_for_a_week",
+        test=f"{DOCTOR_TRAININGS}::test_a_training_of_another_home_is_at_work_for_a_week",
     ),
     Mistake(
         name="runs of other code on the same MLflow removed",
         module="serving.release.retention",
         right="if each.dagster_run and each.version is None]",
         wrong="if each.version is None]",
-        test=f"{DOCTOR}::test_what_people_run_in_an_experiment_of_the_same_name_is_left_alone",
+        test=f"{DOCTOR_TRAININGS}::test_what_people_run_in_an_experiment_of_the_same_name_is_left_alone",
     ),
     Mistake(
         name="a cleaning while a run waits for its next step",
