@@ -8,6 +8,7 @@ from orchestration.asset_values import json_io_manager
 from orchestration.defs import (
     automation,
     backfill,
+    champion_check,
     champion_jobs,
     checks,
     cleanings,
@@ -50,7 +51,7 @@ defs = dg.Definitions(
     schedules=[schedules.nightly, schedules.weekly, schedules.half_hourly, cleanings.cleaning],
     sensors=[
         moves.champion_moved,
-        moves.champion_overrides,
+        champion_check.champion_overrides,
         moves.milvus_alias,
         new_data.new_files,
         new_data.sealed_events,

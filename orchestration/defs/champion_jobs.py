@@ -1,13 +1,13 @@
 """Jobs that move the champion on purpose, from Dagster's page."""
 
 import os
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from orchestration.champion_moves import promote_on_purpose, roll_back
-from orchestration.defs.moves import CHAMPION, override_fact
+from orchestration.defs.champion_check import champion_facts
+from orchestration.defs.moves import CHAMPION
 from serving.registry.sqlite import open_registry
 from serving.release.manifest import Manifest
 from serving.settings import Settings
@@ -57,13 +57,8 @@ def go_back(context: dg.OpExecutionContext, config: Rollback) -> None:
 def _moved(context: dg.OpExecutionContext, settings: Settings, manifest: Manifest) -> None:
     """Show a move on the page of the champion."""
     context.log.info(f"champion: {manifest.dataset} v{manifest.version}")
-    facts: dict[str, Any] = {
-        "dataset": manifest.dataset,
-        "champion": manifest.version,
-        "outcome": manifest.verdict.outcome.value,
-    }
-    facts |= override_fact(open_registry(settings, manifest.dataset), manifest.version)
-    context.log_event(dg.AssetObservation(CHAMPION, metadata=facts))
+    facts = champion_facts(open_registry(settings, manifest.dataset), manifest.version)
+    context.log_event(dg.AssetObservation(CHAMPION, metadata={"dataset": manifest.dataset, **facts}))
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Make a version the champion: name dataset and version.")

@@ -11,7 +11,7 @@ from orchestration.asset_files import DATA_PAGE, data_folder, read_schema
 from orchestration.asset_values import Features, Source
 from orchestration.data_page.keep import read_page
 from orchestration.data_page.page import failures_of
-from orchestration.reporting.markdown import bullets
+from orchestration.reporting.markdown import bullets, one_a_line
 from orchestration.workspace import Workspace
 
 HOW_TO_ACCEPT = "correct the files, or say by --accept-data that they are right as they are"
@@ -38,7 +38,7 @@ def data_expectations(events: Source) -> dg.AssetCheckResult:
     beside = f"the data of version {page['against']}" if page["against"] else "no earlier data"
     return dg.AssetCheckResult(
         passed=not failures,
-        description="\n".join([*failures, HOW_TO_ACCEPT]) if failures else f"compared with {beside}",
+        description=one_a_line([*failures, HOW_TO_ACCEPT]) if failures else f"compared with {beside}",
         metadata={
             "page on the data": dg.MetadataValue.path(folder / DATA_PAGE),
             "warnings": dg.MetadataValue.md(bullets(warnings) or "none"),
@@ -70,7 +70,7 @@ def _check(workspace: Workspace, features: Features, entity: Entity) -> dg.Asset
     }
     return dg.AssetCheckResult(
         passed=not failures,
-        description="\n".join(failures) or hold,
+        description=one_a_line(failures) or hold,
         metadata=metadata | {"expectations": _table(reports), "reused": dg.MetadataValue.bool(kept)},
     )
 

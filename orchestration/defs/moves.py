@@ -1,4 +1,4 @@
-"""Sensors on the champion: moves by hand, overrides, and the Milvus alias that mirrors it.
+"""Sensors on the champion: moves by hand, and the Milvus alias that mirrors it.
 
 MLflow's own webhooks would be quicker and miss more: only `mlflow server` sends them, not the client on a database;
 a delivery that fails is lost; and no address of the same machine is allowed. A sensor compares states, so nothing
@@ -18,8 +18,6 @@ from orchestration.alerts import alert
 from orchestration.defs.apart import apart
 from orchestration.hand_looks import forget, is_due, noted
 from orchestration.local.datasets import dataset_names
-from serving.registry import OUTCOME, Registry
-from serving.registry.override import override_of
 from serving.registry.sqlite import is_made, open_registry
 from serving.release.by_hand import HandMove, settle, unsettled
 from serving.release.mirror import try_to_mirror
@@ -45,7 +43,7 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     now = dict(told)
     said: list[str] = []
     events: list[dg.AssetObservation] = []
-    for dataset in _datasets(settings):
+    for dataset in datasets(settings):
         # Where a promotion is at work, or something cannot be read, the next look comes.
         with apart(dataset, context.log, said):
             moment, state = present_time(), unsettled(settings, dataset)
@@ -74,7 +72,7 @@ def champion_moved(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-def _datasets(settings: Settings) -> list[str]:
+def datasets(settings: Settings) -> list[str]:
     """Datasets of the home; none while its first run is still making the registry."""
     return dataset_names(settings) if is_made(settings) else []
 
@@ -84,45 +82,6 @@ def _observed(moved: HandMove) -> dg.AssetObservation:
     facts: dict[str, Any] = {"dataset": moved.dataset, "champion": moved.champion or 0}
     facts |= {"override": moved.override} if moved.override else {}
     return dg.AssetObservation(CHAMPION, metadata={**facts, "what": moved.subject(), "why": moved.text()})
-
-
-def override_fact(registry: Registry, version: int | None) -> dict[str, str]:
-    """Metadata on a champion that serves by an override; empty for any other."""
-    reason = override_of(registry, version)
-    return {"override": reason} if reason else {}
-
-
-@dg.sensor(
-    minimum_interval_seconds=SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Shows on the champion's page that it serves by an override, and why, whoever promoted it.",
-)
-def champion_overrides(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Observe each champion that serves by an override, once: a command or a page leaves no trace in Dagster."""
-    settings = Settings.from_environment(os.environ)
-    told: dict[str, Any] = json.loads(context.cursor or "{}")
-    said: list[str] = []
-    events: list[dg.AssetObservation] = []
-    for dataset in _datasets(settings):
-        with apart(dataset, context.log, said):
-            registry = open_registry(settings, dataset)
-            champion = registry.champion()
-            fact = override_fact(registry, champion)
-            if champion is None or not fact:
-                told.pop(dataset, None)
-                continue
-            said.append(f"{dataset}: version {champion} serves by an override")
-            if told.get(dataset) != [champion, fact]:
-                told[dataset] = [champion, fact]
-                facts: dict[str, Any] = {
-                    "dataset": dataset,
-                    "champion": champion,
-                    "outcome": registry.tags(champion)[OUTCOME],
-                }
-                events.append(dg.AssetObservation(CHAMPION, metadata={**facts, **fact}))
-    return dg.SensorResult(
-        skip_reason="; ".join(said) or "no champion serves by an override", cursor=json.dumps(told), asset_events=events
-    )
 
 
 @dg.sensor(
@@ -136,7 +95,7 @@ def milvus_alias(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     done: dict[str, int] = json.loads(context.cursor or "{}")
     is_server = "://" in settings.milvus_uri
     said: list[str] = []
-    for dataset in _datasets(settings):
+    for dataset in datasets(settings):
         with apart(dataset, context.log, said):
             champion = open_registry(settings, dataset).champion()
             # Nobody else moves an alias in Milvus Lite, and a look would hold its folder.

@@ -10,8 +10,8 @@ from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 from feature_repo.whole_file import write_text
 from orchestration.asset_files import DIFFERENCE_PAGE, judging, read_embeddings, read_tables, version_folder
 from orchestration.asset_values import Features, Index, Judged
+from orchestration.defs.champion_check import BY_THE_GATE, check_of, served
 from orchestration.defs.checks import record_path, require_checked
-from orchestration.defs.moves import override_fact
 from orchestration.defs.staleness import FRESHNESS
 from orchestration.difference_page.keep import keep_difference
 from orchestration.drift import keep_profiles
@@ -29,6 +29,7 @@ from serving.corpus import open_corpus
 from serving.gate.verdict import Outcome
 from serving.index.base import Fields
 from serving.registry import Registry
+from serving.registry.override import override_of
 from serving.release.manifest import MANIFEST_SHA256, read
 from serving.release.promotion import PROMOTED, promote_challenger
 
@@ -145,14 +146,21 @@ def online_features(
     )
 
 
-@dg.asset(group_name="release", compute_kind="mlflow", deps=[online_features], freshness_policy=FRESHNESS)
+@dg.asset(
+    group_name="release",
+    compute_kind="mlflow",
+    deps=[online_features],
+    freshness_policy=FRESHNESS,
+    check_specs=[BY_THE_GATE],
+)
 def champion(context: dg.AssetExecutionContext, workspace: Workspace, refit: Judged) -> dg.MaterializeResult:
     """The release that serves. It changes on a passed verdict only.
 
     A run does not promote a version that was champion before: that would undo a rollback or a later promotion.
     `gatehouse promote` does it on purpose. Where the alias was deleted, the run mends it.
 
-    A run ends here: the home notes its dataset and options, however the run was launched.
+    A run ends here: the home notes its dataset and options, however the run was launched. The check `by_the_gate` says
+    which version serves now, whoever moved it since.
     """
     version, settings = refit.version, workspace.settings
     registry = Registry(settings, version.source.dataset)
@@ -172,6 +180,7 @@ def champion(context: dg.AssetExecutionContext, workspace: Workspace, refit: Jud
             "before": before or 0,
             "challenger": version.version,
             "outcome": decided.outcome.value,
-            **override_fact(registry, after),
-        }
+            **({"override": reason} if (reason := override_of(registry, after)) else {}),
+        },
+        check_results=[dg.AssetCheckResult(**check_of(served(settings, context.log, [], {})))],
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration.reporting.markdown import bullets
+from orchestration.reporting.markdown import bullets, one_a_line
 from serving.gate.verdict import Outcome, RuleKind, Verdict, worst
 
 DESCRIPTIONS = {
@@ -53,7 +53,7 @@ def check_results(verdict: Verdict) -> Iterator[dg.AssetCheckResult]:
             check_name=kind.value,
             passed=outcome is Outcome.PASSED,
             severity=dg.AssetCheckSeverity.ERROR if outcome is Outcome.FAILED else dg.AssetCheckSeverity.WARN,
-            description="\n".join(reasons) if reasons else NO_RULE if known else NOT_KEPT,
+            description=one_a_line(reasons) if reasons else NO_RULE if known else NOT_KEPT,
             metadata={
                 "outcome": outcome.value,
                 "reasons": dg.MetadataValue.md(bullets(reasons)),

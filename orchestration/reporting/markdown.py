@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -43,3 +43,8 @@ def picture(png: bytes) -> str:
 def bullets(reasons: Sequence[str]) -> str:
     """List reasons, one a line; values of the data in them are no markup."""
     return "\n".join(f"- {escape(reason, quote=False)}" for reason in reasons)
+
+
+def one_a_line(sentences: Iterable[str]) -> str:
+    """Put each sentence on a line of its own, on a terminal and in Markdown, which breaks a line after two spaces."""
+    return "  \n".join(sentences)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
+import dagster as dg
 import pytest
 
+from orchestration.defs import champion_check
 from serving.registry import OVERRIDE, Registry
 from serving.registry.sqlite import open_registry
 from serving.release.load import Release
 from serving.release.promotion import promote
 from serving.settings import Settings
-from tests.integration.moved_world import facts_of, judged_home, run_job, tick
+from tests.integration.moved_world import facts_of, judged_home, run_job, said, tick
 from tests.integration.release_world import DATASET
 
 
@@ -49,22 +53,63 @@ def test_a_job_promotes_no_version_that_failed_without_a_reason(settings: Settin
     registry.remove_tag(3, OVERRIDE)
 
 
-def test_an_override_is_observed_whoever_promoted_the_version(settings: Settings) -> None:
-    registry, moved = Registry(settings, DATASET), {"dataset": DATASET, "champion": 3}
-    assert tick("champion_overrides").asset_events == []
+def test_the_check_of_the_champion_follows_it_whoever_moved_it(settings: Settings) -> None:
+    registry = Registry(settings, DATASET)
+
+    def look(cursor: str | None) -> tuple[str, list[tuple[bool, str]]]:
+        result = tick("champion_overrides", cursor)
+        checks = [each for each in result.asset_events if isinstance(each, dg.AssetCheckEvaluation)]
+        assert len(checks) == len(result.asset_events)
+        assert {(each.asset_key, each.check_name, each.severity) for each in checks} <= {
+            (dg.AssetKey("champion"), "by_the_gate", dg.AssetCheckSeverity.WARN)
+        }
+        return str(result.cursor), [(each.passed, str(each.description)) for each in checks]
+
+    passed, first = look(None)
+    assert first == [(True, f"{DATASET}: version 2 serves, by a passed verdict")]
+    assert look(passed) == (passed, [])
     promote(settings, DATASET, 3, override_reason="<b>why</b>\nnot?")
     try:
-        first = tick("champion_overrides")
-        wanted = {**moved, "outcome": "failed", "override": "<b>why</b> not?"}
-        assert [facts_of(each) for each in first.asset_events] == [wanted]
-        again = tick("champion_overrides", first.cursor)
-        assert (again.asset_events, again.cursor) == ([], first.cursor)
+        why = "by an override: &lt;b&gt;why&lt;/b&gt; not?; its verdict is failed"
+        warned, found = look(passed)
+        assert found == [(False, f"{DATASET}: version 3 serves {why}")]
+        assert look(warned) == (warned, [])
         promote(settings, DATASET, 4)
-        left = tick("champion_overrides", again.cursor)
-        assert (left.asset_events, left.cursor) == ([], "{}")
+        left, found = look(warned)
+        assert found == [(True, f"{DATASET}: version 4 serves, by a passed verdict")]
         (back,) = [each for each in run_job("rollback_job").all_events if each.event_type_value == "ASSET_OBSERVATION"]
+        wanted = {"dataset": DATASET, "champion": 3, "outcome": "failed", "override": "<b>why</b> not?"}
         assert facts_of(back.asset_observation_data.asset_observation) == wanted
-        assert len(tick("champion_overrides", left.cursor).asset_events) == 1
+        assert [each[0] for each in look(left)[1]] == [False]
     finally:
         promote(settings, DATASET, 2)
         registry.remove_tag(3, OVERRIDE)
+
+
+def test_a_champion_that_nothing_lets_serve_fails_its_check(settings: Settings) -> None:
+    registry = Registry(settings, DATASET)
+    registry.set_champion(3)
+    try:
+        (check,) = tick("champion_overrides").asset_events
+        assert isinstance(check, dg.AssetCheckEvaluation) and not check.passed
+        assert check.description == f"{DATASET}: version 3 serves without an override; its verdict is failed"
+        registry._client.delete_registered_model_alias(DATASET, "champion")
+        (none,) = tick("champion_overrides", json.dumps({DATASET: {"champion": 3, "outcome": "failed"}})).asset_events
+        assert isinstance(none, dg.AssetCheckEvaluation) and none.passed
+        assert none.description == "nothing serves yet"
+    finally:
+        promote(settings, DATASET, 2)
+
+
+def test_a_champion_that_cannot_be_read_stays_as_it_was_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = tick("champion_overrides").cursor
+
+    def broken(*_: object) -> Registry:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(champion_check, "open_registry", broken)
+    result = tick("champion_overrides", cursor)
+    assert (result.asset_events, result.cursor) == ([], cursor)
+    assert said(result) == f"{DATASET}: OSError: the disk is gone"

@@ -7,6 +7,7 @@ from tests.mistakes.mistake import Mistake
 RELEASE, BY_HAND = "tests/integration/test_release.py", "tests/integration/test_by_hand.py"
 PROOF, CLEANING = "tests/integration/test_index_proof.py", "tests/integration/test_cleaning.py"
 MOVED = "tests/integration/test_champion_moved.py"
+JOBS = "tests/integration/test_champion_jobs.py"
 ONE_MOVE = "tests/integration/test_one_move.py"
 MOVES = "tests/unit/serving/release/test_moves.py"
 
@@ -73,6 +74,20 @@ IN_RELEASE = [
         right="reason = shown_override(tags)",
         wrong="reason = None",
         test="tests/unit/orchestration/test_verification.py::test_a_verdict_says_by_whom_it_holds",
+    ),
+    Mistake(
+        name="an override that Dagster takes for a passed verdict",
+        module="orchestration.defs.champion_check",
+        right='return facts["outcome"] == Outcome.PASSED',
+        wrong='return facts["outcome"] == Outcome.PASSED or "override" in facts',
+        test=f"{JOBS}::test_the_check_of_the_champion_follows_it_whoever_moved_it",
+    ),
+    Mistake(
+        name="a check of the champion that is told at every look",
+        module="orchestration.defs.champion_check",
+        right="asset_events=[event] if now != told else [],",
+        wrong="asset_events=[event],",
+        test=f"{JOBS}::test_the_check_of_the_champion_follows_it_whoever_moved_it",
     ),
     Mistake(
         name="an override that MLflow's page does not tell",

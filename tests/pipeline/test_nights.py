@@ -217,7 +217,8 @@ def test_cleaning_keeps_what_serves_and_what_a_rollback_needs(home: Home, fortni
 
 def test_a_version_is_verified_and_a_mismatch_is_named(home: Home, fortnight: dict[str, Night]) -> None:
     ended = home.command("verify", "8", "--dataset", DATASET, "--json")
-    assert (ended.code, set(ended.data.values())) == (0, {"holds"})
+    assert (ended.code, set(ended.data.values())) == (0, {"holds", "holds by an override: the old one is broken"})
+    assert ended.data["verdict"].startswith("holds by an override")
     path = Registry(home.settings, DATASET).download(8) / "popular.json"
     content = path.read_text()
     path.write_text(json.dumps([["i001", 1]]))

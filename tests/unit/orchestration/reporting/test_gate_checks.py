@@ -36,7 +36,7 @@ def test_each_kind_is_one_check_with_its_sentences_and_numbers() -> None:
         "index_recall": (False, "ERROR"),
     }
     superiority = checks["superiority"]
-    assert superiority.description == "passed: als\nundecided: popularity"
+    assert superiority.description == "passed: als  \nundecided: popularity"
     assert superiority.metadata["outcome"].value == "undecided"
     assert (superiority.metadata["effect"].value, superiority.metadata["other effect"].value) == (0.1, 0.2)
     assert "low" not in superiority.metadata
