@@ -7,9 +7,10 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -21,6 +22,7 @@ from serving.release.history import served
 from serving.release.load import Release
 from serving.release.promotion import promote, rollback
 from serving.settings import Settings
+from tests.integration.production_servers import s3_bucket
 from tests.integration.release_world import (
     DATASET,
     empty_database,
@@ -45,6 +47,21 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for against in (None, 1, 1):
         seal_as(settings, register(settings, artifacts), against=against)
     return settings
+
+
+@pytest.fixture(scope="module")
+def bucket_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Versions 1 to 3 have served, one after the other; their files are in a bucket."""
+    root = tmp_path_factory.mktemp("bucket")
+    with s3_bucket() as bucket:
+        settings = replace(fresh_home(root / "home", empty_database(root / "empty")), artifacts=bucket)
+        (settings.home / "data" / DATASET).mkdir(parents=True)
+        artifacts = write_artifacts(root / "artifacts", schema())
+        for against in (None, 1, 2):
+            version = register(settings, artifacts)
+            seal_as(settings, version, against=against)
+            promote(settings, DATASET, version)
+        yield settings
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +165,16 @@ def test_without_mlflow_nothing_moves(settings: Settings, move: Callable[[Settin
     with pytest.raises(MlflowAwayError, match=r"MLflow at http://127.0.0.1:1 does not answer: start it"):
         move(replace(settings, mlflow_uri=AWAY))
     assert state(settings) == before
+
+
+@pytest.mark.parametrize("arguments", [("promote", "2"), ("rollback",)])
+def test_without_the_bucket_nothing_moves(bucket_settings: Settings, arguments: tuple[str, ...]) -> None:
+    """A rollback takes no version for broken whose files only cannot be asked for now."""
+    with patch.dict(os.environ, {"AWS_ENDPOINT_URL": AWAY, "MLFLOW_S3_ENDPOINT_URL": AWAY}):
+        said = command(bucket_settings, *arguments)
+    assert f'the store of files in S3 failed: Could not connect to the endpoint URL: "{AWAY}' in said
+    registry = open_registry(bucket_settings, DATASET)
+    assert (registry.champion(), served(registry)) == (3, (1, 2, 3))
 
 
 def test_without_milvus_nothing_is_cleaned(settings: Settings) -> None:
