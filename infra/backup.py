@@ -36,13 +36,19 @@ def main(action: str, folder: Path) -> None:
     Raises:
         SystemExit: another action was asked for.
         FileExistsError: a backup or a home is there already.
+        FileNotFoundError: there is nothing to save, or to restore from.
     """
     if action not in ("save", "restore"):
         raise SystemExit(__doc__)
     settings = Settings.from_environment(os.environ)
     target = folder if action == "save" else settings.home
-    if target.exists() and any(target.iterdir()):
+    if is_filled(target):
         raise FileExistsError(f"{target} is not empty: nothing is overwritten")
+    # Else a folder that is named wrongly would end as a backup of nothing, every night.
+    if action == "save" and not is_filled(settings.home):
+        raise FileNotFoundError(f"{settings.home} holds no home: GATEHOUSE_HOME names what is saved")
+    if action == "restore":
+        check_backup(settings, folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, uri in databases(settings).items():
         (dump if action == "save" else refill)(uri, folder / f"{name}.dump")
@@ -52,6 +58,20 @@ def main(action: str, folder: Path) -> None:
     source = settings.home if action == "save" else folder / "home"
     copy_home(source, folder / "home" if action == "save" else settings.home)
     _tell("home")
+
+
+def check_backup(settings: Settings, folder: Path) -> None:
+    """Raise FileNotFoundError unless a folder has all that these settings ask to restore."""
+    parts = {"home": is_filled(folder / "home")}
+    parts |= {f"{name}.dump": (folder / f"{name}.dump").is_file() for name in databases(settings)}
+    parts |= {"bucket": (folder / "bucket").is_dir()} if settings.artifacts else {}
+    if missing := [name for name, is_there in parts.items() if not is_there]:
+        raise FileNotFoundError(f"{folder} is no backup of these settings: it has no {', '.join(missing)}")
+
+
+def is_filled(folder: Path) -> bool:
+    """Whether a folder is there and holds anything."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def databases(settings: Settings) -> Mapping[str, str]:
@@ -113,4 +133,7 @@ def _tell(part: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    main(sys.argv[1], Path(sys.argv[2]))
+    try:
+        main(sys.argv[1], Path(sys.argv[2]))
+    except (FileExistsError, FileNotFoundError) as error:
+        raise SystemExit(f"backup: {error}") from error

@@ -103,6 +103,24 @@ def seal_version(
     )
 
 
+def policy_note(settings: Settings, sealed: Verdict) -> str | None:
+    """Say that a sealed verdict is by another policy than the present one; None if it is not, or not known.
+
+    Args:
+        settings: the home and its policy.
+        sealed: a verdict that a manifest holds.
+
+    Raises:
+        ValueError: the present policy cannot be read.
+    """
+    if sealed.policy is None or sealed.policy.sha256 == read_policy(settings.gate_policy).sha256:
+        return None
+    return (
+        "this version was judged by another policy than the present one, and its verdict is for good:"
+        " `gatehouse run --retrain` makes a version that the present one judges"
+    )
+
+
 def judge(measured: Evaluated, cut: datetime, policy: Policy) -> Verdict:
     """Apply the policy to what was measured.
 

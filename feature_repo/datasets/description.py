@@ -15,8 +15,8 @@ from feature_repo.datasets.raw_table import Epoch
 from feature_repo.datasets.time_text import Dates
 from feature_repo.errors import InputError
 from feature_repo.event_kinds import read_kinds
+from feature_repo.read_yaml import read_yaml
 from feature_repo.schema import RESERVED_COLUMNS, Kind
-from feature_repo.unique_keys import read_yaml
 
 YAML_NAME = "gatehouse.yaml"
 """Name of the description in the folder of the data."""

@@ -23,7 +23,7 @@ from orchestration.reporting.gate_checks import check_results, check_specs
 from orchestration.reporting.markdown import as_markdown, bullets
 from orchestration.reporting.plots import evaluation_figures
 from orchestration.reporting.tables import drift_markdown, metrics_markdown
-from orchestration.verdict import seal_verdict
+from orchestration.verdict import policy_note, seal_verdict
 from orchestration.workspace import Workspace, fill
 from serving.corpus import open_corpus
 from serving.gate.verdict import Outcome
@@ -106,6 +106,9 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
     decided = read(registry, version.version).verdict
     for reason in decided.reasons:
         context.log.info(reason)
+    note = policy_note(settings, decided)
+    if note:
+        context.log.warning(note)
     path = version_folder(version) / "verdict.json"
     write_text(path, decided.to_json())
     page = keep_difference(registry, evaluation, decided)
@@ -119,6 +122,7 @@ def verdict(context: dg.AssetExecutionContext, workspace: Workspace, evaluation:
             "outcome": decided.outcome.value,
             **({"why": "\n".join(decided.unmet)} if decided.unmet else {}),
             "reasons": dg.MetadataValue.md(bullets(decided.reasons)),
+            **({"policy": note} if note else {}),
             **({"beside the champion": beside} if beside else {}),
         },
         check_results=list(check_results(decided)),

@@ -13,7 +13,7 @@ import yaml
 
 from feature_repo.errors import InputError, unknown_name
 from feature_repo.event_kinds import check_name
-from feature_repo.unique_keys import read_yaml
+from feature_repo.read_yaml import read_yaml
 from feature_repo.utc import utc_time
 from serving.experiments.definition import CHAMPION, CLICK, CONTROL, PURCHASE, Design, Experiment, Variant
 from serving.experiments.exploration import DEPTH, Exploration, Kind

@@ -39,12 +39,15 @@ def read_limits(raw: Any) -> DriftLimits:
     """Read the limits of a policy.
 
     Raises:
-        ValueError: unknown keys, or what is no positive number.
+        ValueError: unknown keys, what is no positive number, or a limit of failing below that of noting.
     """
-    wanted = f"drift is {raw!r}, wanted note and maybe fail, as numbers above 0, like {{note: 0.25}}"
+    wanted = f"drift is {raw!r}, wanted note and maybe fail above it, as numbers above 0, like {{note: 0.25}}"
     if not isinstance(raw, Mapping) or "note" not in raw or set(raw) - {"note", "fail"}:
         raise ValueError(wanted)
     if any(isinstance(each, bool) or not isinstance(each, int | float) or not each > 0 for each in raw.values()):
+        raise ValueError(wanted)
+    # Only what is noted can fail: a lower limit would never be asked.
+    if raw.get("fail", math.inf) < raw["note"]:
         raise ValueError(wanted)
     return DriftLimits(**raw)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from feature_repo.unique_keys import read_yaml
+from feature_repo.read_yaml import read_yaml
 from serving.gate.drift import read_limits
 from serving.gate.guard_policy import GuardPolicy, RefitPolicy, UpdatePolicy
 from serving.gate.latency import read_latency

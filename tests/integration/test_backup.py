@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +51,24 @@ def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (home / "current").unlink()
     backup.main("restore", folder)
     assert (home / "current").read_text() == "shop"
+
+
+def test_a_wrong_folder_is_no_backup_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, folder = tmp_path / "home", tmp_path / "backup"
+    monkeypatch.setenv("GATEHOUSE_HOME", str(home))
+    monkeypatch.setenv("GATEHOUSE_MLFLOW_URI", "postgresql://127.0.0.1:1/mlflow")
+    monkeypatch.setenv("GATEHOUSE_ARTIFACTS", "s3://bucket/artifacts")
+    with pytest.raises(FileNotFoundError, match=f"{home} holds no home: GATEHOUSE_HOME names"):
+        backup.main("save", folder)
+    with pytest.raises(FileNotFoundError, match=r"no backup of these settings: it has no home, mlflow\.dump, bucket"):
+        backup.main("restore", folder)
+    assert not folder.exists()
+    assert not home.exists()
+    ended = subprocess.run(
+        [sys.executable, "-m", "infra.backup", "restore", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("backup: ")
 
 
 def test_databases_return_to_the_moment_of_the_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ IN_GATE = [
     ),
     Mistake(
         name="a key of a policy that hides an earlier one",
-        module="feature_repo.unique_keys",
+        module="feature_repo.read_yaml",
         right="if name in lines:",
         wrong="if False:",
         test=f"{READ}::test_a_policy_that_cannot_be_used_is_refused",

@@ -19,7 +19,8 @@ from orchestration.defs import release
 from orchestration.evaluated import TWO_TOWER
 from orchestration.local.datasets import known
 from orchestration.workspace import Workspace
-from serving.gate.verdict import Outcome, Verdict
+from serving.gate.policy_file import read_policy
+from serving.gate.verdict import Outcome, PolicyText, Verdict
 from serving.registry import CHAMPION, OVERRIDE
 from serving.release.manifest import MANIFEST_SHA256
 from serving.release.promotion import PROMOTED
@@ -27,6 +28,7 @@ from serving.settings import Settings
 from tests.mistakes.mistake import undecorated
 from tests.unit.serving.memory_registry import MemoryRegistry
 
+SHIPPED = Path("serving/gate.yaml")
 MOMENT = datetime(2024, 3, 1)
 
 
@@ -127,6 +129,29 @@ def test_a_verdict_is_sealed_once(made: Release, is_sealed: bool) -> None:
         made.registry.stored[2][MANIFEST_SHA256] = "hash"
     undecorated(release.verdict)(Mock(), Workspace(), Judged(version=made.version, path=made.root / "e.json"))
     assert made.done == ["sealed"] * (not is_sealed)
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_verdict_by_another_policy_says_so(
+    made: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_changed: bool
+) -> None:
+    """The same input keeps its verdict, whatever a person has changed in the policy since."""
+    (made.root / "v2").mkdir()
+    made.registry.stored[2][MANIFEST_SHA256] = "hash"
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(SHIPPED.read_text())
+    sealed = PolicyText(text="", sha256=read_policy(policy).sha256)
+    if is_changed:
+        policy.write_text(SHIPPED.read_text().replace("margin: 0.02", "margin: 0.05"))
+    monkeypatch.setenv("GATEHOUSE_POLICY", str(policy))
+    monkeypatch.setattr(release, "read", lambda *_: SimpleNamespace(verdict=Verdict(made.outcome, (), sealed)))
+    context = Mock()
+    result = undecorated(release.verdict)(context, Workspace(), Judged(version=made.version, path=made.root / "e.json"))
+    said = [call.args[0] for call in context.log.warning.call_args_list]
+    assert ["judged by another policy" in each and "gatehouse run --retrain" in each for each in said] == (
+        [True] if is_changed else []
+    )
+    assert ("policy" in result.metadata) == is_changed
 
 
 def test_of_two_runs_of_one_input_one_seals(made: Release, monkeypatch: pytest.MonkeyPatch) -> None:

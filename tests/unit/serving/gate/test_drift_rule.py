@@ -34,7 +34,17 @@ def test_a_drift_is_noted_and_fails_where_asked(
 
 
 @pytest.mark.parametrize(
-    "raw", [0.25, {}, {"fail": 1}, {"note": 0}, {"note": True}, {"note": 0.1, "warn": 1}, {"note": math.nan}]
+    "raw",
+    [
+        0.25,
+        {},
+        {"fail": 1},
+        {"note": 0},
+        {"note": True},
+        {"note": 0.1, "warn": 1},
+        {"note": math.nan},
+        {"note": 0.25, "fail": 0.1},
+    ],
 )
 def test_limits_that_cannot_be_used_are_refused(raw: object) -> None:
     with pytest.raises(ValueError, match=r"drift is .*, wanted note and maybe fail"):
