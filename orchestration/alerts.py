@@ -9,15 +9,19 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
+from orchestration.unsent_alerts import Unsent, keep, note_taken, waiting
 from serving.alert_settings import AlertSettings, Mail, Secret, SecretError, check_webhook
 from serving.settings import Settings
 
 SUBJECT_LENGTH, TEXT_LENGTH = 200, 4_000
 """Longest subject and text that are sent; Slack cuts longer messages."""
+AGAIN_SECONDS = 30.0
+"""Time of one round that sends alerts again: Dagster ends a look after a minute."""
 SUBMISSION_OVER_TLS = 465
 """Port whose connections are encrypted from the first byte [RFC 8314]."""
 _log = logging.getLogger(__name__)
@@ -26,7 +30,8 @@ _log = logging.getLogger(__name__)
 def alert(settings: Settings, subject: str, text: str) -> tuple[str, ...]:
     """Tell people of something that they should look at.
 
-    It takes `AlertSettings.seconds` at most. An alert that cannot be sent is logged, and fails no work.
+    It takes `AlertSettings.seconds` at most. An alert that cannot be sent is logged, fails no work, and is kept for
+    `send_again`.
 
     Args:
         settings: the home's settings, which name the channels.
@@ -38,17 +43,55 @@ def alert(settings: Settings, subject: str, text: str) -> tuple[str, ...]:
     """
     subject, text = _shortened(" ".join(subject.split()), SUBJECT_LENGTH), _shortened(text.strip(), TEXT_LENGTH)
     _log.warning("%s\n%s", subject, text)
+    channels = _channels(settings.alerts, subject, text)
+    taken = _send(channels, settings.alerts.seconds)
+    if missing := tuple(sorted(channels.keys() - set(taken))):
+        keep(settings, Unsent(subject, text, missing))
+    return taken
+
+
+def send_again(settings: Settings, now: datetime) -> str:
+    """Send what channels have not taken yet, the oldest first.
+
+    It begins no further one after `AGAIN_SECONDS`: what is left is tried the next time.
+
+    Args:
+        settings: the home's settings, which name the channels.
+        now: the present time, naive UTC.
+
+    Returns:
+        What was done, in words.
+    """
+    sent, tried, end = 0, 0, time.monotonic() + AGAIN_SECONDS
+    for path, unsent in waiting(settings, now):
+        if time.monotonic() > end:
+            break
+        channels = _channels(settings.alerts, unsent.subject, unsent.text)
+        wanted = {name: send for name, send in channels.items() if name in unsent.channels}
+        # A channel that the settings do not name any more is waited for no longer.
+        taken = _send(wanted, settings.alerts.seconds) + tuple(set(unsent.channels) - channels.keys())
+        sent, tried = sent + note_taken(path, unsent, taken), tried + 1
+    return f"{sent} of {tried} alerts sent again" if tried else "every alert was sent"
+
+
+def _send(channels: Mapping[str, Callable[[], None]], seconds: float) -> tuple[str, ...]:
+    """Send by some channels at once; return those that have taken it in time.
+
+    Args:
+        channels: what sends, by the channel's name.
+        seconds: longest time.
+    """
     taken: list[str] = []
-    alerts, threads = settings.alerts, []
-    for name, send in _channels(alerts, subject, text).items():
+    threads: list[threading.Thread] = []
+    for name, send in channels.items():
         # A name that does not resolve keeps no timeout: so the deadline is kept here.
         threads.append(threading.Thread(target=_try, args=(name, send, taken), daemon=True, name=f"alert by {name}"))
         threads[-1].start()
-    deadline = time.monotonic() + alerts.seconds
+    deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
-            _log.error("%s: not sent within %g s", thread.name, alerts.seconds)
+            _log.error("%s: not sent within %g s", thread.name, seconds)
     return tuple(sorted(taken))
 
 

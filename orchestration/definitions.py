@@ -57,6 +57,7 @@ defs = dg.Definitions(
         new_data.sealed_events,
         watch.verdicts,
         watch.failed_runs,
+        watch.unsent_alerts,
         staleness.stale,
         drift.drifted,
         late_days.late_days,

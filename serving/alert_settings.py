@@ -88,6 +88,8 @@ def check_webhook(address: str) -> str:
     try:
         parts = urlsplit(address)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and address.isprintable()
+        # A user and password before the host are sent by no client that posts here; a port may be no number.
+        usable = usable and "@" not in parts.netloc and parts.port != 0
     except ValueError:
         usable = False
     if not usable or " " in address:

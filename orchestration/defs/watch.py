@@ -1,4 +1,4 @@
-"""Sensors that alert: verdicts that did not pass, and runs that failed."""
+"""Sensors that alert: verdicts that did not pass, runs that failed, and again what no channel took."""
 
 import json
 import os
@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.alerts import alert
+from feature_repo.utc import present_time
+from orchestration.alerts import alert, send_again
 from orchestration.defs.automation import release_job
 from orchestration.defs.backfill import training_days
 from orchestration.defs.cleanings import cleaning_job
@@ -88,6 +89,16 @@ def _tell(judge: str, facts: Mapping[str, Any], told: dict[str, int]) -> bool:
 
 def _looked(cursor: Mapping[str, Any], said: str) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=said, cursor=json.dumps(cursor))
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends alerts again that a channel has not taken, for a day.",
+)
+def unsent_alerts() -> dg.SkipReason:
+    """Try the channels again: whoever alerts notes it as told, and does not repeat it."""
+    return dg.SkipReason(send_again(Settings.from_environment(os.environ), present_time()))
 
 
 @dg.run_failure_sensor(

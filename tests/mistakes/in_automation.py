@@ -273,4 +273,18 @@ IN_AUTOMATION = [
         wrong="wanted = None",
         test="tests/unit/infra/test_run_launcher.py::test_the_home_of_each_of_dagsters_pods_has_the_file",
     ),
+    Mistake(
+        name="an alert lost that no channel took",
+        module="orchestration.alerts",
+        right="keep(settings, Unsent(subject, text, missing))",
+        wrong="pass",
+        test="tests/unit/orchestration/test_watch.py::test_what_the_channel_refused_is_sent_at_a_later_look",
+    ),
+    Mistake(
+        name="an alert sent again to a channel that has it",
+        module="orchestration.alerts",
+        right="for name, send in channels.items() if name in unsent.channels",
+        wrong="for name, send in channels.items()",
+        test="tests/unit/orchestration/test_alerts.py::test_only_the_channel_that_has_not_taken_it_gets_it_again",
+    ),
 ]

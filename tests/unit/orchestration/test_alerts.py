@@ -8,13 +8,17 @@ import logging
 import socket
 import threading
 import time
+from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
-from orchestration.alerts import alert
+from feature_repo.utc import present_time
+from orchestration.alerts import alert, send_again
+from orchestration.unsent_alerts import MOST, Unsent, keep, waiting
 from serving.alert_settings import AlertSettings, Mail, Secret
 from serving.settings import Settings
 from tests.unit.orchestration.alert_world import mail_server, serving, webhook, write_certificate
@@ -53,6 +57,63 @@ def test_the_log_has_every_alert_and_no_address(tmp_path: Path, caplog: pytest.L
         assert alert(settings, "shop failed", "recall fell") == ()
     assert "recall fell" in caplog.text and "404" in caplog.text
     assert "secret-part" not in caplog.text + repr(settings)
+
+
+def test_what_a_channel_has_not_taken_is_sent_again_until_it_has(tmp_path: Path) -> None:
+    settings = replace(of(tmp_path), alerts=AlertSettings(webhook=Secret(text="http://127.0.0.1:1/hook")))
+    for number in range(2):
+        assert alert(settings, f"shop: version {number} failed", "recall fell") == ()
+    now = present_time()
+    assert send_again(settings, now) == "0 of 2 alerts sent again"
+    with webhook() as server:
+        back = replace(settings, alerts=AlertSettings(webhook=Secret(text=server.uri)))
+        assert send_again(back, now) == "2 of 2 alerts sent again"
+        assert send_again(back, now) == "every alert was sent"
+    texts = [json.loads(body)["text"] for body in server.bodies]
+    assert texts == [f"*shop: version {number} failed*\nrecall fell" for number in range(2)]
+
+
+def test_only_the_channel_that_has_not_taken_it_gets_it_again(tmp_path: Path) -> None:
+    with mail_server() as mail, webhook() as server:
+        settings = of(tmp_path, webhook=Secret(text="http://127.0.0.1:1/hook"), mail=mail_to(mail.port))
+        assert alert(settings, "one", "text") == ("mail",)
+        lines = len(mail.lines)
+        both = of(tmp_path, webhook=Secret(text=server.uri), mail=mail_to(mail.port))
+        assert send_again(both, present_time()) == "1 of 1 alerts sent again"
+        assert (len(server.bodies), len(mail.lines)) == (1, lines)
+
+
+def test_one_that_is_refused_for_good_holds_up_no_other_and_is_given_up_after_a_day(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with webhook(status=400) as refusing:
+        settings = of(tmp_path, webhook=Secret(text=refusing.uri))
+        for subject in ("first", "second"):
+            alert(settings, subject, "text")
+        assert send_again(settings, present_time()) == "0 of 2 alerts sent again"
+        assert len(refusing.paths) == 4
+        assert send_again(settings, present_time() + timedelta(hours=25)) == "every alert was sent"
+    assert len(refusing.paths) == 4
+    assert "first: given up, no channel took it within a day" in caplog.text
+
+
+def test_a_channel_that_was_taken_out_of_the_settings_is_waited_for_no_longer(tmp_path: Path) -> None:
+    alert(of(tmp_path, webhook=Secret(text="http://127.0.0.1:1/hook")), "one", "text")
+    assert send_again(of(tmp_path), present_time()) == "1 of 1 alerts sent again"
+    assert send_again(of(tmp_path), present_time()) == "every alert was sent"
+
+
+def test_an_alert_that_cannot_be_kept_fails_no_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "unsent_alerts").write_text("a file")
+    assert alert(of(tmp_path, webhook=Secret(text="http://127.0.0.1:1/hook")), "one", "text") == ()
+    assert "one: not kept for later" in caplog.text
+
+
+def test_more_than_a_hundred_are_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(MOST + 1):
+        keep(of(tmp_path), Unsent(f"no. {number}", "text", ("webhook",)))
+    assert len(list(waiting(of(tmp_path), present_time()))) == MOST
+    assert f"no. {MOST}: not kept for later" in caplog.text
 
 
 def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
@@ -135,6 +196,8 @@ def test_a_long_text_is_shortened(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     [
         ("GATEHOUSE_ALERT_WEBHOOK", "file:///etc/secret", "https://hooks"),
         ("GATEHOUSE_ALERT_WEBHOOK", "https://x.org/a\nb-secret", "https://hooks"),
+        ("GATEHOUSE_ALERT_WEBHOOK", "https://user:secret@x.org/a", "https://hooks"),
+        ("GATEHOUSE_ALERT_WEBHOOK", "https://x.org:99999/secret", "https://hooks"),
         ("GATEHOUSE_ALERT_MAIL", "team@x.org", "wanted JSON"),
         ("GATEHOUSE_ALERT_MAIL", '{"host": "x", "from": "a@x", "to": []}', "to: wanted"),
         ("GATEHOUSE_ALERT_MAIL", '{"host": "x", "from": "a@x\\nBcc: b@x", "to": ["c@x"]}', "from: wanted"),

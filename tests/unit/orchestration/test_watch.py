@@ -190,6 +190,23 @@ def test_an_update_that_fails_each_half_hour_is_told_once_for_each_reason(channe
     assert len(texts(channel)) == 6
 
 
+def test_what_the_channel_refused_is_sent_at_a_later_look(
+    watched: Watched, channel: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sensor of the verdict has noted it as told."""
+    monkeypatch.setenv("GATEHOUSE_ALERT_WEBHOOK", "http://127.0.0.1:1/hook")
+    watched.judge(1, "failed")
+    watched.look()
+    monkeypatch.setenv("GATEHOUSE_ALERT_WEBHOOK", channel.uri)
+    watched.look()
+    assert texts(channel) == []
+    sensor = defs.resolve_sensor_def("unsent_alerts")
+    for said in ("1 of 1 alerts sent again", "every alert was sent"):
+        assert sensor.evaluate_tick(dg.build_sensor_context(instance=watched.instance)).skip_message == said
+    assert [each.splitlines()[0] for each in texts(channel)] == ["*Gatehouse, shop: version 1 is failed by the gate*"]
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
 def test_nothing_looks_before_the_switch_is_on() -> None:
     for name in ("new_files", "sealed_events", "verdicts", "failed_runs", "killed_runs"):
         assert defs.resolve_sensor_def(name).default_status is dg.DefaultSensorStatus.STOPPED
