@@ -9,18 +9,23 @@ of artifacts, and the home. Redis is not among them: a run fills it. No run may 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from feature_repo.whole_file import write_text
 from infra import bucket
 from serving.settings import Settings
 
+COMPLETE = "complete.json"
+"""File that a save writes last: the home that it is of."""
 PASSING = ("logs", "services.json")
 """What a home has for the time being only."""
 SQLITE = b"SQLite format 3\0"
@@ -57,6 +62,8 @@ def main(action: str, folder: Path) -> None:
         bucket.main("save" if action == "save" else "load", settings.artifacts, str(folder / "bucket"))
     source = settings.home if action == "save" else folder / "home"
     copy_home(source, folder / "home" if action == "save" else settings.home)
+    if action == "save":
+        write_text(folder / COMPLETE, json.dumps({"home": str(settings.home)}))
     _tell("home")
 
 
@@ -67,6 +74,13 @@ def check_backup(settings: Settings, folder: Path) -> None:
     parts |= {"bucket": (folder / "bucket").is_dir()} if settings.artifacts else {}
     if missing := [name for name, is_there in parts.items() if not is_there]:
         raise FileNotFoundError(f"{folder} is no backup of these settings: it has no {', '.join(missing)}")
+    note = folder / COMPLETE
+    if not note.is_file():
+        raise FileNotFoundError(f"{folder} has no {COMPLETE}: its `save` was interrupted, and not all may be there")
+    saved = json.loads(note.read_text())["home"]
+    # MLflow notes where the files of a version lie, in full.
+    if not settings.artifacts and saved != str(settings.home):
+        raise FileNotFoundError(f"{folder} is of the home {saved}: restore it there, GATEHOUSE_HOME is {settings.home}")
 
 
 def is_filled(folder: Path) -> bool:
@@ -86,13 +100,34 @@ def databases(settings: Settings) -> Mapping[str, str]:
 
 def dump(uri: str, file: Path) -> None:
     """Dump a database into a file, as of one moment."""
-    subprocess.run([program("pg_dump"), "--format=custom", f"--file={file}", uri], check=True)
+    _run("pg_dump", ["--format=custom", f"--file={file}"], uri)
 
 
 def refill(uri: str, file: Path) -> None:
     """Give a database the content of a dump; what it held is dropped."""
-    options = ["--clean", "--if-exists", "--no-owner", "--single-transaction"]
-    subprocess.run([program("pg_restore"), *options, f"--dbname={uri}", str(file)], check=True)
+    _run("pg_restore", ["--clean", "--if-exists", "--no-owner", "--single-transaction", str(file)], uri)
+
+
+def _run(name: str, options: Sequence[str], uri: str) -> None:
+    """Run a program of Postgres on a database.
+
+    Args:
+        name: its name.
+        options: its options.
+        uri: address of the database.
+
+    Raises:
+        RuntimeError: it failed; it has said why on standard error.
+    """
+    # A password in a command's arguments stands in the list of processes, and in the text of an error.
+    address = urlsplit(uri)
+    secret, place = {}, uri
+    if address.password:
+        secret = {"PGPASSWORD": unquote(address.password)}
+        place = urlunsplit(address._replace(netloc=f"{address.username}@{address.netloc.rpartition('@')[2]}"))
+    ended = subprocess.run([program(name), *options, f"--dbname={place}"], env={**os.environ, **secret}, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{name} failed with {ended.returncode} on {place}")
 
 
 def program(name: str) -> str:
@@ -135,5 +170,5 @@ if __name__ == "__main__":
         raise SystemExit(__doc__)
     try:
         main(sys.argv[1], Path(sys.argv[2]))
-    except (FileExistsError, FileNotFoundError) as error:
+    except (FileExistsError, FileNotFoundError, RuntimeError) as error:
         raise SystemExit(f"backup: {error}") from error

@@ -46,11 +46,18 @@ def save(client: Any, bucket: str, prefix: str, folder: Path) -> int:
 
     Returns:
         Number of objects.
+
+    Raises:
+        RuntimeError: a key leads out of the folder.
     """
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
     for key in keys:
         path = folder / key
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise RuntimeError(
+                f"the bucket {bucket} has an object {key!r}, whose name leads out of the folder: delete it"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         client.download_file(bucket, key, str(path))
     for path in {path for path in folder.rglob("*") if path.is_file()} - {folder / key for key in keys}:

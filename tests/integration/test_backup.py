@@ -71,6 +71,38 @@ def test_a_wrong_folder_is_no_backup_and_makes_none(tmp_path: Path, monkeypatch:
     assert ended.stderr.startswith("backup: ")
 
 
+def test_a_backup_is_whole_and_of_this_home_or_is_not_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, other, folder = tmp_path / "home", tmp_path / "other", tmp_path / "backup"
+    for name in ("MLFLOW_URI", "FEATURE_REGISTRY", "DAGSTER_STORAGE", "ARTIFACTS"):
+        monkeypatch.delenv(f"GATEHOUSE_{name}", raising=False)
+    home.mkdir()
+    (home / "current").write_text("shop")
+    monkeypatch.setenv("GATEHOUSE_HOME", str(home))
+    backup.main("save", folder)
+    monkeypatch.setenv("GATEHOUSE_HOME", str(other))
+    with pytest.raises(FileNotFoundError, match=f"is of the home {home}: restore it there"):
+        backup.main("restore", folder)
+    (folder / backup.COMPLETE).unlink()
+    with pytest.raises(FileNotFoundError, match="its `save` was interrupted"):
+        backup.main("restore", folder)
+    assert not other.exists()
+
+
+def test_no_password_stands_in_a_command_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], str]] = []
+
+    def run(command: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+        seen.append((command, env["PGPASSWORD"]))
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(RuntimeError, match=r"pg_dump failed with 1 on postgresql://u@h:1/mlflow") as error:
+        backup.dump("postgresql://u:a%2Fsecret@h:1/mlflow", Path("file"))
+    ((command, password),) = seen
+    assert password == "a/secret"
+    assert "secret" not in " ".join(command) + str(error.value)
+
+
 def test_databases_return_to_the_moment_of_the_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client_of("postgres")
     programs = postgres_programs()  # a dump needs a program as new as the server
@@ -94,6 +126,17 @@ def test_databases_return_to_the_moment_of_the_dump(tmp_path: Path, monkeypatch:
             backup.refill(found["mlflow"], tmp_path / "mlflow.dump")
             assert connection.execute("SELECT number FROM runs").fetchall() == [(1,)]
     assert backup.databases(Settings(home=tmp_path, mlflow_uri="sqlite:///home.db")) == {}
+
+
+def test_an_object_whose_name_leads_out_of_the_folder_is_not_copied(tmp_path: Path) -> None:
+    with s3_bucket():
+        import boto3
+
+        client = boto3.client("s3")
+        client.put_object(Bucket=BUCKET, Key="artifacts/../../escaped", Body=b"")
+        with pytest.raises(RuntimeError, match="leads out of the folder"):
+            bucket.save(client, BUCKET, "artifacts/", tmp_path / "bucket")
+    assert not (tmp_path / "escaped").exists()
 
 
 def test_a_bucket_is_copied_there_and_back(tmp_path: Path) -> None:
