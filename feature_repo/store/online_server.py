@@ -86,6 +86,16 @@ def address(online: Mapping[str, Any]) -> str:
     return f"online store {online['type']} at {where}"
 
 
+def servers(online: Mapping[str, Any]) -> list[str]:
+    """Addresses of the servers of an online store, as `tcp://host:port`; none for types that are not known here."""
+    if online["type"] == "redis":
+        parts = str(online.get("connection_string", "localhost:6379")).split(",")
+        return [f"tcp://{part}" for part in parts if "=" not in part]
+    if online["type"] == "postgres":
+        return [f"tcp://{online.get('host', 'localhost')}:{online.get('port', 5432)}"]
+    return []
+
+
 def errors_of(online: Mapping[str, Any]) -> tuple[type[Exception], ...]:
     """Errors by which the client of a store says that it cannot reach it."""
     if online["type"] not in _ERRORS:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from feature_repo.store.online_server import servers
 from orchestration.dagster_runs import silent_runs
 from orchestration.doctor.finding import Finding
 from orchestration.local.leftovers import leftovers
@@ -19,6 +20,8 @@ from serving.running import entries
 from serving.settings import Settings
 from serving.variables import DAGSTER_STORAGE
 
+S3 = "AWS_ENDPOINT_URL"
+"""Variable of an S3 server other than Amazon's."""
 LOW_BYTES = 1_000_000_000
 """Free space below which a run may not end: a release of the default dataset takes a fifth of it."""
 
@@ -78,17 +81,28 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 def _services(settings: Settings) -> Iterator[Finding]:
     """Servers that the settings name and that do not answer."""
-    named = {
+    for variable, uris in addresses(settings).items():
+        if uris and not any(map(listens, uris)):
+            places = ", ".join(f"{urlsplit(each).hostname}:{urlsplit(each).port or ''}" for each in uris)
+            yield Finding(
+                about="services",
+                problem=f"{places} ({variable}) does not answer",
+                way_out="start it, or mend the variable",
+            )
+
+
+def addresses(settings: Settings) -> dict[str, list[str]]:
+    """Addresses of servers, by the variable that names them; one of each list has to answer."""
+    single = {
         "GATEHOUSE_MLFLOW_URI": settings.mlflow_uri,
         "GATEHOUSE_MILVUS_URI": settings.milvus_server,
         "GATEHOUSE_FEATURE_REGISTRY": settings.feature_registry,
         DAGSTER_STORAGE: settings.dagster_storage,
     }
-    for variable, uri in named.items():
-        if uri and urlsplit(uri).hostname and not listens(uri):
-            address = urlsplit(uri)
-            yield Finding(
-                about="services",
-                problem=f"{address.hostname}:{address.port or ''} ({variable}) does not answer",
-                way_out="start it, or mend the variable",
-            )
+    named = {variable: [uri] for variable, uri in single.items() if uri and urlsplit(uri).hostname}
+    named |= {"GATEHOUSE_ONLINE_STORE": servers(settings.online_store)} if settings.online_store else {}
+    brokers = str((settings.kafka or {}).get("bootstrap.servers", ""))
+    named |= {"GATEHOUSE_EVENT_LOG": [f"tcp://{each.strip()}" for each in brokers.split(",")]} if brokers else {}
+    if (settings.artifacts or settings.data) and os.environ.get(S3):
+        named[S3] = [os.environ[S3]]
+    return named

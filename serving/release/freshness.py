@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from feature_repo.errors import OnlineStoreError
 from feature_repo.schema import Entity, Schema
+from feature_repo.store.online_server import address, servers
 from feature_repo.store.serving_state import seen_schema, withdrawn_schema
 from feature_repo.store.sqlite_online import features_as_of
+from serving.probe import listens
 from serving.release.manifest import Manifest, ReleaseError
 from serving.settings import Settings
 
@@ -49,6 +52,15 @@ class FeaturesBehindError(ReleaseError):
         )
 
 
+def check_answers(settings: Settings) -> None:
+    """Raise OnlineStoreError where the server of the online store does not answer: Feast notes loads elsewhere."""
+    online = settings.online_store
+    if online and (found := servers(online)) and not any(map(listens, found)):
+        raise OnlineStoreError(
+            f"{address(online)} does not answer: start it, or name another one (GATEHOUSE_ONLINE_STORE)"
+        )
+
+
 def needed_schemas(schema: Schema) -> tuple[Schema, ...]:
     """Schemas of all user features that a version answers with: its own, and that of the seen items."""
     return (schema,) if schema.seen_items_may_return else (schema, seen_schema(schema.dataset))
@@ -80,7 +92,9 @@ def check_up_to_date(settings: Settings, manifest: Manifest, schema: Schema) -> 
 
     Raises:
         FeaturesBehindError: they could; the message says what to do.
+        OnlineStoreError: the online store does not answer.
     """
+    check_answers(settings)
     if age := age_of(settings, schema):
         raise FeaturesBehindError(manifest, age)
 
@@ -95,7 +109,9 @@ def check_loaded(settings: Settings, manifest: Manifest, schema: Schema) -> None
 
     Raises:
         ReleaseError: no service could read them.
+        OnlineStoreError: the online store does not answer.
     """
+    check_answers(settings)
     lacks = any(loaded_for(settings, each) is None for each in needed_schemas(schema))
     if lacks and newest_load(settings, manifest.dataset):
         raise ReleaseError(

@@ -259,6 +259,25 @@ def test_services_that_are_away_are_named_without_their_passwords(settings: Sett
     assert [each.about for each in found(replace(settings, milvus_server=away))] == ["services", "index"]
 
 
+def test_every_server_of_production_that_is_away_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis = {"type": "redis", "connection_string": "127.0.0.1:1,password=secret"}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4")
+    away = replace(
+        settings, online_store=redis, kafka={"type": "kafka", "bootstrap.servers": "127.0.0.1:2,127.0.0.1:3"}
+    )
+    named = home.addresses(replace(away, data="s3://bucket/data"))
+    assert named["GATEHOUSE_EVENT_LOG"] == ["tcp://127.0.0.1:2", "tcp://127.0.0.1:3"]
+    problems = [each.problem for each in home._services(replace(away, data="s3://bucket/data"))]
+    assert problems == [
+        "127.0.0.1:1 (GATEHOUSE_ONLINE_STORE) does not answer",
+        "127.0.0.1:2, 127.0.0.1:3 (GATEHOUSE_EVENT_LOG) does not answer",
+        "127.0.0.1:4 (AWS_ENDPOINT_URL) does not answer",
+    ]
+    postgres = {"type": "postgres", "host": "127.0.0.1", "port": 1}
+    (finding,) = home._services(replace(settings, online_store=postgres))
+    assert finding.problem == "127.0.0.1:1 (GATEHOUSE_ONLINE_STORE) does not answer"
+
+
 def test_a_full_disk_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", ["free"])
     monkeypatch.setattr(home.shutil, "disk_usage", lambda path: usage(free=10_000_000))

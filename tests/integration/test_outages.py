@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
+from feature_repo.errors import OnlineStoreError
 from orchestration.cleaning import plan_cleaning
 from serving.index.milvus_connection import IndexAwayError
 from serving.registry.connection import MlflowAwayError
@@ -181,6 +182,17 @@ def test_without_milvus_nothing_is_cleaned(settings: Settings) -> None:
     with pytest.raises(IndexAwayError, match=r"Milvus at http://127.0.0.1:1 does not answer"):
         plan_cleaning(replace(settings, milvus_server=AWAY), DATASET, 1)
     assert len(open_registry(settings, DATASET).versions()) == 3
+
+
+@pytest.mark.parametrize("move", [lambda away: promote(away, DATASET, 2), lambda away: rollback(away, DATASET)])
+def test_without_redis_nothing_moves(settings: Settings, move: Callable[[Settings], object]) -> None:
+    """What was loaded is noted in Feast's registry, which answers without it."""
+    promote(settings, DATASET, 3)
+    before = state(settings)
+    away = replace(settings, online_store={"type": "redis", "connection_string": "127.0.0.1:1"})
+    with pytest.raises(OnlineStoreError, match=r"online store redis at 127\.0\.0\.1:1 does not answer: start it"):
+        move(away)
+    assert state(settings) == before
 
 
 def test_without_the_online_store_nothing_moves(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
