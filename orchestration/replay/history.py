@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -37,3 +38,25 @@ def read_history(workspace: Workspace, folder: Path, until: datetime | None) -> 
             f"the interval until {until:%Y-%m-%d} needs: give the longer replay another --name"
         )
     return history
+
+
+def check_nights(nights: Sequence[datetime], history: Tables) -> None:
+    """Refuse nights before which nothing is known, or after which nothing can be measured.
+
+    Args:
+        nights: moment of each night that is still to come.
+        history: all that is known.
+
+    Raises:
+        InputError: there are some.
+    """
+    if not nights:
+        return
+    span = LogSpan.of(history.events)
+    if nights[0] <= span.first:
+        raise InputError(f"--from is {nights[0]:%Y-%m-%d}, and the first event is of {span.first}: wanted a later day")
+    if nights[-1] > span.last:
+        raise InputError(
+            f"--to asks for a night on {nights[-1]:%Y-%m-%d}, and the newest event is of {span.last}: no list of that"
+            " night can be measured; wanted an earlier --to"
+        )

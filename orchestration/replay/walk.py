@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from feature_repo.datasets.canonical import Tables
-from orchestration.replay.history import read_history
+from feature_repo.errors import InputError
+from orchestration.replay.history import check_nights, read_history
 from orchestration.replay.home import own_home
 from orchestration.replay.measure import measure
 from orchestration.replay.nights import run_night, tidy
@@ -32,13 +34,21 @@ def replay(plan: ReplayPlan, workspace: Workspace, folder: Path, *, echo: Callab
         All nights.
 
     Raises:
-        InputError: another replay is in the folder, or the data cannot be used or are newer than those it has read.
+        InputError: another replay is in the folder, the data cannot be used or are newer than those it has read, or a
+            night lies outside them.
     """
+    is_new = not folder.exists()
     keep_plan(plan, folder)
     source, records = folder / "history", Records(folder)
     ahead = [moment for moment in plan.nights if records.read(moment) is None]
     until = ahead[-1] + timedelta(days=plan.every) if ahead else None
-    history = read_history(workspace, source, until)
+    try:
+        history = read_history(workspace, source, until)
+        check_nights(ahead, history)
+    except InputError:
+        if is_new:  # else the corrected command would find another replay of its name
+            shutil.rmtree(folder)
+        raise
     nights: list[Night] = []
     with own_home(folder / "home") as settings:
         versions = Versions(settings, folder / "versions")

@@ -78,6 +78,35 @@ def test_a_walk_asks_for_what_its_last_open_night_needs(tmp_path: Path) -> None:
     assert walking.replay(plan, workspace, folder, echo=lambda _: None) == nights
 
 
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (START - timedelta(days=400), "--from is .*, and the first event is of .*: wanted a later day"),
+        (END + timedelta(days=400), "--to asks for a night on .*, and the newest event is of .*: wanted an earlier"),
+        (END - timedelta(days=1), "--to asks for a night on"),
+    ],
+)
+def test_nights_outside_the_log_are_refused_before_any_training(tmp_path: Path, start: datetime, told: str) -> None:
+    """And the corrected command takes the name."""
+    folder, workspace = tmp_path / "replay", write(tmp_path / "files", DAYS)
+    plan = ReplayPlan(start=start, end=start + timedelta(days=3), every=1, full=1, workspace={"seed": 0}, code="")
+    with pytest.raises(InputError, match=told.replace(": wanted an earlier", ".*wanted an earlier")):
+        walking.replay(plan, workspace, folder, echo=lambda _: None)
+    assert not folder.exists()
+
+
+def test_a_replay_that_went_on_beyond_the_log_keeps_what_it_has(tmp_path: Path) -> None:
+    folder, workspace = tmp_path / "replay", write(tmp_path / "files", DAYS)
+    read_history(workspace, folder / "history", None)
+    start = END - timedelta(days=1)
+    plan = ReplayPlan(start=start, end=start + timedelta(days=3), every=1, full=1, workspace={"seed": 0}, code="")
+    night = Night(moment=start, kind=FULL)
+    Records(folder).write(night)
+    with pytest.raises(InputError, match="--to asks for a night on"):
+        walking.replay(plan, workspace, folder, echo=lambda _: None)
+    assert Records(folder).read(start) == night
+
+
 class Walked(Exception):  # noqa: N818
     """The plan was kept."""
 
