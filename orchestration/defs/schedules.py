@@ -151,8 +151,9 @@ def no_update(
         return f"{name}: a run is at work"
     if folder and found.files.digest is None:
         return f"{name}: no file in {folder}"
-    done = dg.RunsFilter(job_name=update_job.name, tags={DATASET: name, **found.tags})
-    if any(run.is_success for run in instance.get_runs(done, limit=1)):
+    # The newest of them all: content that was there before, and has come back, is news to the champion.
+    updates = dg.RunsFilter(job_name=update_job.name, tags={DATASET: name}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    if any(found.tags.items() <= run.tags.items() for run in instance.get_runs(updates, limit=1)):
         return f"{name}: {_unchanged(folder, found)} since the last update"
     return None
 

@@ -44,7 +44,9 @@ def read_limits(raw: Any) -> DriftLimits:
     wanted = f"drift is {raw!r}, wanted note and maybe fail above it, as numbers above 0, like {{note: 0.25}}"
     if not isinstance(raw, Mapping) or "note" not in raw or set(raw) - {"note", "fail"}:
         raise ValueError(wanted)
-    if any(isinstance(each, bool) or not isinstance(each, int | float) or not each > 0 for each in raw.values()):
+    if any(
+        isinstance(each, bool) or not isinstance(each, int | float) or not 0 < each < math.inf for each in raw.values()
+    ):
         raise ValueError(wanted)
     # Only what is noted can fail: a lower limit would never be asked.
     if raw.get("fail", math.inf) < raw["note"]:

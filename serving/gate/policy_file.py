@@ -28,6 +28,8 @@ def read_policy(path: Path | None = None) -> Policy:
     try:
         text = path.read_text(encoding="utf-8")
         raw = read_yaml(text)
+        if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+            raise ValueError(f"got {type(raw).__name__}, wanted keys with values, each key a word")
         rules = tuple(_rules(raw))
         not_beaten = _names(raw.pop("not_beaten", None) or (), "not_beaten")
         sanity = read_bounds(raw.pop("sanity", None) or {})

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from serving.one_line import one_line
 from serving.registry import PARENT, Listing, Registry, TrainingRun, VersionSummary
 from serving.registry.holder import holder
+from serving.registry.override import SHOWN
 from serving.registry.tags import BASE
 from serving.release.history import may_serve, predecessors
 from serving.release.judged_twin import is_refit
@@ -60,7 +62,8 @@ def _own_reasons(registry: Registry, listing: Listing, keep: int) -> dict[int, s
 
 def pin(registry: Registry, version: int, reason: str) -> None:
     """Keep a version whatever its age. LookupError if there is no such version."""
-    registry.set_tags(version, {PINNED: reason})
+    registry.tags(version)  # MLflow's own error would tell of a service that is away
+    registry.set_tags(version, {PINNED: one_line(reason, SHOWN)})
 
 
 def unpin(registry: Registry, version: int) -> None:

@@ -61,6 +61,10 @@ def test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now(
     registry = Registry(settings, DATASET)
     pin(registry, 3, "a paper quotes it")
     assert plan_cleaning(settings, DATASET, 1).kept[3] == "pinned: a paper quotes it"
+    pin(registry, 3, "two\nlines")
+    assert plan_cleaning(settings, DATASET, 1).kept[3] == "pinned: two\\nlines"
+    with pytest.raises(LookupError, match="has no version 99"):
+        pin(registry, 99, "")
     unpin(registry, 3)
     unpin(registry, 3)  # again: nothing changes
     plan = plan_cleaning(settings, DATASET, 1)

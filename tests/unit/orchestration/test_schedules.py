@@ -102,6 +102,17 @@ def test_an_update_is_asked_for_where_files_have_changed_since_the_last_one(worl
     assert len(world.tick("half_hourly", 30).run_requests) == 1
 
 
+def test_content_that_came_back_is_updated_to_again(world: World) -> None:
+    """The champion has learned what was there between: the same size and time is no reason to stay with that."""
+    texts = ("user_id,item_id,timestamp\n", "user_id,item_id,timestamp\nu,i,2024-01-01\n")
+    for text in (*texts, texts[0]):
+        (world.folder / "events.csv").write_text(text)
+        os.utime(world.folder / "events.csv", (1.7e9, 1.7e9))
+        (request,) = world.tick("half_hourly").run_requests
+        world.ran(request, dg.DagsterRunStatus.SUCCESS)
+        assert not world.tick("half_hourly").run_requests
+
+
 def test_no_update_while_a_file_is_being_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.land("events_2.csv", "u,i", rested=5)
     assert world.tick("half_hourly").skip_message == "shop: files are being written"

@@ -43,6 +43,7 @@ def test_a_drift_is_noted_and_fails_where_asked(
         {"note": True},
         {"note": 0.1, "warn": 1},
         {"note": math.nan},
+        {"note": math.inf},
         {"note": 0.25, "fail": 0.1},
     ],
 )

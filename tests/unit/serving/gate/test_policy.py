@@ -231,3 +231,13 @@ def test_a_mistake_in_the_keys_of_before_is_refused(tmp_path: Path, old: str, ne
 def test_the_shipped_policy_is_the_file_of_the_package() -> None:
     text = (Path(serving.__file__).parent / "gate.yaml").read_text()
     assert read_policy().text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("", "got NoneType"), ("[rules]", "got list"), ("1: 2", "wanted keys with values"), ("[" * 3000, "too deeply")],
+)
+def test_what_is_no_policy_at_all_is_refused_in_words(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match="gate policy") as caught:
+        read(tmp_path, text)
+    assert problem in str(caught.value)
