@@ -76,7 +76,10 @@ def check_backup(settings: Settings, folder: Path) -> None:
         raise FileNotFoundError(f"{folder} is no backup of these settings: it has no {', '.join(missing)}")
     note = folder / COMPLETE
     if not note.is_file():
-        raise FileNotFoundError(f"{folder} has no {COMPLETE}: its `save` was interrupted, and not all may be there")
+        raise FileNotFoundError(
+            f"{folder} has no {COMPLETE}: its `save` was interrupted, and not all may be there. One of an earlier"
+            f' Gatehouse has none either: write {{"home": "{settings.home}"}} into it if that is its home'
+        )
     saved = json.loads(note.read_text())["home"]
     # MLflow notes where the files of a version lie, in full.
     if not settings.artifacts and saved != str(settings.home):
