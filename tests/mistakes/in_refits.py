@@ -82,9 +82,16 @@ IN_REFITS = [
     Mistake(
         name="an update every half hour on the same files",
         module="orchestration.defs.schedules",
-        right="if any(run.is_success for run in instance.get_runs(done, limit=1)):",
+        right="if any(found.tags.items() <= run.tags.items() for run in instance.get_runs(updates, limit=1)):",
         wrong="if False:",
         test=f"{SCHEDULES}::test_an_update_is_asked_for_where_files_have_changed_since_the_last_one",
+    ),
+    Mistake(
+        name="no update to content that came back",
+        module="orchestration.defs.schedules",
+        right="instance.get_runs(updates, limit=1)",
+        wrong="instance.get_runs(updates)",
+        test=f"{SCHEDULES}::test_content_that_came_back_is_updated_to_again",
     ),
     Mistake(
         name="an update beside a run at work",

@@ -55,7 +55,7 @@ IN_SURVIVAL = [
     Mistake(
         name="a pin that pins nothing",
         module="serving.release.retention",
-        right="registry.set_tags(version, {PINNED: reason})",
+        right="registry.set_tags(version, {PINNED: one_line(reason, SHOWN)})",
         wrong="pass",
         test="tests/integration/test_cleaning.py"
         "::test_what_is_newer_than_an_old_champion_goes_but_for_what_is_needed_by_now",

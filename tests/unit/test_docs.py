@@ -23,6 +23,7 @@ from feature_repo.datasets.description import read_config
 from feature_repo.events.event import parse_event
 from orchestration.cli import app
 from serving.experiments.read import exploration_of, read_experiments
+from serving.gate.policy_file import SHIPPED, read_policy
 from serving.http.bodies import ManyUsers
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:tmp|home|work|root|opt|mnt|Users)/")
 SETTING = re.compile(r"GATEHOUSE_[A-Z_]+")
 CLI = typer.main.get_command(app)
 EXPERIMENTS = ROOT / "docs" / "guide" / "experiments.md"
-"""The page whose YAML is an experiments.yaml; that of other pages is a gatehouse.yaml."""
+"""The page whose YAML is an experiments.yaml."""
+GATE = ROOT / "docs" / "concepts" / "gate.md"
+"""The page whose YAML takes the place of parts of the gate's policy; that of other pages is a gatehouse.yaml."""
 
 
 def name_of(page: Path) -> str:
@@ -120,13 +123,24 @@ def test_the_recipes_of_the_guide_can_be_made() -> None:
         exec(snippet, {})
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml") and page != EXPERIMENTS], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "yaml") and page not in (EXPERIMENTS, GATE)], ids=name_of
+)
 def test_yaml_of_a_dataset_is_accepted(page: Path, tmp_path: Path) -> None:
     for block in blocks(page, "yaml"):
         assert "events" in yaml.safe_load(block)
         path = tmp_path / "gatehouse.yaml"
         path.write_text(block, encoding="utf-8")
         config_schema(read_config(path))
+
+
+def test_yaml_of_a_policy_is_accepted(tmp_path: Path) -> None:
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    assert blocks(GATE, "yaml")
+    for block in blocks(GATE, "yaml"):
+        path = tmp_path / "policy.yaml"
+        path.write_text(yaml.safe_dump(shipped | yaml.safe_load(block)), encoding="utf-8")
+        assert read_policy(path) != read_policy(SHIPPED)
 
 
 def test_yaml_of_experiments_is_accepted(tmp_path: Path) -> None:
